@@ -1,0 +1,28 @@
+# Everything a fresh machine needs is Python 3.11+, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+SQLALCHEMY ?=
+
+.DEFAULT_GOAL := help
+
+$(VENV)/.ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet "uv>=0.5" "pip>=25.1"
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*")
+	@touch $@
+
+setup: $(VENV)/.ready  ## install everything into .venv
+
+test: $(VENV)/.ready  ## run the tests
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+
+lint: $(VENV)/.ready  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+help:  ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
+
+.PHONY: setup test lint help

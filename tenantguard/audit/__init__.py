@@ -1,0 +1,18 @@
+"""The record: every violation and every bypass becomes one event, handed to sinks before anything is raised."""
+
+from tenantguard.audit.events import Event, fingerprint
+from tenantguard.audit.record import add_sink, record, refuse, remove_sink, sinks
+from tenantguard.audit.sinks import LoggingSink, MemorySink, Sink
+
+__all__ = [
+    "Event",
+    "LoggingSink",
+    "MemorySink",
+    "Sink",
+    "add_sink",
+    "fingerprint",
+    "record",
+    "refuse",
+    "remove_sink",
+    "sinks",
+]

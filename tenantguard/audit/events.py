@@ -1,0 +1,70 @@
+"""The event: one frozen value per violation, refused token, or bypass opened or closed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+_LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|\b\d+(?:\.\d+)?\b", re.DOTALL)
+_SPACE = re.compile(r"\s+")
+_MOST = 2_000  # characters of a statement that an event keeps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Record what was refused, or that a bypass opened or closed.
+
+    Attributes:
+        time: when, in UTC.
+        kind: what: a violation's kind, ``"token_refused"``, ``"bypass_opened"`` or ``"bypass_closed"``.
+        tenant: the tenant that was bound, as text.
+        attempted: the tenant that was reached for, as text, where it is known.
+        table: the table's name.
+        subject: the subject of the principal.
+        request_id: the id of the request, where there is one.
+        statement: the SQL with every literal masked.
+        fingerprint: 16 hexadecimal digits, equal for statements of the same shape.
+        reason: of a bypass, or why a token was refused.
+        place: file and line that opened the bypass.
+        message: what the developer is told.
+    """
+
+    time: datetime
+    kind: str
+    tenant: str | None = None
+    attempted: str | None = None
+    table: str | None = None
+    subject: str | None = None
+    request_id: str | None = None
+    statement: str | None = None
+    fingerprint: str | None = None
+    reason: str | None = None
+    place: str | None = None
+    message: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members that are set, with the time in ISO 8601."""
+        members = {name: value for name, value in asdict(self).items() if value is not None}
+        members["time"] = self.time.isoformat()
+        return members
+
+
+def masked(statement: str | None) -> str | None:
+    """Return the SQL on one line with every literal replaced by ``?``, so that no value is kept."""
+    if statement is None:
+        return None
+    return _SPACE.sub(" ", _LITERAL.sub("?", statement[:_MOST])).strip()
+
+
+def fingerprint(statement: str | None) -> str | None:
+    """Return 16 hexadecimal digits that are equal for statements of the same shape."""
+    text = masked(statement)
+    return hashlib.sha256(text.encode()).hexdigest()[:16] if text is not None else None
+
+
+def now() -> datetime:
+    """Return the time of an event."""
+    return datetime.now(UTC)

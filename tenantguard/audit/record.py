@@ -1,0 +1,90 @@
+"""Record first, raise second: the one place where an attempt becomes an event."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from tenantguard import context
+from tenantguard.audit.events import Event, fingerprint, masked, now
+from tenantguard.audit.sinks import LoggingSink, Sink
+from tenantguard.errors import Violation
+
+sinks: list[Sink] = [LoggingSink()]
+
+
+def add_sink(sink: Sink) -> Sink:
+    """Hand every later event to the sink too, and return it."""
+    sinks.append(sink)
+    return sink
+
+
+def remove_sink(sink: Sink) -> None:
+    """Stop handing events to the sink."""
+    sinks.remove(sink)
+
+
+def record(event: Event) -> None:
+    """Hand the event to every sink; each gets it even where another one fails.
+
+    Raises:
+        ExceptionGroup: one or more sinks failed.
+    """
+    failures: list[Exception] = []
+    for sink in tuple(sinks):
+        try:
+            sink(event)
+        except Exception as error:
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
+
+
+def refuse(violation: Violation) -> NoReturn:
+    """Record the violation, then raise it; a failing sink becomes its cause and hides nothing.
+
+    Raises:
+        Violation: always.
+    """
+    binding = context.peek()
+    principal = binding.principal if binding is not None else None
+    violation.statement = masked(violation.statement)
+    event = Event(
+        time=now(),
+        kind=violation.kind,
+        tenant=_text(violation.tenant),
+        attempted=_text(violation.attempted),
+        table=violation.table,
+        subject=principal.subject if principal is not None else None,
+        request_id=context.request_id(),
+        statement=violation.statement,
+        fingerprint=fingerprint(violation.statement),
+        message=str(violation),
+    )
+    try:
+        record(event)
+    except ExceptionGroup as failed:
+        raise violation from failed
+    raise violation
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _bypass(binding: context.Binding, opened: bool) -> None:
+    outer = binding.outer if binding.outer is not None else (context.peek() if opened else None)
+    tenants = outer.tenants if outer is not None else ()
+    record(
+        Event(
+            time=now(),
+            kind="bypass_opened" if opened else "bypass_closed",
+            tenant=", ".join(map(str, tenants)) or None,
+            subject=binding.principal.subject if binding.principal is not None else None,
+            request_id=context.request_id(),
+            reason=binding.reason,
+            place=binding.caller,
+        )
+    )
+
+
+context.bypass_observers.append(_bypass)

@@ -1,0 +1,42 @@
+"""Sinks: where events go."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Protocol
+
+from tenantguard.audit.events import Event
+
+
+class Sink(Protocol):
+    """Take one event; raising keeps the action from going through."""
+
+    def __call__(self, event: Event, /) -> None: ...
+
+
+class LoggingSink:
+    """Write one JSON line per event to a logger, bypasses at INFO and refusals at WARNING.
+
+    Args:
+        logger: the logger's name.
+    """
+
+    def __init__(self, logger: str = "tenantguard.audit") -> None:
+        self._logger = logging.getLogger(logger)
+
+    def __call__(self, event: Event) -> None:
+        """Write the event."""
+        level = logging.INFO if event.kind.startswith("bypass") else logging.WARNING
+        self._logger.log(level, json.dumps(event.as_dict(), default=str, sort_keys=True))
+
+
+class MemorySink:
+    """Keep events in a list, for tests and demonstrations."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    def __call__(self, event: Event) -> None:
+        """Keep the event."""
+        self.events.append(event)

@@ -17,6 +17,9 @@ setup: $(VENV)/.ready  ## install everything into .venv
 test: $(VENV)/.ready  ## run the tests
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
+demo: $(VENV)/.ready  ## start the example and walk through it; ONCE=1 exits after it, DB=postgres uses PostgreSQL
+	$(BIN)/python -m examples.fastapi_app.demo $(if $(ONCE),--once) $(if $(filter postgres,$(DB)),--postgres)
+
 lint: $(VENV)/.ready  ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -25,4 +28,4 @@ lint: $(VENV)/.ready  ## check style and types
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test lint help
+.PHONY: setup test demo lint help

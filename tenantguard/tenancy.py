@@ -366,7 +366,9 @@ def _names(names: Collection[str], argument: str) -> frozenset[str]:
 
 
 def _column(table: Table, name: str) -> Column[Any] | None:
-    return next((c for c in table.columns if c.name == name), None) or table.columns.get(name)
+    """Find a column by its name in the database, or else by its key in Python."""
+    named = next((column for column in table.columns if column.name == name), None)
+    return named if named is not None else table.columns.get(name)
 
 
 def _python_type(column: Column[Any]) -> type | None:

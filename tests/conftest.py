@@ -1,0 +1,133 @@
+"""Fixtures that every test may ask for: databases, the test models in them, and a clean record."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tenantguard import context
+from tenantguard.audit import MemorySink, add_sink, remove_sink
+from tests.servers import ASYNC_DRIVERS, BACKENDS, Backend, Database, MissingServerError, Servers
+
+_ROOT = pytest.StashKey[Path]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the directory that every process of this run shares."""
+    given = getattr(config, "workerinput", {}).get("servers")
+    config.stash[_ROOT] = Path(given or tempfile.mkdtemp(prefix="tenantguard-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the directory is."""
+    node.workerinput["servers"] = str(node.config.stash[_ROOT])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the servers, whatever came of the tests; the workers leave that to the process above them."""
+    if not hasattr(config, "workerinput") and _ROOT in config.stash:
+        Servers(config.stash[_ROOT]).stop()
+
+
+@pytest.fixture(scope="session")
+def servers(pytestconfig: pytest.Config) -> Servers:
+    """Start no server yet, but on demand."""
+    return Servers(pytestconfig.stash[_ROOT])
+
+
+@pytest.fixture(scope="session")
+def make_database(servers: Servers, worker_id: str) -> Callable[[Backend, str], Database]:
+    """Return a function that makes an empty database, or skips the test where its server is missing."""
+
+    def make(backend: Backend, name: str = "main") -> Database:
+        try:
+            return servers.database(backend, f"{worker_id}_{name}")
+        except MissingServerError as error:
+            if os.environ.get("CI", "").lower() in ("1", "true"):
+                pytest.fail(f"CI has every server, and {error}")
+            pytest.skip(str(error))
+
+    return make
+
+
+def _database(make: Callable[[Backend, str], Database], backend: Backend, name: str) -> Iterator[Database]:
+    database = make(backend, name)
+    yield database
+    database.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def database(
+    request: pytest.FixtureRequest, make_database: Callable[[Backend, str], Database]
+) -> Iterator[Database]:
+    """Give an empty database, of each kind in turn."""
+    yield from _database(make_database, request.param, "main")
+
+
+@pytest.fixture(params=list(ASYNC_DRIVERS))
+def async_database(
+    request: pytest.FixtureRequest, make_database: Callable[[Backend, str], Database]
+) -> Iterator[Database]:
+    """Give an empty database with one asynchronous URL, for each asynchronous driver in turn."""
+    driver = cast("str", request.param)
+    for database in _database(make_database, ASYNC_DRIVERS[driver], "main"):
+        urls = tuple(url for url in database.async_urls if url.startswith(f"{driver}:"))
+        database.async_urls = urls
+        yield database
+
+
+@pytest.fixture
+def sqlite_database(make_database: Callable[[Backend, str], Database]) -> Iterator[Database]:
+    """Give an empty SQLite database in a file."""
+    yield from _database(make_database, "sqlite", "main")
+
+
+@pytest.fixture
+def memory_database() -> Iterator[Database]:
+    """Give an empty SQLite database in memory, one connection for all."""
+    database = Database("sqlite", "sqlite://", ("sqlite+aiosqlite://",))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def postgresql_database(make_database: Callable[[Backend, str], Database]) -> Iterator[Database]:
+    """Give an empty PostgreSQL database."""
+    yield from _database(make_database, "postgresql", "main")
+
+
+@pytest.fixture
+def mariadb_database(make_database: Callable[[Backend, str], Database]) -> Iterator[Database]:
+    """Give an empty MariaDB database."""
+    yield from _database(make_database, "mariadb", "main")
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def module_database(
+    request: pytest.FixtureRequest, make_database: Callable[[Backend, str], Database]
+) -> Iterator[Database]:
+    """Give a database that the tests of one module share, for those that only read, or undo what they do."""
+    yield from _database(make_database, request.param, "module")
+
+
+@pytest.fixture
+def record() -> Iterator[MemorySink]:
+    """Give the audit events of this test."""
+    sink = MemorySink()
+    add_sink(sink)
+    yield sink
+    remove_sink(sink)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_left_bound() -> Iterator[None]:
+    """Fail a test that leaves a binding behind: the next one would run under it."""
+    assert context.peek() is None
+    yield
+    assert context.peek() is None

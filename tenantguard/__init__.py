@@ -16,11 +16,14 @@ from tenantguard.errors import (
     UnknownTableError,
     Violation,
 )
+from tenantguard.sql import Guard, guard
 from tenantguard.tenancy import Tenancy, shared, shared_writable, through
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Guard",
+    "guard",
     "ConfigurationError",
     "CrossTenantError",
     "NoTenantError",

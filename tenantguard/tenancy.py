@@ -188,6 +188,10 @@ class Tenancy:
                     self._placed[key] = placement = placed
         return placement
 
+    def table(self, key: Key) -> Table | None:
+        """Return the metadata's own table by schema and name."""
+        return self._tables().get(key)
+
     def faults(self) -> list[str]:
         """List everything that is wrong, a sentence each; empty where the tenancy can be enforced."""
         found: list[str] = (

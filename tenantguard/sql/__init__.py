@@ -1,0 +1,5 @@
+"""The database side: a guard installed on an engine, in the compiler that every statement passes."""
+
+from tenantguard.sql.guard import Guard, guard
+
+__all__ = ["Guard", "guard"]

@@ -1,0 +1,176 @@
+"""Engines, pools and connections: every door to the database is the guarded one."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine.base import OptionEngine
+from sqlalchemy.pool import Pool
+
+from tenantguard.audit import refuse
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.sessions import hook
+from tenantguard.tenancy import Key
+
+
+class GuardedConnection(Connection):
+    """Choose the compiler that fits the binding, and keep the raw connection to SQLAlchemy itself.
+
+    Attributes:
+        tg_sessions: weak references to the sessions that began on this connection.
+    """
+
+    tg_sessions: tuple[Any, ...] = ()
+
+    def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        self.dialect = self.engine.dialect.tg_variants[None if binding is None else binding.mode]  # type: ignore[attr-defined]  # ours
+        return super()._execute_clauseelement(*args, **kw)
+
+    def _execute_ddl(self, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        # DDL names no row; compiled by the plain compiler, it is refused where it executes
+        self.dialect = self.engine.dialect.tg_variants["bypass" if binding is None else binding.mode]  # type: ignore[attr-defined]  # ours
+        return super()._execute_ddl(*args, **kw)
+
+    @property
+    def connection(self) -> Any:
+        """Return the pool's connection, to SQLAlchemy and in a bypass."""
+        _only_sqlalchemy("Connection.connection", self.engine.dialect)
+        return super().connection
+
+    def begin(self) -> Any:
+        """Begin a transaction."""
+        hook()
+        return super().begin()
+
+    def begin_nested(self) -> Any:
+        """Begin a savepoint."""
+        hook()
+        return super().begin_nested()
+
+    def begin_twophase(self, xid: Any = None) -> Any:
+        """Begin a two-phase transaction."""
+        hook()
+        return super().begin_twophase(xid)
+
+    def in_transaction(self) -> bool:
+        """Tell whether a transaction is in progress; a session asks before it joins one."""
+        hook()
+        return super().in_transaction()
+
+    def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> bool:
+        """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
+        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
+        options = {"compiled_cache": guard.probe_cache}
+        dialect = self.dialect
+        try:
+            return bool(self.execute(statement, parameters, execution_options=options).scalar())
+        finally:
+            self.dialect = dialect
+
+    def tg_knows(self, parent: Key, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
+        """Tell whether a session on this connection holds the parent row, loaded for the tenant that is bound."""
+        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
+        classes = guard.classes_by_key(parent, columns) if self.tg_sessions else ()
+        for known in self.tg_sessions:
+            session = known()
+            if session is None:
+                continue
+            held = session.identity_map._dict
+            owner = getattr(session.identity_map, "tg_owner", None)
+            for class_ in classes:
+                state = held.get((class_, key, None))
+                if state is not None and state.__dict__.get("tg_owner") == owner and owner is not None:
+                    return True
+        return False
+
+
+class GuardedEngine(Engine):
+    """Hand out guarded connections only; an engine becomes one by its class."""
+
+    _connection_cls = GuardedConnection
+
+    def raw_connection(self) -> Any:
+        """Return a raw connection, to SQLAlchemy and in a bypass."""
+        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
+        return super().raw_connection()
+
+
+class GuardedOptionEngine(OptionEngine):
+    """Be the copy that ``engine.execution_options()`` makes of a guarded engine."""
+
+    _connection_cls = GuardedConnection
+
+    def raw_connection(self) -> Any:
+        """Return a raw connection, to SQLAlchemy and in a bypass."""
+        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
+        return super().raw_connection()
+
+
+GuardedEngine._option_cls = GuardedOptionEngine
+GuardedOptionEngine._option_cls = GuardedOptionEngine
+
+
+@functools.cache
+def guarded_pool(cls: type[Pool]) -> type[Pool]:
+    """Return the pool's class with a guarded ``connect()``."""
+
+    def connect(self: Any) -> Any:
+        _only_sqlalchemy("Pool.connect()", self._dialect)
+        if not hasattr(self._dialect, "tg_guard"):
+            _refuse_raw("A second engine on the pool of a guarded engine")
+        return cls.connect(self)
+
+    return type(f"Guarded{cls.__name__}", (cls,), {"connect": connect, "__module__": __name__})
+
+
+def trusting(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a dialect's own method (reflection, start-up, two-phase) that may use SQL text on its connection."""
+
+    @functools.wraps(method)
+    def call(self: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+        held = connection.__dict__
+        outer = held.get("tg_trusted")
+        held["tg_trusted"] = True
+        try:
+            return method(self, connection, *args, **kw)
+        finally:
+            if outer is None:
+                del held["tg_trusted"]
+
+    return call
+
+
+def _only_sqlalchemy(what: str, dialect: Any) -> None:
+    """Refuse a raw connection to anyone but SQLAlchemy, outside a bypass."""
+    binding = peek()
+    installed = getattr(dialect, "tg_guard", None)
+    if (binding is not None and binding.mode == "bypass") or (
+        installed is not None and not installed.enforces
+    ):
+        return
+    try:
+        caller = sys._getframe(2).f_globals.get("__name__", "")
+    except ValueError:  # no frame below: a greenlet that was handed the method itself
+        caller = ""
+    if not (caller == "sqlalchemy" or caller.startswith(("sqlalchemy.", "tenantguard.sql."))):
+        _refuse_raw(what)
+
+
+def _refuse_raw(what: str) -> None:
+    binding = peek()
+    told = ", ".join(map(str, binding.tenants)) if binding is not None else None
+    refuse(
+        RawSQLError(
+            f"{what} reaches the driver, where the guard cannot read SQL. Use the engine's own connections, or do it "
+            'inside `with bypass(reason="..."):`',
+            kind="raw_connection",
+            tenant=told,
+        )
+    )

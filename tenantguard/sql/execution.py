@@ -1,0 +1,138 @@
+"""The execution: what a compiled statement was made for is checked where it runs, against the binding in force."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy.sql.compiler import DDLCompiler
+
+from tenantguard.audit import refuse
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError, Violation
+from tenantguard.sql.sessions import watch
+from tenantguard.sql.verify import unmatched, verify
+
+if TYPE_CHECKING:
+    pass
+
+
+class GuardedExecution:
+    """Mix into a dialect's execution context."""
+
+    if TYPE_CHECKING:
+        root_connection: Any
+        compiled: Any
+        statement: Any
+        execution_options: Any
+        isddl: bool
+        isupdate: bool
+        isdelete: bool
+        cursor: Any
+        dialect: Any
+        compiled_parameters: list[Any]
+
+    def create_cursor(self) -> Any:
+        """Let the statement through to a cursor, or refuse it.
+
+        Every execution passes here, after its parameters were read and before they are sent.
+        """
+        connection = self.root_connection
+        if "tg_trusted" not in connection.__dict__ and self.dialect.tg_guard.enforces:
+            compiled = self.compiled
+            if compiled is None:
+                self._tg_driver_sql()
+            elif self.isddl:
+                self._tg_ddl(compiled)
+            else:
+                self._tg_compiled(connection, compiled)
+        return super().create_cursor()  # type: ignore[misc]  # of the dialect's context
+
+    def _tg_compiled(self, connection: Any, compiled: Any) -> None:
+        binding = peek()
+        mode = "tenant" if binding is None or binding.mode == "closed" else binding.mode
+        if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not self.dialect.tg_guard:
+            self._tg_foreign(compiled, mode)
+        for session in connection.tg_sessions:
+            watch(session(), binding)
+        if mode == "bypass":
+            return
+        if compiled.tg_fault is not None:
+            _refuse(compiled.tg_fault, compiled.string)
+        if compiled.schema_translate_map:
+            self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
+        if compiled.tg_writes:
+            verify(compiled.tg_writes, self)
+
+    def _tg_foreign(self, compiled: Any, mode: str) -> None:
+        made = getattr(compiled, "tg_mode", None)
+        how = f"made for {made!r} and executed under {mode!r}" if made else "compiled without the guard"
+        _refuse(
+            RawSQLError(
+                f"a compiled statement was {how}; execute the statement itself", kind="foreign_compiled"
+            ),
+            str(compiled),
+        )
+
+    def _tg_driver_sql(self) -> None:
+        binding = peek()
+        if binding is not None and binding.mode == "bypass":
+            return
+        if getattr(self, "statement", None) is None:
+            return  # a Sequence or a default of its own, which reads no table
+        _refuse(
+            RawSQLError(
+                "SQL text was sent straight to the driver, where the guard cannot read it. Write it with SQLAlchemy's "
+                'constructs, or run it inside `with bypass(reason="..."):`'
+            ),
+            str(self.statement),
+        )
+
+    def _tg_ddl(self, compiled: DDLCompiler) -> None:
+        """Let the schema's own DDL through where no tenant is bound, as when an application starts."""
+        binding = peek()
+        if binding is not None and binding.mode == "bypass":
+            return
+        element = compiled.statement
+        if binding is None and self.dialect.tg_guard.is_schema_ddl(element):
+            return
+        assert isinstance(element, ExecutableDDLElement)
+        name = type(element).__name__
+        _refuse(
+            RawSQLError(
+                f"{name} was tried {'with no tenant bound' if binding is None else 'under a tenant'}; schema changes "
+                'go inside `with bypass(reason="..."):`',
+                kind="ddl",
+            ),
+            str(compiled),
+        )
+
+    def post_exec(self) -> None:
+        """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
+        super().post_exec()  # type: ignore[misc]  # of the dialect's context
+        if (self.isupdate or self.isdelete) and "compiled_cache" in self.execution_options:
+            plans = getattr(self.compiled, "tg_writes", ())
+            if plans and self.dialect.tg_guard.enforces:
+                self._tg_matched(plans)
+
+    def _tg_matched(self, plans: Any) -> None:
+        expected = len(self.compiled_parameters)
+        sane = expected == 1 or self.dialect.supports_sane_multi_rowcount
+        if not sane or self.cursor.rowcount != expected:
+            unmatched(plans, self)
+
+
+def _refuse(violation: Violation, statement: str) -> None:
+    """Record and raise a fresh copy: a compiled statement keeps its fault and is executed many times."""
+    binding = peek()
+    told = ", ".join(map(str, binding.tenants)) if binding is not None else None
+    refuse(
+        type(violation)(
+            str(violation),
+            kind=violation.kind,
+            tenant=told,
+            attempted=violation.attempted,
+            table=violation.table,
+            statement=violation.statement or statement,
+        )
+    )

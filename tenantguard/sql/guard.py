@@ -1,0 +1,247 @@
+"""The guard: install enforcement on an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Table, schema
+from sqlalchemy.engine import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.sql import visitors
+from sqlalchemy.util import LRUCache
+
+from tenantguard.audit import refuse
+from tenantguard.errors import ConfigurationError, CrossTenantError, RawSQLError
+from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
+from tenantguard.sql.custom import custom_fault
+from tenantguard.sql.execution import GuardedExecution
+from tenantguard.sql.predicates import Predicates
+from tenantguard.sql.sessions import hook
+from tenantguard.sql.writes import GuardedWrites
+from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
+
+EngineT = TypeVar("EngineT", Engine, AsyncEngine)
+RawSQL = Literal["refuse", "rewrite", "database"]
+PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+_TRUSTED_METHODS = (
+    "initialize", "has_table", "has_index", "has_schema", "has_sequence", "get_columns", "get_multi_columns",
+    "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys", "get_multi_foreign_keys", "get_table_names",
+    "get_temp_table_names", "get_view_names", "get_materialized_view_names", "get_temp_view_names",
+    "get_view_definition", "get_indexes", "get_multi_indexes", "get_unique_constraints",
+    "get_multi_unique_constraints", "get_check_constraints", "get_multi_check_constraints", "get_table_comment",
+    "get_multi_table_comment", "get_table_options", "get_multi_table_options", "get_sequence_names",
+    "get_schema_names", "get_table_oid", "get_domains", "get_enums", "do_begin_twophase", "do_prepare_twophase",
+    "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint", "do_rollback_to_savepoint",
+    "do_release_savepoint",
+)  # fmt: skip
+
+
+class Guard:
+    """Be the enforcement that is installed on one engine; ``Guard.of(engine)`` returns it.
+
+    Attributes:
+        tenancy: how every table belongs.
+        raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
+    """
+
+    def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse") -> None:
+        self.tenancy = tenancy
+        self.raw_sql = raw_sql
+        self.enforces = not tenancy.is_unrestricted
+        self.probe_cache: Any = LRUCache(500)
+        self.parent_queries: dict[Any, Any] = {}
+        self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
+        self._classes: dict[Any, tuple[type, ...]] = {}
+
+    @staticmethod
+    def of(engine: Engine | AsyncEngine) -> Guard:
+        """Return the guard of an engine.
+
+        Raises:
+            ConfigurationError: the engine is not guarded.
+        """
+        found = getattr(engine.dialect, "tg_guard", None)
+        if not isinstance(found, Guard):
+            raise ConfigurationError("the engine is not guarded; call guard(engine, tenancy)")
+        return found
+
+    def links(self, key: Key) -> list[tuple[Any, tuple[tuple[str, str], ...]]]:
+        """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
+        found = self._links.get(key)
+        if found is None:
+            table = self.tenancy.table(key)
+            found = list(self._foreign_keys(table)) if table is not None else []
+            self._links[key] = found
+        return found
+
+    def _foreign_keys(self, table: Table) -> Iterable[tuple[Any, tuple[tuple[str, str], ...]]]:
+        for constraint in table.foreign_key_constraints:
+            try:
+                parent = constraint.referred_table
+            except Exception:  # noqa: S112 - the parent is outside the metadata; SQLAlchemy raises several kinds
+                continue
+            placement = self.tenancy.find(parent)
+            if placement is not None and placement.kind != "shared":
+                yield parent, tuple((e.parent.name, e.column.name) for e in constraint.elements)
+
+    def covered(self, placement: Placement, parent: Any, pairs: Iterable[tuple[str, str]]) -> bool:
+        """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it."""
+        owner = self.tenancy.find(parent)
+        return (
+            owner is not None
+            and placement.kind == owner.kind == "owned"
+            and (placement.column, owner.column) in tuple(pairs)
+        )
+
+    def classes_by_key(self, parent: Key, columns: tuple[str, ...]) -> tuple[type, ...]:
+        """Return the mapped classes whose identity is the given columns of a table."""
+        from sqlalchemy.orm import mapperlib
+
+        cached = self._classes.get((parent, columns))
+        if cached is None:
+            mappers = [m for registry in mapperlib._all_registries() for m in registry.mappers]
+            cached = tuple(
+                {
+                    m.base_mapper.class_
+                    for m in mappers
+                    if isinstance(m.local_table, Table)
+                    and table_key(m.local_table) == parent
+                    and tuple(c.name for c in m.local_table.primary_key) == columns
+                }
+            )
+            self._classes[parent, columns] = cached
+        return cached
+
+    def is_schema_ddl(self, element: Any) -> bool:
+        """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""
+        if isinstance(element, schema.DDL) or hasattr(element, "selectable"):
+            return False
+        return type(element).__module__.startswith("sqlalchemy.")
+
+    def verify_custom(self, compiler: Any, statement: Any) -> None:
+        """Refuse a statement in which a construct of the user's own renders a table that the compiler did not see."""
+        if any("_compiler_dispatcher" in _class_dict(element) for element in visitors.iterate(statement)):
+            fault = custom_fault(
+                compiler.string, compiler.dialect.name, compiler._tg_rendered, compiler.ctes or {}
+            )
+            if fault is not None:
+                compiler.tg_refuse(RawSQLError(fault, kind="custom_construct"))
+
+    def verify_translation(self, compiled: Any, options: Any) -> None:
+        """Refuse a schema translation that turns a table into one which belongs in another way."""
+        names = options.get("schema_translate_map") or {}
+        for key, placement in compiled.tg_tables.items():
+            translated = (names.get(key[0], key[0]), key[1])
+            other = self.tenancy.find_key(translated)
+            if other is not None and (other.kind, other.column) != (placement.kind, placement.column):
+                refuse(
+                    CrossTenantError(
+                        f"schema_translate_map turns {placement.name} into {full_name(translated)}, which belongs "
+                        "in another way",
+                        kind="schema_translate",
+                        table=full_name(translated),
+                    )
+                )
+
+
+def guard(
+    engine: EngineT,
+    tenancy: Tenancy,
+    *,
+    raw_sql: RawSQL = "refuse",
+    dialect_unproven: bool = False,
+) -> EngineT:
+    """Install enforcement on an engine, sync or async, and return the same object.
+
+    Args:
+        engine: the engine of the application.
+        tenancy: how every table belongs.
+        raw_sql: what becomes of SQL text: it is refused, or rewritten with the predicates, or let through to
+            a database whose row security stands underneath.
+        dialect_unproven: accept a database on which nobody proved the guard.
+
+    Raises:
+        ConfigurationError: the tenancy has faults (all are listed), the engine is guarded already, or the
+            database is not one of SQLite, PostgreSQL and MariaDB.
+
+    Example:
+        >>> from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
+        >>> metadata = MetaData()
+        >>> calls = Table("calls", metadata, Column("id", Integer, primary_key=True),
+        ...               Column("company_id", String, nullable=False))
+        >>> engine = guard(create_engine("sqlite://"), Tenancy(metadata, column="company_id"))
+    """
+    sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    _verify_start(sync, tenancy, raw_sql, dialect_unproven)
+    _install(sync, Guard(tenancy, raw_sql))
+    return engine
+
+
+def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool) -> None:
+    if not isinstance(engine, Engine):
+        raise ConfigurationError(f"guard() takes an Engine or an AsyncEngine, not {type(engine).__name__}")
+    if hasattr(engine.dialect, "tg_guard"):
+        raise ConfigurationError("the engine is guarded already; call guard() once, where the engine is made")
+    if raw_sql not in ("refuse", "rewrite", "database"):
+        raise ConfigurationError(f'raw_sql is "refuse", "rewrite" or "database", not {raw_sql!r}')
+    if engine.dialect.name not in PROVEN and not unproven:
+        raise ConfigurationError(
+            f"the guard is proven on SQLite, PostgreSQL and MariaDB, and not on {engine.dialect.name!r}; say "
+            "dialect_unproven=True to use it all the same"
+        )
+    tenancy.verify()
+
+
+def _install(engine: Engine, installed: Guard) -> None:
+    """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
+    dialect: Any = engine.dialect
+    variants = {mode: _variant(dialect, mode, installed) for mode in ("tenants", "bypass")}
+    dialect.__class__ = _dialect_class(type(dialect), "tenant", installed)
+    variants["tenant"] = dialect
+    modes: dict[Any, Any] = {**variants, "closed": dialect, None: dialect}
+    if installed.tenancy.is_unrestricted:
+        modes = dict.fromkeys(modes, dialect)
+    dialect.tg_variants = modes
+    engine.pool.__class__ = guarded_pool(type(engine.pool))
+    engine.__class__ = GuardedEngine
+    hook()
+
+
+def _variant(dialect: Any, mode: str, installed: Guard) -> Any:
+    """Return the same dialect with another compiler: it shares all state, and is another key in every cache."""
+    variant = object.__new__(_dialect_class(type(dialect), mode, installed))
+    variant.__dict__ = dialect.__dict__
+    return variant
+
+
+def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
+    compilers = (cls.statement_compiler,) if mode == "bypass" else (GuardedWrites, cls.statement_compiler)
+    compiler = type(
+        f"Guarded{cls.statement_compiler.__name__}",
+        compilers,
+        {
+            "tg_guard": installed,
+            "tg_mode": mode,
+            "tg_predicates": Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant"),
+            "tg_writes": (),
+        },
+    )
+    context = type(f"Guarded{cls.execution_ctx_cls.__name__}", (GuardedExecution, cls.execution_ctx_cls), {})
+    members: dict[str, Any] = {
+        "statement_compiler": compiler,
+        "execution_ctx_cls": context,
+        "tg_guard": installed,
+        "supports_statement_cache": cls.__dict__.get("supports_statement_cache", False),
+    }
+    for name in _TRUSTED_METHODS:
+        method = getattr(cls, name, None)
+        if callable(method):
+            members[name] = trusting(method)
+    return type(f"Guarded{cls.__name__}", (cls,), members)
+
+
+def _class_dict(element: Any) -> Any:
+    return {
+        name for class_ in type(element).__mro__ for name in class_.__dict__ if name == "_compiler_dispatcher"
+    }

@@ -1,0 +1,461 @@
+"""The compiler: every FROM element of every statement carries its predicate, or the statement is refused.
+
+This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension point and not a promised API;
+``tests/sql/test_reliance.py`` says what is relied on.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.dml import UpdateBase
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ClauseElement,
+    ColumnClause,
+    ColumnElement,
+    Grouping,
+    TextClause,
+)
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import (
+    AliasedReturnsRows,
+    FromGrouping,
+    Join,
+    ScalarValues,
+    SelectBase,
+    TableClause,
+    Values,
+)
+
+from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.sql.predicates import is_trusted
+from tenantguard.sql.text import (
+    fragment_fault,
+    function_fault,
+    hint_fault,
+    operator_fault,
+    prefix_fault,
+    suffix_fault,
+)
+from tenantguard.tenancy import Key, Placement, full_name, table_key
+
+if TYPE_CHECKING:
+    from tenantguard.sql.guard import Guard
+    from tenantguard.sql.predicates import Predicates
+    from tenantguard.sql.writes import WritePlan
+
+_NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
+
+
+class Leaf:
+    """Pair a table or an alias, as it stands in a FROM, with its placement."""
+
+    __slots__ = ("placement", "source")
+
+    def __init__(self, source: Any, placement: Placement) -> None:
+        self.source = source
+        self.placement = placement
+
+
+class Filtered(ClauseElement):
+    """Stand in a FULL JOIN for a table: a derived table that holds the tenant's rows only."""
+
+    __visit_name__ = "tenantguard_filtered"
+
+    def __init__(self, leaf: Leaf) -> None:
+        self.leaf = leaf
+
+    @property
+    def _from_objects(self) -> list[Any]:
+        return list(self.leaf.source._from_objects)
+
+
+class GuardedReads:
+    """Mix into a dialect's statement compiler; see the module's docstring.
+
+    Attributes:
+        tg_guard: the guard that installed the compiler.
+        tg_mode: the kind of binding that the compiled statement serves.
+        tg_fault: the refusal that awaits its execution, if any.
+        tg_writes: what must be verified at its execution.
+        tg_tables: the placements that it names.
+        tg_text: the SQL text that it is, where it is nothing but text.
+    """
+
+    tg_guard: Guard
+    tg_mode = "tenant"
+    tg_predicates: Predicates
+    tg_fault: Violation | None = None
+    tg_text: Any = None
+    tg_writes: Sequence[WritePlan] = ()
+    tg_tables: dict[Key, Placement]
+    _tg_levels: list[set[int]]
+    _tg_rendered: Counter[str]
+
+    if TYPE_CHECKING:
+        dialect: Any
+        stack: list[Any]
+        preparer: Any
+        string: str
+
+        def process(self, obj: Any, **kw: Any) -> str: ...
+
+    def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
+        self.tg_tables = {}
+        self._tg_levels = []
+        self._tg_rendered = Counter()
+        super().__init__(dialect, statement, *args, **kw)
+        if statement is not None and getattr(self, "string", None):
+            self.tg_guard.verify_custom(self, statement)
+
+    # -- predicates -------------------------------------------------------------------------------------
+
+    def _compose_select_body(  # type: ignore[no-untyped-def]  # the signature is SQLAlchemy's
+        self, text, select, compile_state, inner_columns, froms, *args, **kw
+    ):
+        self._tg_levels.append(set())
+        criteria = self.tg_guarded(froms, select._where_criteria, read=True)
+        if criteria is not select._where_criteria:
+            select = select._clone()
+            select._where_criteria = criteria
+        composed = super()._compose_select_body(  # type: ignore[misc]  # of the dialect's compiler
+            text, select, compile_state, inner_columns, froms, *args, **kw
+        )
+        self._tg_levels.pop()
+        return composed
+
+    def tg_guarded(self, froms: Iterable[Any], where: tuple[Any, ...], *, read: bool) -> tuple[Any, ...]:
+        """Return the WHERE criteria with the predicates of every FROM element that stands for itself."""
+        conditions: list[Any] = list(where)
+        leaves = [leaf for from_ in froms for leaf in self._tg_preserved(from_, conditions)]
+        predicates = self._tg_conditions(leaves, [], conditions, read=read)
+        if not predicates:
+            return where
+        return (*predicates, *enclosed(where))
+
+    def visit_join(self, join: Any, asfrom: bool = False, from_linter: Any = None, **kw: Any) -> str:
+        """Render a join; the null-extended side of an outer one carries its predicate in ON."""
+        if join.full:
+            join = self._tg_derived(join)
+        elif join.isouter:
+            conditions = [join.onclause]
+            right = self._tg_preserved(join.right, conditions)
+            left = self._tg_preserved(join.left, []) if right else []
+            predicates = self._tg_conditions(right, left, conditions, read=True)
+            if predicates:
+                join = join._clone()
+                join.onclause = BooleanClauseList._construct_raw(
+                    operators.and_, (*predicates, *enclosed((join.onclause,)))
+                )
+        return super().visit_join(join, asfrom=asfrom, from_linter=from_linter, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_tenantguard_filtered(self, element: Filtered, **kw: Any) -> str:
+        """Render a table of a FULL JOIN as a derived table of the same name."""
+        source = element.leaf.source
+        if getattr(source, "schema", None):
+            self.tg_refuse(
+                RawSQLError(
+                    f"FULL JOIN of {element.leaf.placement.name}: a table with a schema cannot keep its name as a "
+                    "derived table. Use aliased(...) or .alias() in the join",
+                    kind="full_join",
+                    table=element.leaf.placement.name,
+                )
+            )
+        kw.pop("asfrom", None)
+        inner = source._compiler_dispatch(self, asfrom=True, **kw)
+        where = self.process(self.tg_predicates.owns(source, element.leaf.placement, read=True))
+        return (
+            f"(SELECT * FROM {inner} WHERE {where}) AS {source._compiler_dispatch(self, ashint=True, **kw)}"
+        )
+
+    def visit_tenantguard_outer_column(self, element: Any, **kw: Any) -> str:
+        """Render a column of the enclosing statement, always with its table."""
+        return self.process(element.column, include_table=True)
+
+    def _tg_preserved(self, from_: Any, conditions: list[Any]) -> list[Leaf]:
+        """Return the leaves whose predicate stands above ``from_``, and collect the conditions that hold there."""
+        if isinstance(from_, Join):
+            if from_.full:
+                return []
+            left = self._tg_preserved(from_.left, conditions)
+            if from_.isouter:
+                return left
+            conditions.append(from_.onclause)
+            return left + self._tg_preserved(from_.right, conditions)
+        if isinstance(from_, FromGrouping):
+            return self._tg_preserved(from_.element, conditions)
+        leaf = self._tg_leaf(from_)
+        return [leaf] if leaf is not None else []
+
+    def _tg_leaf(self, from_: Any) -> Leaf | None:
+        """Return the leaf of a FROM element that is a table; refuse what the guard does not know."""
+        level = self._tg_levels[-1]
+        level.add(id(from_))
+        element = from_
+        while isinstance(element, AliasedReturnsRows):
+            if is_trusted(element):
+                return None
+            element = element.element
+            level.add(id(element))
+        if isinstance(element, TableClause):
+            placement = self.tg_placement(element)
+            return Leaf(from_, placement) if placement is not None and placement.kind != "shared" else None
+        if isinstance(element, Join):
+            return None  # an alias of a join renders the join, which guards itself
+        if not isinstance(element, _NO_TABLE):
+            name = type(element).__name__
+            self.tg_refuse(
+                RawSQLError(f"a {name} stands where a table belongs; the guard cannot read it", kind="from")
+            )
+        return None
+
+    def tg_placement(self, table: Any) -> Placement | None:
+        """Return the placement of a table, or refuse the statement and return ``None``."""
+        key = table_key(table)
+        placement = self.tg_guard.tenancy.find_key(key)
+        if placement is None:
+            name = full_name(key)
+            self.tg_refuse(
+                UnknownTableError(
+                    f"table {name!r} is outside the tenancy. Place it in Tenancy(...), or read it inside "
+                    '`with bypass(reason="..."):`',
+                    table=name,
+                )
+            )
+            return None
+        self.tg_tables[key] = placement
+        return placement
+
+    def _tg_conditions(
+        self, leaves: list[Leaf], around: list[Leaf], conditions: Sequence[Any], *, read: bool
+    ) -> list[ColumnElement[bool]]:
+        """Return the predicates; a ``through`` table that is joined to a guarded parent on its key needs none."""
+        pending = [leaf for leaf in leaves if leaf.placement.kind == "through"]
+        guarded = [
+            leaf for leaf in leaves if leaf.placement.kind == "owned" and leaf.placement.visible is None
+        ]
+        known = [*guarded, *(leaf for leaf in around if leaf.placement.visible is None)]
+        equalities = _equalities(conditions) if pending and (known or len(pending) > 1) else set()
+        free: list[Leaf] = []
+        progress = True
+        while progress and pending:
+            progress = False
+            for leaf in tuple(pending):
+                if any(_linked(leaf, parent, equalities) for parent in known):
+                    pending.remove(leaf)
+                    known.append(leaf)
+                    progress = True
+            if not progress and pending:
+                leaf = _root_first(pending)
+                pending.remove(leaf)
+                free.append(leaf)
+                known.append(leaf)
+                progress = True
+        owned = [leaf for leaf in leaves if leaf.placement.kind == "owned"]
+        return [self.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in (*owned, *free)]
+
+    def _tg_derived(self, join: Any) -> Any:
+        """Return a FULL JOIN whose tables, at every depth, are derived tables of the tenant's rows."""
+        clone = join._clone()
+        clone.left, clone.right = self._tg_derive(join.left), self._tg_derive(join.right)
+        return clone
+
+    def _tg_derive(self, from_: Any) -> Any:
+        if isinstance(from_, Join):
+            return self._tg_derived(from_)
+        if isinstance(from_, FromGrouping):
+            return FromGrouping(self._tg_derive(from_.element))
+        leaf = self._tg_leaf(from_)
+        return Filtered(leaf) if leaf is not None else from_
+
+    def visit_table(
+        self, table: Any, asfrom: bool = False, ashint: bool = False, enclosing_alias: Any = None, **kw: Any
+    ) -> str:
+        """Render a table; one that no predicate was found for means a form that the guard does not know."""
+        if asfrom and not ashint:
+            self._tg_rendered[str(table.name)] += 1
+            known = self._tg_levels[-1] if self._tg_levels else ()
+            if id(table) not in known and not is_trusted(enclosing_alias):
+                placement = self.tg_placement(table)
+                if placement is not None and placement.kind != "shared":
+                    self.tg_refuse(
+                        RawSQLError(
+                            f"table {placement.name} stands in a place that the guard does not know",
+                            kind="form",
+                            table=placement.name,
+                        )
+                    )
+        return super().visit_table(  # type: ignore[misc,no-any-return]
+            table, asfrom=asfrom, ashint=ashint, enclosing_alias=enclosing_alias, **kw
+        )
+
+    # -- text --------------------------------------------------------------------------------------------
+
+    def tg_refuse(self, violation: Violation) -> None:
+        """Remember the first refusal; it is recorded and raised when the statement is executed."""
+        if self.tg_fault is None:
+            self.tg_fault = violation
+
+    def tg_fragment(self, fault: str | None, text: str) -> None:
+        """Refuse the statement where a piece of text in it has a fault."""
+        if fault is not None:
+            self.tg_refuse(
+                RawSQLError(
+                    f"text inside a statement was refused: {fault}. Write it with SQLAlchemy's constructs, or run "
+                    'it inside `with bypass(reason="..."):`',
+                    kind="raw_sql_fragment",
+                    statement=text,
+                )
+            )
+
+    def _tg_whole(self, element: Any) -> None:
+        self.tg_text = element
+        self.tg_refuse(
+            RawSQLError(
+                "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
+                'install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`',
+                statement=str(getattr(element, "text", "")) or None,
+            )
+        )
+
+    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> str:
+        """Render text: a whole statement of it is refused, a fragment is read first."""
+        if not self.stack:
+            self._tg_whole(textclause)
+        else:
+            self.tg_fragment(fragment_fault(textclause.text, self.dialect.name), textclause.text)
+        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> str:
+        """Render a template string, as text."""
+        if not self.stack:
+            self._tg_whole(tstring)
+        else:
+            text = "".join(getattr(part, "text", ":part") for part in tstring.parts)
+            self.tg_fragment(fragment_fault(text, self.dialect.name), text)
+        return super().visit_tstring(tstring, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> str:
+        """Render text that was given columns: refused like a statement of text, wherever it stands."""
+        self._tg_whole(taf.element)
+        return super().visit_textual_select(taf, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
+        """Render a column; a literal one is text."""
+        if column.is_literal:
+            self.tg_fragment(fragment_fault(str(column.name), self.dialect.name), str(column.name))
+        return super().visit_column(column, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
+        """Render a function, unless it is one that runs SQL or reads what the guard cannot see."""
+        name = ".".join((*func.packagenames, func.name))
+        self.tg_fragment(function_fault(name, self.dialect.name), name)
+        return super().visit_function(func, *args, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
+        """Render an operator of the user's own."""
+        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        return super().visit_custom_op_binary(element, operator, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> str:
+        """Render a prefix operator of the user's own."""
+        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        return super().visit_custom_op_unary_operator(element, operator, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> str:
+        """Render a suffix operator of the user's own."""
+        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        return super().visit_custom_op_unary_modifier(element, operator, **kw)  # type: ignore[misc,no-any-return]
+
+    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
+        # prefixes and suffixes have rules of their own: they are rendered by the plain method for text
+        affix_fault = suffix_fault if prefixes is getattr(stmt, "_suffixes", None) else prefix_fault
+        rendered = []
+        for prefix, name in prefixes:
+            if name not in (None, "*", self.dialect.name):
+                continue
+            if isinstance(prefix, TextClause):
+                self.tg_fragment(affix_fault(prefix.text, self.dialect.name), prefix.text)
+                rendered.append(super().visit_textclause(prefix, **kw))  # type: ignore[misc]
+            else:
+                rendered.append(self.process(prefix, **kw))
+        return " ".join(rendered) + " " if rendered else ""
+
+    def format_from_hint_text(self, sqltext: Any, table: Any, hint: Any, iscrud: Any) -> str:
+        """Render a table's hint."""
+        self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
+        return super().format_from_hint_text(sqltext, table, hint, iscrud)  # type: ignore[misc,no-any-return]
+
+    def get_select_hint_text(self, byfroms: Any) -> Any:
+        """Render the hints that stand before the columns."""
+        for hint in byfroms.values():
+            self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
+        return super().get_select_hint_text(byfroms)  # type: ignore[misc]
+
+    def get_statement_hint_text(self, hint_texts: Any) -> str:
+        """Render the hints that stand after the statement."""
+        for hint in hint_texts:
+            self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
+        return super().get_statement_hint_text(hint_texts)  # type: ignore[misc,no-any-return]
+
+
+def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the user's criteria as one in parentheses: no operator or text of theirs binds weaker than ours."""
+    if not where:
+        return ()
+    clause = where[0] if len(where) == 1 else BooleanClauseList._construct_raw(operators.and_, where)
+    return (Grouping(clause),)
+
+
+def _equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:
+    """Return the column pairs that are equal on every row: source and name of both sides."""
+    found: set[tuple[int, str, int, str]] = set()
+    pending = list(conditions)
+    while pending:
+        clause = pending.pop()
+        if isinstance(clause, Grouping):
+            pending.append(clause.element)
+        elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
+            pending.extend(clause.clauses)
+        elif isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
+            left, right = clause.left, clause.right
+            if _plain(left) and _plain(right):
+                found.add((hash(left.table), left.name, hash(right.table), right.name))
+                found.add((hash(right.table), right.name, hash(left.table), left.name))
+    return found
+
+
+def _plain(element: Any) -> bool:
+    return (
+        isinstance(element, ColumnClause)
+        and not isinstance(element, BindParameter)
+        and not element.is_literal
+        and element.table is not None
+    )
+
+
+def _linked(child: Leaf, parent: Leaf, equalities: set[tuple[int, str, int, str]]) -> bool:
+    """Tell whether the child's foreign key equals the key of this parent on every row."""
+    placement = child.placement
+    if placement.parent is None or table_key(placement.parent) != parent.placement.key or child is parent:
+        return False
+    # an annotated copy of a table has the hash of the table itself, and its columns may name either
+    return all(
+        (hash(child.source), ours, hash(parent.source), theirs) in equalities
+        for ours, theirs in placement.link
+    )
+
+
+def _root_first(leaves: list[Leaf]) -> Leaf:
+    """Return a leaf whose parent is not among the leaves, so that the others can lean on it."""
+    keys = {leaf.placement.key for leaf in leaves}
+    for leaf in leaves:
+        if leaf.placement.parent is None or table_key(leaf.placement.parent) not in keys:
+            return leaf
+    return leaves[0]

@@ -1,0 +1,206 @@
+"""Sessions: rows that a session holds for one tenant are not served to another, identity-map hits included."""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.orm import identity as _identity
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding, no_tenant, peek
+from tenantguard.errors import TenantSwitchError
+
+_BASE: type = getattr(_identity, "_WeakInstanceDict", None) or _identity.WeakInstanceDict
+_BYPASS: tuple[str, ...] = ("a bypass",)
+
+
+class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs between SQLAlchemy 2.0 and 2.1
+    """Refuse to serve what was loaded under another tenant, or in a bypass.
+
+    A session's own map is made one of these, by its class, when the session first reaches a guarded engine.
+    """
+
+    tg_owner: tuple[Any, ...] | None = None
+    tg_seen: Binding | None = None
+    tg_bypassed = False
+
+    def tg_enter(self, binding: Binding | None) -> None:
+        """Take the binding as the one the map serves, or refuse."""
+        if binding is None or binding.mode == "closed":
+            if self.tg_owner is not None or self.tg_bypassed:
+                raise no_tenant(binding, "A session that holds a tenant's rows was used")
+            return
+        if binding.mode == "bypass":
+            return
+        if self.tg_bypassed:
+            _switched(_BYPASS, binding)
+        if self.tg_owner is None:
+            self.tg_owner = binding.tenants
+        elif self.tg_owner != binding.tenants:
+            _switched(self.tg_owner, binding)
+        self.tg_seen = binding
+
+    def _tg_touch(self) -> None:
+        binding = peek()
+        if binding is not self.tg_seen or binding is None:
+            self.tg_enter(binding)
+            if binding is not None and binding.mode == "bypass":
+                self.tg_bypassed = True
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Serve a hit to the tenant that the map belongs to."""
+        binding = peek()
+        if binding is None or binding is not self.tg_seen:
+            self._tg_touch()
+        return _BASE.get(self, key, default)
+
+    def __getitem__(self, key: Any) -> Any:
+        self._tg_touch()
+        return super().__getitem__(key)
+
+    def __contains__(self, key: Any) -> bool:
+        self._tg_touch()
+        return bool(super().__contains__(key))
+
+    def fast_get_state(self, key: Any) -> Any:
+        """Serve a hit, as :meth:`get` does."""
+        self._tg_touch()
+        return super().fast_get_state(key)
+
+    def values(self) -> Any:
+        """List what the map holds to the tenant that it belongs to."""
+        self._tg_touch()
+        return super().values()
+
+    def items(self) -> Any:
+        """List what the map holds to the tenant that it belongs to."""
+        self._tg_touch()
+        return super().items()
+
+    def add(self, state: Any) -> bool:
+        """Take in an object, unless it was loaded for another tenant."""
+        self._tg_take(state)
+        return bool(super().add(state))
+
+    def replace(self, state: Any) -> Any:
+        """Take in an object, unless it was loaded for another tenant."""
+        self._tg_take(state)
+        return super().replace(state)
+
+    def _add_unpresent(self, state: Any, key: Any) -> None:
+        state.__dict__["tg_owner"] = _BYPASS if self.tg_bypassed else self.tg_owner
+        super()._add_unpresent(state, key)
+
+    def _tg_take(self, state: Any) -> None:
+        """Mark an object with the tenant it is held for; one that carries another mark is refused."""
+        binding = peek()
+        if binding is None or binding.mode == "closed":
+            return  # a rollback or a clean-up after the binding has ended: nothing is served
+        if binding.mode == "bypass":
+            self.tg_bypassed = True
+            return
+        held = state.__dict__.get("tg_owner")
+        if held is not None and held != binding.tenants:
+            _switched(held, binding)
+        self.tg_enter(binding)
+        state.__dict__["tg_owner"] = binding.tenants
+
+
+def watch(session: Session | None, binding: Binding | None) -> None:
+    """Make a session's identity map a guarded one, and check it against the binding.
+
+    Raises:
+        TenantSwitchError: the session was used under another tenant.
+    """
+    if session is None:
+        return
+    held = session.identity_map
+    if not isinstance(held, GuardedIdentityMap):
+        held.__class__ = GuardedIdentityMap
+    if held.tg_seen is not binding or binding is None:  # type: ignore[attr-defined]  # its class was just changed
+        held.tg_enter(binding)  # type: ignore[attr-defined]  # the same
+
+
+def _switched(held: tuple[Any, ...], binding: Binding) -> None:
+    now = ", ".join(map(str, binding.tenants))
+    before = ", ".join(map(str, held))
+    refuse(
+        TenantSwitchError(
+            f"a session that was used under {before} is used under {now}. Use a session for each: close it, or "
+            "expunge_all() after the transaction ends, before the next tenant; open a second one for a bypass",
+            tenant=now,
+            attempted=before,
+        )
+    )
+
+
+def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
+    """Tie a session to the guarded connection that it begins on."""
+    sessions = getattr(connection, "tg_sessions", None)
+    if sessions is None:
+        return
+    if not any(known() is session for known in sessions):
+        alive = tuple(known for known in sessions if known() is not None)
+        connection.tg_sessions = (*alive, weakref.ref(session))
+    binding = peek()
+    root = transaction
+    while root.parent is not None:
+        root = root.parent
+    began = root.__dict__.get("tg_began")
+    if (
+        began is not None
+        and binding is not None
+        and binding.mode in ("tenant", "tenants")
+        and began != binding.tenants
+    ):
+        _switched(began, binding)
+    watch(session, binding)
+
+
+def _after_transaction_create(session: Session, transaction: Any) -> None:
+    """Remember under which tenant a session began: what was added then is not flushed for another."""
+    binding = peek()
+    if binding is not None and binding.mode in ("tenant", "tenants"):
+        transaction.__dict__["tg_began"] = binding.tenants
+
+
+def _before_insert(mapper: Any, connection: Any, target: Any) -> None:
+    """Give a new object its tenant, so that it reads right after the flush; the statement is checked all the same."""
+    guard = getattr(connection.dialect, "tg_guard", None)
+    binding = peek()
+    if guard is None or binding is None or binding.mode != "tenant":
+        return
+    for table in mapper.tables:
+        placement = guard.tenancy.find(table)
+        if placement is None or placement.kind != "owned":
+            continue
+        column = next((c for c in table.c if c.name == placement.column), None)
+        if column is not None and column in mapper.columns.values():
+            key = mapper.get_property_by_column(column).key
+            if getattr(target, key, None) is None:
+                setattr(target, key, binding.tenant)
+
+
+_HOOKS: tuple[tuple[Any, str, Any], ...] = (
+    (Session, "after_begin", _after_begin),
+    (Session, "after_transaction_create", _after_transaction_create),
+    (Mapper, "before_insert", _before_insert),
+)
+
+
+def hook() -> None:
+    """Listen on sessions and mappers; said again whenever a connection begins, since others may clear listeners."""
+    for target, name, function in _HOOKS:
+        if function not in _listeners(target, name):
+            with contextlib.suppress(Exception):
+                event.remove(target, name, function)
+            event.listen(target, name, function)
+
+
+def _listeners(target: Any, name: str) -> Any:
+    dispatch = getattr(target.dispatch, name)
+    return dispatch._clslevel.get(target, ()) if hasattr(dispatch, "_clslevel") else tuple(dispatch)

@@ -1,0 +1,213 @@
+"""The execution half of writes: verify parameters against the binding, and keys against their parents."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, or_, select, tuple_
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding, no_tenant, peek
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.predicates import named
+from tenantguard.tenancy import table_key
+
+if TYPE_CHECKING:
+    from tenantguard.sql.writes import Link, WritePlan
+
+_CHUNK = 500  # keys in one look-up of parents
+
+
+def verify(plans: Iterable[WritePlan], context: Any) -> None:
+    """Verify what a statement is about to write; stamp rows whose tenant is ``None``.
+
+    Args:
+        plans: what the compiler found.
+        context: SQLAlchemy's execution context, with its parameters.
+
+    Raises:
+        CrossTenantError: a value names another tenant or a row of one.
+        NoTenantError: nothing is bound.
+    """
+    binding = peek()
+    for plan in plans:
+        if plan.placement.kind == "shared":
+            if not plan.placement.writable:
+                _refuse_shared(plan, binding, context)
+            continue
+        if binding is None or binding.mode == "closed":
+            raise no_tenant(binding, f"A write to {plan.placement.name} was tried")
+        for name in plan.tenant:
+            _verify_tenant(plan, name, binding, context)
+        for link in plan.links:
+            _verify_link(plan, link, binding, context)
+        for probe in plan.probes:
+            if _finds(context, probe.statement):
+                refuse(
+                    CrossTenantError(
+                        f"an expression would set {probe.what} of {probe.table} to another tenant's, while tenant "
+                        f"{_told(binding)} is bound",
+                        kind="foreign_value",
+                        tenant=_told(binding),
+                        table=probe.table,
+                        statement=context.compiled.string,
+                    )
+                )
+
+
+def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> None:
+    name = plan.placement.name
+    if binding is None:
+        raise no_tenant(None, f"A write to the shared table {name} was tried")
+    refuse(
+        CrossTenantError(
+            f"{plan.verb} on {name}, a shared table, was tried under tenant {_told(binding)}; shared rows are "
+            f'written inside `with bypass(reason="..."):`, or say shared_writable={{"{name}"}}',
+            kind="shared_write",
+            tenant=_told(binding),
+            table=name,
+            statement=context.compiled.string,
+        )
+    )
+
+
+def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -> None:
+    tenants = binding.tenants
+    only = binding._tenant
+    stamps = plan.verb == "insert" and only is not None
+    expected = plan.placement.python_type
+    for parameters in context.compiled_parameters:
+        value = parameters.get(name)
+        if value is None and stamps:
+            if expected is not None and type(only) is not expected:
+                raise no_tenant(
+                    None, f"A {type(only).__name__} is bound for {plan.placement.name} and a write"
+                )
+            parameters[name] = only
+        elif value not in tenants or (expected is not None and not isinstance(value, expected)):
+            refuse(
+                CrossTenantError(
+                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant {_told(binding)} is "
+                    f"bound; leave {plan.placement.column} out, or bind the tenant you mean",
+                    kind="tenant_change" if plan.verb == "update" else "foreign_insert",
+                    tenant=_told(binding),
+                    attempted=value,
+                    table=plan.placement.name,
+                    statement=context.compiled.string,
+                )
+            )
+
+
+def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
+    """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
+    connection = context.root_connection
+    keys = _keys(link, context.compiled_parameters)
+    parent = table_key(link.parent)
+    unknown = iter([key for key in keys if not connection.tg_knows(parent, link.columns, key)])
+    while chunk := list(islice(unknown, _CHUNK)):
+        if connection.tg_probe(_parents(plan, link, context), {"keys": _flat(chunk)}):
+            refuse(
+                CrossTenantError(
+                    f"{plan.verb} on {plan.placement.name} points at a row of {link.parent.name} that belongs to "
+                    f"another tenant, while tenant {_told(binding)} is bound",
+                    kind="foreign_key",
+                    tenant=_told(binding),
+                    table=plan.placement.name,
+                    statement=context.compiled.string,
+                )
+            )
+
+
+def _keys(link: Link, rows: Iterable[Any]) -> dict[tuple[Any, ...], None]:
+    found: dict[tuple[Any, ...], None] = {}
+    for parameters in rows:
+        for names in link.rows:
+            key = tuple(parameters.get(name) for name in names)
+            if None not in key:
+                found[key] = None
+    return found
+
+
+def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
+    return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
+
+
+def _parents(plan: WritePlan, link: Link, context: Any) -> Any:
+    """Return the query that tells whether any of the keys is a row of another tenant."""
+    guard = context.compiled.tg_guard
+    mode = context.compiled.tg_mode
+    cached = guard.parent_queries.get((mode, table_key(link.parent), link.columns))
+    if cached is None:
+        types = {column.name: column.type for column in link.parent.c}
+
+        def picked(source: Any) -> Any:
+            columns = [named(source, name, types[name]) for name in link.columns]
+            target = columns[0] if len(columns) == 1 else tuple_(*columns)
+            return target.in_(bindparam("keys", expanding=True))
+
+        cached = select(context.compiled.tg_predicates.foreign(picked, link.parent))
+        guard.parent_queries[(mode, table_key(link.parent), link.columns)] = cached
+    return cached
+
+
+def _finds(context: Any, statement: Any) -> bool:
+    """Run a probe with the values that this execution has for the parameters it shares with the statement."""
+    compiled = context.compiled
+    for parameters in context.compiled_parameters:
+        values = {
+            parameter.key: parameters[name]
+            for parameter, name in compiled.bind_names.items()
+            if parameter.callable is None and name in parameters
+        }
+        if context.root_connection.tg_probe(statement, values):
+            return True
+    return False
+
+
+def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
+    """Raise our error where the unit of work changed a row by its key and the row is another tenant's.
+
+    Raises:
+        CrossTenantError: a row with the key exists, and it is not the tenant's.
+    """
+    binding = peek()
+    for plan in plans:
+        if not plan.key or plan.placement.kind == "shared" or binding is None:
+            continue
+        keys = [
+            tuple(parameters[name] for name in plan.key.values())
+            for parameters in context.compiled_parameters
+        ]
+        for chunk in _chunks(keys):
+            if context.root_connection.tg_probe(_by_key(plan, context, chunk), {}):
+                refuse(
+                    CrossTenantError(
+                        f"{plan.verb} of a row of {plan.placement.name} by its key: the row belongs to another "
+                        f"tenant than {_told(binding)}, which is bound",
+                        kind="foreign_row",
+                        tenant=_told(binding),
+                        table=plan.placement.name,
+                        statement=context.compiled.string,
+                    )
+                )
+
+
+def _chunks(keys: list[Any]) -> Iterator[list[Any]]:
+    for start in range(0, len(keys), _CHUNK):
+        yield keys[start : start + _CHUNK]
+
+
+def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
+    types = {column.name: column.type for column in plan.table.c}
+
+    def picked(source: Any) -> Any:
+        columns = [named(source, name, types[name]) for name in plan.key]
+        return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
+
+    return select(context.compiled.tg_predicates.foreign(picked, plan.table))
+
+
+def _told(binding: Binding | None) -> str | None:
+    return ", ".join(map(str, binding.tenants)) if binding is not None else None

@@ -1,0 +1,201 @@
+"""The middleware: takes the token from the ASGI scope and binds its principal around the application."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import time
+from collections.abc import Callable, Collection, Iterator
+
+from tenantguard import context
+from tenantguard.asgi.paths import ExemptPaths, route_path
+from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, unauthorized
+from tenantguard.asgi.tokens import bearer_token, refuse_second
+from tenantguard.asgi.types import App, Message, Receive, Scope, Send
+from tenantguard.asgi.websocket import Sleep, Socket
+from tenantguard.audit import Event, record
+from tenantguard.audit.events import now
+from tenantguard.context import Binding, Principal, enter, leave
+from tenantguard.errors import ConfigurationError, TokenError, Violation
+from tenantguard.identity import Verifier
+from tenantguard.identity.verifier import MOST_TOKEN_BYTES
+
+_log = logging.getLogger("tenantguard")
+
+
+class TenantMiddleware:
+    """Bind each request and websocket to the company of its verified token.
+
+    Pure ASGI: the binding reaches sync and async endpoints, streamed bodies and background tasks, and is
+    gone with the request. A violation raised below is answered here; one raised after the response has
+    begun breaks the connection, so that nobody takes half an answer for a whole one.
+
+    Args:
+        app: the application.
+        verifier: a :class:`TokenVerifier`, or anything with ``async verify(token) -> Principal``.
+        exempt: paths that need no token, by whole segments; nothing is bound there.
+        conceal: answer 404 instead of 403 to a violation.
+        most_bytes: the longest token that is looked at.
+        clock: the time in seconds; for tests.
+        sleep: what waits for a websocket's token to expire; for tests.
+
+    Raises:
+        ConfigurationError: the verifier cannot verify, or an exempt path is ambiguous.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        verifier: Verifier,
+        *,
+        exempt: Collection[str] = (),
+        conceal: bool = False,
+        most_bytes: int = MOST_TOKEN_BYTES,
+        clock: Callable[[], float] = time.time,
+        sleep: Sleep = asyncio.sleep,
+    ) -> None:
+        if not callable(getattr(verifier, "verify", None)):
+            raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
+        self.app = app
+        self._verify = verifier.verify
+        self._recall: Callable[[bytes], Principal | None] = getattr(verifier, "recall", _never)
+        self._leeway: float = getattr(verifier, "leeway", 0.0)
+        self._exempt = ExemptPaths(exempt).covers
+        self._answer = NOT_FOUND if conceal else FORBIDDEN
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._sleep = sleep
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        kind = scope["type"]
+        if kind not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+        elif self._exempt(route_path(scope)):
+            await _unbound(self.app, scope, receive, send)
+        elif kind == "http":
+            await self._http(scope, receive, send)
+        else:
+            await self._websocket(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            binding = self._known(scope) or await self._binding(scope)
+        except TokenError as error:
+            await _refused(error).send(send)
+            return
+        started = False
+
+        def tracked(message: Message) -> object:
+            nonlocal started
+            started = True
+            return send(message)
+
+        enter(binding)
+        try:
+            await self.app(scope, receive, tracked)  # type: ignore[arg-type]  # returns what send returns
+        except Exception as error:
+            answer = self._answer_to(error)
+            if answer is None or started:
+                raise
+            await answer.send(send)
+        finally:
+            leave(binding)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket = Socket(scope, receive, send)
+        try:
+            binding = self._known(scope) or await self._binding(scope)
+        except TokenError as error:
+            await socket.refuse(_refused(error))
+            return
+        enter(binding)
+        try:
+            until = self._until(binding.principal)
+            if until is None:
+                await socket.run(self.app, scope)
+            else:
+                expired = unauthorized(TokenError("the token has expired", reason="expired"))
+                await socket.run_until(self.app, scope, until, self._clock, self._sleep, expired)
+        except Exception as error:
+            answer = self._answer_to(error)
+            if answer is None:
+                raise
+            await socket.refuse(answer)
+        finally:
+            leave(binding)
+
+    def _known(self, scope: Scope) -> Binding | None:
+        """Return the binding of a token seen before."""
+        found: bytes | None = None
+        for name, value in scope["headers"]:
+            if name == b"authorization":
+                if found is not None:
+                    refuse_second()
+                found = value
+        if found is None or found[:7] != b"Bearer " or len(found) > self._most_bytes:
+            return None
+        principal = self._recall(found[7:])
+        return None if principal is None else _binding(principal)
+
+    async def _binding(self, scope: Scope) -> Binding:
+        value = next((value for name, value in scope["headers"] if name == b"authorization"), None)
+        return _binding(await self._verify(bearer_token(value, self._most_bytes)))
+
+    def _until(self, principal: Principal | None) -> float | None:
+        """Return when the token of a principal ends, where it says so."""
+        expires = principal.claims.get("exp") if principal is not None else None
+        if isinstance(expires, bool) or not isinstance(expires, int | float):
+            return None
+        return expires + self._leeway
+
+    def _answer_to(self, error: Exception) -> Answer | None:
+        """Return the answer to what was raised below, or ``None`` where it is not ours to answer."""
+        for one in _chain(error):
+            if isinstance(one, Violation):
+                return self._answer
+            if isinstance(one, TokenError):
+                return unauthorized(one)
+        return None
+
+
+def _binding(principal: Principal) -> Binding:
+    tenants = (principal.tenant,) if principal.tenant is not None else principal.tenants
+    return Binding(tenants, principal)
+
+
+def _refused(error: TokenError) -> Answer:
+    """Record that a token was refused and return the answer; a failing sink must not let it through."""
+    try:
+        record(Event(time=now(), kind="token_refused", reason=error.reason, message=str(error)))
+    except ExceptionGroup:
+        _log.exception("a refused token could not be recorded")
+    return unauthorized(error)
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, those it groups, and those it was raised from."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        one = waiting.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions
+        if one.__cause__ is not None:
+            waiting.append(one.__cause__)
+
+
+def _never(_token: bytes) -> None:
+    return None
+
+
+async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    await app(scope, receive, send)
+
+
+# Captured in an empty context: what runs through it has nothing bound, whatever its caller has.
+_unbound = contextvars.Context().run(context.carry, _call)

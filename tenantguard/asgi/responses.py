@@ -1,0 +1,62 @@
+"""The answers to what is refused: problem+json (RFC 9457), and nothing that tells what exists."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from tenantguard.asgi.types import Send
+from tenantguard.errors import TokenError
+
+POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Hold one complete answer, for HTTP and for the handshake of a websocket."""
+
+    status: int
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    async def send(self, send: Send) -> None:
+        """Send it as an HTTP response."""
+        await self._send(send, "http.response")
+
+    async def deny(self, send: Send, *, extended: bool) -> None:
+        """Refuse a handshake with it, or with a plain close where the server has no such extension."""
+        if extended:
+            await self._send(send, "websocket.http.response")
+        else:
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
+
+    async def _send(self, send: Send, kind: str) -> None:
+        await send({"type": f"{kind}.start", "status": self.status, "headers": list(self.headers)})
+        await send({"type": f"{kind}.body", "body": self.body, "more_body": False})
+
+
+def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
+    """Return an answer that says the status and nothing else."""
+    content = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    body = json.dumps(content, separators=(",", ":")).encode()
+    return Answer(
+        status.value,
+        body,
+        (
+            (b"content-type", b"application/problem+json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+            *headers,
+        ),
+    )
+
+
+def unauthorized(error: TokenError) -> Answer:
+    """Return 401 with the challenge of RFC 6750; without a code where no token was sent."""
+    challenge = "Bearer" if error.code is None else f'Bearer error="{error.code}"'
+    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge.encode()))
+
+
+FORBIDDEN = problem(HTTPStatus.FORBIDDEN)
+NOT_FOUND = problem(HTTPStatus.NOT_FOUND)

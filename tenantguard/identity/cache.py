@@ -1,0 +1,73 @@
+"""The cache of verified tokens: bounded in entries and bytes, keyed by digest, constant in cost."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+_ENTRY_BYTES = 600  # a digest, a principal, two tuples and their places in dictionaries, measured
+
+
+class Cache(Generic[T]):
+    """Keep values until they expire, the recently used before the others.
+
+    Two generations: a hit in the older one moves to the younger; when the younger is full it becomes the
+    older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned.
+
+    Args:
+        entries: the most entries that are kept.
+        size: the most bytes that are kept, as :func:`weight` counts them.
+    """
+
+    def __init__(self, entries: int = 20_000, size: int = 32 * 1024 * 1024) -> None:
+        self._entries, self._size = entries // 2, size // 2
+        self._young: dict[bytes, tuple[T, float, int]] = {}
+        self._old: dict[bytes, tuple[T, float, int]] = {}
+        self._weight = 0
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def get(self, key: bytes, now: float) -> T | None:
+        """Return the value, unless it is unknown or expired."""
+        entry = self._young.get(key)
+        if entry is None:
+            entry = self._old.pop(key, None)
+            if entry is None:
+                return None
+            if now < entry[1]:
+                self._keep(key, entry)
+        return entry[0] if now < entry[1] else None
+
+    def put(self, key: bytes, value: T, until: float, weight: int = 0) -> None:
+        """Keep the value until that time; one that is too heavy for the cache is not kept."""
+        total = weight + _ENTRY_BYTES
+        if self._entries and total <= self._size:
+            self._old.pop(key, None)
+            self._keep(key, (value, until, total))
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._young, self._old, self._weight = {}, {}, 0
+
+    def _keep(self, key: bytes, entry: tuple[T, float, int]) -> None:
+        if len(self._young) >= self._entries or self._weight + entry[2] > self._size:
+            self._old, self._young, self._weight = self._young, {}, 0
+        self._weight += entry[2]
+        self._young[key] = entry
+
+
+def weight(value: Any) -> int:
+    """Return about how many bytes JSON content occupies in memory."""
+    total, waiting = 0, [value]
+    while waiting:
+        item = waiting.pop()
+        total += sys.getsizeof(item)
+        if isinstance(item, Mapping):
+            waiting += item.keys()
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+    return total

@@ -1,0 +1,99 @@
+"""Claims: one small check each, under one visible sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tenantguard.errors import TokenError
+
+_END_OF_TIME = 253_402_300_800  # the year 10000; what lies beyond is milliseconds, or an attack
+_LIST_OR_WORDS = "a list of strings or one string of words"
+
+Claims = Mapping[str, Any]
+
+
+def check_times(claims: Claims, now: float, leeway: float) -> float:
+    """Return until when the claims hold, the leeway included.
+
+    Raises:
+        TokenError: ``exp`` is missing; one of the times is no sane number; it is expired or not yet valid.
+    """
+    expires = _time(claims, "exp")
+    if expires is None:
+        raise TokenError("the token never expires: it has no exp", reason="exp_missing")
+    if now >= expires + leeway:
+        raise TokenError("the token is expired", reason="expired")
+    for name in ("nbf", "iat"):
+        begins = _time(claims, name)
+        if begins is not None and begins > now + leeway:
+            raise TokenError(f"the token is not valid yet, by its {name}", reason="not_yet")
+    return expires + leeway
+
+
+def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
+    """Return if the token is of one of the issuers, or none was stated.
+
+    Raises:
+        TokenError: it is of another one, or ``iss`` is not one string.
+    """
+    named = claims.get("iss")
+    if issuers and not (isinstance(named, str) and named in issuers):
+        raise TokenError("the token is of another issuer", reason="issuer")
+
+
+def check_audience(claims: Claims, audiences: frozenset[str]) -> None:
+    """Return if the token is meant for one of the audiences.
+
+    A token that names an audience is refused where none was stated, as RFC 7519 section 4.1.3 demands.
+
+    Raises:
+        TokenError: it is meant for another one, or ``aud`` is neither a string nor a list of strings.
+    """
+    named = claims.get("aud")
+    listed = [named] if isinstance(named, str) else named
+    if listed is None and "aud" not in claims and not audiences:
+        return
+    if not isinstance(listed, list) or not listed or not all(isinstance(one, str) for one in listed):
+        raise TokenError("the token's aud is missing or malformed", reason="audience")
+    if audiences.isdisjoint(listed):
+        raise TokenError("the token is for another audience", reason="audience")
+
+
+def subject_of(claims: Claims, name: str = "sub") -> str:
+    """Return the subject.
+
+    Raises:
+        TokenError: it is missing, no string, blank, or holds what cannot be printed.
+    """
+    subject = claims.get(name)
+    if not isinstance(subject, str) or not subject.strip() or not subject.isprintable():
+        raise TokenError("the token has no usable subject", reason="subject")
+    return subject
+
+
+def permissions_of(claims: Claims, names: tuple[str, ...]) -> frozenset[str]:
+    """Return the permissions, from the first of the claims that the token has.
+
+    Raises:
+        TokenError: that claim is neither a list of strings nor a string of words.
+    """
+    for name in names:
+        held = claims.get(name)
+        if held is None:
+            continue
+        words = held.split(" ") if isinstance(held, str) else held
+        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+            raise TokenError(f"the token's permissions are not {_LIST_OR_WORDS}", reason="permissions")
+        return frozenset(word for word in words if word)
+    return frozenset()
+
+
+def _time(claims: Claims, name: str) -> float | None:
+    """Return a NumericDate of RFC 7519: seconds, whole or fractional; ``None`` where it is absent."""
+    if name not in claims:
+        return None
+    value = claims[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
+        raise TokenError(f"the token's {name} is not a number of seconds that makes sense", reason=name)
+    return value

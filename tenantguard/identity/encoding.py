@@ -1,0 +1,70 @@
+"""Strict base64url and strict JSON: one spelling per value, one value per name."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+_SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
+
+
+def decode_segment(segment: bytes) -> bytes:
+    """Return what an unpadded base64url text encodes, accepting its canonical spelling only.
+
+    Raises:
+        ValueError: padding, white space, another alphabet, or bits set that the last character does not use.
+    """
+    if not _SEGMENT.fullmatch(segment) or len(segment) % 4 == 1:
+        raise ValueError("not unpadded base64url")
+    raw = base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment:
+        raise ValueError("base64url with unused bits set")
+    return raw
+
+
+def load_object(raw: bytes) -> dict[str, Any]:
+    """Return the JSON object that UTF-8 bytes hold.
+
+    Raises:
+        ValueError: not UTF-8, not JSON, no object, too deep, a name twice, or a number that is not finite.
+    """
+    try:
+        value = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
+        )
+    except RecursionError as error:
+        raise ValueError("JSON nested too deeply") from error
+    if not isinstance(value, dict):
+        raise ValueError("JSON that is no object")
+    return value
+
+
+def frozen(value: Any) -> Any:
+    """Return JSON content that nobody can change: one request must not write what another one reads."""
+    if isinstance(value, dict):
+        return MappingProxyType({name: frozen(held) for name, held in value.items()})
+    if isinstance(value, list):
+        return tuple(map(frozen, value))
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a JSON object names a member twice")
+    return members
+
+
+def _constant(_name: str) -> NoReturn:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a JSON number beyond every float")
+    return number

@@ -1,0 +1,94 @@
+"""One signed token in compact form: read strictly, then verified with keys that the application trusts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tenantguard.errors import TokenError
+from tenantguard.identity.encoding import decode_segment, load_object
+from tenantguard.identity.keys import Key
+
+# A key or a place of keys in a token, an extension that must be understood, an unencoded payload,
+# compression, a nested token: nothing that we would follow, so nothing that we let pass unseen.
+_REFUSED = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty"})
+_TYPES = frozenset({"jwt", "at+jwt"})
+
+
+@dataclass(frozen=True)
+class Signed:
+    """Hold a token that was read; nothing of it is verified yet.
+
+    Attributes:
+        header: the members of its header.
+        algorithm: the algorithm that it names.
+        kid: the key id that it names, if any.
+        payload: the bytes of its payload.
+    """
+
+    header: dict[str, Any]
+    algorithm: str
+    kid: str | None
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+    def verify(self, keys: Iterable[Key]) -> None:
+        """Return if the signature is of one of the keys.
+
+        Raises:
+            TokenError: it is of none.
+        """
+        for key in keys:
+            if self._is_of(key):
+                return
+        raise TokenError("the signature is of no key that is trusted", reason="signature")
+
+    def _is_of(self, key: Key) -> bool:
+        try:
+            return key.verifies(self.algorithm, self.signing_input, self.signature)
+        except Exception:  # whatever a backend makes of hostile bytes, the signature does not verify
+            return False
+
+
+def read(token: str, *, typ: str | None = None) -> Signed:
+    """Return the parts of a compact token.
+
+    Args:
+        token: three base64url segments, joined by dots.
+        typ: the type that its header has to name, such as ``"at+jwt"`` (RFC 9068); ``None`` accepts a
+            header without one, ``JWT`` and ``at+jwt``.
+
+    Raises:
+        TokenError: it is malformed or uses what is not supported.
+    """
+    segments = token.encode("ascii", "replace").split(b".")
+    if len(segments) != 3:
+        raise TokenError("the token does not have three segments", reason="malformed")
+    try:
+        raw_header, payload, signature = map(decode_segment, segments)
+        header = load_object(raw_header)
+    except ValueError as error:
+        raise TokenError(
+            "a segment of the token is not strict base64url, or not strict JSON", reason="malformed"
+        ) from error
+    algorithm, kid = _checked(header, typ)
+    return Signed(header, algorithm, kid, payload, b".".join(segments[:2]), signature)
+
+
+def _checked(header: dict[str, Any], typ: str | None) -> tuple[str, str | None]:
+    refused = sorted(_REFUSED & header.keys())
+    if refused:
+        raise TokenError(f"the token's header carries {', '.join(refused)}", reason="header")
+    algorithm, kid = header.get("alg"), header.get("kid")
+    if not isinstance(algorithm, str) or (kid is not None and not isinstance(kid, str)):
+        raise TokenError("the token's header has alg or kid missing or of a wrong type", reason="header")
+    named = header.get("typ", "JWT" if typ is None else "")
+    if not isinstance(named, str) or not _is_type(named.lower().removeprefix("application/"), typ):
+        raise TokenError("the token is of a type that is not accepted here", reason="typ")
+    return algorithm, kid
+
+
+def _is_type(named: str, typ: str | None) -> bool:
+    return named in _TYPES if typ is None else named == typ.lower()

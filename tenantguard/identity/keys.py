@@ -1,0 +1,199 @@
+"""Keys: what may verify a signature, with which algorithms, and how strong it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.identity.encoding import decode_segment, load_object
+from tenantguard.identity.weakness import weakness
+
+SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2: as long as the hash
+_RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
+_CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
+ASYMMETRIC = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
+ALGORITHMS = ASYMMETRIC | frozenset(SECRET_BYTES)
+MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
+
+_ALIASES = {"ES521": "ES512"}  # a misspelling that PyJWT and published test vectors carry
+
+
+@dataclass(frozen=True)
+class Key:
+    """Hold one usable key.
+
+    Attributes:
+        material: a public key of cryptography, or the bytes of a secret.
+        algorithms: the algorithms it may be used with.
+        kid: its id, or ``None`` for a key that answers to every id.
+    """
+
+    material: Any
+    algorithms: frozenset[str]
+    kid: str | None = None
+
+    def verifies(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
+        """Tell whether the signature is this key's, by an algorithm that agrees with the key."""
+        if algorithm not in self.algorithms:
+            return False
+        return bool(jwt.get_algorithm_by_name(algorithm).verify(signing_input, self.material, signature))
+
+
+def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
+    """Return the keys of a PEM text, a JWK, a JWKS document, a secret, a key object, or a list of these.
+
+    Raises:
+        ConfigurationError: a key is weak, is of the wrong kind, or none is usable with the algorithms.
+    """
+    if isinstance(source, list | tuple | set | frozenset):
+        keys = tuple(key for one in source for key in static_keys(one, allowed))
+        _distinct(keys)
+    elif isinstance(source, Mapping):
+        keys = _document(source, allowed)
+    elif isinstance(source, str | bytes):
+        keys = _text(source.encode() if isinstance(source, str) else source, allowed)
+    else:
+        keys = (_usable(source, allowed),)
+    if not keys:
+        raise ConfigurationError("key= holds no key; give a PEM text, a JWK, a JWKS document or a secret")
+    return keys
+
+
+def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
+    """Return the usable keys of a JWKS document; what is for encryption or unknown is left out.
+
+    Raises:
+        ConfigurationError: it is no key set, mixes secrets with public keys, names a key id twice for
+            different keys, is too large, or holds nothing usable.
+    """
+    entries = document.get("keys")
+    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+        raise ConfigurationError('a key set is an object whose "keys" is a list of objects')
+    if len(entries) > MOST_KEYS:
+        raise ConfigurationError(f"the key set holds {len(entries)} keys, more than {MOST_KEYS}")
+    if len({entry.get("kty") == "oct" for entry in entries}) > 1:
+        raise ConfigurationError("the key set mixes secrets with public keys; split it in two")
+    keys, faults = [], []
+    for entry in entries:
+        try:
+            keys.append(_jwk(entry, allowed))
+        except ConfigurationError as error:
+            faults.append(str(error))
+    if not keys:
+        raise ConfigurationError(f"the key set holds no usable key: {'; '.join(faults) or 'it is empty'}")
+    return _distinct(keys)
+
+
+def _distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
+    """Keep one of each key; one id for two different keys is refused."""
+    found: dict[tuple[str | None, frozenset[str]], Key] = {}
+    for key in keys:
+        for other in found.values():
+            if key.kid is not None and key.kid == other.kid and key.material != other.material:
+                raise ConfigurationError("the key set names a key id twice, for different keys")
+        found.setdefault((key.kid, key.algorithms), key) if key.kid is not None else None
+    return tuple(found.values()) + tuple(key for key in keys if key.kid is None)
+
+
+def _document(source: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
+    return key_set(source, allowed) if "keys" in source else (_jwk(source, allowed),)
+
+
+def _text(source: bytes, allowed: frozenset[str]) -> tuple[Key, ...]:
+    text = source.strip()
+    if text.startswith(b"{"):
+        try:
+            return _document(load_object(text), allowed)
+        except ValueError as error:
+            raise ConfigurationError(f"key= looks like a JWK and is not one: {error}") from error
+    if text.startswith(b"-----BEGIN "):
+        return (_usable(_pem(text), allowed),)
+    if allowed <= SECRET_BYTES.keys():
+        return (_secret(source, allowed),)
+    raise ConfigurationError(
+        f"key= is neither a PEM text nor a JWK, and {_told(allowed)} needs a public key; HS256 has secrets"
+    )
+
+
+def _pem(text: bytes) -> Any:
+    try:
+        if b"-----BEGIN CERTIFICATE" in text:
+            return load_pem_x509_certificate(text).public_key()
+        if b"PRIVATE KEY-----" in text:
+            return load_pem_private_key(text, password=None)
+        return load_pem_public_key(text)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError("key= looks like a PEM text and cannot be read") from error
+
+
+def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
+    try:
+        jwt.get_algorithm_by_name("HS256").prepare_key(secret)
+    except jwt.InvalidKeyError as error:
+        raise ConfigurationError("key= is a public key or empty; it cannot be the secret of HS256") from error
+    needed = max(SECRET_BYTES[name] for name in allowed)
+    if len(secret) < needed:
+        raise ConfigurationError(
+            f"the secret holds {len(secret)} bytes and {_told(allowed)} needs {needed}: "
+            'python -c "import secrets; print(secrets.token_urlsafe(64))"'
+        )
+    return Key(secret, allowed)
+
+
+def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
+    """Return the key of a JWK, if it is for verifying signatures with an allowed algorithm."""
+    kid, algorithm, operations = entry.get("kid"), entry.get("alg"), entry.get("key_ops")
+    if kid is not None and not isinstance(kid, str):
+        raise ConfigurationError("a key's id is not a string")
+    told = f"key {kid!r}"
+    if entry.get("use", "sig") != "sig":
+        raise ConfigurationError(f"{told} is not for signatures")
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
+        raise ConfigurationError(f"{told} is not for verifying")
+    only = allowed if algorithm is None else allowed & {_ALIASES.get(str(algorithm), str(algorithm))}
+    return _usable(_material(entry, told), only, kid, told)
+
+
+def _material(entry: Mapping[str, Any], told: str) -> Any:
+    try:
+        if entry.get("kty") == "oct":
+            return decode_segment(str(entry["k"]).encode())
+        named = {name: value for name, value in entry.items() if name != "alg"}
+        return jwt.PyJWK(named).key
+    except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ConfigurationError(f"{told} cannot be read") from error
+
+
+def _usable(material: Any, only: frozenset[str], kid: str | None = None, told: str = "key=") -> Key:
+    """Return the key with those of the algorithms that agree with its type and strength."""
+    public = material.public_key() if hasattr(material, "public_key") else material
+    found = weakness(public)
+    if found is not None:
+        raise ConfigurationError(f"{told} is too weak: {found}")
+    algorithms = only & _agreeing(public)
+    if not algorithms:
+        raise ConfigurationError(f"{told} cannot be used with {_told(only)}")
+    return Key(public, algorithms, kid)
+
+
+def _agreeing(material: Any) -> frozenset[str]:
+    if isinstance(material, bytes):
+        return frozenset(name for name, least in SECRET_BYTES.items() if len(material) >= least)
+    if isinstance(material, rsa.RSAPublicKey):
+        return _RSA
+    if isinstance(material, ec.EllipticCurvePublicKey):
+        return frozenset({_CURVES[material.curve.name]} if material.curve.name in _CURVES else ())
+    if isinstance(material, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return frozenset({"EdDSA"})
+    return frozenset()
+
+
+def _told(algorithms: frozenset[str]) -> str:
+    return ", ".join(sorted(algorithms)) or "any of the allowed algorithms"

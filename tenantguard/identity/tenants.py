@@ -1,0 +1,99 @@
+"""The tenant that a token speaks for: found in its claims, of one type, in one spelling."""
+
+from __future__ import annotations
+
+import functools
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from tenantguard.errors import ConfigurationError, TenantId, TokenError
+
+ClaimPath = str | Sequence[str] | Callable[[Mapping[str, Any]], Any]
+TenantType = type[str] | type[int] | type[UUID]
+
+_WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_INT_64 = range(-(2**63), 2**63)
+_LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK")
+_ABSENT = object()
+
+
+def as_tenant(value: object, kind: TenantType = str) -> TenantId:
+    """Return one claim as a tenant id of the type of the tenant column; the only place that converts.
+
+    A ``str`` is never made from a number. An ``int`` may be written as a decimal string and a ``UUID`` as
+    its hyphenated text, in the one way that each is usually written.
+
+    Raises:
+        TokenError: it is of another type, empty, blank, in a spelling that could pass for another id's, or
+            out of range.
+    """
+    if kind is str and isinstance(value, str) and _is_plain(value):
+        return value
+    if kind is UUID and isinstance(value, str) and _UUID.fullmatch(value):
+        return UUID(value)
+    if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
+        value = int(value)
+    if kind is int and isinstance(value, int) and not isinstance(value, bool) and value in _INT_64:
+        return value
+    raise TokenError(f"the token names no usable company: one {kind.__name__} is needed", reason="tenant")
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether a text can be an id: printable, trimmed, normalised, and of one alphabet per id."""
+    if text.isascii():
+        return bool(text) and text.isprintable() and text == text.strip()
+    scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}
+    return (
+        text.isprintable()
+        and text == text.strip()
+        and unicodedata.is_normalized("NFKC", text)
+        and sum(script in scripts for script in _LOOK_ALIKE) <= 1
+    )
+
+
+def claim_reader(path: ClaimPath) -> Callable[[Mapping[str, Any]], Any]:
+    """Return a function that finds a value in claims, or ``None`` where there is none.
+
+    Args:
+        path: a claim's name (``"company_id"``, ``"https://example.com/company"``), a path of names with
+            dots (``"org.id"``) or as a sequence, or a function of the claims.
+
+    Raises:
+        ConfigurationError: the path is empty.
+    """
+    if callable(path):
+        return functools.partial(_call, path)
+    steps = (path,) if isinstance(path, str) else tuple(path)
+    if not steps or not all(isinstance(step, str) and step for step in steps):
+        raise ConfigurationError("tenant_claim is empty; name the claim that holds the company")
+    if not isinstance(path, str) or "." not in path or "://" in path:
+        return lambda claims: _walk(claims, steps)
+    return lambda claims: _either(claims, path)
+
+
+def _call(function: Callable[[Mapping[str, Any]], Any], claims: Mapping[str, Any]) -> Any:
+    try:
+        return function(claims)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise TokenError("the token's claims have not the shape that is expected", reason="tenant") from error
+
+
+def _either(claims: Mapping[str, Any], path: str) -> Any:
+    """Read a dotted path both ways; a token that answers to both is ambiguous."""
+    found = [_walk(claims, steps, _ABSENT) for steps in ((path,), tuple(path.split(".")))]
+    present = [value for value in found if value is not _ABSENT]
+    if len(present) > 1:
+        raise TokenError("the token names its company in two ways", reason="tenant")
+    return present[0] if present else None
+
+
+def _walk(claims: Any, steps: Sequence[str], absent: Any = None) -> Any:
+    for step in steps:
+        if not isinstance(claims, Mapping) or step not in claims:
+            return absent
+        claims = claims[step]
+    return claims

@@ -6,12 +6,12 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 
 from tenantguard import context
-from tenantguard.asgi.paths import ExemptPaths, route_path
+from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, unauthorized
-from tenantguard.asgi.tokens import bearer_token, refuse_second
+from tenantguard.asgi.tokens import authorization, bearer_token
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
@@ -59,9 +59,9 @@ class TenantMiddleware:
             raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
         self.app = app
         self._verify = verifier.verify
-        self._recall: Callable[[bytes], Principal | None] = getattr(verifier, "recall", _never)
+        self._recall: Callable[[bytes | None], Principal | None] = getattr(verifier, "recall", _never)
         self._leeway: float = getattr(verifier, "leeway", 0.0)
-        self._exempt = ExemptPaths(exempt).covers
+        self._covers = ExemptPaths(exempt).covers
         self._answer = NOT_FOUND if conceal else FORBIDDEN
         self._most_bytes = most_bytes
         self._clock = clock
@@ -69,32 +69,25 @@ class TenantMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        kind = scope["type"]
-        if kind not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-        elif self._exempt(route_path(scope)):
-            await _unbound(self.app, scope, receive, send)
-        elif kind == "http":
-            await self._http(scope, receive, send)
-        else:
-            await self._websocket(scope, receive, send)
-
-    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._covers(scope):
+            await self._aside(scope, receive, send)
+            return
         try:
-            binding = self._known(scope) or await self._binding(scope)
+            value = authorization(scope["headers"])
+            principal = self._recall(value) or await self._verify(bearer_token(value, self._most_bytes))
         except TokenError as error:
             await _refused(error).send(send)
             return
         started = False
 
-        def tracked(message: Message) -> object:
+        def tracked(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
             return send(message)
 
-        enter(binding)
+        binding = enter(_binding(principal))
         try:
-            await self.app(scope, receive, tracked)  # type: ignore[arg-type]  # returns what send returns
+            await self.app(scope, receive, tracked)
         except Exception as error:
             answer = self._answer_to(error)
             if answer is None or started:
@@ -103,16 +96,26 @@ class TenantMiddleware:
         finally:
             leave(binding)
 
+    async def _aside(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve what is no HTTP request with a token: lifespan untouched, exempt paths with nothing bound."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+        elif self._covers(scope):
+            await _unbound(self.app, scope, receive, send)
+        else:
+            await self._websocket(scope, receive, send)
+
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
         try:
-            binding = self._known(scope) or await self._binding(scope)
+            value = authorization(scope["headers"])
+            principal = self._recall(value) or await self._verify(bearer_token(value, self._most_bytes))
         except TokenError as error:
             await socket.refuse(_refused(error))
             return
-        enter(binding)
+        binding = enter(_binding(principal))
         try:
-            until = self._until(binding.principal)
+            until = self._until(principal)
             if until is None:
                 await socket.run(self.app, scope)
             else:
@@ -126,26 +129,9 @@ class TenantMiddleware:
         finally:
             leave(binding)
 
-    def _known(self, scope: Scope) -> Binding | None:
-        """Return the binding of a token seen before."""
-        found: bytes | None = None
-        for name, value in scope["headers"]:
-            if name == b"authorization":
-                if found is not None:
-                    refuse_second()
-                found = value
-        if found is None or found[:7] != b"Bearer " or len(found) > self._most_bytes:
-            return None
-        principal = self._recall(found[7:])
-        return None if principal is None else _binding(principal)
-
-    async def _binding(self, scope: Scope) -> Binding:
-        value = next((value for name, value in scope["headers"] if name == b"authorization"), None)
-        return _binding(await self._verify(bearer_token(value, self._most_bytes)))
-
-    def _until(self, principal: Principal | None) -> float | None:
+    def _until(self, principal: Principal) -> float | None:
         """Return when the token of a principal ends, where it says so."""
-        expires = principal.claims.get("exp") if principal is not None else None
+        expires = principal.claims.get("exp")
         if isinstance(expires, bool) or not isinstance(expires, int | float):
             return None
         return expires + self._leeway
@@ -161,8 +147,8 @@ class TenantMiddleware:
 
 
 def _binding(principal: Principal) -> Binding:
-    tenants = (principal.tenant,) if principal.tenant is not None else principal.tenants
-    return Binding(tenants, principal)
+    tenant = principal.tenant
+    return Binding(principal.tenants if tenant is None else (tenant,), principal)
 
 
 def _refused(error: TokenError) -> Answer:
@@ -189,7 +175,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             waiting.append(one.__cause__)
 
 
-def _never(_token: bytes) -> None:
+def _never(_value: bytes | None) -> None:
     return None
 
 

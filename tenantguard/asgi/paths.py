@@ -41,9 +41,15 @@ class ExemptPaths:
         plain = {path.rstrip("/") or "/" for path in paths}
         self._exact = frozenset(plain)
         self._below = tuple(path + "/" for path in sorted(plain) if path != "/")
+        self._likely = tuple(plain)
 
-    def covers(self, path: str) -> bool:
-        """Tell whether the routed path needs no token."""
+    def covers(self, scope: Scope) -> bool:
+        """Tell whether the connection is to a path that needs no token."""
+        path: str = scope["path"]
+        if scope.get("root_path"):
+            path = route_path(scope)
+        if not path.startswith(self._likely):  # most requests end here, after one comparison
+            return False
         return path in self._exact or (path.startswith(self._below) and _is_plain(path))
 
 

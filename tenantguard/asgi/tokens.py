@@ -4,12 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NoReturn
 
 from tenantguard.errors import TokenError
 
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750 section 2.1
 Headers = Iterable[tuple[bytes, bytes]]
+
+
+def authorization(headers: Headers) -> bytes | None:
+    """Return the value of the one ``Authorization`` header.
+
+    Raises:
+        TokenError: there are two; which one counts is for nobody to guess.
+    """
+    found = None
+    for name, value in headers:
+        if name == b"authorization":
+            if found is not None:
+                raise TokenError(
+                    "the request carries two tokens", code="invalid_request", reason="two_tokens"
+                )
+            found = value
+    return found
 
 
 def bearer_token(value: bytes | None, most_bytes: int) -> str:
@@ -28,12 +44,3 @@ def bearer_token(value: bytes | None, most_bytes: int) -> str:
     if not _TOKEN.fullmatch(token):
         raise TokenError("the Authorization header is malformed", code="invalid_request", reason="malformed")
     return token.decode()
-
-
-def refuse_second() -> NoReturn:
-    """Refuse a request that authenticates twice: which one counts is for nobody to guess.
-
-    Raises:
-        TokenError: always.
-    """
-    raise TokenError("the request carries two tokens", code="invalid_request", reason="two_tokens")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -11,18 +13,27 @@ _ENTRY_BYTES = 600  # a digest, a principal, two tuples and their places in dict
 
 
 class Cache(Generic[T]):
-    """Keep values until they expire, the recently used before the others.
+    """Keep what tokens were verified to mean until they expire, the recently used before the others.
 
     Two generations: a hit in the older one moves to the younger; when the younger is full it becomes the
-    older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned.
+    older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned, and
+    no token is kept, only its digest.
 
     Args:
-        entries: the most entries that are kept.
+        entries: the most entries that are kept; 0 keeps none.
         size: the most bytes that are kept, as :func:`weight` counts them.
+        clock: the time in seconds; for tests.
     """
 
-    def __init__(self, entries: int = 20_000, size: int = 32 * 1024 * 1024) -> None:
-        self._entries, self._size = entries // 2, size // 2
+    def __init__(
+        self,
+        entries: int = 20_000,
+        size: int = 32 * 1024 * 1024,
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._entries, self._size = (entries + 1) // 2, size // 2
+        self._clock = clock
         self._young: dict[bytes, tuple[T, float, int]] = {}
         self._old: dict[bytes, tuple[T, float, int]] = {}
         self._weight = 0
@@ -30,21 +41,24 @@ class Cache(Generic[T]):
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
-    def get(self, key: bytes, now: float) -> T | None:
-        """Return the value, unless it is unknown or expired."""
+    def get(self, token: bytes | None) -> T | None:
+        """Return what the token means, unless it is unknown or expired."""
+        if token is None:
+            return None
+        key = sha256(token).digest()
         entry = self._young.get(key)
         if entry is None:
             entry = self._old.pop(key, None)
             if entry is None:
                 return None
-            if now < entry[1]:
-                self._keep(key, entry)
-        return entry[0] if now < entry[1] else None
+            self._keep(key, entry)
+        return entry[0] if self._clock() < entry[1] else None
 
-    def put(self, key: bytes, value: T, until: float, weight: int = 0) -> None:
-        """Keep the value until that time; one that is too heavy for the cache is not kept."""
+    def put(self, token: bytes, value: T, until: float, weight: int = 0) -> None:
+        """Keep what the token means until that time; what is too heavy for the cache is not kept."""
         total = weight + _ENTRY_BYTES
         if self._entries and total <= self._size:
+            key = sha256(token).digest()
             self._old.pop(key, None)
             self._keep(key, (value, until, total))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from hashlib import sha256
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -84,7 +83,7 @@ class TokenVerifier:
         self.leeway = leeway
         self._typ = typ
         self._most_bytes = most_bytes
-        self._cache: Cache[Principal] = Cache() if cache is None else cache
+        self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
         self._clock = clock
         if tenant_type not in (str, int, UUID):
             faults.append("tenant_type is the type of the tenant column: str, int or UUID")
@@ -105,9 +104,10 @@ class TokenVerifier:
                 faults.append(str(error))
         return ()
 
-    def recall(self, token: bytes) -> Principal | None:
-        """Return the principal of a token seen before that still holds, at the cost of a look-up."""
-        return self._cache.get(sha256(token).digest(), self._clock())
+    @property
+    def recall(self) -> Callable[[bytes | None], Principal | None]:
+        """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
+        return self._cache.get
 
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for.
@@ -115,8 +115,8 @@ class TokenVerifier:
         Raises:
             TokenError: the token is refused.
         """
-        raw = self._bytes(token)
-        known = self.recall(raw)
+        header = b"Bearer " + self._bytes(token)
+        known = self._cache.get(header)
         if known is not None:
             return known
         signed = jws.read(token, typ=self._typ)
@@ -126,7 +126,7 @@ class TokenVerifier:
         claims = _claims(signed.payload)
         until = self._check(claims)
         principal = self._principal(claims)
-        self._cache.put(sha256(raw).digest(), principal, until, weight(claims))
+        self._cache.put(header, principal, until, weight(claims))
         return principal
 
     def _bytes(self, token: str) -> bytes:

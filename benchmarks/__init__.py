@@ -1,0 +1,1 @@
+"""What isolation costs: benchmarks whose every figure regenerates from a file of raw results."""

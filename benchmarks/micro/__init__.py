@@ -1,0 +1,1 @@
+"""One statement at a time: what each way of isolating companies adds to it."""

@@ -1,0 +1,234 @@
+"""Drive the workers: a little of each variant in turn, round after round, and write down every duration.
+
+The variants that need only this environment share one process, so that nothing but the variant differs
+(``--apart`` gives each its own, which shows what sharing hides). Packages of others have a process in
+their own environment. No two processes work at the same time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from benchmarks.databases import Server, postgresql
+from benchmarks.environments import ROOT, MissingEnvironmentError, environment
+from benchmarks.machine import describe
+from benchmarks.micro.cases import CASES, COLD
+from benchmarks.micro.table import table
+from benchmarks.micro.variants import POSTGRESQL, SQLITE, VARIANTS
+
+SLICE = 8_000_000  # nanoseconds that one turn of one variant should take
+BASE = "unguarded"
+
+
+class MeasurementError(Exception):
+    """Say what went wrong in a worker."""
+
+
+@dataclass
+class Series:
+    """Hold what was measured of one case, one variant.
+
+    Attributes:
+        wall: nanoseconds for one operation by the clock, one figure per round.
+        cpu: the same of the measuring thread's CPU time: what other work on the machine hardly moves, and
+            what a database server does is not in it.
+        missing: why there are no figures.
+    """
+
+    backend: str
+    case: str
+    cold: bool
+    variant: str
+    loops: int = 0
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+    missing: str = ""
+
+
+class Worker:
+    """Talk to one measuring process."""
+
+    def __init__(self, python: Path) -> None:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+        command = [str(python), "-m", "benchmarks.micro.worker"]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT
+        )
+
+    def ask(self, do: str, **command: Any) -> Any:
+        """Return the worker's answer.
+
+        Raises:
+            LookupError: the variant has no such case.
+            MeasurementError: it failed.
+        """
+        to, back = _pipes(self._process)
+        to.write(json.dumps({"do": do, **command}) + "\n")
+        to.flush()
+        line = back.readline()
+        answer = json.loads(line) if line else {"error": "the worker died; see its output above"}
+        if "missing" in answer:
+            raise LookupError(answer["missing"])
+        if "error" in answer:
+            raise MeasurementError(f"{command}: {answer['error']}")
+        return answer["ok"]
+
+    def close(self) -> None:
+        """End the process."""
+        to, back = _pipes(self._process)
+        to.close()
+        self._process.wait()
+        back.close()
+
+
+def _pipes(process: subprocess.Popen[str]) -> tuple[IO[str], IO[str]]:
+    if process.stdin is None or process.stdout is None:
+        raise MeasurementError("the worker was started without pipes")
+    return process.stdin, process.stdout
+
+
+@dataclass
+class Plan:
+    """Say what to measure."""
+
+    backends: Sequence[str] = (SQLITE, POSTGRESQL)
+    variants: Sequence[str] = tuple(VARIANTS)
+    cases: Sequence[str] = tuple(CASES)
+    cold: Sequence[str] = COLD
+    rounds: int = 60
+    slice_ns: int = SLICE
+    apart: bool = False
+
+
+def measure(plan: Plan) -> dict[str, Any]:
+    """Return the raw results of everything in the plan."""
+    facts, versions = describe(), {}
+    series: list[Series] = []
+    needs_server = POSTGRESQL in plan.backends
+    with postgresql() if needs_server else nullcontext() as server:
+        for backend in plan.backends:
+            with ExitStack() as stack:
+                workers, missing = _start(plan, backend, server, stack, versions)
+                series += _run_backend(plan, backend, workers)
+                series += [
+                    Series(backend, case, False, name, missing=why)
+                    for name, why in missing.items()
+                    for case in plan.cases
+                ]
+    return {
+        "part": "micro",
+        **facts,
+        "packages": versions,
+        "rounds": plan.rounds,
+        "one_process": not plan.apart,
+        "series": [asdict(one) for one in series],
+    }
+
+
+def _start(
+    plan: Plan, backend: str, server: Server | None, stack: ExitStack, versions: dict[str, str]
+) -> tuple[dict[str, Worker], dict[str, str]]:
+    """Open every variant; return who measures it, and why some cannot be measured."""
+    workers: dict[str, Worker] = {}
+    missing: dict[str, str] = {}
+    shared: Worker | None = None
+    for name in plan.variants:
+        variant = VARIANTS[name]
+        if backend not in variant.backends:
+            continue
+        try:
+            python = Path(sys.executable)
+            if variant.package is not None:
+                found = environment(variant.package)
+                python, versions[variant.package] = found.python, found.versions[variant.package]
+            alone = variant.package is not None or plan.apart
+            worker = shared if shared is not None and not alone else stack.enter_context(_worker(python))
+            shared = shared if alone else worker
+            url = "sqlite://" if server is None or backend == SQLITE else server.database(f"micro_{name}")
+            worker.ask("open", variant=name, url=url)
+            workers[name] = worker
+        except (MissingEnvironmentError, MeasurementError) as error:
+            missing[name] = str(error)
+    return workers, missing
+
+
+@contextmanager
+def _worker(python: Path) -> Iterator[Worker]:
+    worker = Worker(python)
+    try:
+        yield worker
+    finally:
+        worker.close()
+
+
+def _run_backend(plan: Plan, backend: str, workers: dict[str, Worker]) -> Iterator[Series]:
+    for case in plan.cases:
+        yield from _run_case(plan, backend, case, False, workers)
+        if case in plan.cold:
+            yield from _run_case(plan, backend, case, True, workers)
+
+
+def _run_case(plan: Plan, backend: str, case: str, cold: bool, workers: dict[str, Worker]) -> list[Series]:
+    series = {name: Series(backend, case, cold, name) for name in workers}
+    for name, one in series.items():
+        try:
+            workers[name].ask("run", variant=name, case=case, loops=2, cold=cold)
+        except (LookupError, MeasurementError) as error:
+            one.missing = str(error)
+    able = [name for name, one in series.items() if not one.missing]
+    loops = _calibrate(plan, workers, able, case, cold) if able else 0
+    for turn in range(plan.rounds):
+        start = turn % len(able) if able else 0
+        for name in able[start:] + able[:start]:
+            wall, cpu = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)
+            series[name].wall.append(wall / loops)
+            series[name].cpu.append(cpu / loops)
+            series[name].loops = loops
+    return list(series.values())
+
+
+def _calibrate(plan: Plan, workers: dict[str, Worker], able: list[str], case: str, cold: bool) -> int:
+    """Return how many operations of the first variant fill a slice; the same number serves everyone."""
+    name, loops = able[0], 1
+    while True:
+        taken: int = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)[0]
+        if taken >= plan.slice_ns / 2:
+            return max(1, round(loops * plan.slice_ns / taken))
+        loops *= 2
+
+
+def main() -> None:
+    """Measure what the command line asks for, write the raw results and print the ratios."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.micro", description=main.__doc__)
+    names = {"backends": (SQLITE, POSTGRESQL), "variants": tuple(VARIANTS), "cases": tuple(CASES)}
+    for name, known in names.items():
+        parser.add_argument(f"--{name}", nargs="+", choices=known, default=known, metavar="NAME")
+    parser.add_argument("--cold", nargs="*", choices=tuple(CASES), default=COLD, metavar="NAME")
+    parser.add_argument("--rounds", type=int, default=60, help="turns of each variant")
+    parser.add_argument("--slice", type=float, default=SLICE / 1e6, help="milliseconds of one turn")
+    parser.add_argument("--apart", action="store_true", help="a process of its own for each variant")
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/micro.json"))
+    given = parser.parse_args()
+    plan = Plan(
+        given.backends,
+        given.variants,
+        given.cases,
+        given.cold,
+        given.rounds,
+        int(given.slice * 1e6),
+        given.apart,
+    )
+    raw = measure(plan)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
+    given.out.write_text(json.dumps(raw, indent=1))
+    print(table(raw, BASE))
+    print(f"raw results: {given.out}")

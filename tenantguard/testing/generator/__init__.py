@@ -1,0 +1,1 @@
+"""Random SQLAlchemy programs over any MetaData."""

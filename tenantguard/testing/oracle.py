@@ -1,0 +1,279 @@
+"""The oracle: run one program among all tenants, guarded, and in a database of one tenant alone, and compare.
+
+The second database holds the tenant's rows and the shared ones and has no guard: it says what is right.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, MetaData, event
+from sqlalchemy.orm import Session
+
+from tenantguard.context import bind
+from tenantguard.errors import TenantId
+from tenantguard.sql.guard import guard
+from tenantguard.tenancy import Tenancy
+from tenantguard.testing.data import Data, generate, keys_of
+from tenantguard.testing.databases import Database, State
+from tenantguard.testing.generator.program import Program, script
+from tenantguard.testing.generator.schema import Schema
+from tenantguard.testing.witness import Raised, Witness, raised
+
+Function = Callable[..., Any]
+Protect = Callable[[Engine, Tenancy], object]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Hold what one run of a program saw, and every row afterwards where it writes."""
+
+    seen: list[Any]
+    state: State | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Say what came of comparing.
+
+    Attributes:
+        program: what was run.
+        disagreements: a sentence each; empty where the promise was kept.
+        refusals: errors of the guard where the tenant's own database has none.
+        errors: the classes of errors that both sides met.
+    """
+
+    program: Program | None
+    disagreements: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
+    errors: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def agrees(self) -> bool:
+        """Tell whether the promise was kept."""
+        return not self.disagreements
+
+
+class Oracle:
+    """Compare what a tenant's code sees and does among all tenants with what it does alone.
+
+    Args:
+        metadata: the MetaData of the models, one or several.
+        tenancy: how the tables belong.
+        models: the declarative base or the registry, where programs of the ORM are wanted.
+        url: a server on which databases may be made (they are dropped again), or ``sqlite://``.
+        protect: what makes the engine safe; ``None`` leaves it unguarded, which shows that the oracle notices.
+
+    Example:
+        >>> from tenantguard.testing.generator import models
+        >>> with Oracle(models.metadata, models.tenancy, models.Base) as oracle:
+        ...     def program(db, see, own, other, tenant):
+        ...         see(db.execute(models.Call.__table__.select()))
+        ...     oracle.run(program).agrees
+        True
+    """
+
+    def __init__(
+        self,
+        metadata: MetaData | tuple[MetaData, ...],
+        tenancy: Tenancy,
+        models: Any = None,
+        *,
+        url: str | URL = "sqlite://",
+        protect: Protect | None = guard,
+    ) -> None:
+        self.tenancy = tenancy
+        self.schema = Schema(metadata, tenancy, models)
+        self.data: Data = generate(self.schema)
+        self.names = self.schema.namespace()
+        self.together = Database(url, "all")
+        self.together.fill(self.schema, self.data, self.data.tenants)
+        self.alone = {tenant: self._alone(url, n, tenant) for n, tenant in enumerate(self.data.tenants)}
+        self.before = self.together.state(self.schema)
+        self.others = {tenant: self._others(tenant) for tenant in self.data.tenants}
+        if protect is not None:
+            protect(self.together.engine, tenancy)
+
+    @property
+    def dialect(self) -> str:
+        """Return the dialect to write programs for."""
+        return self.together.dialect
+
+    def _alone(self, url: str | URL, number: int, tenant: TenantId) -> Database:
+        made = Database(url, f"tenant_{number}")
+        made.fill(self.schema, self.data, [tenant], default=tenant)
+        return made
+
+    def _others(self, tenant: TenantId) -> dict[str, Counter[str]]:
+        mine = self.alone[tenant].state(self.schema)
+        return {name: Counter(rows) - Counter(mine[name]) for name, rows in self.before.items()}
+
+    def close(self) -> None:
+        """Drop the databases."""
+        for database in (self.together, *self.alone.values()):
+            database.close()
+
+    def __enter__(self) -> Oracle:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def run(self, program: Program | Function, **options: Any) -> Verdict:
+        """Run a program as each of its tenants in turn, on both sides, and compare.
+
+        Args:
+            program: generated, or a function ``program(db, see, own, other, tenant)``.
+            options: of a function: ``orm=True`` hands it a Session, ``writes=True`` compares the state
+                afterwards, ``tenants=(0, 1)`` says as whom it runs.
+        """
+        made = program if isinstance(program, Program) else Program((), (), **options)
+        function = program.function(self.names) if isinstance(program, Program) else program
+        verdicts = [self._compare(made, function, self.data.tenants[n]) for n in made.tenants]
+        return Verdict(
+            made if isinstance(program, Program) else None,
+            tuple(told for v in verdicts for told in v.disagreements),
+            tuple(told for v in verdicts for told in v.refusals),
+            tuple(told for v in verdicts for told in v.errors),
+        )
+
+    def check(self, program: Program | Function, **options: Any) -> Verdict:
+        """Run a program and raise where the promise is not kept.
+
+        Raises:
+            AssertionError: with what differs and, for a generated program, the code that shows it.
+        """
+        verdict = self.run(program, **options)
+        if not verdict.agrees:
+            raise AssertionError(self.report(verdict))
+        return verdict
+
+    def report(self, verdict: Verdict) -> str:
+        """Return what differs, and a script that shows it again."""
+        told = "\n".join((*verdict.disagreements, *verdict.refusals))
+        if verdict.program is None:
+            return told
+        made = f"Oracle(metadata, tenancy, Base, url={self.together.url.render_as_string()!r})"
+        code = script(verdict.program, self.schema.tables, self.schema.classes, made)
+        return f"{told}\n\n{code}"
+
+    def _compare(self, program: Program, function: Function, tenant: TenantId) -> Verdict:
+        with bind(tenant):
+            guarded = self.execute(self.together, program, function, tenant)
+        with _stamping(program, self.schema, tenant):
+            reference = self.execute(self.alone[tenant], program, function, tenant)
+        return compare(guarded, reference, self.others[tenant], str(tenant))
+
+    def execute(self, database: Database, program: Program, function: Function, tenant: TenantId) -> Outcome:
+        """Run a program in one database as one tenant, inside a transaction that is rolled back."""
+        own = functools.partial(self._key, tenant)
+        position = self.data.tenants.index(tenant)
+        other = functools.partial(self._key, self.data.tenants[position - 1])
+        with database.engine.connect() as connection, warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            transaction = connection.begin()
+            try:
+                seen = _observe(program, function, connection, (own, other, tenant))
+                return Outcome(seen, database.state(self.schema) if program.writes else None)
+            finally:
+                transaction.rollback()
+
+    def _key(self, tenant: TenantId, table: str, number: int) -> Any:
+        """Return the key of a tenant's n-th row of a table; of an empty table one that nobody has."""
+        info = self.schema.tables[table]
+        owner = None if info.placement.kind == "shared" else tenant
+        keys = keys_of(info, self.data.rows[owner][table])
+        if keys:
+            return keys[number % len(keys)]
+        return -1 if len(info.key) == 1 else tuple(-1 for _ in info.key)
+
+
+def _observe(program: Program, function: Function, connection: Connection, arguments: tuple[Any, ...]) -> list[Any]:
+    session = Session(connection, join_transaction_mode="create_savepoint") if program.orm else None
+    with contextlib.closing(session) if session is not None else contextlib.nullcontext():
+        db = session if session is not None else connection
+        witness = Witness(db)
+        try:
+            function(db, witness, *arguments)
+        except Exception as error:
+            witness.seen.append(raised(error))
+        return witness.seen
+
+
+@contextlib.contextmanager
+def _stamping(program: Program, schema: Schema, tenant: TenantId) -> Iterator[None]:
+    """Fill the tenant of new objects in the unguarded database: its developer has no such column to fill."""
+    if not (program.orm and program.writes):
+        yield
+        return
+    attributes: Mapping[type[Any], str] = {
+        c.cls: name
+        for c in schema.classes.values()
+        for name, info in c.attributes
+        if info.name == schema.tables[schema.name(info.column.table)].tenant_column and not info.primary
+    }
+
+    def stamp(session: Session, *_: object) -> None:
+        for new in session.new:
+            name = attributes.get(type(new))
+            if name is not None and getattr(new, name) is None:
+                setattr(new, name, tenant)
+
+    event.listen(Session, "before_flush", stamp)
+    try:
+        yield
+    finally:
+        event.remove(Session, "before_flush", stamp)
+
+
+def compare(guarded: Outcome, reference: Outcome, others: Mapping[str, Counter[str]], who: str) -> Verdict:
+    """Compare two runs; ``others`` are the rows that must still stand there beside the tenant's own."""
+    wrong, refused, errors = _compare_seen(guarded.seen, reference.seen, who)
+    if guarded.state is not None and reference.state is not None:
+        for name, rows in guarded.state.items():
+            now, foreign = Counter(rows), others[name]
+            if foreign - now:
+                wrong.append(f"as {who}: rows of other tenants in {name} changed: {_shown(foreign - now)}")
+            elif not refused and now - foreign != Counter(reference.state[name]):
+                here, there = now - foreign, Counter(reference.state[name])
+                wrong.append(
+                    f"as {who}: {name} afterwards holds {_shown(here - there)} and lacks {_shown(there - here)}"
+                )
+    return Verdict(None, tuple(wrong), tuple(refused), tuple(errors))
+
+
+def _compare_seen(here: list[Any], there: list[Any], who: str) -> tuple[list[str], list[str], list[str]]:
+    errors = []
+    for step, (mine, right) in enumerate(zip(here, there, strict=False)):
+        refused = isinstance(mine, Raised) and mine.refused
+        if refused and not isinstance(right, Raised):
+            return [], [f"as {who}, observation {step}: refused with {mine.kind}: {mine.message}"], errors
+        if isinstance(right, Raised) and isinstance(mine, Raised) and (refused or mine == right):
+            errors.append(right.kind)
+        elif isinstance(mine, Raised) or isinstance(right, Raised) or not _same(mine, right):
+            told = f"as {who}, observation {step}: guarded {_told(mine)}, but alone {_told(right)}"
+            return [told], [], errors
+    if len(here) != len(there):
+        return [f"as {who}: {len(here)} observations, but alone {len(there)}"], [], errors
+    return [], [], errors
+
+
+def _same(mine: Any, right: Any) -> bool:
+    return bool(mine == right) and repr(mine) == repr(right)
+
+
+def _told(value: Any) -> str:
+    return f"raised {value.kind} ({value.message})" if isinstance(value, Raised) else f"saw {value!r}"
+
+
+def _shown(rows: Counter[str]) -> str:
+    return ", ".join(rows) or "nothing more"

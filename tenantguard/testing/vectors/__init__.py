@@ -1,0 +1,28 @@
+"""Attack vectors: named escapes that a guarded engine must hold, runnable on any schema through its Tenancy."""
+
+from tenantguard.testing.vectors import foreign, joins, reads, writes
+from tenantguard.testing.vectors.judge import Leak
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.run import Result, run_all, run_one
+from tenantguard.testing.vectors.table import GROUPS, NotApplicable, Outcome, Vector, VectorTable, attacks, operations
+
+VECTORS = attacks
+LEGITIMATE = operations
+__all__ = [
+    "GROUPS",
+    "LEGITIMATE",
+    "VECTORS",
+    "Lab",
+    "Leak",
+    "NotApplicable",
+    "Outcome",
+    "Result",
+    "Vector",
+    "VectorTable",
+    "foreign",
+    "joins",
+    "reads",
+    "run_all",
+    "run_one",
+    "writes",
+]

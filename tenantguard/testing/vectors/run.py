@@ -1,0 +1,112 @@
+"""Run vectors and say how each ended."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Iterable, Iterator
+from contextvars import Context
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+
+from tenantguard.context import bind
+from tenantguard.errors import TenantGuardError
+from tenantguard.testing.vectors.judge import changed
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.table import NotApplicable, Outcome, Vector
+
+
+@dataclass(frozen=True)
+class Result:
+    """Tell how one vector ended.
+
+    Attributes:
+        vector: which.
+        outcome: how.
+        detail: what was learned, refused or raised, in one line.
+        error: what was raised, where something was.
+    """
+
+    vector: Vector
+    outcome: Outcome
+    detail: str = ""
+    error: BaseException | None = None
+
+    @property
+    def bad(self) -> bool:
+        """Tell whether the guard failed: something leaked, or broke."""
+        return self.outcome in (Outcome.LEAKED, Outcome.ERROR)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what a report needs."""
+        vector = {key: value for key, value in asdict(self.vector).items() if key in ("name", "group", "tries")}
+        return {**vector, "outcome": str(self.outcome), "detail": self.detail}
+
+
+def run_all(lab: Lab, vectors: Iterable[Vector]) -> Iterator[Result]:
+    """Run vectors one after the other, each on the database as it was seeded."""
+    for vector in vectors:
+        yield run_one(lab, vector)
+
+
+def run_one(lab: Lab, vector: Vector) -> Result:
+    """Run one vector in a context of its own, judge it, and put the database back."""
+    result = Context().run(_attempt, lab, vector)
+    after = lab.snapshot()
+    if after.rows != lab.before.rows:
+        leak = changed(lab.before, after, lab.a, lab.tenancy)
+        lab.reset()
+        if leak is not None:
+            return Result(vector, Outcome.LEAKED, leak.what, result.error)
+    return result
+
+
+def _attempt(lab: Lab, vector: Vector) -> Result:
+    try:
+        with lab.attempt():
+            if vector.bound:
+                with bind(lab.a):
+                    return _judge(lab, vector, _call(lab, vector))
+            return _judge(lab, vector, _call(lab, vector))
+    except Exception as error:
+        return _raised(lab, vector, error)
+
+
+def _call(lab: Lab, vector: Vector) -> Any:
+    found = vector.run(lab)
+    return asyncio.run(found) if inspect.iscoroutine(found) else found
+
+
+def _judge(lab: Lab, vector: Vector, found: object) -> Result:
+    leak = lab.marks.seen(found)
+    return Result(vector, Outcome.HELD) if leak is None else Result(vector, Outcome.LEAKED, leak.what)
+
+
+def _raised(lab: Lab, vector: Vector, error: Exception) -> Result:
+    """Sort what was raised: a refusal, a missing shape, the database's own constraint, or a finding."""
+    told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
+    if isinstance(error, NotApplicable):
+        return Result(vector, Outcome.NOT_APPLICABLE, str(error))
+    refused = any(isinstance(cause, TenantGuardError) for cause in _causes(error))
+    if refused and not vector.legitimate:
+        return Result(vector, Outcome.REFUSED, told, error)
+    if isinstance(error, IntegrityError) and not vector.legitimate:
+        return Result(vector, Outcome.HELD, told, error)
+    return Result(vector, Outcome.ERROR, told, error)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield the error, what it wraps, and the members of a group."""
+    seen: set[int] = set()
+    waiting = [error]
+    while waiting:
+        one = waiting.pop()
+        if one is None or id(one) in seen:
+            continue
+        seen.add(id(one))
+        yield one
+        waiting += [one.__cause__, getattr(one, "orig", None)]
+        if isinstance(one, BaseExceptionGroup):
+            waiting += one.exceptions

@@ -1,0 +1,260 @@
+"""Rows for any schema: the same shape for the attacker, the victim and everybody."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import uuid
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, Table, types
+from sqlalchemy.orm import Mapper
+
+from tenantguard.tenancy import Placement, Tenancy
+
+ROWS = 3  # per table and tenant
+FRESH = 100  # from here on a row number is a new row's, which no seeded row has
+
+Row = Mapping[str, Any]
+Value = Callable[[Any, int], Any]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Name one of those who have rows: a tenant, or everybody (``tenant`` is ``None``)."""
+
+    tenant: Any
+    number: int
+    word: str
+
+
+class Unseedable(Exception):
+    """Say that no valid row of a table could be made."""
+
+
+@dataclass
+class Seeder:
+    """Make rows that fit the schema, in the order of the tables.
+
+    Args:
+        tenancy: how every table belongs.
+        tables: the tables, parents first.
+        owners: who has rows; everybody last.
+        mappers: mapped classes, whose discriminators a row must respect.
+        values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+    """
+
+    tenancy: Tenancy
+    tables: Sequence[Table]
+    owners: Sequence[Owner]
+    mappers: Collection[Mapper[Any]] = ()
+    values: Mapping[str, Value] = field(default_factory=dict)
+    made: dict[tuple[Table, Any], list[dict[str, Any]]] = field(default_factory=dict)
+
+    def all_rows(self) -> list[tuple[Table, list[dict[str, Any]]]]:
+        """Return every row of every table that can be seeded, ready to insert."""
+        found = []
+        for table in self.tables:
+            rows: list[dict[str, Any]] = []
+            for owner in self._owners_of(table):
+                rows += self._rows(table, owner)
+            found.append((table, rows))
+        return found
+
+    def row(self, table: Table, owner: Owner, n: int) -> dict[str, Any]:
+        """Return one row by the keys of its columns.
+
+        Raises:
+            Unseedable: a column takes no value that is known here.
+        """
+        row: dict[str, Any] = {}
+        self._follow(table, owner, n, row)
+        for column in table.columns:
+            if column.key not in row and not self._left_out(column):
+                row[column.key] = self._value(table, column, owner, n)
+        return row
+
+    def _owners_of(self, table: Table) -> Sequence[Owner]:
+        shared = self.tenancy.of(table).kind == "shared"
+        return [owner for owner in self.owners if shared == (owner.tenant is None)]
+
+    def _rows(self, table: Table, owner: Owner) -> list[dict[str, Any]]:
+        made = self.made.setdefault((table, owner.tenant), [])
+        ids = self._named_by_tenants(table) if owner.tenant is None else []
+        for n in range(self._how_many(table, owner, len(ids))):
+            try:
+                row = self.row(table, owner, n)
+            except Unseedable:
+                return made
+            for column, tenant in ids[n : n + 1]:
+                row[column.key] = tenant
+            made.append(row)
+        return made
+
+    def _how_many(self, table: Table, owner: Owner, named: int) -> int:
+        """Return how many rows a table gets: two of each class, as many as a joined child has bases."""
+        bases = self._bases(table, owner)
+        if bases is not None:
+            return len(bases)
+        classes = [len(m.polymorphic_map) for m in self.mappers if m.local_table is table]
+        spare = 2 if owner.tenant is None else 0  # shared rows that nothing refers to
+        return 1 if self._one_each(table) else max(ROWS + spare, named, 2 * max(classes, default=0))
+
+    def _bases(self, table: Table, owner: Owner) -> list[dict[str, Any]] | None:
+        """Return the rows that a table of joined inheritance may extend; ``None`` where it is no such table."""
+        for mapper in self.mappers:
+            base = mapper.inherits
+            if mapper.local_table is table and base is not None and base.local_table is not table:
+                rows = self.made.get((base.local_table, owner.tenant), [])  # type: ignore[arg-type]  # a Table here
+                on = getattr(mapper.polymorphic_on, "key", None)
+                fits = [name for name, sub in mapper.polymorphic_map.items() if sub.isa(mapper)]
+                return [row for row in rows if on is None or row[on] in fits]
+        return None
+
+    def _one_each(self, table: Table) -> bool:
+        """Tell whether the tenant alone is a key of the table."""
+        placed = self.tenancy.of(table)
+        keys = [{c.name for c in table.primary_key.columns}]
+        keys += [{c.name for c in table.columns if c.unique and c.name == placed.column}]
+        return placed.kind == "owned" and {placed.column} in keys
+
+    def _named_by_tenants(self, table: Table) -> list[tuple[Column[Any], Any]]:
+        """Return the ids that a shared table of tenants must have, because tenant columns refer to it."""
+        for other in self.tables:
+            placed = self.tenancy.of(other)
+            for key in other.foreign_keys:
+                if placed.kind == "owned" and key.parent.name == placed.column and key.column.table is table:
+                    return [(key.column, owner.tenant) for owner in self.owners if owner.tenant is not None]
+        return []
+
+    def _follow(self, table: Table, owner: Owner, n: int, row: dict[str, Any]) -> None:
+        """Fill the foreign keys with rows of the same owner, or of everybody."""
+        placed = self.tenancy.of(table)
+        if placed.kind == "owned":
+            row[tenant_column(table, placed).key] = owner.tenant
+        for offset, constraint in enumerate(sorted_keys(table)):
+            parent = self._parent(constraint, owner, n, offset if n >= FRESH else 0)
+            for element in constraint.elements:
+                mine = element.parent
+                if parent is not None and parent.get(element.column.key) is not None:
+                    row.setdefault(mine.key, parent[element.column.key])
+                elif mine.key not in row and mine.nullable:
+                    row[mine.key] = None
+                elif mine.key not in row:
+                    raise Unseedable(f"{table.name}.{mine.name} needs a parent")
+
+    def _parent(self, constraint: ForeignKeyConstraint, owner: Owner, n: int, offset: int) -> Row | None:
+        target = constraint.referred_table
+        rows = self.made.get((target, owner.tenant)) or self.made.get((target, None)) or []
+        table = constraint.parent
+        if {c.name for c in constraint.columns} == {c.name for c in table.primary_key.columns}:
+            bases = self._bases(table, owner)
+            rows = rows if bases is None else bases
+        if target is constraint.parent:
+            return rows[0] if rows else None
+        return rows[(n + offset) % len(rows)] if rows else None
+
+    def _left_out(self, column: Column[Any]) -> bool:
+        if column.computed is not None or (column.identity is not None and column.identity.always):
+            return True
+        if column.primary_key or f"{column.table}.{column.name}" in self.values:
+            return False
+        return column.default is not None or column.server_default is not None
+
+    def _value(self, table: Table, column: Column[Any], owner: Owner, n: int) -> Any:
+        given = self.values.get(f"{table.fullname}.{column.name}")
+        if given is not None:
+            return given(owner.tenant, n)
+        identities = self._identities(table, column)
+        if identities:
+            return identities[n % len(identities)]
+        try:
+            return value_for(column.type, column.name, owner, n)
+        except Unseedable:
+            if column.nullable:
+                return None
+            raise
+
+    def _identities(self, table: Table, column: Column[Any]) -> list[Any]:
+        """Return the polymorphic identities that a row of this table may have, where the column is one."""
+        for mapper in self.mappers:
+            if mapper.polymorphic_on is not None and mapper.local_table is table:
+                on = mapper.polymorphic_on
+                if getattr(on, "key", None) == column.key and getattr(on, "table", None) is table:
+                    return list(mapper.polymorphic_map)
+        return []
+
+
+def tenant_column(table: Table, placed: Placement) -> Column[Any]:
+    """Return the tenant column of an owned table."""
+    return next(column for column in table.columns if column.name == placed.column)
+
+
+def sorted_keys(table: Table) -> list[ForeignKeyConstraint]:
+    """Return the foreign keys whose parent is in the metadata, in a stable order."""
+    usable = []
+    for constraint in table.foreign_key_constraints:
+        try:
+            usable.append((constraint.referred_table.fullname, constraint))
+        except Exception:  # noqa: S112 - several kinds; each means that the parent cannot be followed
+            continue
+    return [c for _, c in sorted(usable, key=lambda found: (found[0], [x.name for x in found[1].columns]))]
+
+
+def value_for(kind: types.TypeEngine[Any], name: str, owner: Owner, n: int) -> Any:
+    """Return a value of the type that tells its owner apart from the others.
+
+    Raises:
+        Unseedable: the type is not known here.
+    """
+    number = owner.number * 1000 + n
+    if isinstance(kind, types.TypeDecorator):
+        kind = kind.impl_instance
+    if isinstance(kind, types.Enum):
+        return _choice(kind, n)
+    if isinstance(kind, types.Uuid):
+        value = uuid.UUID(int=(owner.number << 64) + n)
+        return value if kind.as_uuid else str(value)
+    for known, make in _MAKERS:
+        if isinstance(kind, known):
+            return make(kind, name, owner, number)
+    raise Unseedable(f"no value for {kind!r}")
+
+
+def _choice(kind: types.Enum, n: int) -> Any:
+    choices: list[Any] = list(kind.enum_class) if kind.enum_class is not None else list(kind.enums)
+    choice = choices[n % len(choices)]
+    return choice if isinstance(choice, enum.Enum) else str(choice)
+
+
+def _text(kind: Any, name: str, owner: Owner, number: int) -> str:
+    n = number % 1000
+    value = f"{owner.word}{n}-{name}"
+    limit = kind.length or len(value)
+    if limit < len(owner.word) + 3:
+        value = f"{owner.word[0]}{n}"
+    return value[:limit]
+
+
+def _moment(kind: Any, _name: str, _owner: Owner, number: int) -> dt.datetime:
+    zone = dt.UTC if kind.timezone else None
+    return dt.datetime(2020, 1, 1, 12, 0, tzinfo=zone) + dt.timedelta(hours=number)
+
+
+_MAKERS: tuple[tuple[type[Any], Callable[[Any, str, Owner, int], Any]], ...] = (
+    (types.Boolean, lambda kind, name, owner, number: bool(number % 2)),
+    (types.Integer, lambda kind, name, owner, number: number),
+    (types.Float, lambda kind, name, owner, number: number + 0.25),
+    (types.Numeric, lambda kind, name, owner, number: decimal.Decimal(number)),
+    (types.String, _text),
+    (types.DateTime, _moment),
+    (types.Date, lambda kind, name, owner, number: dt.date(2020, 1, 1) + dt.timedelta(days=number)),
+    (types.Time, lambda kind, name, owner, number: dt.time(number // 1000, number % 60)),
+    (types.Interval, lambda kind, name, owner, number: dt.timedelta(seconds=number)),
+    (types.LargeBinary, lambda kind, name, owner, number: f"{owner.word}{number}".encode()),
+    (types.JSON, lambda kind, name, owner, number: {"said": f"{owner.word}{number}"}),
+    (types.ARRAY, lambda kind, name, owner, number: [value_for(kind.item_type, name, owner, number % 1000)]),
+)

@@ -1,0 +1,101 @@
+"""The table of vectors: named, grouped, each one small function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tenantguard.testing.vectors.lab import Lab
+
+Group = Literal["reads", "writes", "identity map", "raw SQL", "context", "cache", "pool", "dialect"]
+GROUPS: tuple[Group, ...] = (
+    "reads",
+    "writes",
+    "identity map",
+    "raw SQL",
+    "context",
+    "cache",
+    "pool",
+    "dialect",
+)
+Attack = Callable[["Lab"], Any]
+
+
+class Outcome(StrEnum):
+    """Say how a vector ended."""
+
+    HELD = "held"
+    REFUSED = "refused"
+    LEAKED = "leaked"
+    ERROR = "error"
+    NOT_APPLICABLE = "not applicable"
+
+
+class NotApplicable(Exception):
+    """Say that the schema or the database lacks what a vector needs."""
+
+
+@dataclass(frozen=True)
+class Vector:
+    """Name one escape, or one legitimate operation.
+
+    Attributes:
+        name: lower-case words joined by ``_``; never reused for another escape.
+        group: where it belongs.
+        tries: one sentence, what it tries.
+        run: the function; what it returns is searched for the victim's values.
+        bound: whether it starts with the attacker bound, as a request does.
+        legitimate: an operation on the attacker's own rows, which must work.
+    """
+
+    name: str
+    group: Group
+    tries: str
+    run: Attack
+    bound: bool = True
+    legitimate: bool = False
+
+
+class VectorTable:
+    """Keep vectors by name, in the order in which they were written down."""
+
+    def __init__(self) -> None:
+        self._vectors: dict[str, Vector] = {}
+
+    def add(self, group: Group, *, bound: bool = True, legitimate: bool = False) -> Callable[[Attack], Attack]:
+        """Return a decorator that adds a function under its own name; its docstring says what it tries."""
+
+        def keep(run: Attack) -> Attack:
+            name, tries = run.__name__, (run.__doc__ or "").strip()
+            if name in self._vectors:
+                raise ValueError(f"there are two vectors named {name!r}")
+            self._vectors[name] = Vector(name, group, tries, run, bound, legitimate)
+            return run
+
+        return keep
+
+    def __iter__(self) -> Iterator[Vector]:
+        return iter(self._vectors.values())
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __getitem__(self, name: str) -> Vector:
+        return self._vectors[name]
+
+
+attacks = VectorTable()
+operations = VectorTable()
+
+
+def attack(group: Group, *, bound: bool = True) -> Callable[[Attack], Attack]:
+    """Add a function to the vectors; see :class:`Vector`."""
+    return attacks.add(group, bound=bound)
+
+
+def legitimate(group: Group) -> Callable[[Attack], Attack]:
+    """Add a function to the legitimate operations: it raises ``AssertionError`` where the guard broke one."""
+    return operations.add(group, legitimate=True)

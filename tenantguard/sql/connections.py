@@ -23,19 +23,37 @@ class GuardedConnection(Connection):
 
     Attributes:
         tg_sessions: weak references to the sessions that began on this connection.
+        tg_ready: the binding that the last statement was let through under; while it lasts, a plain
+            statement needs no second look.
     """
 
     tg_sessions: tuple[Any, ...] = ()
+    tg_ready: Any = None
 
-    def _execute_clauseelement(self, *args: Any, **kw: Any) -> Any:
+    def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
         binding = peek()
-        self.dialect = self.engine.dialect.tg_variants[None if binding is None else binding.mode]  # type: ignore[attr-defined]  # ours
-        return super()._execute_clauseelement(*args, **kw)
+        if binding is None or binding is not self.tg_ready:
+            self.tg_ready = None
+            self.dialect = self._tg_variant(None if binding is None else binding.mode)
+        return Connection._execute_clauseelement(self, elem, distilled_parameters, execution_options)
+
+    def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        self.tg_ready = None
+        self.dialect = self._tg_variant(None if binding is None else binding.mode)
+        if compiled.dialect is not self.dialect and self.dialect.tg_guard.enforces:
+            refuse_compiled(compiled)
+        return super()._execute_compiled(compiled, *args, **kw)
+
+    def _tg_variant(self, mode: Any) -> Any:
+        """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""
+        return self.engine.dialect.tg_variants[mode]  # type: ignore[attr-defined]  # ours
 
     def _execute_ddl(self, *args: Any, **kw: Any) -> Any:
         binding = peek()
+        self.tg_ready = None
         # DDL names no row; compiled by the plain compiler, it is refused where it executes
-        self.dialect = self.engine.dialect.tg_variants["bypass" if binding is None else binding.mode]  # type: ignore[attr-defined]  # ours
+        self.dialect = self._tg_variant("bypass" if binding is None else binding.mode)
         return super()._execute_ddl(*args, **kw)
 
     @property
@@ -69,10 +87,11 @@ class GuardedConnection(Connection):
         guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
         options = {"compiled_cache": guard.probe_cache}
         dialect = self.dialect
+        self.tg_ready = None
         try:
             return bool(self.execute(statement, parameters, execution_options=options).scalar())
         finally:
-            self.dialect = dialect
+            self.tg_ready, self.dialect = None, dialect
 
     def tg_knows(self, parent: Key, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
         """Tell whether a session on this connection holds the parent row, loaded for the tenant that is bound."""
@@ -83,10 +102,11 @@ class GuardedConnection(Connection):
             if session is None:
                 continue
             held = session.identity_map._dict
-            owner = getattr(session.identity_map, "tg_owner", None)
+            if session.identity_map.tg_seen is not peek():
+                continue
             for class_ in classes:
                 state = held.get((class_, key, None))
-                if state is not None and state.__dict__.get("tg_owner") == owner and owner is not None:
+                if state is not None and "tg_planted" not in state.__dict__:
                     return True
         return False
 
@@ -161,6 +181,19 @@ def _only_sqlalchemy(what: str, dialect: Any) -> None:
         caller = ""
     if not (caller == "sqlalchemy" or caller.startswith(("sqlalchemy.", "tenantguard.sql."))):
         _refuse_raw(what)
+
+
+def refuse_compiled(compiled: Any) -> None:
+    """Refuse a compiled statement that another dialect, or the one of another mode, has made."""
+    made = getattr(compiled, "tg_mode", None)
+    how = f"made for {made!r} and executed under another binding" if made else "compiled without the guard"
+    refuse(
+        RawSQLError(
+            f"a compiled statement was {how}; execute the statement itself",
+            kind="foreign_compiled",
+            statement=str(compiled),
+        )
+    )
 
 
 def _refuse_raw(what: str) -> None:

@@ -8,8 +8,9 @@ from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from tenantguard.audit import refuse
-from tenantguard.context import peek
+from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError, Violation
+from tenantguard.sql.connections import refuse_compiled
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.verify import unmatched, verify
 
@@ -37,24 +38,36 @@ class GuardedExecution:
 
         Every execution passes here, after its parameters were read and before they are sent.
         """
+        compiled = self.compiled
         connection = self.root_connection
-        if "tg_trusted" not in connection.__dict__ and self.dialect.tg_guard.enforces:
-            compiled = self.compiled
-            if compiled is None:
-                self._tg_driver_sql()
-            elif self.isddl:
-                self._tg_ddl(compiled)
-            else:
-                self._tg_compiled(connection, compiled)
+        binding = peek()
+        # a plain statement under the binding that the last one was let through under needs no second look
+        if binding is None or not getattr(compiled, "tg_plain", False) or connection.tg_ready is not binding:
+            self._tg_admit(connection, compiled, binding)
         return super().create_cursor()  # type: ignore[misc]  # of the dialect's context
 
-    def _tg_compiled(self, connection: Any, compiled: Any) -> None:
-        binding = peek()
+    def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
+        if "tg_trusted" in connection.__dict__ or not self.dialect.tg_guard.enforces:
+            return
+        if compiled is None:
+            self._tg_driver_sql()
+        elif self.isddl:
+            self._tg_ddl(compiled)
+        else:
+            self._tg_compiled(connection, compiled, binding)
+
+    def _tg_compiled(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
         mode = "tenant" if binding is None or binding.mode == "closed" else binding.mode
         if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not self.dialect.tg_guard:
-            self._tg_foreign(compiled, mode)
-        for session in connection.tg_sessions:
-            watch(session(), binding)
+            refuse_compiled(compiled)
+        sessions = getattr(connection, "tg_sessions", ())
+        for session in sessions:
+            watch(
+                session(),
+                binding,
+                connection,
+                loads=getattr(compiled.compile_state, "_has_mapper_entities", False),
+            )
         if mode == "bypass":
             return
         if compiled.tg_fault is not None:
@@ -63,16 +76,8 @@ class GuardedExecution:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
-
-    def _tg_foreign(self, compiled: Any, mode: str) -> None:
-        made = getattr(compiled, "tg_mode", None)
-        how = f"made for {made!r} and executed under {mode!r}" if made else "compiled without the guard"
-        _refuse(
-            RawSQLError(
-                f"a compiled statement was {how}; execute the statement itself", kind="foreign_compiled"
-            ),
-            str(compiled),
-        )
+        else:
+            connection.tg_ready = binding
 
     def _tg_driver_sql(self) -> None:
         binding = peek()
@@ -107,15 +112,15 @@ class GuardedExecution:
             str(compiled),
         )
 
-    def post_exec(self) -> None:
-        """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
-        super().post_exec()  # type: ignore[misc]  # of the dialect's context
+    def _setup_dml_or_text_result(self) -> Any:
         if (self.isupdate or self.isdelete) and "compiled_cache" in self.execution_options:
-            plans = getattr(self.compiled, "tg_writes", ())
+            plans = self.compiled.tg_writes
             if plans and self.dialect.tg_guard.enforces:
                 self._tg_matched(plans)
+        return super()._setup_dml_or_text_result()  # type: ignore[misc]  # of the dialect's context
 
     def _tg_matched(self, plans: Any) -> None:
+        """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
         expected = len(self.compiled_parameters)
         sane = expected == 1 or self.dialect.supports_sane_multi_rowcount
         if not sane or self.cursor.rowcount != expected:

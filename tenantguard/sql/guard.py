@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
@@ -121,7 +122,7 @@ class Guard:
 
     def verify_custom(self, compiler: Any, statement: Any) -> None:
         """Refuse a statement in which a construct of the user's own renders a table that the compiler did not see."""
-        if any("_compiler_dispatcher" in _class_dict(element) for element in visitors.iterate(statement)):
+        if any(_is_custom(element.__class__) for element in visitors.iterate(statement)):
             fault = custom_fault(
                 compiler.string, compiler.dialect.name, compiler._tg_rendered, compiler.ctes or {}
             )
@@ -221,6 +222,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         f"Guarded{cls.statement_compiler.__name__}",
         compilers,
         {
+            "tg_plain": False,
             "tg_guard": installed,
             "tg_mode": mode,
             "tg_predicates": Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant"),
@@ -241,7 +243,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
-def _class_dict(element: Any) -> Any:
-    return {
-        name for class_ in type(element).__mro__ for name in class_.__dict__ if name == "_compiler_dispatcher"
-    }
+@functools.cache
+def _is_custom(class_: type) -> bool:
+    """Tell whether a class was given a compilation of its own (``@compiles``)."""
+    return any("_compiler_dispatcher" in base.__dict__ for base in class_.__mro__)

@@ -145,7 +145,7 @@ def _reader(expected: type | None, shape: Shape) -> Callable[[], Any]:
         if binding is None or binding.mode != "tenant":
             raise no_tenant(binding if binding is not None and binding.mode == "closed" else None)
         tenant = binding._tenant
-        if expected is not None and type(tenant) is not expected:
+        if type(tenant) is not expected and expected is not None:
             raise _wrong_type(tenant, expected)
         return tenant
 

@@ -86,6 +86,7 @@ class GuardedReads:
         tg_writes: what must be verified at its execution.
         tg_tables: the placements that it names.
         tg_text: the SQL text that it is, where it is nothing but text.
+        tg_plain: it only reads, and nothing awaits its execution.
     """
 
     tg_guard: Guard
@@ -93,6 +94,7 @@ class GuardedReads:
     tg_predicates: Predicates
     tg_fault: Violation | None = None
     tg_text: Any = None
+    tg_plain = False
     tg_writes: Sequence[WritePlan] = ()
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
@@ -102,6 +104,7 @@ class GuardedReads:
         dialect: Any
         stack: list[Any]
         preparer: Any
+        schema_translate_map: Any
         string: str
 
         def process(self, obj: Any, **kw: Any) -> str: ...
@@ -113,6 +116,7 @@ class GuardedReads:
         super().__init__(dialect, statement, *args, **kw)
         if statement is not None and getattr(self, "string", None):
             self.tg_guard.verify_custom(self, statement)
+        self.tg_plain = self.tg_fault is None and not self.tg_writes and not self.schema_translate_map
 
     # -- predicates -------------------------------------------------------------------------------------
 
@@ -360,17 +364,17 @@ class GuardedReads:
 
     def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render an operator of the user's own."""
-        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
         return super().visit_custom_op_binary(element, operator, **kw)  # type: ignore[misc,no-any-return]
 
     def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render a prefix operator of the user's own."""
-        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
         return super().visit_custom_op_unary_operator(element, operator, **kw)  # type: ignore[misc,no-any-return]
 
     def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render a suffix operator of the user's own."""
-        self.tg_fragment(operator_fault(operator.opstring), operator.opstring)
+        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
         return super().visit_custom_op_unary_modifier(element, operator, **kw)  # type: ignore[misc,no-any-return]
 
     def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:

@@ -18,44 +18,66 @@ _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or _identity.WeakIns
 _BYPASS: tuple[str, ...] = ("a bypass",)
 
 
+class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
+    """Be the reference to its map that every object in it holds; it tells whose the objects are, at no cost."""
+
+    owner: tuple[Any, ...] | None = None
+
+
 class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs between SQLAlchemy 2.0 and 2.1
     """Refuse to serve what was loaded under another tenant, or in a bypass.
 
     A session's own map is made one of these, by its class, when the session first reaches a guarded engine.
     """
 
-    tg_owner: tuple[Any, ...] | None = None
     tg_seen: Binding | None = None
-    tg_bypassed = False
+    tg_connections: tuple[Any, ...] = ()
+    _wr: _Owned
+
+    def _kill(self) -> None:
+        # the session gets a new map, which the connections have not seen
+        for known in self.tg_connections:
+            connection = known()
+            if connection is not None:
+                connection.tg_ready = None
+        super()._kill()
+
+    def tg_adopt(self) -> None:
+        """Hand the objects that come the reference that carries the owner."""
+        self._wr = _Owned(self)
+        for state in self._dict.values():
+            state._instance_dict = self._wr
 
     def tg_enter(self, binding: Binding | None) -> None:
         """Take the binding as the one the map serves, or refuse."""
+        owner = self._wr.owner
         if binding is None or binding.mode == "closed":
-            if self.tg_owner is not None or self.tg_bypassed:
+            if owner is not None:
                 raise no_tenant(binding, "A session that holds a tenant's rows was used")
-            return
-        if binding.mode == "bypass":
-            return
-        if self.tg_bypassed:
-            _switched(_BYPASS, binding)
-        if self.tg_owner is None:
-            self.tg_owner = binding.tenants
-        elif self.tg_owner != binding.tenants:
-            _switched(self.tg_owner, binding)
-        self.tg_seen = binding
+        elif binding.mode != "bypass":
+            if owner is None:
+                self._wr.owner = binding.tenants
+            elif owner != binding.tenants:
+                _switched(owner, binding)
+            self.tg_seen = binding
+
+    def tg_taint(self) -> None:
+        """Remember that rows were loaded in a bypass; no tenant is served from the map again."""
+        self._wr.owner = _BYPASS
+        self.tg_seen = None
 
     def _tg_touch(self) -> None:
         binding = peek()
-        if binding is not self.tg_seen or binding is None:
+        if binding is None or binding is not self.tg_seen:
             self.tg_enter(binding)
             if binding is not None and binding.mode == "bypass":
-                self.tg_bypassed = True
+                self.tg_taint()
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Serve a hit to the tenant that the map belongs to."""
-        binding = peek()
-        if binding is None or binding is not self.tg_seen:
-            self._tg_touch()
+        """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""
+        if key not in self._dict:
+            return default
+        self._tg_touch()
         return _BASE.get(self, key, default)
 
     def __getitem__(self, key: Any) -> Any:
@@ -91,38 +113,52 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         self._tg_take(state)
         return super().replace(state)
 
-    def _add_unpresent(self, state: Any, key: Any) -> None:
-        state.__dict__["tg_owner"] = _BYPASS if self.tg_bypassed else self.tg_owner
-        super()._add_unpresent(state, key)
+    def _manage_removed_state(self, state: Any) -> None:
+        state.__dict__["tg_owner"] = self._wr.owner
+        super()._manage_removed_state(state)
 
     def _tg_take(self, state: Any) -> None:
-        """Mark an object with the tenant it is held for; one that carries another mark is refused."""
+        """Refuse an object that another map held for another tenant."""
         binding = peek()
         if binding is None or binding.mode == "closed":
             return  # a rollback or a clean-up after the binding has ended: nothing is served
         if binding.mode == "bypass":
-            self.tg_bypassed = True
+            self.tg_taint()
             return
-        held = state.__dict__.get("tg_owner")
+        held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
         if held is not None and held != binding.tenants:
             _switched(held, binding)
         self.tg_enter(binding)
-        state.__dict__["tg_owner"] = binding.tenants
+        state.__dict__["tg_planted"] = True  # its key was not read from the database under the guard
 
 
-def watch(session: Session | None, binding: Binding | None) -> None:
+def watch(
+    session: Session | None, binding: Binding | None, connection: Any = None, *, loads: bool = False
+) -> None:
     """Make a session's identity map a guarded one, and check it against the binding.
+
+    Args:
+        session: the session that executes.
+        binding: what is bound.
+        connection: the connection that it executes on.
+        loads: the statement loads objects, and not only values.
 
     Raises:
         TenantSwitchError: the session was used under another tenant.
     """
     if session is None:
         return
-    held = session.identity_map
+    held: Any = session.identity_map
     if not isinstance(held, GuardedIdentityMap):
         held.__class__ = GuardedIdentityMap
-    if held.tg_seen is not binding or binding is None:  # type: ignore[attr-defined]  # its class was just changed
-        held.tg_enter(binding)  # type: ignore[attr-defined]  # the same
+        held.tg_adopt()
+    if binding is None or held.tg_seen is not binding:
+        held.tg_enter(binding)
+        if loads and binding is not None and binding.mode == "bypass":
+            held.tg_taint()
+    if connection is not None and not any(known() is connection for known in held.tg_connections):
+        alive = tuple(known for known in held.tg_connections if known() is not None)
+        held.tg_connections = (*alive, weakref.ref(connection))
 
 
 def _switched(held: tuple[Any, ...], binding: Binding) -> None:
@@ -146,6 +182,7 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     if not any(known() is session for known in sessions):
         alive = tuple(known for known in sessions if known() is not None)
         connection.tg_sessions = (*alive, weakref.ref(session))
+    connection.tg_ready = None
     binding = peek()
     root = transaction
     while root.parent is not None:

@@ -5,25 +5,40 @@ Only this module knows ``contextvars-extras``; everything else reads the binding
 
 from __future__ import annotations
 
-import functools
-import inspect
 import sys
-import types
-from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, ParamSpec, TypeVar, cast
-from uuid import UUID
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextvars import Token
+from typing import Any, Literal, ParamSpec, TypeVar
 
-from contextvars_extras import ContextVarsRegistry
+from contextvars_extras import ContextVarsRegistry  # type: ignore[import-untyped]  # it has no types
 
-from tenantguard.errors import NoTenantError, TenantId
+from tenantguard.errors import ConfigurationError, NoTenantError, TenantId
+from tenantguard.principal import Principal, tenant_id
+from tenantguard.stepwise import stepwise
+
+__all__ = [
+    "Binding",
+    "Principal",
+    "bind",
+    "bypass",
+    "bypass_observers",
+    "carry",
+    "current",
+    "enter",
+    "leave",
+    "no_tenant",
+    "peek",
+    "request_id",
+    "set_request_id",
+    "tenant_id",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 Mode = Literal["tenant", "tenants", "bypass", "closed"]
 
 
-class _Vars(ContextVarsRegistry):
+class _Vars(ContextVarsRegistry):  # type: ignore[misc]  # the same
     """Hold the two variables; a misspelt name must not create a third."""
 
     _registry_allocate_on_setattr = False
@@ -33,54 +48,27 @@ class _Vars(ContextVarsRegistry):
 
 
 # The native methods of the variables: no Python frame on the path that every statement takes.
-peek: Callable[[], Binding | None] = _Vars.binding.get_raw  # type: ignore[attr-defined]  # a descriptor at class level
-_set: Callable[[Binding | None], object] = _Vars.binding.set  # type: ignore[attr-defined]  # the same
-request_id: Callable[[], str | None] = _Vars.request_id.get_raw  # type: ignore[attr-defined]  # the same
-set_request_id: Callable[[str | None], Any] = _Vars.request_id.set  # type: ignore[attr-defined]  # the same
-
-
-@dataclass(frozen=True)
-class Principal:
-    """Name who is asking: the verified content of a token, or what stands for it.
-
-    Args:
-        subject: the ``sub`` of the token; never empty.
-        tenant: the tenant it acts for; ``None`` where only ``tenants`` is given.
-        permissions: what it may do, as the application understands it.
-        claims: the verified claims, read-only.
-        tenants: every tenant that the token names, where it names several.
-
-    Raises:
-        NoTenantError: a tenant is empty or of a type that cannot be one.
-
-    Example:
-        >>> Principal(subject="ada", tenant="acme").tenant
-        'acme'
-    """
-
-    subject: str
-    tenant: TenantId | None = None
-    permissions: frozenset[str] = frozenset()
-    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-    tenants: tuple[TenantId, ...] = ()
-
-    def __post_init__(self) -> None:
-        put = functools.partial(object.__setattr__, self)
-        if self.tenant is not None:
-            put("tenant", tenant_id(self.tenant))
-        put("tenants", tuple(tenant_id(t) for t in self.tenants))
-        if self.tenant is None and not self.tenants:
-            raise NoTenantError(
-                f"principal {self.subject!r} names no tenant; give it tenant=... or tenants=..."
-            )
-        put("permissions", frozenset(self.permissions))
-        put("claims", types.MappingProxyType(dict(self.claims)))
+peek: Callable[[], Binding | None] = _Vars.binding.get_raw
+_set: Callable[[Binding | None], Token[Any]] = _Vars.binding.set
+_reset: Callable[[Token[Any]], None] = _Vars.binding.reset
+request_id: Callable[[], str | None] = _Vars.request_id.get_raw
+set_request_id: Callable[[str | None], Any] = _Vars.request_id.set
+_put = object.__setattr__
 
 
 class Binding:
-    """Hold what the context holds: a tenant, several, or a bypass with its reason. Read-only for users."""
+    """Hold what the context holds: a tenant, several, or a bypass with its reason. Read-only."""
 
-    __slots__ = ("_tenant", "caller", "mode", "outer", "principal", "reason", "tenants")
+    __slots__ = ("_tenant", "_token", "caller", "mode", "outer", "principal", "reason", "tenants")
+
+    tenants: tuple[TenantId, ...]
+    principal: Principal | None
+    reason: str | None
+    caller: str | None
+    outer: Binding | None
+    mode: Mode
+    _tenant: TenantId | None
+    _token: Token[Any] | None
 
     def __init__(
         self,
@@ -89,13 +77,20 @@ class Binding:
         reason: str | None = None,
         caller: str | None = None,
     ) -> None:
-        self.tenants = tenants
-        self.principal = principal
-        self.reason = reason
-        self.caller = caller
-        self.outer: Binding | None = None
-        self._tenant = tenants[0] if len(tenants) == 1 else None
-        self.mode: Mode = "bypass" if reason is not None else "tenant" if len(tenants) == 1 else "tenants"
+        one = len(tenants) == 1
+        _put(self, "tenants", tenants)
+        _put(self, "principal", principal)
+        _put(self, "reason", reason)
+        _put(self, "caller", caller)
+        _put(self, "outer", None)
+        _put(self, "mode", "bypass" if reason is not None else "tenant" if one else "tenants")
+        _put(self, "_tenant", tenants[0] if one else None)
+        _put(self, "_token", None)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
+
+    __delattr__ = None  # type: ignore[assignment]  # an attribute can no more be taken away than set
 
     @property
     def tenant(self) -> TenantId:
@@ -125,29 +120,6 @@ class Binding:
         return f"<Binding {held}>"
 
 
-def tenant_id(value: object) -> TenantId:
-    """Return the value as a tenant id, or refuse it.
-
-    A tenant id is a ``str``, ``int`` or ``UUID``, never empty, blank or holding control characters.
-
-    Raises:
-        NoTenantError: the value cannot be a tenant id.
-    """
-    if isinstance(value, UUID):
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        return int(value)
-    if isinstance(value, str):
-        if value.strip() and value.isprintable():
-            return str.__str__(value)
-        raise NoTenantError(
-            "a tenant id is empty, blank or holds control characters; bind the id of a real tenant"
-        )
-    raise NoTenantError(
-        f"a tenant id is a str, int or UUID, not {type(value).__name__}; bind the id of a real tenant"
-    )
-
-
 def current() -> Binding:
     """Return the binding in force.
 
@@ -160,6 +132,8 @@ def current() -> Binding:
         'acme'
     """
     binding = peek()
+    if binding is not None and binding.mode == "closed":
+        binding = _without_ended()
     if binding is None or binding.mode == "closed":
         raise no_tenant(binding)
     return binding
@@ -173,12 +147,18 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
             '`with bind(tenant):`; work for no single tenant goes inside `with bypass(reason="..."):`. '
             "In a thread or an executor, pass carry(function)."
         )
+    if binding.reason is None:
+        return NoTenantError(
+            f"{what} under a binding whose block was ended in another task or thread, as that of a "
+            "generator that somebody else closed. Wrap the generator function in carry(...)."
+        )
     return NoTenantError(
-        f"{what} in a task that outlived its bypass ({binding.reason}, {binding.caller}). Open the bypass in the task."
+        f"{what} in a task that outlived its bypass ({binding.reason}, {binding.caller}). "
+        "Open the bypass in the task."
     )
 
 
-class bind:  # noqa: N801 - used like a function, `with bind(...)`
+class bind:  # used like a function
     """Bind a tenant, several, or a principal for a ``with`` block, in sync and async code alike.
 
     Args:
@@ -200,6 +180,8 @@ class bind:  # noqa: N801 - used like a function, `with bind(...)`
         self._binding: Binding | None = None
 
     def __enter__(self) -> Binding:
+        if self._binding is not None:
+            raise _entered_twice("bind")
         who = self._who
         if isinstance(who, Principal):
             binding = Binding((who.tenant,) if who.tenant is not None else who.tenants, who)
@@ -212,6 +194,12 @@ class bind:  # noqa: N801 - used like a function, `with bind(...)`
         binding, self._binding = self._binding, None
         if binding is not None:
             leave(binding)
+
+
+def _entered_twice(verb: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"this {verb}(...) is entered already, perhaps by another task; write `with {verb}(...):` at each place"
+    )
 
 
 def _tenants(who: object) -> tuple[TenantId, ...]:
@@ -228,7 +216,7 @@ def _tenants(who: object) -> tuple[TenantId, ...]:
 bypass_observers: list[Callable[[Binding, bool], None]] = []
 
 
-class bypass:  # noqa: N801 - used like a function, `with bypass(...)`
+class bypass:  # used like a function
     """Lift the guard for a ``with`` block, named and recorded with the caller's file and line.
 
     Args:
@@ -256,62 +244,92 @@ class bypass:  # noqa: N801 - used like a function, `with bypass(...)`
         self._binding: Binding | None = None
 
     def __enter__(self) -> Binding:
+        if self._binding is not None:
+            raise _entered_twice("bypass")
         outer = peek()
         principal = outer.principal if outer is not None else None
         binding = Binding((), principal, self._reason, self._caller)
-        for observe in bypass_observers:
-            observe(binding, True)
+        try:
+            for observe in bypass_observers:
+                observe(binding, True)
+        except BaseException:
+            _close(binding, quietly=True)  # whoever heard that it opened hears that it did not last
+            raise
         self._binding = enter(binding)
         return binding
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         binding, self._binding = self._binding, None
         if binding is None:
             return
         leave(binding)
-        binding.mode = "closed"  # a task that copied this context must not go on unguarded
-        for observe in bypass_observers:
+        try:
+            _close(binding)
+        except Exception as failed:
+            if error is None:
+                raise
+            error.add_note(f"the end of the bypass ({binding.reason}) could not be recorded: {failed!r}")
+
+
+def _close(binding: Binding, *, quietly: bool = False) -> None:
+    _put(binding, "mode", "closed")  # a task that copied this context must not go on unguarded
+    for observe in bypass_observers:
+        try:
             observe(binding, False)
+        except Exception:
+            if not quietly:
+                raise
 
 
 def enter(binding: Binding) -> Binding:
     """Make the binding current; :func:`leave` undoes it. Prefer ``with bind(...)``."""
-    binding.outer = peek()
-    _set(binding)
+    _put(binding, "outer", peek())
+    _put(binding, "_token", _set(binding))
     return binding
 
 
 def leave(binding: Binding) -> None:
     """Restore what was current before the binding, whatever the order in which blocks end.
 
-    A generator that is closed late ends its block inside a newer one, or in another context altogether:
-    then the newer binding stays, and this one is taken out from beneath it.
+    A generator that is closed late ends its block inside a newer one: then the newer binding stays, and
+    this one is taken out from beneath it. Where the block ends in another context than it began in, the
+    binding cannot be taken out of the first one, which would go on under it: so it is closed, and refused.
     """
     node = peek()
+    if _undone(binding):
+        _put(binding, "_token", None)
+    else:
+        _put(binding, "mode", "closed")
     if node is binding:
         _set(binding.outer)
         return
+    _set(node)
     while node is not None:
         if node.outer is binding:
-            node.outer = binding.outer
+            _put(node, "outer", binding.outer)
             return
         node = node.outer
 
 
-class _resume:  # noqa: N801 - used like a function
-    """Put a captured binding (or none) in force for a block."""
+def _undone(binding: Binding) -> bool:
+    """Set the variable back to before the binding; tell whether this is the context that entered it."""
+    if binding._token is None:
+        return False
+    try:
+        _reset(binding._token)
+    except ValueError:  # what a token says in another context
+        return False
+    return True
 
-    __slots__ = ("_mark", "_saved")
 
-    def __init__(self, saved: Binding | None) -> None:
-        self._saved = saved
-
-    def __enter__(self) -> None:
-        self._mark = peek()
-        _set(self._saved)
-
-    def __exit__(self, *exc: object) -> None:
-        _set(self._mark)
+def _without_ended() -> Binding | None:
+    """Return the binding in force once those are gone whose blocks were ended from another context."""
+    binding = peek()
+    while binding is not None and binding.mode == "closed" and _undone(binding):
+        _put(binding, "_token", None)
+        _set(binding.outer)
+        binding = binding.outer
+    return binding
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
@@ -330,82 +348,31 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
         >>> work()
         'acme'
     """
-    saved = peek()
-    target = function.func if isinstance(function, functools.partial) else function
-    if not inspect.isroutine(target) and not isinstance(target, type):
-        target = getattr(type(target), "__call__", target)
-    wrap = _plain
-    if inspect.isasyncgenfunction(target):
-        wrap = _async_generator
-    elif inspect.iscoroutinefunction(target):
-        wrap = _coroutine
-    elif inspect.isgeneratorfunction(target):
-        wrap = _generator
-    wrapped = wrap(function, saved)
-    return cast("Callable[P, R]", functools.update_wrapper(wrapped, function))
+    binding, request = peek(), request_id()
+    return stepwise(function, lambda: _Inside(binding, request).step)
 
 
-def _plain(function: Callable[..., Any], saved: Binding | None) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with _resume(saved):
-            return function(*args, **kwargs)
+class _Inside:
+    """Hold what is in force inside one call of a carried function, and put it in force step by step.
 
-    return call
+    A step begins and ends in one context and in order, whoever takes it: so nothing is left behind where a
+    generator or a coroutine is dropped half-way, or closed by another task, or moved between threads.
+    """
 
+    __slots__ = ("_binding", "_request_id")
 
-def _coroutine(function: Callable[..., Any], saved: Binding | None) -> Callable[..., Any]:
-    async def call(*args: Any, **kwargs: Any) -> Any:
-        with _resume(saved):
-            return await function(*args, **kwargs)
+    def __init__(self, binding: Binding | None, request: str | None) -> None:
+        self._binding = binding
+        self._request_id = request
 
-    return call
-
-
-def _generator(function: Callable[..., Any], saved: Binding | None) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        with _resume(saved):
-            inner = function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(next, inner)
+    def step(self, call: Callable[[], Any]) -> Any:
+        """Make one step, and remember what it left in force for the next one."""
+        binding, request = peek(), request_id()
+        _set(self._binding)
+        set_request_id(self._request_id or request)
         try:
-            while True:
-                try:
-                    with _resume(saved):
-                        item = step()
-                except StopIteration as stop:
-                    return stop.value
-                try:
-                    step = functools.partial(inner.send, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as error:
-                    step = functools.partial(inner.throw, error)
+            return call()
         finally:
-            with _resume(saved):
-                inner.close()
-
-    return call
-
-
-def _async_generator(function: Callable[..., Any], saved: Binding | None) -> Callable[..., Any]:
-    async def call(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        with _resume(saved):
-            inner = function(*args, **kwargs)
-        step: Callable[[], Any] = functools.partial(anext, inner)
-        try:
-            while True:
-                try:
-                    with _resume(saved):
-                        item = await step()
-                except StopAsyncIteration:
-                    return
-                try:
-                    step = functools.partial(inner.asend, (yield item))
-                except GeneratorExit:
-                    raise
-                except BaseException as error:
-                    step = functools.partial(inner.athrow, error)
-        finally:
-            with _resume(saved):
-                await inner.aclose()
-
-    return call
+            self._binding = peek()
+            _set(binding)
+            set_request_id(request)

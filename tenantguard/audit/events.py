@@ -8,9 +8,22 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-_LITERAL = re.compile(r"'(?:[^']|'')*'|\$(\w*)\$.*?\$\1\$|\b\d+(?:\.\d+)?\b", re.DOTALL)
-_SPACE = re.compile(r"\s+")
 _MOST = 2_000  # characters of a statement that an event keeps
+_READ = 20_000  # characters of a statement that are looked at
+# Everything that can hold a value, in whichever dialect. Where dialects disagree on its end (a backslash
+# before a quote, a quote in a comment, a comment in a comment) nothing after it is kept. MySQL writes strings
+# in double quotes too, so a name in them is not kept either.
+_LITERAL = re.compile(
+    r"""
+    (?:--|\#)[^\n'"]*(?=\n|\Z) | /\*(?:(?!/\*|\*/)[^'"])*\*/ | (?:--|\#|/\*).*
+    | '(?:[^'\\]|''|\\(?!'))*' | "(?:[^"\\]|""|\\(?!"))*"
+    | ['"].*
+    | \$(\w*)\$.*?(?:\$\1\$|\Z)
+    | (?<![\w.])\.?\d[\w.]*
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_SPACE = re.compile(r"\s+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +69,7 @@ def masked(statement: str | None) -> str | None:
     """Return the SQL on one line with every literal replaced by ``?``, so that no value is kept."""
     if statement is None:
         return None
-    return _SPACE.sub(" ", _LITERAL.sub("?", statement[:_MOST])).strip()
+    return _SPACE.sub(" ", _LITERAL.sub("?", statement[:_READ])).strip()[:_MOST]
 
 
 def fingerprint(statement: str | None) -> str | None:

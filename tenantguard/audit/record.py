@@ -72,13 +72,14 @@ def _text(value: object) -> str | None:
 
 
 def _bypass(binding: context.Binding, opened: bool) -> None:
-    outer = binding.outer if binding.outer is not None else (context.peek() if opened else None)
-    tenants = outer.tenants if outer is not None else ()
+    outer = context.peek() if opened else binding.outer
+    while outer is not None and not outer.tenants:
+        outer = outer.outer  # a bypass inside a bypass: the tenant is further out
     record(
         Event(
             time=now(),
             kind="bypass_opened" if opened else "bypass_closed",
-            tenant=", ".join(map(str, tenants)) or None,
+            tenant=", ".join(map(str, outer.tenants)) if outer is not None else None,
             subject=binding.principal.subject if binding.principal is not None else None,
             request_id=context.request_id(),
             reason=binding.reason,

@@ -1,0 +1,101 @@
+"""The principal: who is asking, as a frozen value, and what may be a tenant id."""
+
+from __future__ import annotations
+
+import functools
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from tenantguard.errors import ConfigurationError, NoTenantError, TenantId, TokenError
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Name who is asking: the verified content of a token, or what stands for it.
+
+    Args:
+        subject: the ``sub`` of the token; never empty.
+        tenant: the tenant it acts for; ``None`` where only ``tenants`` is given.
+        permissions: what it may do, as the application understands it.
+        claims: the verified claims, read-only at every depth: lists arrive as tuples.
+        tenants: every tenant that the token names, where it names several.
+
+    Raises:
+        NoTenantError: a tenant is missing, empty or of a type that cannot be one.
+        TokenError: the subject is empty.
+        ConfigurationError: the permissions are one string instead of a set.
+
+    Example:
+        >>> Principal(subject="ada", tenant="acme").tenant
+        'acme'
+    """
+
+    subject: str
+    tenant: TenantId | None = None
+    permissions: frozenset[str] = frozenset()
+    claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    tenants: tuple[TenantId, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.subject, str) or not self.subject.strip():
+            raise TokenError("a principal has no subject; give it the token's `sub`", reason="subject")
+        if isinstance(self.permissions, str):
+            raise ConfigurationError(
+                f"permissions={self.permissions!r} is one string; give a set: {{{self.permissions!r}}}"
+            )
+        put = functools.partial(object.__setattr__, self)
+        if self.tenant is not None:
+            put("tenant", tenant_id(self.tenant))
+        put("tenants", tuple(map(tenant_id, _one_by_one(self.tenants))))
+        if self.tenant is None and not self.tenants:
+            raise NoTenantError(
+                f"principal {self.subject!r} names no tenant; give it tenant=... or tenants=..."
+            )
+        put("permissions", frozenset(self.permissions))
+        put("claims", _frozen(dict(self.claims)))
+
+
+def tenant_id(value: object) -> TenantId:
+    """Return the value as a tenant id of exactly ``str``, ``int`` or ``UUID``, or refuse it.
+
+    A subclass, such as the member of an enumeration, is reduced to the plain value. A text is never empty,
+    blank or holding control characters.
+
+    Raises:
+        NoTenantError: the value cannot be a tenant id.
+    """
+    if isinstance(value, UUID):
+        return value if type(value) is UUID else UUID(int=value.int)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return int.__int__(value)
+    if isinstance(value, str):
+        text = str.__str__(value)
+        if text.strip() and text.isprintable():
+            return text
+        raise NoTenantError(
+            "a tenant id is empty, blank or holds control characters; bind the id of a real tenant"
+        )
+    raise NoTenantError(
+        f"a tenant id is a str, int or UUID, not {type(value).__name__}; bind the id of a real tenant"
+    )
+
+
+def _one_by_one(tenants: object) -> tuple[Any, ...]:
+    """Return the members of a collection; a text is one tenant, not a collection of letters."""
+    if isinstance(tenants, str | bytes | Mapping) or not hasattr(tenants, "__iter__"):
+        raise NoTenantError(f"tenants is a collection of tenant ids, not one {type(tenants).__name__}")
+    return tuple(tenants)
+
+
+def _frozen(value: Any) -> Any:
+    """Return a copy that cannot be changed: one token's principal serves many requests."""
+    if isinstance(value, Mapping):
+        return types.MappingProxyType({key: _frozen(member) for key, member in value.items()})
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    if isinstance(value, set | frozenset):
+        return frozenset(value)
+    return value

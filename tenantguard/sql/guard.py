@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Table, schema
 from sqlalchemy.engine import Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.sql import visitors
 from sqlalchemy.util import LRUCache
 
 from tenantguard.audit import refuse
-from tenantguard.errors import ConfigurationError, CrossTenantError, RawSQLError
+from tenantguard.errors import ConfigurationError, CrossTenantError
 from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
-from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.execution import GuardedExecution
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.sessions import hook
@@ -119,15 +116,6 @@ class Guard:
         if isinstance(element, schema.DDL) or hasattr(element, "selectable"):
             return False
         return type(element).__module__.startswith("sqlalchemy.")
-
-    def verify_custom(self, compiler: Any, statement: Any) -> None:
-        """Refuse a statement in which a construct of the user's own renders a table that the compiler did not see."""
-        if any(_is_custom(element.__class__) for element in visitors.iterate(statement)):
-            fault = custom_fault(
-                compiler.string, compiler.dialect.name, compiler._tg_rendered, compiler.ctes or {}
-            )
-            if fault is not None:
-                compiler.tg_refuse(RawSQLError(fault, kind="custom_construct"))
 
     def verify_translation(self, compiled: Any, options: Any) -> None:
         """Refuse a schema translation that turns a table into one which belongs in another way."""
@@ -241,9 +229,3 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         if callable(method):
             members[name] = trusting(method)
     return type(f"Guarded{cls.__name__}", (cls,), members)
-
-
-@functools.cache
-def _is_custom(class_: type) -> bool:
-    """Tell whether a class was given a compilation of its own (``@compiles``)."""
-    return any("_compiler_dispatcher" in base.__dict__ for base in class_.__mro__)

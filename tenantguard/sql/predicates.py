@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, exists, literal_column, not_, select
+from sqlalchemy import Boolean, and_, bindparam, exists, literal_column, not_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
+from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
 from tenantguard.context import no_tenant, peek
@@ -19,23 +20,28 @@ Shape = Literal["tenant", "tenants"]
 _TRUST = object()
 
 
-class OuterColumn(ColumnElement[Any]):
-    """Name a column of the enclosing statement inside our own subquery.
+class Belongs(ColumnElement[bool]):
+    """Be the predicate of one FROM element; the guarded compiler renders it as text.
 
-    It claims no FROM element, so the subquery can never render the enclosing table a second time, which
-    would turn the condition into one that any row satisfies.
+    Its own subqueries name the enclosing table's columns and never its FROM element, so the condition cannot
+    turn into one that any row satisfies.
     """
 
-    __visit_name__ = "tenantguard_outer_column"
-    inherit_cache = False
+    __visit_name__ = "tenantguard_belongs"
+    _traverse_internals = [("source", InternalTraversal.dp_clauseelement)]
+    type = Boolean()
 
-    def __init__(self, column: ColumnClause[Any]) -> None:
-        self.column = column
-        self.type = column.type
+    def __init__(self, source: FromClause, placement: Placement) -> None:
+        self.source = source
+        self.placement = placement
 
     @property
     def _from_objects(self) -> list[FromClause]:
-        return []
+        return list(self.source._from_objects)
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: an equality or an EXISTS needs no parentheses next to AND and NOT."""
+        return self
 
 
 class Predicates:
@@ -49,6 +55,7 @@ class Predicates:
     def __init__(self, tenancy: Tenancy, shape: Shape) -> None:
         self.tenancy = tenancy
         self.shape = shape
+        self.comparison = "=" if shape == "tenant" else "IN"
         self._parameters: dict[Any, BindParameter[Any]] = {}
 
     def parameter(self, placement: Placement) -> BindParameter[Any]:
@@ -74,12 +81,9 @@ class Predicates:
             placement: how the table belongs.
             read: apply the table's row rule, which widens what is read and never what is written.
         """
-        if placement.kind == "through":
-            return self._through(source, placement)
         if read and placement.visible is not None:
             return self._visible(source, placement)
-        column: ColumnElement[Any] = named(source, placement.column or "", placement.type)
-        return self.equals(column, placement)
+        return Belongs(source, placement)
 
     def equals(self, value: ColumnElement[Any], placement: Placement) -> ColumnElement[bool]:
         """Return the condition that an expression is the tenant that is bound."""
@@ -103,16 +107,6 @@ class Predicates:
         else:
             other = not_(self.owns(source, placement))
         return exists(select(literal_column("1")).select_from(source).where(values(source), other))
-
-    def _through(self, source: FromClause, placement: Placement) -> ColumnElement[bool]:
-        assert placement.parent is not None
-        parent = trusted(placement.parent.alias())
-        link = [
-            named(parent, theirs, None) == OuterColumn(named(source, ours, None))
-            for ours, theirs in placement.link
-        ]
-        owned = self.owns(parent, self.tenancy.of(placement.parent))
-        return exists(select(literal_column("1")).select_from(parent).where(*link, owned))
 
     def _visible(self, source: FromClause, placement: Placement) -> ColumnElement[bool]:
         assert placement.visible is not None

@@ -6,10 +6,12 @@ This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
@@ -34,6 +36,7 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.predicates import is_trusted
 from tenantguard.sql.text import (
     fragment_fault,
@@ -86,6 +89,7 @@ class GuardedReads:
         tg_writes: what must be verified at its execution.
         tg_tables: the placements that it names.
         tg_text: the SQL text that it is, where it is nothing but text.
+        tg_custom: a construct of the user's own (``@compiles``) takes part in it.
         tg_plain: it only reads, and nothing awaits its execution.
     """
 
@@ -99,12 +103,16 @@ class GuardedReads:
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
     _tg_rendered: Counter[str]
+    _tg_aliases = 0
+    _tg_operator_text: Any = None
+    tg_custom = False
 
     if TYPE_CHECKING:
         dialect: Any
         stack: list[Any]
         preparer: Any
         schema_translate_map: Any
+        ctes: Any
         string: str
 
         def process(self, obj: Any, **kw: Any) -> str: ...
@@ -114,8 +122,8 @@ class GuardedReads:
         self._tg_levels = []
         self._tg_rendered = Counter()
         super().__init__(dialect, statement, *args, **kw)
-        if statement is not None and getattr(self, "string", None):
-            self.tg_guard.verify_custom(self, statement)
+        if self.tg_custom:
+            self._tg_verify_custom()
         self.tg_plain = self.tg_fault is None and not self.tg_writes and not self.schema_translate_map
 
     # -- predicates -------------------------------------------------------------------------------------
@@ -178,9 +186,30 @@ class GuardedReads:
             f"(SELECT * FROM {inner} WHERE {where}) AS {source._compiler_dispatch(self, ashint=True, **kw)}"
         )
 
-    def visit_tenantguard_outer_column(self, element: Any, **kw: Any) -> str:
-        """Render a column of the enclosing statement, always with its table."""
-        return self.process(element.column, include_table=True)
+    def visit_tenantguard_belongs(self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any) -> str:
+        """Render a predicate: an equality, or for a ``through`` table the EXISTS that leads to one."""
+        source, placement = element.source, element.placement
+
+        def column(name: str) -> str:
+            clause = ColumnClause(name, None, _selectable=source)
+            return self.process(clause, ambiguous_table_name_map=ambiguous_table_name_map)
+
+        return self._tg_belongs(column, placement)
+
+    def _tg_belongs(self, column: Callable[[str], str], placement: Placement) -> str:
+        if placement.kind == "owned":
+            parameter = self.process(self.tg_predicates.parameter(placement))
+            return f"{column(placement.column or '')} {self.tg_predicates.comparison} {parameter}"
+        assert placement.parent is not None
+        self._tg_aliases += 1
+        alias = f"tenantguard_{self._tg_aliases}"
+        quote = self.preparer.quote
+        link = " AND ".join(f"{alias}.{quote(theirs)} = {column(ours)}" for ours, theirs in placement.link)
+        owned = self._tg_belongs(
+            lambda name: f"{alias}.{quote(name)}", self.tg_guard.tenancy.of(placement.parent)
+        )
+        table = self.preparer.format_table(placement.parent)
+        return f"EXISTS (SELECT 1 FROM {table} AS {alias} WHERE {link} AND {owned})"  # noqa: S608 - names only, quoted
 
     def _tg_preserved(self, from_: Any, conditions: list[Any]) -> list[Leaf]:
         """Return the leaves whose predicate stands above ``from_``, and collect the conditions that hold there."""
@@ -350,11 +379,12 @@ class GuardedReads:
         self._tg_whole(taf.element)
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[misc,no-any-return]
 
-    def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
-        """Render a column; a literal one is text."""
-        if column.is_literal:
-            self.tg_fragment(fragment_fault(str(column.name), self.dialect.name), str(column.name))
-        return super().visit_column(column, *args, **kw)  # type: ignore[misc,no-any-return]
+    def escape_literal_column(self, text: Any) -> Any:
+        """Render the text of a literal column, or of an operator, which has rules of its own."""
+        operator, self._tg_operator_text = self._tg_operator_text, None
+        if text is not operator:
+            self.tg_fragment(fragment_fault(str(text), self.dialect.name), str(text))
+        return super().escape_literal_column(text)  # type: ignore[misc]
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
         """Render a function, unless it is one that runs SQL or reads what the guard cannot see."""
@@ -364,18 +394,26 @@ class GuardedReads:
 
     def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render an operator of the user's own."""
-        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
-        return super().visit_custom_op_binary(element, operator, **kw)  # type: ignore[misc,no-any-return]
+        return self._tg_custom_op(super().visit_custom_op_binary, element, operator, **kw)  # type: ignore[misc]
 
     def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render a prefix operator of the user's own."""
-        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
-        return super().visit_custom_op_unary_operator(element, operator, **kw)  # type: ignore[misc,no-any-return]
+        return self._tg_custom_op(super().visit_custom_op_unary_operator, element, operator, **kw)  # type: ignore[misc]
 
     def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render a suffix operator of the user's own."""
+        return self._tg_custom_op(super().visit_custom_op_unary_modifier, element, operator, **kw)  # type: ignore[misc]
+
+    def _tg_custom_op(self, render: Callable[..., str], element: Any, operator: Any, **kw: Any) -> str:
         self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
-        return super().visit_custom_op_unary_modifier(element, operator, **kw)  # type: ignore[misc,no-any-return]
+        # only the operator's own string is exempt: its operands are rendered with the exemption lifted again
+        self._tg_operator_text = operator.opstring
+        return render(element, operator, **kw)
+
+    def _tg_verify_custom(self) -> None:
+        fault = custom_fault(self.string, self.dialect.name, self._tg_rendered, self.ctes or {})
+        if fault is not None:
+            self.tg_refuse(RawSQLError(fault, kind="custom_construct"))
 
     def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
         # prefixes and suffixes have rules of their own: they are rendered by the plain method for text
@@ -407,6 +445,21 @@ class GuardedReads:
         for hint in hint_texts:
             self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
         return super().get_statement_hint_text(hint_texts)  # type: ignore[misc,no-any-return]
+
+
+def _noting(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return SQLAlchemy's dispatcher of ``@compiles`` so that it tells our compilers that it took part."""
+
+    @functools.wraps(call)
+    def dispatch(self: Any, element: Any, compiler: Any, **kw: Any) -> Any:
+        if isinstance(compiler, GuardedReads):
+            compiler.tg_custom = True
+        return call(self, element, compiler, **kw)
+
+    return dispatch
+
+
+_dispatcher.__call__ = _noting(_dispatcher.__call__)  # type: ignore[method-assign]
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from tenantguard.sql.text.functions import function_fault
@@ -18,11 +17,11 @@ _QUERY = words(
 )
 # Words that begin another clause: outside of parentheses they carry what follows out of its place.
 _CLAUSE = words(
-    "WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH FOR WINDOW ON NATURAL CROSS PARTITION SEARCH CYCLE SET USING"
+    "GROUP HAVING ORDER LIMIT OFFSET FETCH FOR WINDOW ON NATURAL CROSS PARTITION SEARCH CYCLE SET USING"
     " RETURNING PROCEDURE QUALIFY LOCK"
 )
+_BEHIND_WITH = words("TIME UNIQUE WRAPPER CONDITIONAL UNCONDITIONAL ARRAY ROLLUP TIES ORDINALITY")
 _FROM_INSIDE = words("extract substring substr trim overlay position ltrim rtrim btrim")
-_PARAMETER_INSIDE = re.compile(r"(?<![:\w\\]):\w+(?!:)")  # SQLAlchemy reads parameters inside quotes too
 
 
 @lru_cache(maxsize=4096)
@@ -51,7 +50,7 @@ def fragment_fault(text: str, dialect: str) -> str | None:
     if not tokens:
         return "it is empty"
     for at, token in enumerate(tokens):
-        found = _token_fault(tokens, at, token, which)
+        found = token_fault(tokens, at, token, which) or _clause_fault(tokens, at, token)
         if found is not None:
             return found
     return _open_ended(tokens)
@@ -73,19 +72,16 @@ def needs_parentheses(text: str, dialect: str) -> bool:
     return any(token.depth == 0 and token.upper in loose for token in tokens)
 
 
-def _token_fault(tokens: list[Lexeme], at: int, token: Lexeme, which: str) -> str | None:
+def token_fault(tokens: list[Lexeme], at: int, token: Lexeme, which: str) -> str | None:
+    """Tell why a token must not stand in an expression, at whatever depth, or return ``None``."""
     after = tokens[at + 1] if at + 1 < len(tokens) else None
     if token.kind == "symbol":
         return _symbol_fault(token, after, which)
-    if token.kind == "string" and (
-        token.text.startswith(("U&", "u&")) or _PARAMETER_INSIDE.search(token.text)
-    ):
-        return "a string in it holds escapes or a parameter"
-    if token.kind == "quoted" and _PARAMETER_INSIDE.search(token.text):
-        return "a quoted name in it holds a parameter"
     called = after is not None and after.text == "("
     behind_dot = at > 0 and tokens[at - 1].text == "."
-    if token.name and (called or (behind_dot and which == POSTGRESQL)):
+    # (value).name calls a function on PostgreSQL
+    applied = behind_dot and which == POSTGRESQL and at > 1 and tokens[at - 2].text in (")", "]")
+    if token.name and (called or applied):
         found = function_fault(token.name if token.kind != "quoted" else token.text, which)
         if found is not None:
             return found
@@ -97,6 +93,8 @@ def _symbol_fault(token: Lexeme, after: Lexeme | None, which: str) -> str | None
         return "it holds a semicolon"
     if token.text == "\\" and (after is None or not after.text.startswith(":")):
         return "it holds a backslash outside of a string"
+    if token.text == ":" and which != POSTGRESQL:
+        return "it holds a colon that begins no parameter"
     if token.text == ":=" or (which != POSTGRESQL and "@" in token.text):
         return "it reads or sets a variable"
     if which != POSTGRESQL and "?" in token.text:
@@ -106,7 +104,6 @@ def _symbol_fault(token: Lexeme, after: Lexeme | None, which: str) -> str | None
 
 def _word_fault(tokens: list[Lexeme], at: int, token: Lexeme, which: str, *, called: bool) -> str | None:
     word = token.upper
-    before = tokens[at - 1].upper if at else ""
     after = tokens[at + 1] if at + 1 < len(tokens) else None
     if word == "IN" and which == SQLITE and not (called or (after is not None and after.kind == "parameter")):
         return "it holds IN with no list in parentheses, which names a table on SQLite"
@@ -114,12 +111,22 @@ def _word_fault(tokens: list[Lexeme], at: int, token: Lexeme, which: str, *, cal
         return "it names a cursor"
     if word in _QUERY and not _innocent(tokens, at, word, called=called):
         return f"it holds the word {word}: a query or a table"
-    if word == "GROUP" and before == "WITHIN":
-        return None
-    if word in _CLAUSE and (token.depth == 0 or word == "WHERE"):
-        filtering = word == "WHERE" and token.depth and at > 1 and tokens[at - 2].upper == "FILTER"
-        return None if filtering else f"it holds the word {word}, which begins another clause"
+    if word == "WHERE" and not (token.depth and at > 1 and tokens[at - 2].upper == "FILTER"):
+        return "it holds the word WHERE, which begins another clause"
     return None
+
+
+def _clause_fault(tokens: list[Lexeme], at: int, token: Lexeme) -> str | None:
+    """Refuse, outside of parentheses, a word that begins another clause."""
+    before = tokens[at - 1].upper if at else ""
+    if (
+        token.depth
+        or token.upper not in _CLAUSE
+        or before == "."
+        or (before, token.upper) == ("WITHIN", "GROUP")
+    ):
+        return None
+    return f"it holds the word {token.upper}, which begins another clause"
 
 
 def _innocent(tokens: list[Lexeme], at: int, word: str, *, called: bool) -> bool:
@@ -135,7 +142,9 @@ def _innocent(tokens: list[Lexeme], at: int, word: str, *, called: bool) -> bool
     if word == "FROM":
         return _caller(tokens, at) in _FROM_INSIDE
     if word == "WITH":
-        return after in ("TIME", "UNIQUE", "WRAPPER", "CONDITIONAL", "UNCONDITIONAL", "ARRAY")
+        return after in _BEHIND_WITH
+    if word == "ONLY":
+        return before in ("ROW", "ROWS")
     return False
 
 

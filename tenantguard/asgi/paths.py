@@ -7,7 +7,7 @@ from collections.abc import Collection
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 
-_AMBIGUOUS = ("//", "/./", "/../", "\\", "%", ";")
+_AMBIGUOUS = ("//", "\\", "%", ";")
 
 
 def route_path(scope: Scope) -> str:
@@ -58,4 +58,7 @@ def _is_sound(path: str) -> bool:
 
 
 def _is_plain(path: str) -> bool:
-    return path.isprintable() and not any(part in path + "/" for part in _AMBIGUOUS)
+    """Tell whether nobody on the way could read the path as another one."""
+    if not path.isprintable() or any(part in path for part in _AMBIGUOUS):
+        return False
+    return {".", ".."}.isdisjoint(path.split("/"))

@@ -179,12 +179,10 @@ class GuardedReads:
                     table=element.leaf.placement.name,
                 )
             )
-        kw.pop("asfrom", None)
-        inner = source._compiler_dispatch(self, asfrom=True, **kw)
+        inner = source._compiler_dispatch(self, asfrom=True)
         where = self.process(self.tg_predicates.owns(source, element.leaf.placement, read=True))
-        return (
-            f"(SELECT * FROM {inner} WHERE {where}) AS {source._compiler_dispatch(self, ashint=True, **kw)}"
-        )
+        name = source._compiler_dispatch(self, ashint=True)
+        return f"(SELECT * FROM {inner} WHERE {where}) AS {name}"  # noqa: S608 - rendered by the compiler itself
 
     def visit_tenantguard_belongs(self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any) -> str:
         """Render a predicate: an equality, or for a ``through`` table the EXISTS that leads to one."""
@@ -223,6 +221,8 @@ class GuardedReads:
             return left + self._tg_preserved(from_.right, conditions)
         if isinstance(from_, FromGrouping):
             return self._tg_preserved(from_.element, conditions)
+        if isinstance(from_, Filtered):
+            return []
         leaf = self._tg_leaf(from_)
         return [leaf] if leaf is not None else []
 
@@ -304,6 +304,8 @@ class GuardedReads:
             return self._tg_derived(from_)
         if isinstance(from_, FromGrouping):
             return FromGrouping(self._tg_derive(from_.element))
+        if isinstance(from_, Filtered):
+            return from_
         leaf = self._tg_leaf(from_)
         return Filtered(leaf) if leaf is not None else from_
 
@@ -463,11 +465,8 @@ _dispatcher.__call__ = _noting(_dispatcher.__call__)  # type: ignore[method-assi
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria as one in parentheses: no operator or text of theirs binds weaker than ours."""
-    if not where:
-        return ()
-    clause = where[0] if len(where) == 1 else BooleanClauseList._construct_raw(operators.and_, where)
-    return (Grouping(clause),)
+    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours."""
+    return tuple(Grouping(clause) for clause in where)
 
 
 def _equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:

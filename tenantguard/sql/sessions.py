@@ -47,6 +47,9 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         self._wr = _Owned(self)
         for state in self._dict.values():
             state._instance_dict = self._wr
+            state.__dict__["tg_planted"] = (
+                True  # it came before the guard watched; nothing vouches for its key
+            )
 
     def tg_enter(self, binding: Binding | None) -> None:
         """Take the binding as the one the map serves, or refuse."""

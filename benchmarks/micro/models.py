@@ -62,7 +62,7 @@ def make_models(
     """
     if own_column:
         kind: Any = Integer() if isinstance(tenants[0], int) else String(40)
-        mixins = (*mixins, type("Owned", (), {column: mapped_column(kind, index=True)}))
+        mixins = (*mixins, type("Owned", (), {column: mapped_column(kind, index=True, nullable=False)}))
 
     class Base(DeclarativeBase):
         pass

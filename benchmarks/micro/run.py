@@ -1,8 +1,8 @@
 """Drive the workers: a little of each variant in turn, round after round, and write down every duration.
 
-The variants that need only this environment share one process, so that nothing but the variant differs
-(``--apart`` gives each its own, which shows what sharing hides). Packages of others have a process in
-their own environment. No two processes work at the same time.
+Each variant has a process of its own, because some listen on SQLAlchemy's classes, which would cost the
+others as well; packages of others run in environments of their own. Only one process works at a time. The
+processes are started anew a few times, so that a lucky layout of memory does not decide a ratio.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Plan:
     cold: Sequence[str] = COLD
     rounds: int = 60
     slice_ns: int = SLICE
-    apart: bool = False
+    restarts: int = 3
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -116,21 +116,18 @@ def measure(plan: Plan) -> dict[str, Any]:
     needs_server = POSTGRESQL in plan.backends
     with postgresql() if needs_server else nullcontext() as server:
         for backend in plan.backends:
-            with ExitStack() as stack:
-                workers, missing = _start(plan, backend, server, stack, versions)
-                series += _run_backend(plan, backend, workers)
-                series += [
-                    Series(backend, case, False, name, missing=why)
-                    for name, why in missing.items()
-                    for case in plan.cases
-                ]
+            for _ in range(plan.restarts):
+                with ExitStack() as stack:
+                    workers, missing = _start(plan, backend, server, stack, versions)
+                    series += _run_backend(plan, backend, workers)
+                    series += [Series(backend, "", False, name, missing=why) for name, why in missing.items()]
     return {
         "part": "micro",
         **facts,
         "packages": versions,
         "rounds": plan.rounds,
-        "one_process": not plan.apart,
-        "series": [asdict(one) for one in series],
+        "restarts": plan.restarts,
+        "series": [asdict(one) for one in merged(series)],
     }
 
 
@@ -140,7 +137,6 @@ def _start(
     """Open every variant; return who measures it, and why some cannot be measured."""
     workers: dict[str, Worker] = {}
     missing: dict[str, str] = {}
-    shared: Worker | None = None
     for name in plan.variants:
         variant = VARIANTS[name]
         if backend not in variant.backends:
@@ -150,15 +146,24 @@ def _start(
             if variant.package is not None:
                 found = environment(variant.package)
                 python, versions[variant.package] = found.python, found.versions[variant.package]
-            alone = variant.package is not None or plan.apart
-            worker = shared if shared is not None and not alone else stack.enter_context(_worker(python))
-            shared = shared if alone else worker
+            worker = stack.enter_context(_worker(python))
             url = "sqlite://" if server is None or backend == SQLITE else server.database(f"micro_{name}")
             worker.ask("open", variant=name, url=url)
             workers[name] = worker
         except (MissingEnvironmentError, MeasurementError) as error:
             missing[name] = str(error)
     return workers, missing
+
+
+def merged(series: list[Series]) -> list[Series]:
+    """Return one series where several starts measured the same thing."""
+    whole: dict[tuple[str, str, bool, str], Series] = {}
+    for one in series:
+        first = whole.setdefault((one.backend, one.case, one.cold, one.variant), one)
+        if first is not one:
+            first.wall += one.wall
+            first.cpu += one.cpu
+    return list(whole.values())
 
 
 @contextmanager
@@ -186,7 +191,7 @@ def _run_case(plan: Plan, backend: str, case: str, cold: bool, workers: dict[str
             one.missing = str(error)
     able = [name for name, one in series.items() if not one.missing]
     loops = _calibrate(plan, workers, able, case, cold) if able else 0
-    for turn in range(plan.rounds):
+    for turn in range(max(1, plan.rounds // plan.restarts)):
         start = turn % len(able) if able else 0
         for name in able[start:] + able[:start]:
             wall, cpu = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)
@@ -215,7 +220,7 @@ def main() -> None:
     parser.add_argument("--cold", nargs="*", choices=tuple(CASES), default=COLD, metavar="NAME")
     parser.add_argument("--rounds", type=int, default=60, help="turns of each variant")
     parser.add_argument("--slice", type=float, default=SLICE / 1e6, help="milliseconds of one turn")
-    parser.add_argument("--apart", action="store_true", help="a process of its own for each variant")
+    parser.add_argument("--restarts", type=int, default=3, help="how often the processes are started")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/micro.json"))
     given = parser.parse_args()
     plan = Plan(
@@ -225,7 +230,7 @@ def main() -> None:
         given.cold,
         given.rounds,
         int(given.slice * 1e6),
-        given.apart,
+        given.restarts,
     )
     raw = measure(plan)
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -20,6 +20,8 @@ def found(raw: dict[str, Any]) -> Iterator[tuple[str, str, bool, dict[str, list[
     """Yield backend, case, cold and, by variant, what was measured, in the order it was taken."""
     groups: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
     for one in raw["series"]:
+        if not one["case"]:
+            continue  # a variant that did not start
         group = groups.setdefault((one["backend"], one["case"], one["cold"]), {})
         if one["wall"]:
             group[one["variant"]] = one[clock(one["backend"])]

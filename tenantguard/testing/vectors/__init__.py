@@ -1,6 +1,6 @@
 """Attack vectors: named escapes that a guarded engine must hold, runnable on any schema through its Tenancy."""
 
-from tenantguard.testing.vectors import foreign, joins, reads, writes
+from tenantguard.testing.vectors import foreign, identity, joins, reads, text, writes
 from tenantguard.testing.vectors.judge import Leak
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.run import Result, run_all, run_one
@@ -20,9 +20,11 @@ __all__ = [
     "Vector",
     "VectorTable",
     "foreign",
+    "identity",
     "joins",
     "reads",
     "run_all",
     "run_one",
+    "text",
     "writes",
 ]

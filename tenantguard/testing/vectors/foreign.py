@@ -354,10 +354,8 @@ def grandchild_move(lab: Lab) -> Any:
 def joined_inheritance_insert(lab: Lab) -> Any:
     """Insert the second half of a joined-inheritance row for the victim's first half."""
     pair = lab.extension
-    with lab.admin.begin() as connection:
-        connection.execute(pair.child.table.delete().where(pair.child.match(pair.child.b[-1])))
+    lab.arrange(pair.child.table.delete().where(pair.child.match(pair.child.b[-1])))
     lab.write(insert(pair.child.table).values(pair.child.b[-1]))
-    return lab.told(len(lab.peek_table(pair.child.table)), len(pair.child.a) + len(pair.child.b) - 1)
 
 
 @attack("writes")

@@ -259,29 +259,13 @@ def _planted_child(lab: Lab) -> Any:
     """Make a row of the attacker refer to the victim's parent, as a bug of an earlier year would have."""
     p = lab.pair
     row = {**p.child.a[0], **p.to(p.parent.b[0])}
-    with lab.admin.begin() as connection:
-        connection.execute(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.b[0])))
-    lab.hold(_Undone(lab, p.child, p.child.a[0]))
+    lab.arrange(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.b[0])))
     return p, row
 
 
 def _parents(lab: Lab, statement: Any) -> list[Any]:
     """Return the loaded parents alone: the foreign key itself is the attacker's own column."""
     return [row[0].parent for row in lab.orm(statement)]
-
-
-class _Undone:
-    """Put one row back when the attack is over."""
-
-    def __init__(self, lab: Lab, shape: Any, row: dict[str, Any]) -> None:
-        self._lab, self._shape, self._row = lab, shape, row
-
-    def __enter__(self) -> None:
-        """Do nothing yet."""
-
-    def __exit__(self, *exc: object) -> None:
-        with self._lab.admin.begin() as connection:
-            connection.execute(self._shape.table.update().where(self._shape.match(self._row)).values(self._row))
 
 
 @attack("reads")
@@ -340,9 +324,7 @@ def _planted_parent(lab: Lab) -> Any:
     """Make a row of the victim refer to the attacker's parent."""
     p = lab.pair
     row = p.child.b[0]
-    with lab.admin.begin() as connection:
-        connection.execute(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.a[0])))
-    lab.hold(_Undone(lab, p.child, row))
+    lab.arrange(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.a[0])))
     return p
 
 

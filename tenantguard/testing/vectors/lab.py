@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, make_url
+from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.orm.mapper import _all_registries
@@ -77,7 +77,7 @@ class Lab:
         self._engine: Engine | None = None
         self._seeds = self.seeder.all_rows()
         self._create()
-        self.before = self.snapshot()
+        self.before = self.start = self.snapshot()
         self.marks = Marks(self.before, self.b, _WORDS[1])
 
     def __enter__(self) -> Lab:
@@ -142,6 +142,7 @@ class Lab:
             engine: the engine to attack, instead of a new one.
         """
         self._engine = engine
+        self.start = self.before
         try:
             yield self
         finally:
@@ -207,6 +208,12 @@ class Lab:
         if self.dialect not in dialects:
             raise NotApplicable(f"not on {self.dialect}")
 
+    def arrange(self, statement: Any) -> None:
+        """Change the database before the attack, unguarded; what it changes is not held against the attack."""
+        with self.admin.begin() as connection:
+            connection.execute(statement)
+        self.start = self.snapshot()
+
     def peek(self, sql: str) -> list[Any]:
         """Read through an unguarded connection, to see what an attack left behind."""
         with self.admin.connect() as connection:
@@ -216,6 +223,10 @@ class Lab:
         """Read a table through an unguarded connection."""
         with self.admin.connect() as connection:
             return list(connection.execute(table.select()).all())
+
+    def has_table(self, name: str) -> bool:
+        """Tell whether a table is there."""
+        return bool(inspect(self.admin).has_table(name))
 
     def remove_later(self, kind: str, name: str) -> None:
         """Drop a table or view that the attack may make, after the vector."""

@@ -55,11 +55,11 @@ def run_one(lab: Lab, vector: Vector) -> Result:
     """Run one vector in a context of its own, judge it, and put the database back."""
     result = Context().run(_attempt, lab, vector)
     after = lab.snapshot()
+    leak = changed(lab.start, after, lab.a, lab.tenancy) if after.rows != lab.start.rows else None
     if after.rows != lab.before.rows:
-        leak = changed(lab.before, after, lab.a, lab.tenancy)
         lab.reset()
-        if leak is not None:
-            return Result(vector, Outcome.LEAKED, leak.what, result.error)
+    if leak is not None:
+        return Result(vector, Outcome.LEAKED, leak.what, result.error)
     return result
 
 

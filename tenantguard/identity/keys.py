@@ -54,7 +54,7 @@ def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
     """
     if isinstance(source, list | tuple | set | frozenset):
         keys = tuple(key for one in source for key in static_keys(one, allowed))
-        _distinct(keys)
+        _one_key_per_id((key.kid, key.material) for key in keys)
     elif isinstance(source, Mapping):
         keys = _document(source, allowed)
     elif isinstance(source, str | bytes):
@@ -80,6 +80,9 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
         raise ConfigurationError(f"the key set holds {len(entries)} keys, more than {MOST_KEYS}")
     if len({entry.get("kty") == "oct" for entry in entries}) > 1:
         raise ConfigurationError("the key set mixes secrets with public keys; split it in two")
+    _one_key_per_id(
+        (str(entry.get("kid", "")) or None, _content(entry)) for entry in entries if _signs(entry)
+    )
     keys, faults = [], []
     for entry in entries:
         try:
@@ -88,18 +91,22 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
             faults.append(str(error))
     if not keys:
         raise ConfigurationError(f"the key set holds no usable key: {'; '.join(faults) or 'it is empty'}")
-    return _distinct(keys)
+    return tuple(keys)
 
 
-def _distinct(keys: Iterable[Key]) -> tuple[Key, ...]:
-    """Keep one of each key; one id for two different keys is refused."""
-    found: dict[tuple[str | None, frozenset[str]], Key] = {}
-    for key in keys:
-        for other in found.values():
-            if key.kid is not None and key.kid == other.kid and key.material != other.material:
-                raise ConfigurationError("the key set names a key id twice, for different keys")
-        found.setdefault((key.kid, key.algorithms), key) if key.kid is not None else None
-    return tuple(found.values()) + tuple(key for key in keys if key.kid is None)
+def _one_key_per_id(named: Iterable[tuple[Any, object]]) -> None:
+    seen: dict[Any, object] = {}
+    for kid, key in named:
+        if kid is not None and seen.setdefault(kid, key) != key:
+            raise ConfigurationError("a key id is named twice, for different keys")
+
+
+def _signs(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("use", "sig") == "sig")
+
+
+def _content(entry: Mapping[str, Any]) -> list[Any]:
+    return [entry.get(name) for name in ("kty", "crv", "n", "e", "x", "y", "k")]
 
 
 def _document(source: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
@@ -153,7 +160,7 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
     if kid is not None and not isinstance(kid, str):
         raise ConfigurationError("a key's id is not a string")
     told = f"key {kid!r}"
-    if entry.get("use", "sig") != "sig":
+    if not _signs(entry):
         raise ConfigurationError(f"{told} is not for signatures")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise ConfigurationError(f"{told} is not for verifying")

@@ -66,7 +66,10 @@ def scope(path: str, headers: Headers = (), kind: str = "http", **more: Any) -> 
         "client": ("127.0.0.1", 50000),
         "state": {},
     }
-    made |= {"method": "GET"} if kind == "http" else {"subprotocols": []}
+    if kind == "http":
+        made["method"] = "GET"
+    else:
+        made["subprotocols"] = []
     return made | more
 
 

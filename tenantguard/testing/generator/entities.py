@@ -78,7 +78,9 @@ def _loaders(d: Draft, root: Source, sources: Sequence[Source]) -> tuple[list[st
         deep.append(relation.name)
         if not d.chance(80):
             continue
-        loader = d.pick(("selectinload", "joinedload", "lazyload", "subqueryload", "immediateload", "raiseload"))
+        loader = d.pick(
+            ("selectinload", "joinedload", "lazyload", "subqueryload", "immediateload", "raiseload")
+        )
         d.did(f"loader: {loader}")
         collections |= loader == "joinedload"
         options.append(_loader(d, root, relation, loader))
@@ -102,7 +104,11 @@ def _loader(d: Draft, root: Source, relation: Relation, loader: str) -> str:
         column = class_source(d, target, alias=False)
         col = next(c for c in column.cols if c.code == f"{target.name}.{name}" and c.info == info)
         path += f".and_({col.code} != {d.literal(col)})"
-    code = f"{loader}({path}, innerjoin=True)" if loader == "joinedload" and d.chance(15) else f"{loader}({path})"
+    code = (
+        f"{loader}({path}, innerjoin=True)"
+        if loader == "joinedload" and d.chance(15)
+        else f"{loader}({path})"
+    )
     more = [r for r in d.schema.classes[relation.target].relations if not r.dynamic]
     if loader in ("selectinload", "joinedload", "subqueryload") and more and d.chance(30):
         nested = d.pick(more)
@@ -165,7 +171,9 @@ def _legacy(d: Draft, root: Source, wanted: Sequence[str], code: str, deep: Sequ
             f"see({query}.all(){reads})",
             f"see({query}.count())",
             f"see({query}.order_by(None).order_by({keys}).limit(2).count())",
-            f"see({query}.order_by({keys}).from_self().count())" if False else f"see({query}.distinct().count())",
+            f"see({query}.order_by({keys}).from_self().count())"
+            if False
+            else f"see({query}.distinct().count())",
             f"see(db.query({query}.exists()).scalar())",
         )
     )

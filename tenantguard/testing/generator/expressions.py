@@ -93,7 +93,10 @@ def _compare(d: Draft, sources: Sequence[Source], depth: int) -> str:
         if depth > 0:
             forms += [lambda: f"{col.code} {d.pick(('==', '<'))} {scalar(d, sources, col.kind, depth - 1)}"]
     if col.kind == "str":
-        forms += [lambda: f"{col.code}.like({d.pick(('%a%', 'b%', '%e'))!r})", lambda: f"{col.code}.startswith('a')"]
+        forms += [
+            lambda: f"{col.code}.like({d.pick(('%a%', 'b%', '%e'))!r})",
+            lambda: f"{col.code}.startswith('a')",
+        ]
     return d.pick(forms)()
 
 

@@ -104,7 +104,12 @@ def script(program: Program, tables: Iterable[str], classes: Iterable[str], orac
         oracle: the expression that makes the oracle.
     """
     used = set(re.findall(r"[A-Za-z_]\w*", program.code))
-    lines = [*imports(program.code, program.dialect), "", f"oracle = {oracle}", "names = oracle.schema.namespace()"]
+    lines = [
+        *imports(program.code, program.dialect),
+        "",
+        f"oracle = {oracle}",
+        "names = oracle.schema.namespace()",
+    ]
     lines += [f'{name} = names["{name}"]' for name in (*tables, *classes) if name in used]
     options = [f"{name}=True" for name in ("orm", "writes") if getattr(program, name)]
     lines += ["", program.code.rstrip(), "", ""]

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from tenantguard.testing.data import Data, generate
-from tenantguard.testing.generator import entities, expressions, selects
+from tenantguard.testing.generator import entities, expressions, selects, units, writes
 from tenantguard.testing.generator.draft import Choose, Draft
 from tenantguard.testing.generator.elements import table_source
 from tenantguard.testing.generator.program import Program
@@ -92,8 +92,20 @@ class _Kind:
 
 
 def _kinds(schema: Schema, only: str | None) -> list[_Kind]:
+    if only == "writes":
+        return _writes(schema)
     reads = [_Kind(rowwise_read), *[_Kind(core_read)] * 4]
     if schema.classes:
         reads += [*[_Kind(entities.entity_read, orm=True)] * 4, _Kind(entities.get_read, orm=True)]
         reads += [*[_Kind(entities.column_read, orm=True)] * 3]
-    return reads
+    return reads if only == "reads" else [*reads, *_writes(schema) * 2]
+
+
+def _writes(schema: Schema) -> list[_Kind]:
+    if not any(t.writable for t in schema.tables.values()):
+        return []
+    found = [_Kind(writes.write_statements, writes=True)]
+    if schema.classes:
+        found += [_Kind(writes.write_statements, orm=True, writes=True)]
+        found += [_Kind(units.unit_of_work, orm=True, writes=True)] * 2
+    return found

@@ -175,7 +175,9 @@ class Schema:
         models: a declarative base or a registry, where there are mapped classes.
     """
 
-    def __init__(self, metadata: MetaData | tuple[MetaData, ...], tenancy: Tenancy, models: Any = None) -> None:
+    def __init__(
+        self, metadata: MetaData | tuple[MetaData, ...], tenancy: Tenancy, models: Any = None
+    ) -> None:
         self.tenancy = tenancy
         self.metadata = metadata if isinstance(metadata, tuple) else (metadata,)
         self.registry: registry | None = getattr(models, "registry", models)

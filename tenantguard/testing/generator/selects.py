@@ -17,7 +17,9 @@ def query(d: Draft, depth: int, *, outer: Sequence[Source] = (), want: Sequence[
     return select_(d, depth, outer=outer, want=want)
 
 
-def select_(d: Draft, depth: int, *, outer: Sequence[Source] = (), want: Sequence[str] | None = None) -> Query:
+def select_(
+    d: Draft, depth: int, *, outer: Sequence[Source] = (), want: Sequence[str] | None = None
+) -> Query:
     """Return one SELECT whose columns have labels, as the value of a name."""
     found, inner, explicit = _from(d, depth, outer)
     seen = [*inner, *outer]
@@ -56,7 +58,9 @@ def _where(d: Draft, inner: Sequence[Source], seen: Sequence[Source], depth: int
 Shaped = tuple[list[str], str, bool]
 
 
-def _plain(d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int) -> Shaped:
+def _plain(
+    d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int
+) -> Shaped:
     return [expressions.scalar(d, seen, kind, depth) for kind in kinds], "", True
 
 
@@ -67,7 +71,10 @@ def aggregate(d: Draft, inner: Sequence[Source], kind: str, depth: int) -> str:
         forms: list[Callable[[], str]] = [lambda: "func.count()"]
         every = expressions.columns(inner)
         if every:
-            forms += [lambda: f"func.count({d.pick(every).code})", lambda: f"func.count(distinct({d.pick(every).code}))"]
+            forms += [
+                lambda: f"func.count({d.pick(every).code})",
+                lambda: f"func.count(distinct({d.pick(every).code}))",
+            ]
         if known and d.dialect != "mysql":
             forms += [lambda: f"func.sum({d.pick(known).code})"]
         if d.dialect != "mysql" and every:
@@ -80,12 +87,16 @@ def aggregate(d: Draft, inner: Sequence[Source], kind: str, depth: int) -> str:
     return f"func.{d.pick(('max', 'min'))}({d.pick(known).code})"
 
 
-def _aggregate(d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int) -> Shaped:
+def _aggregate(
+    d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int
+) -> Shaped:
     d.did("select: aggregate")
     return [aggregate(d, inner, kind, depth) for kind in kinds], "", True
 
 
-def _grouped(d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int) -> Shaped:
+def _grouped(
+    d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int
+) -> Shaped:
     by = [c for c in expressions.columns(inner) if c.kind in ("int", "str", "date", "bool")]
     if not by:
         return _aggregate(d, inner, seen, kinds, depth)
@@ -110,7 +121,12 @@ def _grouped_by_key(
 
 
 def _group_outputs(
-    d: Draft, inner: Sequence[Source], kinds: Sequence[str], keys: Sequence[Col], free: Sequence[Col], depth: int
+    d: Draft,
+    inner: Sequence[Source],
+    kinds: Sequence[str],
+    keys: Sequence[Col],
+    free: Sequence[Col],
+    depth: int,
 ) -> Shaped:
     outputs = []
     for kind in kinds:
@@ -131,7 +147,9 @@ def _having(d: Draft, inner: Sequence[Source], depth: int) -> str:
     return f"{one} {d.pick(('>', '<=', '=='))} {d.upto(3)}"
 
 
-def _windowed(d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int) -> Shaped:
+def _windowed(
+    d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int
+) -> Shaped:
     every = [c for c in expressions.columns(inner) if c.kind in ("int", "str", "date")]
     if not every:
         return _plain(d, inner, seen, kinds, depth)
@@ -142,7 +160,9 @@ def _windowed(d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: 
         known = expressions.columns(inner, kind)
         if kind == "int":
             d.did("select: window")
-            form = d.pick(("func.count().over({0})", "func.rank().over({0}, {1})", "func.dense_rank().over({1})"))
+            form = d.pick(
+                ("func.count().over({0})", "func.rank().over({0}, {1})", "func.dense_rank().over({1})")
+            )
             outputs.append(form.format(by, order))
         elif known and kind != "bool":
             d.did("select: window")

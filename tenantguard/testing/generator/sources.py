@@ -173,7 +173,9 @@ def _column(source: Source, name: str) -> str | None:
 JOINS = ("inner", "left", "right", "cross", "full")
 
 
-def tree(d: Draft, depth: int, levels: int, outer: Sequence[Source], taken: Sequence[Source]) -> tuple[str, list[Source]]:
+def tree(
+    d: Draft, depth: int, levels: int, outer: Sequence[Source], taken: Sequence[Source]
+) -> tuple[str, list[Source]]:
     """Return a FROM element: one source, or joins nested to some levels; and its sources."""
     if levels <= 0 or d.budget <= 1 or not d.chance(60):
         one = leaf(d, depth, taken, outer)

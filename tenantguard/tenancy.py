@@ -2,95 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
-from uuid import UUID
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from typing import Any
 
-from sqlalchemy import Column, ColumnElement, ForeignKeyConstraint, MetaData, Table
+from sqlalchemy import MetaData, Table
 from sqlalchemy.sql.expression import FromClause, TableClause
 
+from tenantguard.belonging import (
+    Key,
+    Kind,
+    Placement,
+    RowRule,
+    Shared,
+    Through,
+    by_base,
+    by_foreign_key,
+    find_column,
+    full_name,
+    owned,
+    shared,
+    shared_writable,
+    table_key,
+    through,
+)
 from tenantguard.errors import ConfigurationError
 
-Kind = Literal["owned", "through", "shared"]
-Key = tuple[str | None, str]  # schema and name
-RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
-
-
-@dataclass(frozen=True)
-class Through:
-    """Say on a model that its table belongs by a foreign key; made by :func:`through`."""
-
-    column: str
-
-
-@dataclass(frozen=True)
-class Shared:
-    """Say on a model that its table holds the same rows for all; see :data:`shared`."""
-
-    writable: bool = False
-
-
-shared = Shared()
-shared_writable = Shared(writable=True)
-
-
-def through(column: str) -> Through:
-    """Return the value of ``info={"tenant": ...}`` for a table that belongs to the row ``column`` points at."""
-    return Through(column)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Tell how one table belongs.
-
-    Attributes:
-        key: schema (or ``None``) and name.
-        kind: ``"owned"``, ``"through"`` or ``"shared"``.
-        column: the database's name of the tenant column (owned) or of the foreign key (through).
-        type: the tenant column's type (owned).
-        python_type: ``str``, ``int`` or ``UUID`` where the type tells (owned).
-        parent: the table that the foreign key leads to (through).
-        link: pairs of column names, ours and the parent's (through).
-        writable: a shared table that may be written under a binding.
-        nullable: rows of no tenant were declared to exist (owned).
-        visible: the row rule that widens what is read (owned).
-    """
-
-    key: Key
-    kind: Kind
-    column: str | None = None
-    type: Any = None
-    python_type: type | None = None
-    parent: Table | None = None
-    link: tuple[tuple[str, str], ...] = ()
-    writable: bool = False
-    nullable: bool = False
-    visible: RowRule | None = field(default=None, compare=False)
-
-    @property
-    def name(self) -> str:
-        """Return the table's name, with its schema where it has one."""
-        return full_name(self.key)
-
-    def __str__(self) -> str:
-        if self.kind == "owned":
-            return f"owned by {self.column}"
-        if self.kind == "through":
-            parent = full_name(table_key(self.parent)) if self.parent is not None else "?"
-            return f"through {', '.join(ours for ours, _ in self.link)} to {parent}"
-        return "shared, writable" if self.writable else "shared"
-
-
-def table_key(table: Any) -> Key:
-    """Return schema and name of a table, the only thing that it is recognised by."""
-    schema = getattr(table, "schema", None)
-    return (str(schema) if schema else None, str(table.name))
-
-
-def full_name(key: Key) -> str:
-    """Return ``schema.name``, or the name alone."""
-    return f"{key[0]}.{key[1]}" if key[0] else key[1]
+__all__ = [
+    "Key",
+    "Kind",
+    "Placement",
+    "RowRule",
+    "Shared",
+    "Tenancy",
+    "Through",
+    "full_name",
+    "shared",
+    "shared_writable",
+    "table_key",
+    "through",
+]
 
 
 class Tenancy:
@@ -135,14 +85,14 @@ class Tenancy:
         nullable: Collection[str] = (),
         visible: Mapping[str, RowRule] | None = None,
     ) -> None:
-        self.metadata = metadata
+        self.metadata = tuple(map(_metadata, metadata))
         self.column = column
-        self._columns = dict(columns or {})
-        self._through = dict(through or {})
+        self._columns = _pairs(columns, "columns")
+        self._through = _pairs(through, "through")
         self._shared = _names(shared, "shared")
         self._shared_writable = _names(shared_writable, "shared_writable")
         self._nullable = _names(nullable, "nullable")
-        self._visible = dict(visible or {})
+        self._visible = _pairs(visible, "visible")
         self._placed: dict[Key, Placement] = {}
         self.is_unrestricted = False
 
@@ -165,10 +115,12 @@ class Tenancy:
         Raises:
             ConfigurationError: the tenancy does not place the table.
         """
-        placement = self.find(getattr(table, "__table__", table))
+        key = table_key(getattr(table, "__table__", table))
+        placement = self.find_key(key)
         if placement is None:
-            name = full_name(table_key(getattr(table, "__table__", table)))
-            raise ConfigurationError(f"the tenancy does not place table {name!r}. {_HOW_TO_PLACE}")
+            told = self._place(key, self._named(key))
+            why = told if isinstance(told, str) else "; ".join(self._faults_of(told))
+            raise ConfigurationError(f"the tenancy does not place table {full_name(key)!r}: {why}")
         return placement
 
     def find(self, table: TableClause | FromClause) -> Placement | None:
@@ -181,16 +133,10 @@ class Tenancy:
             return Placement(key, "shared", writable=True)
         placement = self._placed.get(key)
         if placement is None:
-            table = self._tables().get(key)
-            if table is not None:
-                placed = self._place(table)
-                if isinstance(placed, Placement) and not self._faults_of(placed, table):
-                    self._placed[key] = placement = placed
+            placed = self._place(key, self._named(key))
+            if isinstance(placed, Placement) and not self._faults_of(placed):
+                self._placed[key] = placement = placed
         return placement
-
-    def table(self, key: Key) -> Table | None:
-        """Return the metadata's own table by schema and name."""
-        return self._tables().get(key)
 
     def faults(self) -> list[str]:
         """List everything that is wrong, a sentence each; empty where the tenancy can be enforced."""
@@ -200,12 +146,12 @@ class Tenancy:
         tables = self._tables()
         found += self._unknown_names(tables)
         types: dict[type, str] = {}
-        for key, table in tables.items():
-            placed = self._place(table)
+        for key, mappings in tables.items():
+            placed = self._place(key, mappings)
             if isinstance(placed, str):
                 found.append(placed)
                 continue
-            found += self._faults_of(placed, table)
+            found += self._faults_of(placed)
             if placed.kind == "owned" and placed.python_type is not None:
                 types.setdefault(placed.python_type, f"{full_name(key)}.{placed.column}")
         if len(types) > 1:
@@ -226,8 +172,7 @@ class Tenancy:
 
     def __iter__(self) -> Iterator[Placement]:
         """Yield the placement of every table, by name."""
-        tables = self._tables()
-        for key in sorted(tables, key=full_name):
+        for key in sorted(self._tables(), key=full_name):
             placement = self.find_key(key)
             if placement is not None:
                 yield placement
@@ -241,8 +186,8 @@ class Tenancy:
 
     def __str__(self) -> str:
         rows = [("table", "belongs", "by")]
-        for key, table in sorted(self._tables().items(), key=lambda item: full_name(item[0])):
-            placed = self._place(table)
+        for key, mappings in sorted(self._tables().items(), key=lambda item: full_name(item[0])):
+            placed = self._place(key, mappings)
             if isinstance(placed, str):
                 rows.append((full_name(key), "?", "not placed"))
             else:
@@ -254,10 +199,19 @@ class Tenancy:
             "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows
         )
 
-    def _tables(self) -> dict[Key, Table]:
-        return {table_key(table): table for metadata in self.metadata for table in metadata.tables.values()}
+    def _tables(self) -> dict[Key, list[Table]]:
+        """Return every table, each with all its mappings: two MetaData may know the same one."""
+        found: dict[Key, list[Table]] = {}
+        for metadata in self.metadata:
+            for table in metadata.tables.values():
+                found.setdefault(table_key(table), []).append(table)
+        return found
 
-    def _unknown_names(self, tables: Mapping[Key, Table]) -> Iterator[str]:
+    def _named(self, key: Key) -> list[Table]:
+        named = (metadata.tables.get(full_name(key)) for metadata in self.metadata)
+        return [table for table in named if table is not None and table_key(table) == key]
+
+    def _unknown_names(self, tables: Iterable[Key]) -> Iterator[str]:
         known = {full_name(key) for key in tables}
         said: dict[str, Iterable[str]] = {
             "columns": self._columns,
@@ -272,9 +226,17 @@ class Tenancy:
                 if name not in known:
                     yield f"{argument} names {name!r}, which is no table of the metadata"
 
-    def _place(self, table: Table) -> Placement | str:
+    def _place(self, key: Key, mappings: Collection[Table]) -> Placement | str:
         """Return the placement, or the sentence that says why there is none."""
-        key = table_key(table)
+        told = [self._place_one(key, table) for table in mappings]
+        placed = [one for one in told if isinstance(one, Placement)]
+        if len({one.way for one in placed}) > 1:
+            return f"{full_name(key)} is declared more than once, differently; say once how it belongs"
+        if placed:
+            return placed[0]
+        return told[0] if told else f"it is in none of the tenancy's MetaData. {_HOW_TO_PLACE}"
+
+    def _place_one(self, key: Key, table: Table) -> Placement | str:
         name = full_name(key)
         said = self._said(name, table)
         if isinstance(said, str):
@@ -282,13 +244,13 @@ class Tenancy:
         if len(said) > 1:
             return f"{name} is declared more than once, differently; say once how it belongs"
         if not said:
-            return self._infer(key, table)
+            return self._infer(name, table)
         (how,) = said
         if isinstance(how, Shared):
             return Placement(key, "shared", writable=how.writable)
         if isinstance(how, Through):
-            return _through(key, table, how.column)
-        return self._owned(key, table, how[0])
+            return by_foreign_key(table, how.column)
+        return self._owned(name, table, how[0])
 
     def _said(self, name: str, table: Table) -> set[Any] | str:
         """Collect what was said of a table, in the arguments and on the model."""
@@ -310,40 +272,26 @@ class Tenancy:
             return f'{name}: info["tenant"] is {info!r}; say a column name, through("fk") or shared'
         return said
 
-    def _infer(self, key: Key, table: Table) -> Placement | str:
-        if self.column is not None and _column(table, self.column) is not None:
-            return self._owned(key, table, self.column)
-        base = _base_of(table)
-        if base is not None:
-            return _through(key, table, base)
-        return f"table {full_name(key)} is none of owned, through or shared. {_HOW_TO_PLACE}"
+    def _infer(self, name: str, table: Table) -> Placement | str:
+        if self.column is not None and find_column(table, self.column) is not None:
+            return self._owned(name, table, self.column)
+        nothing = f"table {name} is none of owned, through or shared. {_HOW_TO_PLACE}"
+        return by_base(table) or nothing
 
-    def _owned(self, key: Key, table: Table, column: str) -> Placement | str:
-        name = full_name(key)
-        found = _column(table, column)
-        if found is None:
-            return f"{name} has no column {column!r} to be its tenant column"
-        nullable = name in self._nullable
-        if found.nullable and not nullable and not _is_view(table):
-            return (
-                f"the tenant column {name}.{found.name} is nullable: a row of no tenant is seen by nobody. "
-                f"Make it NOT NULL, or say nullable={{{name!r}}}"
-            )
-        kind = _python_type(found)
-        if kind is not None and kind not in (str, int, UUID):
-            return f"the tenant column {name}.{found.name} holds {kind.__name__}; a tenant id is a str, int or UUID"
-        return Placement(
-            key, "owned", found.name, found.type, kind, nullable=nullable, visible=self._visible.get(name)
-        )
+    def _owned(self, name: str, table: Table, column: str) -> Placement | str:
+        return owned(table, column, nullable=name in self._nullable, visible=self._visible.get(name))
 
-    def _faults_of(self, placed: Placement, table: Table) -> list[str]:
+    def _faults_of(self, placed: Placement) -> list[str]:
         """Follow a chain of parents to its end: it must reach an owned table."""
-        if placed.visible is None and placed.name in self._visible and placed.kind != "owned":
-            return [f"visible names {placed.name!r}, which is not owned"]
+        if placed.kind != "owned":
+            for argument, names in (("visible", self._visible), ("nullable", self._nullable)):
+                if placed.name in names:
+                    return [f"{argument} names {placed.name!r}, which is not owned"]
         seen, here = {placed.key}, placed
         while here.kind == "through" and here.parent is not None:
-            parent = self._place(here.parent)
-            told = f"{placed.name} belongs through {placed.column} to {full_name(table_key(here.parent))}"
+            key = table_key(here.parent)
+            told = f"{placed.name} belongs through {placed.column} to {full_name(key)}"
+            parent = self._place(key, self._named(key))
             if isinstance(parent, str):
                 return [f"{told}, which is not placed itself"]
             if parent.kind == "shared":
@@ -369,55 +317,15 @@ def _names(names: Collection[str], argument: str) -> frozenset[str]:
     return frozenset(names)
 
 
-def _column(table: Table, name: str) -> Column[Any] | None:
-    """Find a column by its name in the database, or else by its key in Python."""
-    named = next((column for column in table.columns if column.name == name), None)
-    return named if named is not None else table.columns.get(name)
+def _pairs(pairs: Mapping[str, Any] | None, argument: str) -> dict[str, Any]:
+    if pairs is not None and not isinstance(pairs, Mapping):
+        raise ConfigurationError(
+            f'{argument} is a dictionary, one entry per table: {argument}={{"table": ...}}'
+        )
+    return dict(pairs or {})
 
 
-def _python_type(column: Column[Any]) -> type | None:
-    """Return the Python type of the values, where the column's type tells; a custom type may convert."""
-    if hasattr(column.type, "process_bind_param") and not hasattr(column.type, "auto_string"):
-        return None
-    try:
-        return column.type.python_type
-    except NotImplementedError:
-        return None
-
-
-def _is_view(table: Table) -> bool:
-    """Tell whether the table looks like a view: its columns carry no constraint that could forbid NULL."""
-    return bool(table.info.get("is_view")) or not any(c.primary_key for c in table.columns)
-
-
-def _base_of(table: Table) -> str | None:
-    """Return the key column of a table whose whole primary key is one foreign key to one other table."""
-    keys = {column.name for column in table.primary_key.columns}
-    for constraint in _foreign_keys(table):
-        if keys and {c.name for c in constraint.columns} == keys and constraint.referred_table is not table:
-            return next(iter(constraint.columns)).name
-    return None
-
-
-def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
-    """Return the foreign keys whose parent is in the metadata, in the order of their columns' names."""
-    usable = []
-    for constraint in table.foreign_key_constraints:
-        try:
-            constraint.referred_table  # noqa: B018 - raises where the parent is not in the metadata
-        except Exception:  # noqa: S112 - SQLAlchemy raises several kinds; each means that it cannot be followed
-            continue
-        usable.append(constraint)
-    return sorted(usable, key=lambda c: [column.name for column in c.columns])
-
-
-def _through(key: Key, table: Table, column: str) -> Placement | str:
-    found = _column(table, column)
-    if found is None:
-        return f"{full_name(key)} has no column {column!r} to belong through"
-    usable = [c for c in _foreign_keys(table) if any(mine is found for mine in c.columns)]
-    if not usable:
-        return f"{full_name(key)}.{column} is no usable foreign key: its parent is not in the metadata"
-    chosen = min(usable, key=lambda c: len(list(c.columns)))
-    link = tuple((element.parent.name, element.column.name) for element in chosen.elements)
-    return Placement(key, "through", found.name, parent=chosen.referred_table, link=link)
+def _metadata(given: object) -> MetaData:
+    if not isinstance(given, MetaData):
+        raise ConfigurationError(f"Tenancy() takes MetaData, such as Base.metadata, and was given {given!r}")
+    return given

@@ -1,0 +1,217 @@
+"""How one table belongs: the placement, and how it is worked out from the table's columns and keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import Column, ColumnElement, ForeignKeyConstraint, Table, TypeDecorator, UniqueConstraint
+from sqlalchemy.exc import SQLAlchemyError
+
+Kind = Literal["owned", "through", "shared"]
+Key = tuple[str | None, str]  # schema and name
+RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Through:
+    """Say on a model that its table belongs by a foreign key; made by :func:`through`."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Say on a model that its table holds the same rows for all; see :data:`shared`."""
+
+    writable: bool = False
+
+
+shared = Shared()
+shared_writable = Shared(writable=True)
+
+
+def through(column: str) -> Through:
+    """Return the value of ``info={"tenant": ...}`` for a table that belongs to the row ``column`` points at."""
+    return Through(column)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Tell how one table belongs.
+
+    Attributes:
+        key: schema (or ``None``) and name.
+        kind: ``"owned"``, ``"through"`` or ``"shared"``.
+        column: the database's name of the tenant column (owned) or of the foreign key (through).
+        type: the tenant column's type (owned).
+        python_type: ``str``, ``int`` or ``UUID`` where the type tells (owned).
+        parent: the table that the foreign key leads to (through).
+        link: pairs of column names, ours and the parent's (through).
+        writable: a shared table that may be written under a binding.
+        nullable: rows of no tenant were declared to exist (owned).
+        visible: the row rule that widens what is read (owned).
+    """
+
+    key: Key
+    kind: Kind
+    column: str | None = None
+    type: Any = None
+    python_type: type | None = None
+    parent: Table | None = None
+    link: tuple[tuple[str, str], ...] = ()
+    writable: bool = False
+    nullable: bool = False
+    visible: RowRule | None = field(default=None, compare=False)
+
+    @property
+    def name(self) -> str:
+        """Return the table's name, with its schema where it has one."""
+        return full_name(self.key)
+
+    @property
+    def way(self) -> tuple[Any, ...]:
+        """Return what two placements of one table have to agree on."""
+        parent = None if self.parent is None else table_key(self.parent)
+        return (self.kind, self.column, self.link, parent, self.writable)
+
+    def __str__(self) -> str:
+        if self.kind == "owned":
+            extra = ", or by nobody" * self.nullable + ", read by a row rule" * (self.visible is not None)
+            return f"owned by {self.column}{extra}"
+        if self.kind == "through":
+            parent = full_name(table_key(self.parent)) if self.parent is not None else "?"
+            return f"through {', '.join(ours for ours, _ in self.link)} to {parent}"
+        return "shared, writable" if self.writable else "shared"
+
+
+def table_key(table: Any) -> Key:
+    """Return schema and name of a table, the only thing that it is recognised by."""
+    schema = getattr(table, "schema", None)
+    return (str(schema) if schema else None, str(table.name))
+
+
+def full_name(key: Key) -> str:
+    """Return ``schema.name``, or the name alone."""
+    return f"{key[0]}.{key[1]}" if key[0] else key[1]
+
+
+def find_column(table: Table, name: str) -> Column[Any] | None:
+    """Find a column by its name in the database, or else by its key in Python."""
+    named = next((column for column in table.columns if column.name == name), None)
+    return named if named is not None else table.columns.get(name)
+
+
+def owned(table: Table, column: str, *, nullable: bool, visible: RowRule | None) -> Placement | str:
+    """Place a table by its tenant column, or return the sentence that says why it cannot be."""
+    key = table_key(table)
+    name = full_name(key)
+    found = find_column(table, column)
+    if found is None:
+        return f"{name} has no column {column!r} to be its tenant column"
+    if found.nullable and not nullable and not is_view(table):
+        return (
+            f"the tenant column {name}.{found.name} is nullable: a row of no tenant is seen by nobody. "
+            f"Make it NOT NULL, or say nullable={{{name!r}}}"
+        )
+    kind = _python_type(found)
+    if kind is not None and kind not in (str, int, UUID):
+        return (
+            f"the tenant column {name}.{found.name} holds {kind.__name__}; a tenant id is a str, int or UUID"
+        )
+    return Placement(key, "owned", found.name, found.type, kind, nullable=nullable, visible=visible)
+
+
+def by_foreign_key(table: Table, column: str) -> Placement | str:
+    """Place a table through a foreign key, or return the sentence that says why it cannot be."""
+    name = full_name(table_key(table))
+    found = find_column(table, column)
+    if found is None:
+        return f"{name} has no column {column!r} to belong through"
+    usable = [key for key in _foreign_keys(table) if any(mine is found for mine in key.columns)]
+    if not usable:
+        return f"{name}.{column} is no usable foreign key: its parent is not in the metadata"
+    fewest = min(len(key.columns) for key in usable)
+    shortest = [key for key in usable if len(key.columns) == fewest]
+    parents = {full_name(table_key(key.referred_table)) for key in shortest}
+    if len(parents) > 1:
+        return f"{name}.{column} leads to several tables ({', '.join(sorted(parents))}); it must lead to one"
+    return _along(table, found.name, shortest[0])
+
+
+def by_base(table: Table) -> Placement | str | None:
+    """Place a table whose whole primary key is a foreign key to one other table, or return ``None``."""
+    keys = {column.name for column in table.primary_key.columns}
+    bases = [
+        key
+        for key in _foreign_keys(table)
+        if keys and {column.name for column in key.columns} == keys and key.referred_table is not table
+    ]
+    if len({table_key(key.referred_table) for key in bases}) != 1:
+        return None
+    return _along(table, next(iter(bases[0].columns)).name, bases[0])
+
+
+def is_view(table: Table) -> bool:
+    """Tell whether the table was said to be a view, whose columns carry no constraint to forbid NULL."""
+    return bool(table.info.get("is_view") or getattr(table, "is_view", False))
+
+
+def _along(table: Table, column: str, key: ForeignKeyConstraint) -> Placement | str:
+    parent = key.referred_table
+    link = tuple((element.parent.name, element.column.name) for element in key.elements)
+    theirs = {name for _, name in link}
+    if not any(unique <= theirs for unique in _unique_columns(parent)):
+        told = f"{full_name(table_key(parent))}({', '.join(sorted(theirs))})"
+        return (
+            f"{full_name(table_key(table))}.{column} leads to {told}, which is not declared unique: "
+            "it could be a row of several tenants"
+        )
+    return Placement(table_key(table), "through", column, parent=parent, link=link)
+
+
+def _unique_columns(table: Table) -> Iterator[set[str]]:
+    """Yield each set of columns that is declared to identify one row."""
+    yield {column.name for column in table.primary_key.columns} or {""}
+    yield from ({column.name} for column in table.columns if column.unique)
+    for constraint in table.constraints:
+        if isinstance(constraint, UniqueConstraint):
+            yield {column.name for column in constraint.columns}
+    for index in table.indexes:
+        if index.unique and not any(
+            name.endswith("_where") and index.kwargs[name] is not None for name in index.kwargs
+        ):
+            yield {column.name for column in index.columns}
+
+
+def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
+    """Return the foreign keys whose parent is in the metadata, in the order of their columns' names."""
+    usable = []
+    for constraint in table.foreign_key_constraints:
+        try:
+            _ = [element.column for element in constraint.elements]
+        except SQLAlchemyError:  # the parent, or its column, is not in the metadata
+            continue
+        usable.append(constraint)
+    return sorted(usable, key=lambda key: ([column.name for column in key.columns], str(key.referred_table)))
+
+
+def _python_type(column: Column[Any]) -> type | None:
+    """Return the Python type of the values, where the column's type tells; a custom type may convert."""
+    kind = column.type
+    if isinstance(kind, TypeDecorator) and not _says_itself(type(kind)):
+        if type(kind).process_bind_param is not TypeDecorator.process_bind_param:
+            return None
+        kind = kind.impl_instance
+    try:
+        told = kind.python_type
+    except NotImplementedError:
+        return None
+    return None if told is object else told
+
+
+def _says_itself(decorator: type[TypeDecorator[Any]]) -> bool:
+    own = decorator.__mro__[: decorator.__mro__.index(TypeDecorator)]
+    return any("python_type" in vars(base) for base in own)

@@ -3,13 +3,20 @@
 from tenantguard.sql.text.clauses import hint_fault, operator_fault, prefix_fault, suffix_fault
 from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
 from tenantguard.sql.text.functions import function_fault
+from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
+from tenantguard.sql.text.values import ForeignKeyUse, TenantUse
 
 __all__ = [
+    "PARAMETER",
+    "ForeignKeyUse",
+    "Rewritten",
+    "TenantUse",
     "fragment_fault",
     "function_fault",
     "hint_fault",
     "needs_parentheses",
     "operator_fault",
     "prefix_fault",
+    "rewrite",
     "suffix_fault",
 ]

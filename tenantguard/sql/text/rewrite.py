@@ -1,0 +1,257 @@
+"""Rewrite SQL text so that it reaches the bound tenant's rows only, or refuse it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from tenantguard.sql.text.lexer import STYLES, Lexeme, Unreadable, family, lexemes
+from tenantguard.sql.text.names import OWN, Names, Piece, Tenant, refusal
+from tenantguard.sql.text.second import MARK, agree
+from tenantguard.sql.text.statements import Statements
+from tenantguard.sql.text.values import Check, parameter_sets
+from tenantguard.tenancy import Key, Tenancy
+
+LONGEST = 100_000
+DEEPEST = 60
+PARAMETER = OWN  # the name of the tenant's parameter
+
+Recipe = tuple[int | None, ...]  # of positional parameters: a place among the user's, or the tenant
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """Hold a text that was rewritten.
+
+    Attributes:
+        text: the SQL to execute.
+        tables: the tables it names.
+        verbs: what it does, ``"select"``, ``"insert"``, ``"update"`` or ``"delete"``, in order.
+        checks: what must be verified of the parameters before it is executed.
+        recipe: how positional parameters are merged; ``None`` where parameters go by name.
+        tenanted: whether the tenant's parameter stands in the text.
+        given: how many positional parameters the user's text has.
+    """
+
+    text: str
+    tables: frozenset[Key]
+    verbs: tuple[str, ...]
+    checks: tuple[Check, ...]
+    recipe: Recipe | None
+    tenanted: bool
+    given: int
+
+    def bind(self, parameters: Any, tenant: Any) -> Any:
+        """Return the parameters with the tenant put in.
+
+        Args:
+            parameters: one set (a mapping, a tuple or ``None``), or a list of sets.
+            tenant: what the tenant column is compared with.
+
+        Raises:
+            RawSQLError: their number or kind does not fit the text.
+
+        Example:
+            >>> from sqlalchemy import Column, MetaData, String, Table
+            >>> metadata = MetaData()
+            >>> _ = Table("calls", metadata, Column("company_id", String, nullable=False))
+            >>> tenancy = Tenancy(metadata, column="company_id")
+            >>> rewrite("SELECT ? FROM calls", tenancy=tenancy, dialect="sqlite", style="qmark").bind((1,), "acme")
+            (1, 'acme')
+        """
+        if isinstance(parameters, list):
+            return [self._bind(one, tenant) for one in parameter_sets(parameters)]
+        return self._bind(parameters, tenant)
+
+    def _bind(self, parameters: Any, tenant: Any) -> Any:
+        if self.recipe is None:
+            if isinstance(parameters, Mapping):
+                return {**parameters, PARAMETER: tenant} if self.tenanted else parameters
+            if not parameters:
+                return {PARAMETER: tenant} if self.tenanted else parameters
+            raise refusal("its parameters go by name, and a sequence of values was given", kind="parameters")
+        if isinstance(parameters, Mapping) and parameters:
+            raise refusal("its parameters go by place, and a mapping was given", kind="parameters")
+        given: Sequence[Any] = parameters or ()
+        if len(given) != self.given:
+            raise refusal(f"it has {self.given} parameters, and {len(given)} were given", kind="parameters")
+        return tuple(tenant if place is None else given[place] for place in self.recipe)
+
+
+def rewrite(
+    sql: str, *, tenancy: Tenancy, dialect: str, style: str, default_schema: str | None = None
+) -> Rewritten:
+    """Return the text with every table's predicate put in, every new row stamped, and what must be checked.
+
+    Args:
+        sql: one statement.
+        tenancy: how every table belongs.
+        dialect: SQLAlchemy's name of the dialect.
+        style: ``"named"`` for SQLAlchemy's ``text()``, or the driver's ``paramstyle``.
+        default_schema: the schema that a table's name without one means.
+
+    Raises:
+        RawSQLError: the text cannot be read with certainty, or is of a kind that is not let through.
+        UnknownTableError: it names a table outside the tenancy.
+        CrossTenantError: it writes what no tenant may write.
+
+    Example:
+        >>> from sqlalchemy import Column, MetaData, String, Table
+        >>> metadata = MetaData()
+        >>> _ = Table("calls", metadata, Column("company_id", String, nullable=False))
+        >>> tenancy = Tenancy(metadata, column="company_id")
+        >>> rewrite("SELECT count(*) FROM calls", tenancy=tenancy, dialect="sqlite", style="named").text
+        'SELECT count(*) FROM calls WHERE calls."company_id" = :tenantguard'
+    """
+    if len(sql) > LONGEST:
+        raise refusal(f"it is longer than {LONGEST:,} characters")
+    return _rewrite(sql, tenancy, dialect, style, default_schema)
+
+
+@lru_cache(maxsize=1024)
+def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schema: str | None) -> Rewritten:
+    try:
+        which = family(dialect)
+        style, tokens = _tokens(sql, dialect, style)
+    except Unreadable as fault:
+        raise refusal(str(fault)) from None
+    if not tokens:
+        raise refusal("it is empty")
+    _refuse_ours(tokens)
+    placing = _Placing(sql, tokens, style)
+    names = Names(tenancy, which, default_schema)
+    reader = Statements(tokens, names, placing.known)
+    try:
+        reader.statement()
+    except RecursionError:
+        raise refusal("it nests too deep") from None
+    agree(placing.plain(reader), which, [*reader.mentioned, *names.parents], names.guarded)
+    return placing.result(reader)
+
+
+def _tokens(sql: str, dialect: str, style: str) -> tuple[str, list[Lexeme]]:
+    if style not in STYLES:
+        raise Unreadable(f"parameters of the style {style!r} cannot be read")
+    read = {"longest": LONGEST, "deepest": DEEPEST}
+    try:
+        return style, lexemes(sql, dialect, style=style, comments=True, **read)
+    except Unreadable:
+        if style != "qmark" or ":" not in sql:
+            raise
+        # sqlite3 takes :name as well as ?
+        return "driver_named", lexemes(sql, dialect, style="driver_named", comments=True, **read)
+
+
+def _refuse_ours(tokens: list[Lexeme]) -> None:
+    for token in tokens:
+        if token.kind in ("word", "quoted", "parameter") and OWN in token.text.lower():
+            raise refusal(
+                f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"
+            )
+
+
+class _Placing:
+    """Number the parameters of a text, and write the text out with the pieces put in."""
+
+    def __init__(self, sql: str, tokens: list[Lexeme], style: str) -> None:
+        self.sql = sql
+        self.tokens = tokens
+        self.style = style
+        self.known: dict[int, str | int] = {}
+        for token in tokens:
+            if token.kind == "parameter":
+                self.known[token.start] = self._which(token.text)
+        kinds = {type(which) for which in self.known.values()}
+        if len(kinds) > 1:
+            raise refusal("it mixes parameters by name with parameters by place")
+        positional = {
+            "qmark": True,
+            "numeric": True,
+            "numeric_dollar": True,
+            "format": True,
+            "pyformat": True,
+        }
+        self.by_name = kinds == {str} if kinds else not positional.get(style, False)
+
+    def _which(self, text: str) -> str | int:
+        if self.style in ("numeric", "numeric_dollar"):
+            return int(text[1:]) - 1
+        if text == "?" or text in ("%s", "%b", "%t"):
+            return len(self.known)
+        return text[2:-2] if text[0] == "%" else text[1:]
+
+    @property
+    def given(self) -> int:
+        """Return how many positional parameters the user's text has."""
+        places = [which for which in self.known.values() if isinstance(which, int)]
+        return max(places) + 1 if places else 0
+
+    def _tenant(self) -> str:
+        if self.style in ("numeric", "numeric_dollar"):
+            return f"{'$' if self.style == 'numeric_dollar' else ':'}{self.given + 1}"
+        if self.by_name:
+            return f"%({PARAMETER})s" if self.style in ("format", "pyformat") else f":{PARAMETER}"
+        return "?" if self.style == "qmark" else "%s"
+
+    def _pieces(self, reader: Statements) -> list[tuple[int, Lexeme | Piece]]:
+        """Return the tokens and what is put in between them, in order, each with its offset."""
+        edits = deque(sorted(reader.edits, key=lambda edit: edit[0]))
+        found: list[tuple[int, Lexeme | Piece]] = []
+        for token in self.tokens:
+            while edits and edits[0][0] <= token.start:
+                offset, pieces = edits.popleft()
+                found += [(offset, piece) for piece in pieces]
+            if token.start not in reader.cuts:
+                found.append((token.start, token))
+        return found + [(offset, piece) for offset, pieces in edits for piece in pieces]
+
+    def plain(self, reader: Statements) -> str:
+        """Return the rewritten text with its values taken out, for the second reader."""
+        written = []
+        for _, piece in self._pieces(reader):
+            if isinstance(piece, Tenant):
+                written.append(f"'{MARK}'")
+            elif isinstance(piece, Lexeme):
+                written.append({"string": "'s'", "parameter": "'p'"}.get(piece.kind, piece.text))
+            else:
+                written.append(piece)
+        return " ".join(part for part in written if part != "\\")
+
+    def result(self, reader: Statements) -> Rewritten:
+        """Return the rewritten text with what belongs to it."""
+        written: list[str] = []
+        recipe: list[int | None] = []
+        end = 0
+        for offset, piece in self._pieces(reader):
+            written.append(self._gap(end, offset))
+            end = max(end, offset)
+            if isinstance(piece, Lexeme):
+                written.append(piece.text)
+                end = piece.end
+                if isinstance(which := self.known.get(piece.start), int):
+                    recipe.append(which)
+            elif isinstance(piece, Tenant):
+                written.append(self._tenant())
+                recipe.append(None)
+            else:
+                written.append(piece)
+        tenanted = None in recipe
+        if self.style in ("numeric", "numeric_dollar"):
+            recipe = [*range(self.given), *([None] if tenanted else [])]
+        return Rewritten(
+            "".join(written).strip(),
+            frozenset(reader.names.tables),
+            tuple(reader.verbs),
+            tuple(reader.checks),
+            None if self.by_name else tuple(recipe),
+            tenanted,
+            self.given,
+        )
+
+    def _gap(self, begun: int, end: int) -> str:
+        """Return what stands between two tokens: spaces as they are, and a space for a comment."""
+        gap = self.sql[begun:end] if end > begun else ""
+        return gap if not gap.strip() else " "

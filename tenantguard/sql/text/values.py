@@ -1,0 +1,96 @@
+"""Values that SQL text gives for a column: a literal or a parameter, to be verified when the text is executed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tenantguard.tenancy import Key
+
+Parameters = Mapping[str, Any] | Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Literal:
+    """Hold a value that is written out in the text."""
+
+    value: Any
+
+    def of(self, parameters: Parameters) -> Any:
+        """Return the value, whatever the parameters are."""
+        return self.value
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """Point at a parameter: by name, or by its place among the positional ones."""
+
+    which: str | int
+
+    def of(self, parameters: Parameters) -> Any:
+        """Return the value that the parameters have."""
+        return parameters[self.which]  # type: ignore[index]  # a name of a mapping, or a place
+
+
+Value = Literal | Parameter
+
+
+@dataclass(frozen=True)
+class TenantUse:
+    """Say that a text gives the tenant column of a table, which must be the bound tenant.
+
+    Attributes:
+        table_key: the table that is written.
+        column: its tenant column.
+        verb: ``"insert"`` or ``"update"``.
+        given: the values in the text, one a row.
+    """
+
+    table_key: Key
+    column: str
+    verb: str
+    given: tuple[Value, ...]
+
+    def values(self, parameters: Any) -> list[Any]:
+        """Return every value that an execution with these parameters gives."""
+        return [value.of(one) for one in parameter_sets(parameters) for value in self.given]
+
+
+@dataclass(frozen=True)
+class ForeignKeyUse:
+    """Say that a text gives a foreign key, which must not point at another tenant's row.
+
+    Attributes:
+        table_key: the table that is written.
+        parent_key: the table that the key points at.
+        parent_columns: the columns it points at.
+        verb: ``"insert"`` or ``"update"``.
+        given: the values in the text, one tuple a row, in the order of ``parent_columns``.
+        required: NULL is no answer, because the row belongs through this key.
+    """
+
+    table_key: Key
+    parent_key: Key
+    parent_columns: tuple[str, ...]
+    verb: str
+    given: tuple[tuple[Value, ...], ...]
+    required: bool = False
+
+    def values(self, parameters: Any) -> list[tuple[Any, ...]]:
+        """Return every key that an execution with these parameters gives, as tuples."""
+        return [
+            tuple(value.of(one) for value in row) for one in parameter_sets(parameters) for row in self.given
+        ]
+
+
+Check = TenantUse | ForeignKeyUse
+
+
+def parameter_sets(parameters: Any) -> list[Any]:
+    """Return the parameters as a list of sets: one for a single execution, several for executemany."""
+    if parameters is None:
+        return [()]
+    if isinstance(parameters, list) and all(isinstance(one, Mapping | tuple | list) for one in parameters):
+        return parameters or [()]
+    return [parameters]

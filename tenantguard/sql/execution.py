@@ -11,6 +11,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.connections import refuse_compiled
+from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.verify import unmatched, verify
 
@@ -19,7 +20,13 @@ if TYPE_CHECKING:
 
 
 class GuardedExecution:
-    """Mix into a dialect's execution context."""
+    """Mix into a dialect's execution context.
+
+    Attributes:
+        tg_binding: the binding that the statement is executed under.
+    """
+
+    tg_binding: Binding | None = None
 
     if TYPE_CHECKING:
         root_connection: Any
@@ -40,7 +47,7 @@ class GuardedExecution:
         """
         compiled = self.compiled
         connection = self.root_connection
-        binding = peek()
+        self.tg_binding = binding = peek()
         # a plain statement under the binding that the last one was let through under needs no second look
         if binding is None or not getattr(compiled, "tg_plain", False) or connection.tg_ready is not binding:
             self._tg_admit(connection, compiled, binding)
@@ -111,6 +118,9 @@ class GuardedExecution:
             ),
             str(compiled),
         )
+
+    def _setup_result_proxy(self) -> Any:
+        return watch_result(super()._setup_result_proxy())  # type: ignore[misc]  # of the dialect's context
 
     def _setup_dml_or_text_result(self) -> Any:
         if (self.isupdate or self.isdelete) and "compiled_cache" in self.execution_options:

@@ -68,8 +68,13 @@ class Guard:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
         found = self._links.get(key)
         if found is None:
-            table = self.tenancy.table(key)
-            found = list(self._foreign_keys(table)) if table is not None else []
+            mappings = [
+                t
+                for metadata in self.tenancy.metadata
+                for t in metadata.tables.values()
+                if table_key(t) == key
+            ]
+            found = [link for table in mappings for link in self._foreign_keys(table)]
             self._links[key] = found
         return found
 

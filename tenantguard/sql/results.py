@@ -1,0 +1,92 @@
+"""Results: rows that were asked for under one tenant are not fetched under another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import cursor as _cursor
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding, peek
+from tenantguard.errors import TenantSwitchError
+
+
+class GuardedFetch(_cursor.CursorFetchStrategy):
+    """Fetch from the driver's cursor, under the binding that the statement was executed under."""
+
+    __slots__ = ()
+
+    def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
+        """Fetch in chunks from here on, watched all the same."""
+        super().yield_per(result, dbapi_cursor, num)
+        result.cursor_strategy.__class__ = GuardedBuffer
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        """Fetch one row."""
+        _watch(result)
+        return super().fetchone(result, dbapi_cursor, hard_close)
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
+        """Fetch several rows."""
+        _watch(result)
+        return super().fetchmany(result, dbapi_cursor, size)
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        """Fetch every row."""
+        _watch(result)
+        return super().fetchall(result, dbapi_cursor)
+
+
+class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
+    """Fetch in chunks, as server-side cursors do, under the binding that the statement was executed under."""
+
+    __slots__ = ()
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        """Fetch one row."""
+        _watch(result)
+        return super().fetchone(result, dbapi_cursor, hard_close)
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
+        """Fetch several rows."""
+        _watch(result)
+        return super().fetchmany(result, dbapi_cursor, size)
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        """Fetch every row."""
+        _watch(result)
+        return super().fetchall(result, dbapi_cursor)
+
+
+_GUARDED_FETCH = GuardedFetch()
+
+
+def watch_result(result: Any) -> Any:
+    """Return the result with a fetch strategy that watches the binding."""
+    strategy = result.cursor_strategy
+    if strategy is _cursor._DEFAULT_FETCH:
+        result.cursor_strategy = _GUARDED_FETCH
+    elif type(strategy) is _cursor.BufferedRowCursorFetchStrategy:
+        strategy.__class__ = GuardedBuffer
+    return result
+
+
+def _watch(result: Any) -> None:
+    binding = peek()
+    if binding is not result.context.tg_binding:
+        _verify(binding, result.context.tg_binding)
+
+
+def _verify(now: Binding | None, then: Binding | None) -> None:
+    """Refuse rows of another tenant; code that is bound to nothing may go on reading what it was given."""
+    if now is None or now.mode in ("bypass", "closed") or then is None or now.tenants == then.tenants:
+        return
+    told = ", ".join(map(str, then.tenants)) or "a bypass"
+    refuse(
+        TenantSwitchError(
+            f"a result that was asked for under {told} is read under {', '.join(map(str, now.tenants))}; fetch its "
+            "rows before the next tenant is bound",
+            tenant=", ".join(map(str, now.tenants)),
+            attempted=told,
+        )
+    )

@@ -1,6 +1,6 @@
 """Attack vectors: named escapes that a guarded engine must hold, runnable on any schema through its Tenancy."""
 
-from tenantguard.testing.vectors import foreign, identity, joins, reads, text, writes
+from tenantguard.testing.vectors import binding, cached, foreign, identity, joins, pooled, reads, text, writes
 from tenantguard.testing.vectors.judge import Leak
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.run import Result, run_all, run_one
@@ -19,9 +19,12 @@ __all__ = [
     "Result",
     "Vector",
     "VectorTable",
+    "binding",
+    "cached",
     "foreign",
     "identity",
     "joins",
+    "pooled",
     "reads",
     "run_all",
     "run_one",

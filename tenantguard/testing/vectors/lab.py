@@ -161,6 +161,13 @@ class Lab:
         """Enter a context manager and leave it after the vector."""
         return self._stack.enter_context(thing)
 
+    def release(self) -> None:
+        """Close what was opened so far, so that no lock of it stands in the way; the engine stays."""
+        engine, stack = self._engine, self._stack
+        self._stack = ExitStack()
+        stack.close()
+        self._engine = self._disposed(engine) if engine is not None else None
+
     # -- short ways to run a statement
 
     def rows(self, statement: Any, parameters: Any = None) -> list[Any]:

@@ -221,7 +221,8 @@ def _stamping(program: Program, schema: Schema, tenant: TenantId) -> Iterator[No
         c.cls: name
         for c in schema.classes.values()
         for name, info in c.attributes
-        if info.name == schema.tables[schema.name(info.column.table)].tenant_column and not info.primary
+        for table in (schema.tables[schema.name(info.column.table)],)
+        if info.name == table.tenant_column and not table.roots
     }
 
     def stamp(session: Session, *_: object) -> None:
@@ -254,7 +255,7 @@ def compare(guarded: Outcome, reference: Outcome, others: Mapping[str, Counter[s
 
 
 def _compare_seen(here: list[Any], there: list[Any], who: str) -> tuple[list[str], list[str], list[str]]:
-    errors = []
+    errors: list[str] = []
     for step, (mine, right) in enumerate(zip(here, there, strict=False)):
         refused = isinstance(mine, Raised) and mine.refused
         if refused and not isinstance(right, Raised):

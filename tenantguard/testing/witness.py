@@ -8,8 +8,7 @@ from types import TracebackType
 from typing import Any
 
 from sqlalchemy import ClauseElement, Connection, Result, Row, inspect
-from sqlalchemy.engine import CursorResult
-from sqlalchemy.engine.result import FilterResult
+from sqlalchemy.engine import CursorResult, MappingResult, ScalarResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -88,7 +87,7 @@ def plain(value: Any, ordered: bool = False, deep: tuple[str, ...] = ()) -> Any:
     """Return a value that can be compared: rows as tuples, objects by class and attributes."""
     if isinstance(value, CursorResult) and not value.returns_rows:
         return ("rowcount", value.rowcount)
-    if isinstance(value, Result | FilterResult | list):
+    if isinstance(value, Result | ScalarResult | MappingResult | list):
         rows = [plain(row, ordered, deep) for row in value]
         return rows if ordered else sorted(rows, key=repr)
     if isinstance(value, Row | tuple):
@@ -102,7 +101,7 @@ def plain(value: Any, ordered: bool = False, deep: tuple[str, ...] = ()) -> Any:
 
 def _object(value: Any, deep: tuple[str, ...]) -> Any:
     mapper = inspect(value).mapper
-    columns = {prop.key: getattr(value, prop.key) for prop in mapper.column_attrs}
+    columns = {prop.key: plain(getattr(value, prop.key)) for prop in mapper.column_attrs}
     related = {name: plain(_listed(getattr(value, name))) for name in deep if name in mapper.relationships}
     return (type(value).__name__, columns, related)
 

@@ -69,9 +69,9 @@ def _smaller(choices: list[int]) -> Iterator[list[int]]:
             yield choices[:start] + choices[start + length :]
         for start in range(0, len(choices) - length + 1, length):
             if any(choices[start : start + length]):
-                yield choices[:start] + [0] * length + choices[start + length :]
+                yield [*choices[:start], *[0] * length, *choices[start + length :]]
         length //= 2
     for at, value in enumerate(choices):
         for lower in {0, value // 2, value - 1}:
             if 0 <= lower < value:
-                yield choices[:at] + [lower] + choices[at + 1 :]
+                yield [*choices[:at], lower, *choices[at + 1 :]]

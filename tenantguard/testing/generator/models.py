@@ -217,10 +217,10 @@ class Forward(Base):
     extension: Mapped[Extension | None] = relationship(back_populates="forwards", viewonly=True)
 
 
-User.call_count = column_property(  # type: ignore[attr-defined]  # declared afterwards, as its query needs Call
+User.call_count = column_property(
     select(func.count(Call.id)).where(Call.user_id == User.id).correlate_except(Call).scalar_subquery()
 )
-Company.longest = column_property(  # type: ignore[attr-defined]  # the same
+Company.longest = column_property(
     select(func.max(Call.seconds)).where(Call.seconds < 100).scalar_subquery(), deferred=True
 )
 

@@ -243,8 +243,8 @@ class Schema:
             yield self._class(mapper, names)
 
     def _class(self, mapper: Mapper[Any], names: dict[Mapper[Any], str]) -> ClassInfo:
-        attributes = []
-        expressions = []
+        attributes: list[tuple[str, ColumnInfo]] = []
+        expressions: list[str] = []
         for prop in mapper.column_attrs:
             known = [c for c in prop.columns if isinstance(c, Column) and c.table in self._names]
             if known:
@@ -253,10 +253,11 @@ class Schema:
             else:
                 expressions.append(prop.key)
         table = mapper.local_table
+        tables = [t for t in mapper.tables if isinstance(t, Table)]
         return ClassInfo(
             name=names[mapper],
             cls=mapper.class_,
-            table=self._names[table] if isinstance(table, Table) else self._names[mapper.tables[0]],
+            table=self._names[table if isinstance(table, Table) else tables[0]],
             attributes=tuple(attributes),
             key=tuple(mapper.get_property_by_column(c).key for c in mapper.primary_key),
             relations=tuple(_relations(mapper, names)),

@@ -150,7 +150,7 @@ def _with_own_key(d: Draft, table: TableInfo, row: str) -> str:
     """Return the row with the key of one that is there."""
     number = d.upto(2)
     key = f"own({table.name!r}, {number})"
-    keys = [c for c in table.key]
+    keys = list(table.key)
     parts = [
         f"{c.name!r}: {key if len(keys) == 1 else f'{key}[{at}]'}"
         for at, c in enumerate(keys)

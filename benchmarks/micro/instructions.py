@@ -50,7 +50,7 @@ def _count_one(name: str, cases: Sequence[str], loops: int) -> dict[str, float]:
             "valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={home}/out",
             str(python), "-m", "benchmarks.micro.worker", "--count", name, ",".join(able), "sqlite://", str(loops),
         ]  # fmt: skip
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_CALLS": "150"}
         done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
         if done.returncode:
             raise MissingEnvironmentError(f"{name}: {done.stderr[-2000:]}")
@@ -79,7 +79,10 @@ def table(raw: dict[str, Any]) -> str:
     counted: dict[str, dict[str, float]] = raw["instructions"]
     base = counted.get(BASE, {})
     names = list(counted)
-    lines = [f"| case | {' | '.join(VARIANTS[name].title for name in names)} |", "|---" * (len(names) + 1) + "|"]
+    lines = [
+        f"| case | {' | '.join(VARIANTS[name].title for name in names)} |",
+        "|---" * (len(names) + 1) + "|",
+    ]
     for case in dict.fromkeys(case for one in counted.values() for case in one):
         cells = [_cell(counted[name].get(case), base.get(case), name == BASE) for name in names]
         lines.append(f"| {CASES[case].title} | {' | '.join(cells)} |")
@@ -94,10 +97,10 @@ def _cell(value: float | None, base: float | None, is_base: bool) -> str:
 
 def main() -> None:
     """Count what the command line asks for, write the raw results and print the ratios."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.micro.instructions", description=main.__doc__
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.micro.instructions", description=main.__doc__)
+    parser.add_argument(
+        "--variants", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS), metavar="NAME"
     )
-    parser.add_argument("--variants", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS), metavar="NAME")
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES), metavar="NAME")
     parser.add_argument("--loops", type=int, default=LOOPS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/instructions.json"))

@@ -1,0 +1,1 @@
+"""One request: what a middleware adds to a route that does nothing."""

@@ -1,0 +1,103 @@
+"""The request path in process: the application is called as a server would call it, with no server around.
+
+All kinds share one process and one event loop; a little of each in turn, round after round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from time import perf_counter_ns, thread_time_ns
+from typing import Any
+
+from benchmarks.request.apps import KINDS, App, Kind
+from benchmarks.tokens import ALGORITHMS, Signer, signer
+
+REQUESTS = 300  # of one turn
+SEEN = 100  # different tokens that take turns where tokens were seen before
+
+
+@dataclass
+class Series:
+    """Hold what was measured of one kind: nanoseconds for one request, one figure per round."""
+
+    kind: str
+    wall: list[float] = field(default_factory=list)
+    cpu: list[float] = field(default_factory=list)
+
+
+def measure(
+    rounds: int, kinds: Sequence[str] = tuple(KINDS), requests: int = REQUESTS
+) -> list[dict[str, Any]]:
+    """Return the series of every kind."""
+    return [asdict(one) for one in asyncio.run(_measure(rounds, kinds, requests))]
+
+
+async def _measure(rounds: int, kinds: Sequence[str], requests: int) -> list[Series]:
+    signers = {name: signer(name) for name in ALGORITHMS}
+    tokens = {name: _headers(signers[name], max(requests, SEEN) + 1) for name in ALGORITHMS}
+    apps = {name: KINDS[name].make(signers[KINDS[name].algorithm]) for name in kinds}
+    series = {name: Series(name) for name in kinds}
+    for turn in range(rounds):
+        start = turn % len(kinds)
+        for name in (*kinds[start:], *kinds[:start]):
+            kind = KINDS[name]
+            if kind.fresh:  # a new verifier has seen no token
+                apps[name] = kind.make(signers[kind.algorithm])
+            wall, cpu = await _turn(apps[name], kind, tokens[kind.algorithm], requests)
+            series[name].wall.append(wall / requests)
+            series[name].cpu.append(cpu / requests)
+    return list(series.values())
+
+
+def _headers(signed_by: Signer, count: int) -> list[list[tuple[bytes, bytes]]]:
+    signed = (signed_by.sign(f"user-{i}", f"company-{i % 10}") for i in range(count))
+    return [[(b"host", b"test"), (b"authorization", f"Bearer {token}".encode())] for token in signed]
+
+
+async def _turn(
+    app: App, kind: Kind, headers: list[list[tuple[bytes, bytes]]], requests: int
+) -> tuple[int, int]:
+    turns = itertools.cycle(headers[:-1] if kind.fresh else headers[:SEEN])
+    scopes = [_scope(next(turns)) for _ in range(requests)]
+    if not kind.fresh:
+        for one in headers[:SEEN]:
+            await app(_scope(one), _receive, _send)
+    else:  # the first request builds the stack of middleware; its token is not among the measured
+        await app(_scope(headers[-1]), _receive, _send)
+    gc.collect()
+    gc.disable()
+    cpu, wall = thread_time_ns(), perf_counter_ns()
+    for scope in scopes:
+        await app(scope, _receive, _send)
+    taken = perf_counter_ns() - wall, thread_time_ns() - cpu
+    gc.enable()
+    return taken
+
+
+def _scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/",
+        "raw_path": b"/",
+        "root_path": "",
+        "query_string": b"",
+        "headers": headers,
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: dict[str, Any]) -> None:
+    return None

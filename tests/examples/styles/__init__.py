@@ -1,0 +1,1 @@
+"""Applications as people write them, with nothing of tenantguard in them."""

@@ -29,18 +29,7 @@ from sqlalchemy.types import NullType, TypeEngine
 from tenantguard import Tenancy
 from tests import models
 from tests.models import make_tenancy
-
-
-def owned_table(name: str, metadata: MetaData, *columns: Any, **options: Any) -> Table:
-    """Make a table with a key and the tenant column."""
-    key: Column[int] = Column("id", Integer, primary_key=True)
-    return Table(name, metadata, key, Column("company_id", String(40), nullable=False), *columns, **options)
-
-
-def child_table(name: str, metadata: MetaData, parent: str = "calls", *columns: Any, **options: Any) -> Table:
-    """Make a table with a key and a foreign key, without the tenant column."""
-    link: Column[int] = Column("parent_id", ForeignKey(f"{parent}.id"))
-    return Table(name, metadata, Column("id", Integer, primary_key=True), link, *columns, **options)
+from tests.support.tables import child_table, owned_table, tenancy_of
 
 
 @pytest.fixture
@@ -50,11 +39,6 @@ def metadata() -> MetaData:
     owned_table("calls", metadata)
     Table("countries", metadata, Column("id", Integer, primary_key=True))
     return metadata
-
-
-def tenancy_of(metadata: MetaData, **said: Any) -> Tenancy:
-    """Place the two tables of the fixture, and what else was said."""
-    return Tenancy(metadata, column="company_id", **{"shared": {"countries"}, **said})
 
 
 # types of the tenant column

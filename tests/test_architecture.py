@@ -1,0 +1,174 @@
+"""The house: floors, circles and optional packages, read from the imports themselves."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "tenantguard"
+FLOORS = (
+    {"errors"},
+    {"principal", "stepwise", "belonging"},
+    {"context", "tenancy"},
+    {"audit"},
+    {"identity", "sql"},
+    {"asgi", "postgres", "placement", "jobs"},
+    {"testing"},
+    {"console"},
+    {"cli"},
+)
+REQUIRED = {"sqlalchemy", "sqlglot", "jwt", "cryptography", "contextvars_extras"}
+OPTIONAL = {
+    "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "httpx", "hypothesis",
+    "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql", "pytest", "redis", "rich",
+    "rq", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Import:
+    """Name one imported module, and where and how it is imported."""
+
+    module: str
+    line: int
+    at_the_top: bool
+    for_types_only: bool
+
+
+def modules() -> dict[str, Path]:
+    """Return every module of the package by its dotted name."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+@cache
+def imports(name: str) -> tuple[Import, ...]:
+    """Return what a module imports, each name resolved to the module that it comes from."""
+    return tuple(_imports(ast.parse(MODULES[name].read_text()).body, top=True, types=False))
+
+
+def _imports(body: list[ast.stmt], *, top: bool, types: bool) -> Iterator[Import]:
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, node.lineno, top, types) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield Import(inner if inner in MODULES else str(node.module), node.lineno, top, types)
+        elif isinstance(node, ast.If | ast.Try):
+            guarded = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+            handlers = [h for h in getattr(node, "handlers", []) for h in h.body]
+            yield from _imports([*node.body, *node.orelse, *handlers], top=top, types=types or guarded)
+        else:
+            inside = [child for child in ast.walk(node) if isinstance(child, ast.Import | ast.ImportFrom)]
+            yield from _imports(list(inside), top=False, types=types)
+
+
+def unit(module: str) -> str:
+    """Return the name on the floors that a module belongs to; empty for the package itself."""
+    return module.split(".")[1] if "." in module else ""
+
+
+def floor(module: str) -> int:
+    """Return the number of a module's floor, from the ground up; the package itself stands above all."""
+    for number, names in enumerate(FLOORS):
+        if unit(module) in names:
+            return number
+    assert unit(module) == "", f"{module} stands on no floor; say in FLOORS where it belongs"
+    return len(FLOORS)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_go_down_the_floors(name: str) -> None:
+    """A module imports from lower floors, or from its own house, and from nowhere else."""
+    wrong = [
+        f"line {found.line}: {found.module}"
+        for found in imports(name)
+        if found.module.split(".")[0] == "tenantguard"
+        and (not unit(found.module) or unit(found.module) != unit(name))
+        and floor(found.module) >= floor(name)
+    ]
+    assert wrong == []
+
+
+def test_no_module_imports_itself_over_others() -> None:
+    """There is no circle between modules."""
+    graph = {
+        name: {f.module for f in imports(name) if f.module in MODULES and not f.for_types_only} - {name}
+        for name in MODULES
+    }
+    while free := [name for name, needed in graph.items() if not needed & graph.keys()]:
+        for name in free:
+            del graph[name]
+    assert graph == {}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_our_own_modules_are_imported_at_the_top(name: str) -> None:
+    """What a module of ours needs of another stands at the top of its file."""
+    inside = [f"line {f.line}: {f.module}" for f in imports(name) if f.module in MODULES and not f.at_the_top]
+    assert inside == []
+
+
+def test_an_optional_package_is_imported_in_one_module() -> None:
+    """A package that may be missing is imported in the one module that is for it."""
+    users: dict[str, set[str]] = {}
+    for name in MODULES:
+        for found in imports(name):
+            package = found.module.split(".")[0]
+            if package not in sys.stdlib_module_names | REQUIRED | {"tenantguard"}:
+                users.setdefault(package, set()).add(name)
+    assert {package: names for package, names in users.items() if len(names) > 1} == {}
+
+
+def test_the_context_package_is_imported_in_the_context() -> None:
+    """The package behind the context variables may leave one day: one module knows it."""
+    users = {n for n in MODULES for f in imports(n) if f.module.startswith("contextvars_extras")}
+    assert users == {"tenantguard.context"}
+
+
+def test_identity_and_sql_do_not_know_each_other() -> None:
+    """The token's side and the database's side meet in the context."""
+    wrong = [
+        (name, found.module)
+        for name in MODULES
+        for found in imports(name)
+        if {unit(name), unit(found.module) if "." in found.module else ""} == {"identity", "sql"}
+        and found.module.startswith("tenantguard")
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_says_what_lives_in_it(name: str) -> None:
+    """The first line of each module is a sentence."""
+    told = ast.get_docstring(ast.parse(MODULES[name].read_text())) or ""
+    first = told.partition("\n\n")[0].replace("\n", " ")
+    assert len(first) > 20
+    assert first.endswith((".", ":"))
+
+
+def test_the_package_needs_nothing_optional() -> None:
+    """Importing the public names works where only the required packages are installed."""
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({sorted(OPTIONAL)!r}))\n"  # None refuses an import
+        "import tenantguard; print(*tenantguard.__all__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "TenantMiddleware" in done.stdout

@@ -187,11 +187,15 @@ class Oracle:
             finally:
                 transaction.rollback()
 
-    def _key(self, tenant: TenantId, table: str, number: int) -> Any:
-        """Return the key of a tenant's n-th row of a table; of an empty table one that nobody has."""
-        info = self.schema.tables[table]
+    def _key(self, tenant: TenantId, name: str, number: int) -> Any:
+        """Return the key of a tenant's n-th row of a table or a class; where there is none, one that nobody has."""
+        cls = self.schema.classes.get(name)
+        info = self.schema.tables[cls.table if cls is not None else name]
         owner = None if info.placement.kind == "shared" else tenant
-        keys = keys_of(info, self.data.rows[owner][table])
+        rows = self.data.rows[owner][info.name]
+        if cls is not None:
+            rows = self.schema.rows_of_class(cls, rows)
+        keys = keys_of(info, rows)
         if keys:
             return keys[number % len(keys)]
         return -1 if len(info.key) == 1 else tuple(-1 for _ in info.key)

@@ -184,8 +184,7 @@ def get_read(d: Draft) -> None:
     """Ask for objects by key: an own one, another tenant's, the same twice, and what hangs on them."""
     cls = d.pick(list(d.schema.classes.values()))
     d.did("entity: get")
-    table = _keyed_by(d, cls)
-    key = f"{d.pick(('own', 'own', 'other'))}({table!r}, {d.upto(3)})"
+    key = f"{d.pick(('own', 'own', 'other'))}({cls.name!r}, {d.upto(3)})"
     relations = [r for r in cls.relations if not r.dynamic]
     deep = tuple(r.name for r in d.some(relations, 0, 2))
     reads = f", deep={deep!r}" if deep else ""
@@ -201,21 +200,16 @@ def get_read(d: Draft) -> None:
         d.body += ["with see:", f"    see(db.get({cls.name}, {key}){reads})"]
     to_one = [r for r in relations if not r.many]
     if d.chance(30) and to_one:
-        _with_parent(d, cls, table, d.pick(to_one))
+        _with_parent(d, cls, d.pick(to_one))
 
 
-def _keyed_by(d: Draft, cls: ClassInfo) -> str:
-    """Return the table whose keys the class's objects have: a subclass has fewer rows than its base."""
-    return cls.table
-
-
-def _with_parent(d: Draft, cls: ClassInfo, table: str, relation: Relation) -> None:
+def _with_parent(d: Draft, cls: ClassInfo, relation: Relation) -> None:
     """Compare a relationship with an object that was loaded."""
     target = d.schema.classes[relation.target]
     d.did("relationship: compared with an object")
     d.body += [
         "with see:",
-        f"    parent = db.get({target.name}, own({target.table!r}, {d.upto(2)}))",
+        f"    parent = db.get({target.name}, own({target.name!r}, {d.upto(2)}))",
         f"    see(db.scalars(select({cls.name}).where({cls.name}.{relation.name} == parent)))",
     ]
     back = [r for r in target.relations if r.many and r.target == cls.name]
@@ -224,7 +218,7 @@ def _with_parent(d: Draft, cls: ClassInfo, table: str, relation: Relation) -> No
         d.body += [
             "with see:",
             f"    see(db.scalars(select({cls.name}).where(with_parent(parent, {target.name}.{back[0].name}))))",
-            f"    child = db.get({cls.name}, own({table!r}, {d.upto(2)}))",
+            f"    child = db.get({cls.name}, own({cls.name!r}, {d.upto(2)}))",
             f"    see(db.scalars(select({target.name}).where({target.name}.{back[0].name}.contains(child))))",
         ]
 

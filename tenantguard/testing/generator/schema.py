@@ -200,6 +200,14 @@ class Schema:
         names.update((info.name, info.cls) for info in self.classes.values())
         return names
 
+    def rows_of_class(self, cls: ClassInfo, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return those rows of the class's table that are objects of the class."""
+        teller = next((c for c in self.tables[cls.table].columns if c.tells_class), None)
+        if teller is None:
+            return rows
+        identities = [cls.identity, *(self.classes[name].identity for name in cls.subclasses)]
+        return [row for row in rows if row[teller.name] in identities]
+
     def _polymorphic_columns(self) -> set[Any]:
         if self.registry is None:
             return set()

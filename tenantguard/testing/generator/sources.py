@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from tenantguard.testing.generator import expressions
 from tenantguard.testing.generator.draft import Col, Draft, Source
@@ -54,7 +55,8 @@ def _aliased_subquery(d: Draft, depth: int) -> Source:
     inner = class_source(d, cls, alias=False)
     narrowed = f".where({expressions.predicate(d, [inner], depth)})" if d.chance(70) else ""
     code = d.let("a", f"aliased({cls.name}, select({cls.name}){narrowed}.subquery())")
-    return entity(d, cls, code)
+    made = entity(d, cls, code)
+    return replace(made, order=None)  # a derived table has no key to group by
 
 
 def _polymorphic(d: Draft) -> Source:
@@ -116,7 +118,9 @@ def _values(d: Draft) -> Source:
 def _function(d: Draft) -> Source:
     d.did("from: table-valued function")
     if d.dialect == "postgresql":
-        code = d.let("f", "func.generate_series(1, 5).table_valued('value')")
+        code = d.let(
+            "f", "func.generate_series(1, 5).table_valued(column('value', Integer)).render_derived()"
+        )
         return Source(code, [Col(f"{code}.c.value", "int")])
     if d.dialect == "sqlite":
         code = d.let("f", "func.json_each('[1, 4, 7]').table_valued(column('value', Integer), name='f')")

@@ -26,7 +26,7 @@ class Unit:
         d = self.d
         kind = cls or d.pick(writable_classes(d))
         name = d.fresh("o")
-        key = f"own({kind.table!r}, {d.upto(2)})"
+        key = f"own({kind.name!r}, {d.upto(2)})"
         if d.chance(70):
             self.step(f"{name} = db.get({kind.name}, {key})")
         else:
@@ -190,7 +190,7 @@ def _merge(unit: Unit) -> None:
     if len(cls.key) == 1 and unit.d.chance(60):
         changed = change(unit.d, cls.attributes)
         more = f", {changed[0]}={changed[1]}" if changed is not None else ""
-        made = f"{cls.name}({cls.key[0]}=own({cls.table!r}, {unit.d.upto(2)}){more})"
+        made = f"{cls.name}({cls.key[0]}=own({cls.name!r}, {unit.d.upto(2)}){more})"
     unit.step(f"{name} = db.merge({made})", *_flushed(unit))
     unit.objects.append((name, cls))
 

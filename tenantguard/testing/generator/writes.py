@@ -253,10 +253,11 @@ def _update_many(d: Draft) -> None:
         return
     key, info = keys[0]
     name = changed[0][0]
-    own = [f"own({table.name!r}, {n})" for n in range(2)]
+    whose = target.cls.name if target.cls is not None else table.name
+    own = [f"own({whose!r}, {n})" for n in range(2)]
     if d.chance(5):
         d.did("write: another tenant's key")
-        own[1] = f"other({table.name!r}, 0)"
+        own[1] = f"other({whose!r}, 0)"
     if target.cls is not None:
         d.did("update: bulk by key")
         rows = ", ".join(f"{{{key!r}: {o}, {name!r}: {changed[0][1]}}}" for o in own)

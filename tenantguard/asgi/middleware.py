@@ -19,7 +19,7 @@ from tenantguard.audit.events import now
 from tenantguard.context import Binding, Principal, enter, leave
 from tenantguard.errors import ConfigurationError, TokenError, Violation
 from tenantguard.identity import Verifier
-from tenantguard.identity.verifier import MOST_TOKEN_BYTES
+from tenantguard.identity.jws import MOST_BYTES
 
 _log = logging.getLogger("tenantguard")
 
@@ -51,7 +51,7 @@ class TenantMiddleware:
         *,
         exempt: Collection[str] = (),
         conceal: bool = False,
-        most_bytes: int = MOST_TOKEN_BYTES,
+        most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
     ) -> None:

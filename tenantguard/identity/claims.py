@@ -2,33 +2,39 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from tenantguard.errors import TokenError
+from tenantguard.identity.tenants import Reader
 
 _END_OF_TIME = 253_402_300_800  # the year 10000; what lies beyond is milliseconds, or an attack
 _LIST_OR_WORDS = "a list of strings or one string of words"
 
+_PLACE = re.compile(r"\{(\w+)\}")
+_WORD = re.compile(r"[A-Za-z0-9-]+")
+
 Claims = Mapping[str, Any]
 
 
-def check_times(claims: Claims, now: float, leeway: float) -> float:
-    """Return until when the claims hold, the leeway included.
+def check_times(claims: Claims, now: float, leeway: float, *, must_expire: bool = True) -> float | None:
+    """Return until when the claims hold, the leeway included; ``None`` where they say no end.
 
     Raises:
-        TokenError: ``exp`` is missing; one of the times is no sane number; it is expired or not yet valid.
+        TokenError: ``exp`` is missing where it must not be; one of the times is no sane number; the token is
+            expired or not yet valid.
     """
     expires = _time(claims, "exp")
-    if expires is None:
+    if expires is None and must_expire:
         raise TokenError("the token never expires: it has no exp", reason="exp_missing")
-    if now >= expires + leeway:
+    if expires is not None and now >= expires + leeway:
         raise TokenError("the token is expired", reason="expired")
     for name in ("nbf", "iat"):
         begins = _time(claims, name)
         if begins is not None and begins > now + leeway:
             raise TokenError(f"the token is not valid yet, by its {name}", reason="not_yet")
-    return expires + leeway
+    return None if expires is None else expires + leeway
 
 
 def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
@@ -38,8 +44,20 @@ def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
         TokenError: it is of another one, or ``iss`` is not one string.
     """
     named = claims.get("iss")
-    if issuers and not (isinstance(named, str) and named in issuers):
+    if issuers and not (isinstance(named, str) and any(named == _filled(one, claims) for one in issuers)):
         raise TokenError("the token is of another issuer", reason="issuer")
+
+
+def check_required(claims: Claims, required: Mapping[str, frozenset[object]]) -> None:
+    """Return if each claim has one of the values that it must have.
+
+    Raises:
+        TokenError: one has not, or is no plain value of the same type.
+    """
+    for name, values in required.items():
+        held = claims.get(name)
+        if not any(type(held) is type(value) and held == value for value in values):
+            raise TokenError(f"the token's {name} is not what is required", reason="required_claim")
 
 
 def check_audience(claims: Claims, audiences: frozenset[str]) -> None:
@@ -72,14 +90,14 @@ def subject_of(claims: Claims, name: str = "sub") -> str:
     return subject
 
 
-def permissions_of(claims: Claims, names: tuple[str, ...]) -> frozenset[str]:
-    """Return the permissions, from the first of the claims that the token has.
+def permissions_of(claims: Claims, readers: tuple[Reader, ...]) -> frozenset[str]:
+    """Return the permissions, from the first place that has any.
 
     Raises:
-        TokenError: that claim is neither a list of strings nor a string of words.
+        TokenError: what stands there is neither a list of strings nor a string of words.
     """
-    for name in names:
-        held = claims.get(name)
+    for read in readers:
+        held = read(claims)
         if held is None:
             continue
         words = held.split(" ") if isinstance(held, str) else held
@@ -87,6 +105,17 @@ def permissions_of(claims: Claims, names: tuple[str, ...]) -> frozenset[str]:
             raise TokenError(f"the token's permissions are not {_LIST_OR_WORDS}", reason="permissions")
         return frozenset(word for word in words if word)
     return frozenset()
+
+
+def _filled(issuer: str, claims: Claims) -> str | None:
+    """Return the issuer with ``{claim}`` replaced by that claim, a word of letters, digits and hyphens."""
+    found = _PLACE.search(issuer)
+    if found is None:
+        return issuer
+    value = claims.get(found[1])
+    if not isinstance(value, str) or not _WORD.fullmatch(value):
+        return None
+    return issuer[: found.start()] + value + issuer[found.end() :]
 
 
 def _time(claims: Claims, name: str) -> float | None:

@@ -10,6 +10,8 @@ from tenantguard.errors import TokenError
 from tenantguard.identity.encoding import decode_segment, load_object
 from tenantguard.identity.keys import Key
 
+MOST_BYTES = 8 * 1024
+
 # A key or a place of keys in a token, an extension that must be understood, an unencoded payload,
 # compression, a nested token: nothing that we would follow, so nothing that we let pass unseen.
 _REFUSED = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty"})
@@ -34,6 +36,14 @@ class Signed:
     signing_input: bytes
     signature: bytes
 
+    def claims(self) -> dict[str, Any]:
+        """Return the claims in the payload.
+
+        Raises:
+            TokenError: it is not one strict JSON object.
+        """
+        return _claims(self.payload)
+
     def verify(self, keys: Iterable[Key]) -> None:
         """Return if the signature is of one of the keys.
 
@@ -52,6 +62,28 @@ class Signed:
             return False
 
 
+def as_bytes(token: str, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the bytes of a token.
+
+    Raises:
+        TokenError: it is no ASCII text, or too long.
+    """
+    if not isinstance(token, str) or not token.isascii():
+        raise TokenError("the token is not ASCII text", reason="malformed")
+    if len(token) > most_bytes:
+        raise TokenError(f"the token is longer than {most_bytes} bytes", reason="oversized")
+    return token.encode()
+
+
+def unverified_claims(token: str) -> dict[str, Any]:
+    """Return what a token claims, for choosing who verifies it and for nothing else.
+
+    Raises:
+        TokenError: it is malformed.
+    """
+    return _claims(_decoded(token)[1])
+
+
 def read(token: str, *, typ: str | None = None) -> Signed:
     """Return the parts of a compact token.
 
@@ -63,18 +95,31 @@ def read(token: str, *, typ: str | None = None) -> Signed:
     Raises:
         TokenError: it is malformed or uses what is not supported.
     """
-    segments = token.encode("ascii", "replace").split(b".")
+    raw_header, payload, signature = _decoded(token)
+    try:
+        header = load_object(raw_header)
+    except ValueError as error:
+        raise TokenError("the token's header is not one strict JSON object", reason="malformed") from error
+    algorithm, kid = _checked(header, typ)
+    return Signed(header, algorithm, kid, payload, token.rpartition(".")[0].encode(), signature)
+
+
+def _decoded(token: str) -> list[bytes]:
+    """Return the header, the payload and the signature."""
+    segments = as_bytes(token, len(token)).split(b".")
     if len(segments) != 3:
         raise TokenError("the token does not have three segments", reason="malformed")
     try:
-        raw_header, payload, signature = map(decode_segment, segments)
-        header = load_object(raw_header)
+        return list(map(decode_segment, segments))
     except ValueError as error:
-        raise TokenError(
-            "a segment of the token is not strict base64url, or not strict JSON", reason="malformed"
-        ) from error
-    algorithm, kid = _checked(header, typ)
-    return Signed(header, algorithm, kid, payload, b".".join(segments[:2]), signature)
+        raise TokenError("a segment of the token is not strict base64url", reason="malformed") from error
+
+
+def _claims(payload: bytes) -> dict[str, Any]:
+    try:
+        return load_object(payload)
+    except ValueError as error:
+        raise TokenError("the token's payload is not one strict JSON object", reason="malformed") from error
 
 
 def _checked(header: dict[str, Any], typ: str | None) -> tuple[str, str | None]:

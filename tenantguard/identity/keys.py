@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +44,24 @@ class Key:
         if algorithm not in self.algorithms:
             return False
         return bool(jwt.get_algorithm_by_name(algorithm).verify(signing_input, self.material, signature))
+
+
+def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:
+    """Return the algorithms that are accepted, and add to the faults what would not be safe."""
+    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
+        faults.append('algorithms is a list of names: algorithms=["RS256"]')
+        return frozenset()
+    named = frozenset(given)
+    if not named:
+        faults.append('no algorithm: say which are accepted, algorithms=["RS256"]')
+    if any(name.lower() == "none" for name in named):
+        faults.append('the algorithm "none" accepts what anybody wrote')
+    unknown = sorted(name for name in named - ALGORITHMS if name.lower() != "none")
+    if unknown:
+        faults.append(f"unknown algorithms {', '.join(unknown)}; known are {', '.join(sorted(ALGORITHMS))}")
+    if named & ASYMMETRIC and named - ASYMMETRIC:
+        faults.append("symmetric and asymmetric algorithms are mixed: a public key could pass for a secret")
+    return named & ALGORITHMS
 
 
 def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:

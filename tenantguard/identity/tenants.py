@@ -11,8 +11,11 @@ from uuid import UUID
 
 from tenantguard.errors import ConfigurationError, TenantId, TokenError
 
-ClaimPath = str | Sequence[str] | Callable[[Mapping[str, Any]], Any]
+Reader = Callable[[Mapping[str, Any]], Any]
+ClaimPath = str | Sequence[str] | Reader
 TenantType = type[str] | type[int] | type[UUID]
+
+MOST_TENANTS = 1000  # that one token may list
 
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -33,6 +36,8 @@ def as_tenant(value: object, kind: TenantType = str) -> TenantId:
     """
     if kind is str and isinstance(value, str) and _is_plain(value):
         return value
+    if kind is UUID and isinstance(value, UUID):
+        return value
     if kind is UUID and isinstance(value, str) and _UUID.fullmatch(value):
         return UUID(value)
     if kind is int and isinstance(value, str) and _WHOLE.fullmatch(value):
@@ -40,6 +45,17 @@ def as_tenant(value: object, kind: TenantType = str) -> TenantId:
     if kind is int and isinstance(value, int) and not isinstance(value, bool) and value in _INT_64:
         return value
     raise TokenError(f"the token names no usable company: one {kind.__name__} is needed", reason="tenant")
+
+
+def as_tenants(value: object, kind: TenantType = str) -> tuple[TenantId, ...]:
+    """Return a list of tenant ids, as a claim or a lookup gives them, each once.
+
+    Raises:
+        TokenError: it is no list, is empty or too long, or one of its members is no tenant id.
+    """
+    if not isinstance(value, list) or not 0 < len(value) <= MOST_TENANTS:
+        raise TokenError("the token names no usable list of companies", reason="tenant")
+    return tuple(dict.fromkeys(as_tenant(one, kind) for one in value))
 
 
 def _is_plain(text: str) -> bool:
@@ -55,7 +71,7 @@ def _is_plain(text: str) -> bool:
     )
 
 
-def claim_reader(path: ClaimPath) -> Callable[[Mapping[str, Any]], Any]:
+def claim_reader(path: ClaimPath) -> Reader:
     """Return a function that finds a value in claims, or ``None`` where there is none.
 
     Args:
@@ -75,7 +91,7 @@ def claim_reader(path: ClaimPath) -> Callable[[Mapping[str, Any]], Any]:
     return lambda claims: _either(claims, path)
 
 
-def _call(function: Callable[[Mapping[str, Any]], Any], claims: Mapping[str, Any]) -> Any:
+def _call(function: Reader, claims: Mapping[str, Any]) -> Any:
     try:
         return function(claims)
     except (LookupError, TypeError, ValueError, AttributeError) as error:

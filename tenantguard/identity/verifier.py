@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, Protocol
-from uuid import UUID
+from functools import partial
+from typing import Any, Protocol, Unpack
 
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError
-from tenantguard.identity import claims as checks
 from tenantguard.identity import jws
 from tenantguard.identity.cache import Cache, weight
-from tenantguard.identity.encoding import frozen, load_object
-from tenantguard.identity.keys import ALGORITHMS, ASYMMETRIC, Key, static_keys
-from tenantguard.identity.tenants import ClaimPath, TenantType, as_tenant, claim_reader
-
-MOST_TOKEN_BYTES = 8 * 1024
-_MOST_LEEWAY = 600.0
+from tenantguard.identity.http import Http, is_safe
+from tenantguard.identity.issuers import AnyOf
+from tenantguard.identity.jwks import RemoteKeys, StaticKeys
+from tenantguard.identity.keys import ASYMMETRIC, algorithms_of, static_keys
+from tenantguard.identity.policy import Policy, PolicyOptions, policy_of
+from tenantguard.identity.tenants import TenantType
 
 
 class Verifier(Protocol):
@@ -35,17 +34,20 @@ class Verifier(Protocol):
 class TokenVerifier:
     """Verify JWTs: signature, issuer, audience, times, and the one company that each speaks for.
 
+    The keys are given, or fetched: from ``jwks_url``, or from where the discovery document of the one
+    ``issuer`` says when neither ``key`` nor ``jwks_url`` is given. See :class:`PolicyOptions` for what may
+    be said of claims: ``audience``, ``issuer``, ``tenant_claim``, ``tenant_type``, ``leeway`` and others.
+
     Args:
         key: a PEM text, a JWK, a JWKS document, a secret, or a list of these.
+        jwks_url: where the key set is, by https.
         algorithms: the algorithms that are accepted, all symmetric or all asymmetric.
-        audience: for whom tokens must be; without it, a token that names an audience is refused.
-        issuer: by whom tokens must be.
-        tenant_claim: where the company is: a name, a dotted path, or a function of the claims.
-        tenant_type: the type of the tenant column: ``str``, ``int`` or ``UUID``.
-        permissions_claim: where the permissions are; of several names, the first that a token has.
-        leeway: how many seconds the clocks of issuer and server may differ.
         typ: the type that a token's header has to name, such as ``"at+jwt"``.
         most_bytes: the longest token that is looked at.
+        keys_lifetime: how many seconds a fetched set lives when its answer does not say.
+        keys_stale: for how many seconds more it serves while the issuer is down.
+        keys_cooldown: how many seconds pass between two searches for unknown key ids.
+        http: how documents are fetched.
         cache: the verified tokens to keep; ``Cache(entries=0)`` keeps none.
         clock: the time in seconds; for tests.
 
@@ -61,53 +63,116 @@ class TokenVerifier:
         self,
         *,
         key: Any = None,
+        jwks_url: str | None = None,
         algorithms: Collection[str] = (),
-        audience: str | Collection[str] | None = None,
-        issuer: str | Collection[str] | None = None,
-        tenant_claim: ClaimPath = "company_id",
-        tenant_type: TenantType = str,
-        permissions_claim: str | Collection[str] = ("permissions", "scope", "scp"),
-        leeway: float = 0.0,
         typ: str | None = None,
-        most_bytes: int = MOST_TOKEN_BYTES,
+        most_bytes: int = jws.MOST_BYTES,
+        keys_lifetime: float = 600.0,
+        keys_stale: float = 3600.0,
+        keys_cooldown: float = 10.0,
+        http: Http | None = None,
         cache: Cache[Principal] | None = None,
         clock: Callable[[], float] = time.time,
+        **policy: Unpack[PolicyOptions],
     ) -> None:
         faults: list[str] = []
-        self._algorithms = _algorithms(algorithms, faults)
-        self._audiences = _names(audience, "audience", faults)
-        self._issuers = _names(issuer, "issuer", faults)
-        self._permissions = tuple(_names(permissions_claim, "permissions_claim", faults, tuple))
-        self._tenant_type = tenant_type
-        self._tenant_of = _reader(tenant_claim, faults)
-        self.leeway = leeway
+        self._algorithms = algorithms_of(algorithms, faults)
+        self._policy: Policy = policy_of(faults, **policy)
         self._typ = typ
         self._most_bytes = most_bytes
         self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
         self._clock = clock
-        if tenant_type not in (str, int, UUID):
-            faults.append("tenant_type is the type of the tenant column: str, int or UUID")
-        if isinstance(leeway, bool) or not 0 <= leeway <= _MOST_LEEWAY:
-            faults.append(f"leeway is a number of seconds, at most {_MOST_LEEWAY:.0f}")
-        self._keys: tuple[Key, ...] = self._static(key, faults)
+        self._changes = 0
+        remote = partial(RemoteKeys, lifetime=keys_lifetime, stale=keys_stale, cooldown=keys_cooldown)
+        self._keys = self._source(faults, key, jwks_url, http, remote)
         if faults:
             listed = "".join(f"\n  - {fault}" for fault in faults)
             raise ConfigurationError(f"TokenVerifier cannot be trusted, {len(faults)} fault(s):{listed}")
 
-    def _static(self, key: Any, faults: list[str]) -> tuple[Key, ...]:
-        if key is None:
-            faults.append("no key: give key=...")
-        elif self._algorithms:
+    def _source(
+        self,
+        faults: list[str],
+        key: Any,
+        url: str | None,
+        http: Http | None,
+        remote: Callable[..., RemoteKeys],
+    ) -> StaticKeys | RemoteKeys:
+        """Return where the keys come from, or add to the faults."""
+        issuers = sorted(issuer for issuer in self.issuers if "{" not in issuer)
+        if key is not None:
+            if url is not None:
+                faults.append("key and jwks_url are both given; say one")
+            return self._static(key, faults)
+        issuer = issuers[0] if url is None and len(issuers) == 1 else None
+        if url is None and issuer is None:
+            faults.append("no key: give key=..., jwks_url=..., or one issuer=... to discover it from")
+        elif not is_safe(url or issuer or ""):
+            faults.append(f"{url or issuer} is neither https nor on this machine")
+        if self._algorithms - ASYMMETRIC:
+            faults.append(
+                "a secret cannot be fetched: with jwks_url or discovery, accept asymmetric algorithms"
+            )
+        if faults:
+            return StaticKeys(())
+        fetch = (http or Http()).get
+        return remote(fetch, self._algorithms, url=url, issuer=issuer, dropped=self._forget)
+
+    def _static(self, key: Any, faults: list[str]) -> StaticKeys:
+        if self._algorithms:
             try:
-                return static_keys(key, self._algorithms)
+                return StaticKeys(static_keys(key, self._algorithms))
             except ConfigurationError as error:
                 faults.append(str(error))
-        return ()
+        return StaticKeys(())
+
+    @staticmethod
+    def any_of(*verifiers: TokenVerifier, cache: Cache[Principal] | None = None) -> AnyOf:
+        """Return a verifier that hands each token to the one of these whose issuer it names.
+
+        Args:
+            verifiers: each states its ``issuer`` and which companies it ``speaks_for``.
+            cache: the verified tokens of all of them to keep.
+
+        Raises:
+            ConfigurationError: one states too little, or two state the same issuer.
+
+        Example:
+            >>> secret = {"algorithms": ["HS256"], "audience": "api", "speaks_for": "every"}
+            >>> TokenVerifier.any_of(
+            ...     TokenVerifier(key="k" * 32, issuer="https://one.example", **secret),
+            ...     TokenVerifier(key="j" * 32, issuer="https://two.example", **secret),
+            ... ).issuers == {"https://one.example", "https://two.example"}
+            True
+        """
+        return AnyOf(verifiers, cache)
+
+    @property
+    def issuers(self) -> frozenset[str]:
+        """Give the issuers whose tokens are accepted."""
+        return self._policy.issuers
+
+    @property
+    def tenant_type(self) -> TenantType:
+        """Give the type of the tenant ids."""
+        return self._policy.tenant_type
+
+    @property
+    def leeway(self) -> float:
+        """Give the seconds that clocks may differ."""
+        return self._policy.leeway
 
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
         return self._cache.get
+
+    async def start(self) -> None:
+        """Fetch what has to be fetched now, so that the first request need not wait.
+
+        Raises:
+            ConfigurationError: it cannot be had.
+        """
+        await self._keys.start()
 
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for.
@@ -115,94 +180,48 @@ class TokenVerifier:
         Raises:
             TokenError: the token is refused.
         """
-        header = b"Bearer " + self._bytes(token)
+        header = b"Bearer " + jws.as_bytes(token, self._most_bytes)
         known = self._cache.get(header)
         if known is not None:
             return known
         signed = jws.read(token, typ=self._typ)
         if signed.algorithm not in self._algorithms:
             raise TokenError("the token is signed by an algorithm that is not accepted", reason="algorithm")
-        signed.verify(await self._find(signed))
-        claims = _claims(signed.payload)
-        until = self._check(claims)
-        principal = self._principal(claims)
-        self._cache.put(header, principal, until, weight(claims))
+        changes = self._changes
+        signed.verify(await self._keys.find(signed.kid))
+        claims = signed.claims()
+        until = self._policy.check(claims, self._clock())
+        principal = await self._policy.principal(claims)
+        if changes == self._changes:  # no key was dropped while a look-up was waited for
+            self._cache.put(header, principal, self._until(until), weight(claims))
         return principal
 
-    def _bytes(self, token: str) -> bytes:
-        if not isinstance(token, str) or not token.isascii():
-            raise TokenError("the token is not ASCII text", reason="malformed")
-        if len(token) > self._most_bytes:
-            raise TokenError(f"the token is longer than {self._most_bytes} bytes", reason="oversized")
-        return token.encode()
+    def _until(self, claimed: float | None) -> float:
+        """Return until when a principal may be served again without another look at its token."""
+        now = self._clock()
+        seconds = [self._keys.trusted_for()]
+        if self._policy.lookup is not None:
+            seconds.append(self._policy.lookup_seconds)
+        return min([now + one for one in seconds] + ([] if claimed is None else [claimed]))
 
-    async def _find(self, signed: jws.Signed) -> list[Key]:
-        """Return the keys that may have signed it: of its key id, or all where one of both sides has none."""
-        return [key for key in self._keys if signed.kid is None or key.kid is None or key.kid == signed.kid]
+    def share(self, cache: Cache[Principal]) -> None:
+        """Keep verified tokens in a cache that other verifiers use too; a token is never of two issuers."""
+        self._cache = cache
 
-    def _check(self, claims: Mapping[str, Any]) -> float:
-        """Return until when the claims hold."""
-        until = checks.check_times(claims, self._clock(), self.leeway)
-        checks.check_issuer(claims, self._issuers)
-        checks.check_audience(claims, self._audiences)
-        return until
+    def is_for(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether the claims, not verified yet, name an issuer of this verifier."""
+        return self._policy.is_of(claims)
 
-    def _principal(self, claims: Mapping[str, Any]) -> Principal:
-        return Principal(
-            subject=checks.subject_of(claims),
-            tenant=as_tenant(self._tenant_of(claims), self._tenant_type),
-            permissions=checks.permissions_of(claims, self._permissions),
-            claims=frozen(claims),
-        )
+    def faults_in_company(self) -> list[str]:
+        """List what this verifier leaves open that must be said where there are others beside it."""
+        missing = {"issuer": not self.issuers, "speaks_for": self._policy.speaks_for is None}
+        return [f"{self!r} does not state its {name}" for name, is_missing in missing.items() if is_missing]
+
+    def _forget(self) -> None:
+        """Verify every token again: a key that was trusted is trusted no more."""
+        self._changes += 1
+        self._cache.clear()
 
     def __repr__(self) -> str:
-        of = f" of {', '.join(sorted(self._issuers))}" if self._issuers else ""
+        of = f" of {', '.join(sorted(self.issuers))}" if self.issuers else ""
         return f"<TokenVerifier {', '.join(sorted(self._algorithms))}{of}>"
-
-
-def _claims(payload: bytes) -> dict[str, Any]:
-    try:
-        return load_object(payload)
-    except ValueError as error:
-        raise TokenError("the token's payload is not one strict JSON object", reason="malformed") from error
-
-
-def _algorithms(given: Collection[str], faults: list[str]) -> frozenset[str]:
-    if isinstance(given, str) or not all(isinstance(name, str) for name in given):
-        faults.append('algorithms is a list of names: algorithms=["RS256"]')
-        return frozenset()
-    named = frozenset(given)
-    if not named:
-        faults.append('no algorithm: say which are accepted, algorithms=["RS256"]')
-    if any(name.lower() == "none" for name in named):
-        faults.append('the algorithm "none" accepts what anybody wrote')
-    unknown = sorted(name for name in named - ALGORITHMS if name.lower() != "none")
-    if unknown:
-        faults.append(f"unknown algorithms {', '.join(unknown)}; known are {', '.join(sorted(ALGORITHMS))}")
-    if named & ASYMMETRIC and named - ASYMMETRIC:
-        faults.append("symmetric and asymmetric algorithms are mixed: a public key could pass for a secret")
-    return named & ALGORITHMS
-
-
-def _reader(path: ClaimPath, faults: list[str]) -> Callable[[Mapping[str, Any]], Any]:
-    try:
-        return claim_reader(path)
-    except ConfigurationError as error:
-        faults.append(str(error))
-        return claim_reader("company_id")
-
-
-def _names(
-    given: str | Collection[str] | None,
-    argument: str,
-    faults: list[str],
-    kind: Callable[[Collection[str]], Collection[str]] = frozenset,
-) -> Any:
-    """Return the names, one or several, as a set; what is empty or no text is a fault."""
-    if given is None:
-        return kind(())
-    names = [given] if isinstance(given, str) else list(given)
-    if not names or not all(isinstance(name, str) and name for name in names):
-        faults.append(f"{argument} is a text or a list of texts, none of them empty")
-        return kind(())
-    return kind(names)

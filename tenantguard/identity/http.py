@@ -1,0 +1,127 @@
+"""The network: the one module that knows httpx, with a limit on everything a server could do to us."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.identity.encoding import load_object
+
+try:
+    import httpx
+except ImportError:  # the extra "http" is not installed
+    httpx = None  # type: ignore[assignment]
+
+_MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})")
+
+
+class FetchError(Exception):
+    """Say why a document could not be had."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """Hold one JSON object that was fetched, and how many seconds the server lets us keep it."""
+
+    content: dict[str, Any]
+    max_age: float | None = None
+
+
+class Http:
+    """Fetch JSON objects: no redirect is followed, nothing is decompressed, nothing may be large or slow.
+
+    Args:
+        timeout: how many seconds one exchange may take in all.
+        most_bytes: how large an answer may be.
+        transport: another transport of httpx; for tests and for special networks.
+
+    Raises:
+        ConfigurationError: httpx is not installed.
+    """
+
+    def __init__(self, *, timeout: float = 5.0, most_bytes: int = 512 * 1024, transport: Any = None) -> None:
+        if httpx is None:
+            raise ConfigurationError("keys by URL need httpx: pip install 'tenantguard[http]'")
+        self._timeout = timeout
+        self._most_bytes = most_bytes
+        self._transport = transport
+        self._context = httpx.create_ssl_context()  # once: loading the authorities takes milliseconds
+
+    async def get(self, url: str) -> Document:
+        """Return the object at the URL.
+
+        Raises:
+            FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
+        """
+        return await self._exchange("GET", url)
+
+    async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
+        """Return the object that a form is answered with.
+
+        Raises:
+            FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
+        """
+        return await self._exchange("POST", url, data=form, auth=auth)
+
+    async def _exchange(self, method: str, url: str, **content: Any) -> Document:
+        if not is_safe(url):
+            raise FetchError("the URL is neither https nor on this machine")
+        try:
+            async with asyncio.timeout(self._timeout), self._client() as client:
+                headers = {"accept": "application/json", "accept-encoding": "identity"}
+                async with client.stream(method, url, headers=headers, **content) as response:
+                    return Document(load_object(await self._body(response)), _max_age(response.headers))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
+            raise FetchError(f"the server does not answer: {type(error).__name__}") from error
+        except ValueError as error:
+            raise FetchError("the server answers with what is not one JSON object") from error
+
+    def _client(self) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            verify=self._context,
+            transport=self._transport,
+            timeout=self._timeout,
+            follow_redirects=False,
+        )
+
+    async def _body(self, response: httpx.Response) -> bytes:
+        if response.status_code != 200:
+            raise FetchError(f"the server answers with status {response.status_code}")
+        if response.headers.get("content-encoding", "identity") != "identity":
+            raise FetchError("the server compresses what was asked for uncompressed")
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) > self._most_bytes:
+                raise FetchError(f"the server answers with more than {self._most_bytes} bytes")
+        return bytes(body)
+
+
+def is_safe(url: str) -> bool:
+    """Tell whether a URL is https, or http on this machine, and carries no password."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return False
+    if not host or parts.username is not None or parts.password is not None:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _max_age(headers: Mapping[str, str]) -> float | None:
+    found = _MAX_AGE.search(headers.get("cache-control", "").lower())
+    return float(found[1]) if found else None

@@ -1,0 +1,187 @@
+"""The policy: what the application expects of verified claims, and the principal that it makes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypedDict, Unpack
+from uuid import UUID
+
+from tenantguard.context import Principal
+from tenantguard.errors import ConfigurationError, TenantId, TokenError
+from tenantguard.identity import claims as checks
+from tenantguard.identity.encoding import frozen
+from tenantguard.identity.tenants import ClaimPath, Reader, TenantType, as_tenant, as_tenants, claim_reader
+
+SpeaksFor = Literal["every"] | Collection[TenantId] | Callable[[TenantId], bool]
+Lookup = Callable[[str], Awaitable[Iterable[TenantId]]]
+_MOST_LEEWAY = 600.0
+_PERMISSIONS = ("permissions", "scope", "scp")
+
+
+class PolicyOptions(TypedDict, total=False):
+    """What both verifiers take.
+
+    Attributes:
+        audience: for whom tokens must be; without it, a token that names an audience is refused.
+        issuer: by whom tokens must be; ``{claim}`` in it stands for that claim of the same token.
+        tenant_claim: where the company is (``"company_id"``): a name, a dotted path, a sequence of names, or
+            a function of the claims.
+        tenants_claim: where a list of companies is, of which a request names one; instead of tenant_claim.
+        tenant_lookup: for tokens that name no company: an async function from the subject to its companies.
+        lookup_seconds: how long an answer of the lookup holds; 60 by default.
+        tenant_type: the type of the tenant column: ``str``, ``int`` or ``UUID``.
+        speaks_for: which companies this issuer may speak for: a collection, a function, or ``"every"``.
+        subject_claim: where the subject is; ``"sub"`` by default.
+        permissions_claim: where the permissions are; of several, the first that a token has.
+        require: further claims, each with the value, or the collection of values, that it must have.
+        leeway: how many seconds the clocks of issuer and server may differ.
+    """
+
+    audience: str | Collection[str] | None
+    issuer: str | Collection[str] | None
+    tenant_claim: ClaimPath
+    tenants_claim: ClaimPath | None
+    tenant_lookup: Lookup | None
+    lookup_seconds: float
+    tenant_type: TenantType
+    speaks_for: SpeaksFor | None
+    subject_claim: str
+    permissions_claim: ClaimPath | tuple[ClaimPath, ...]
+    require: Mapping[str, object]
+    leeway: float
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Hold what is expected of claims; made by :func:`policy_of`."""
+
+    audiences: frozenset[str]
+    issuers: frozenset[str]
+    tenant_of: Reader
+    several: bool
+    lookup: Lookup | None
+    lookup_seconds: float
+    tenant_type: TenantType
+    speaks_for: SpeaksFor | None
+    subject_claim: str
+    permissions: tuple[Reader, ...]
+    require: Mapping[str, frozenset[object]]
+    leeway: float
+
+    def check(self, claims: Mapping[str, Any], now: float, *, must_expire: bool = True) -> float | None:
+        """Return until when the claims hold, the leeway included; ``None`` where they say no end.
+
+        Raises:
+            TokenError: they are not what is expected.
+        """
+        until = checks.check_times(claims, now, self.leeway, must_expire=must_expire)
+        checks.check_issuer(claims, self.issuers)
+        checks.check_audience(claims, self.audiences)
+        checks.check_required(claims, self.require)
+        return until
+
+    def is_of(self, claims: Mapping[str, Any]) -> bool:
+        """Tell whether the claims name one of the issuers."""
+        try:
+            checks.check_issuer(claims, self.issuers)
+        except TokenError:
+            return False
+        return bool(self.issuers)
+
+    async def principal(self, claims: Mapping[str, Any]) -> Principal:
+        """Return who the claims speak for.
+
+        Raises:
+            TokenError: the subject, the company or the permissions are missing or malformed, or the issuer
+                may not speak for the company.
+        """
+        subject = checks.subject_of(claims, self.subject_claim)
+        tenants = await self._tenants(subject, claims)
+        if not all(map(self._may_speak_for, tenants)):
+            raise TokenError(
+                "the token's issuer may not speak for the company that it names", reason="issuer_tenant"
+            )
+        return Principal(
+            subject=subject,
+            tenant=tenants[0] if len(tenants) == 1 else None,
+            tenants=tenants if self.several else (),
+            permissions=checks.permissions_of(claims, self.permissions),
+            claims=frozen(dict(claims)),
+        )
+
+    async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
+        if self.lookup is not None:
+            return as_tenants(list(await self.lookup(subject)), self.tenant_type)
+        named = self.tenant_of(claims)
+        return as_tenants(named, self.tenant_type) if self.several else (as_tenant(named, self.tenant_type),)
+
+    def _may_speak_for(self, tenant: TenantId) -> bool:
+        if self.speaks_for is None or self.speaks_for == "every":
+            return True
+        return bool(self.speaks_for(tenant) if callable(self.speaks_for) else tenant in self.speaks_for)
+
+
+def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
+    """Return the policy that the options state, and add to the faults what would not be safe."""
+    kind = options.get("tenant_type", str)
+    if kind not in (str, int, UUID):
+        faults.append("tenant_type is the type of the tenant column: str, int or UUID")
+    several = options.get("tenants_claim") is not None or options.get("tenant_lookup") is not None
+    return Policy(
+        audiences=_names(options.get("audience"), "audience", faults),
+        issuers=_names(options.get("issuer"), "issuer", faults),
+        tenant_of=_reader(options.get("tenants_claim") or options.get("tenant_claim", "company_id"), faults),
+        several=several,
+        lookup=options.get("tenant_lookup"),
+        lookup_seconds=_seconds(options.get("lookup_seconds", 60.0), "lookup_seconds", 3600.0, faults),
+        tenant_type=kind,
+        speaks_for=_speaks_for(options.get("speaks_for"), kind, faults),
+        subject_claim=options.get("subject_claim", "sub"),
+        permissions=_permissions(options.get("permissions_claim", _PERMISSIONS), faults),
+        require={name: _values(value) for name, value in options.get("require", {}).items()},
+        leeway=_seconds(options.get("leeway", 0.0), "leeway", _MOST_LEEWAY, faults),
+    )
+
+
+def _permissions(given: ClaimPath | tuple[ClaimPath, ...], faults: list[str]) -> tuple[Reader, ...]:
+    paths = given if isinstance(given, tuple) else (given,)
+    return tuple(_reader(path, faults) for path in paths)
+
+
+def _values(value: object) -> frozenset[object]:
+    return frozenset(value) if isinstance(value, set | frozenset | list | tuple) else frozenset({value})
+
+
+def _speaks_for(given: SpeaksFor | None, kind: type, faults: list[str]) -> SpeaksFor | None:
+    if given is None or given == "every" or callable(given):
+        return given
+    if isinstance(given, str) or not given or not all(type(tenant) is kind for tenant in given):
+        faults.append(f'speaks_for is a collection of {kind.__name__}, a function, or "every"')
+        return frozenset()
+    return frozenset(given)
+
+
+def _reader(path: ClaimPath, faults: list[str]) -> Reader:
+    try:
+        return claim_reader(path)
+    except ConfigurationError as error:
+        faults.append(str(error))
+        return claim_reader("company_id")
+
+
+def _seconds(given: float, argument: str, most: float, faults: list[str]) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= most:
+        faults.append(f"{argument} is a number of seconds, at most {most:.0f}")
+        return 0.0
+    return given
+
+
+def _names(given: str | Collection[str] | None, argument: str, faults: list[str]) -> frozenset[str]:
+    if given is None:
+        return frozenset()
+    names = [given] if isinstance(given, str) else list(given)
+    if not names or not all(isinstance(name, str) and name for name in names):
+        faults.append(f"{argument} is a text or a list of texts, none of them empty")
+        return frozenset()
+    return frozenset(names)

@@ -91,7 +91,7 @@ def token_fault(tokens: list[Lexeme], at: int, token: Lexeme, which: str) -> str
 def _symbol_fault(token: Lexeme, after: Lexeme | None, which: str) -> str | None:
     if token.text == ";":
         return "it holds a semicolon"
-    if token.text == "\\" and (after is None or not after.text.startswith(":")):
+    if token.text == "\\":
         return "it holds a backslash outside of a string"
     if token.text == ":" and which != POSTGRESQL:
         return "it holds a colon that begins no parameter"

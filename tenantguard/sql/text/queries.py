@@ -14,7 +14,7 @@ from tenantguard.sql.text.expressions import (
 )
 from tenantguard.sql.text.frames import Frame, Source, Span, derive
 from tenantguard.sql.text.functions import function_fault
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, ascii_lower, unquoted, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, words
 from tenantguard.sql.text.names import Piece, refusal
 from tenantguard.tenancy import Placement
 
@@ -35,8 +35,8 @@ _LOCKS = words("UPDATE SHARE NO KEY OF NOWAIT SKIP LOCKED WAIT IN MODE")
 class Queries(Expressions):
     """Read queries and put the predicates in."""
 
+    sql: str
     cte_names: set[str]
-    frames: list[Frame]  # of the outermost query, one for each part of its set operations
 
     def query(self, env: Environment) -> list[Frame]:
         """Read a query with its WITH; return the frame of each of its parts."""
@@ -170,7 +170,7 @@ class Queries(Expressions):
             elif not distinct:
                 self.at += 1
         if not (self.sees("FROM") and self.which == POSTGRESQL):
-            frame.items = self.items(env)
+            frame.items = self.items(env, named=True)
         if self.sees("INTO"):
             raise refusal("it holds SELECT INTO, which writes a table, a file or a variable")
         if self.took("FROM"):
@@ -190,12 +190,29 @@ class Queries(Expressions):
             raise self.unexpected("( was expected")
         self.group(env)
 
-    def items(self, env: Environment) -> list[Span]:
+    def items(self, env: Environment, *, named: bool = False) -> list[Span]:
         """Read expressions with commas between them; return each."""
-        found = [self.expression(env, commas=False)]
-        while self.took(","):
+        found: list[Span] = []
+        while not found or self.took(","):
+            before = len(self.edits)
             found.append(self.expression(env, commas=False))
+            if named and len(self.edits) > before:
+                self._keep_name(found[-1])
         return found
+
+    def _keep_name(self, item: Span) -> None:
+        """Give a column that was changed inside the name it had, where the database takes it from the text."""
+        tokens = self.tokens[item[0] : item[1]]
+        if self.which == POSTGRESQL or _is_named(tokens):
+            return
+        text, end = "", tokens[0].start
+        for token in tokens:
+            if token.kind == "parameter" and self.which == MYSQL:
+                return  # the driver puts the value in, and the name has it
+            text += self.sql[end : token.start] + ("?" if token.kind == "parameter" else token.text)
+            end = token.end
+        if len(text) < _LONGEST_NAME:
+            self.put(end, f" AS {self.names.quote(text)}")
 
     def where(self, env: Environment) -> Span | None:
         """Read a WHERE, if there is one; return its condition."""
@@ -384,7 +401,7 @@ class Queries(Expressions):
         """Refuse a name that stands twice in one FROM: a predicate must mean one table."""
         if word is None:
             return
-        name = ascii_lower(unquoted(word.text))
+        name = self.names.fold(word)
         if name in frame.names:
             raise refusal(f"the name {name!r} stands for two tables in one FROM; give each an alias")
         frame.names.add(name)
@@ -486,4 +503,17 @@ class Queries(Expressions):
         self.put(self.end(source.span[1]), " WHERE ", *predicate, ")", *alias)
 
 
+_LONGEST_NAME = 250
 _AFTER_WITH = ("SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "VALUES", "TABLE", "REPLACE")
+_ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
+_OPERATORS = words(
+    "AND OR XOR NOT LIKE GLOB REGEXP RLIKE MATCH IN IS BETWEEN DIV MOD ESCAPE COLLATE THEN ELSE FROM"
+)
+
+
+def _is_named(tokens: list[Lexeme]) -> bool:
+    """Tell whether a column of a SELECT has an alias."""
+    if len(tokens) < 2 or tokens[-1].kind not in ("word", "quoted", "string") or tokens[-1].upper in _ENDINGS:
+        return False
+    before = tokens[-2]
+    return before.text == ")" or not (before.kind == "symbol" or before.upper in _OPERATORS)

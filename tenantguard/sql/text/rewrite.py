@@ -123,7 +123,7 @@ def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schem
     _refuse_ours(tokens)
     placing = _Placing(sql, tokens, style)
     names = Names(tenancy, which, default_schema)
-    reader = Statements(tokens, names, placing.known)
+    reader = Statements(sql, tokens, names, placing.known)
     try:
         reader.statement()
     except RecursionError:
@@ -151,6 +151,10 @@ def _refuse_ours(tokens: list[Lexeme]) -> None:
             raise refusal(
                 f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"
             )
+
+
+# what stands for values in the text that the second reader gets
+_STANDING: Mapping[str, str] = {"string": "'s'", "parameter": "'p'"}
 
 
 class _Placing:
@@ -215,10 +219,10 @@ class _Placing:
             if isinstance(piece, Tenant):
                 written.append(f"'{MARK}'")
             elif isinstance(piece, Lexeme):
-                written.append({"string": "'s'", "parameter": "'p'"}.get(piece.kind, piece.text))
+                written.append(_STANDING.get(piece.kind) or piece.text.replace("\\", ""))
             else:
                 written.append(piece)
-        return " ".join(part for part in written if part != "\\")
+        return " ".join(written)
 
     def result(self, reader: Statements) -> Rewritten:
         """Return the rewritten text with what belongs to it."""

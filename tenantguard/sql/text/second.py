@@ -34,7 +34,7 @@ def agree(text: str, which: str, mentioned: Iterable[str], guarded: Iterable[str
         RawSQLError: the two readers differ.
     """
     tree = _parsed(text, which)
-    tables = [table for table in tree.find_all(exp.Table) if isinstance(table.this, exp.Identifier)]
+    tables = [table for table in tree.find_all(exp.Table) if _stands(table)]
     found = Counter(ascii_lower(table.name) for table in tables)
     if found != Counter(ascii_lower(name) for name in mentioned):
         raise refusal("two readers find different tables in it")
@@ -63,6 +63,11 @@ def _parsed(text: str, which: str) -> exp.Expr:
     if tree.find(*_FORBIDDEN) is not None:
         raise refusal("it holds a form that changes more than rows")
     return tree
+
+
+def _stands(table: exp.Table) -> bool:
+    """Tell whether a name stands for a table: not a function in a FROM, nor a name in FOR UPDATE OF."""
+    return isinstance(table.this, exp.Identifier) and not isinstance(table.parent, exp.Lock)
 
 
 def _predicated(table: exp.Table) -> bool:

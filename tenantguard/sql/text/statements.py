@@ -50,8 +50,11 @@ class Statements(Queries):
         tables: the tables it names.
     """
 
-    def __init__(self, tokens: list[Lexeme], names: Names, parameters: dict[int, str | int]) -> None:
+    def __init__(
+        self, sql: str, tokens: list[Lexeme], names: Names, parameters: dict[int, str | int]
+    ) -> None:
         super().__init__(tokens, names)
+        self.sql = sql
         self.parameters = parameters
         self.verbs: list[str] = []
         self.checks: list[Check] = []
@@ -352,7 +355,11 @@ class Statements(Queries):
         """Return a literal or a parameter; a harmless cast around it does not count."""
         begun, end = span
         tokens = self.tokens
-        if end - begun >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].name in _HARMLESS_CASTS:
+        if (
+            end - begun >= 3
+            and tokens[end - 2].text in ("::", "\\:\\:")
+            and tokens[end - 1].name in _HARMLESS_CASTS
+        ):
             return self._value((begun, end - 2))
         if end - begun >= 3 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
             return self._value((begun + 1, end - 1))
@@ -474,7 +481,7 @@ class Statements(Queries):
             self._many(env, frame, "update")
         else:
             target = self._target("update")
-            frame.sources, frame.names, frame.width = [target], {ascii_lower(unquoted(target.qualifier))}, 1
+            frame.sources, frame.names, frame.width = [target], {target.name}, 1
         self.expect("SET")
         assignments = self._assignments(env)
         self._assigned(assignments, frame)
@@ -549,7 +556,7 @@ class Statements(Queries):
             values = [mine.get(ours) for ours, _ in pairs]
             known = tuple(value for value in values if value is not None)
             if known and len(known) != len(pairs):
-                raise refusal(f"an UPDATE sets half of a key of {full_name(parent)}; set all of its columns")
+                raise refusal(f"half of a key of {full_name(parent)} is set; set all of its columns")
             if known:
                 self._note_key(placement, parent, pairs, "update", [known])
 
@@ -580,7 +587,7 @@ class Statements(Queries):
         else:
             self.expect("FROM")
             target = self._target("delete")
-            frame.sources, frame.names, frame.width = [target], {ascii_lower(unquoted(target.qualifier))}, 1
+            frame.sources, frame.names, frame.width = [target], {target.name}, 1
             if self.which == POSTGRESQL and self.took("USING"):
                 self._beside(env, frame)
         self._changed(env, frame)

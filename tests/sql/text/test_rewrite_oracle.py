@@ -1,0 +1,94 @@
+"""SQL text, rewritten, does on a database of two companies what it does on a database of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, text
+
+from tenantguard.sql.text import rewrite
+from tests.servers import Backend, Database
+from tests.sql.text.statements import READS, WRITES
+from tests.sql.text.world import MINE, THEIRS, belongs, fill, tenancy
+
+BACKENDS: tuple[Backend, ...] = ("sqlite", "postgresql", "mariadb")
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def worlds(
+    request: pytest.FixtureRequest, make_database: Callable[[Backend, str], Database]
+) -> Iterator[tuple[Engine, Engine]]:
+    """Give an engine on two companies' rows, and one on the slice."""
+    whole, slice_ = make_database(request.param, "text_whole"), make_database(request.param, "text_slice")
+    pair = whole.create_engine(), slice_.create_engine()
+    fill(pair[0], MINE, THEIRS)
+    fill(pair[1], MINE)
+    yield pair
+    whole.close()
+    slice_.close()
+
+
+def _only(backends: str, engine: Engine) -> None:
+    if backends and engine.dialect.name not in backends.split():
+        pytest.skip(f"a form of {backends}")
+
+
+def _rewritten(engine: Engine, sql: str) -> Any:
+    return rewrite(
+        sql,
+        tenancy=tenancy,
+        dialect=engine.dialect.name,
+        style="named",
+        default_schema=engine.dialect.default_schema_name,
+    )
+
+
+@pytest.mark.parametrize(("backends", "sql"), READS)
+def test_a_query_returns_what_the_slice_returns(
+    worlds: tuple[Engine, Engine], backends: str, sql: str
+) -> None:
+    """The rows are those of a database that holds nothing but the tenant's rows and the shared ones."""
+    whole, slice_ = worlds
+    _only(backends, whole)
+    rewritten = _rewritten(whole, sql)
+    parameters = {"low": 2, "state": "open"}
+    with whole.connect() as connection, slice_.connect() as alone:
+        found = connection.execute(text(rewritten.text), rewritten.bind(parameters, MINE))
+        expected = alone.execute(text(sql), parameters)
+        assert list(found.keys()) == list(expected.keys())
+        assert Counter(map(repr, found)) == Counter(map(repr, expected))
+
+
+@pytest.mark.parametrize(("backends", "sql", "alone_sql"), WRITES)
+def test_a_write_does_what_it_does_in_the_slice(
+    worlds: tuple[Engine, Engine], backends: str, sql: str, alone_sql: str | None
+) -> None:
+    """The tenant's rows are afterwards those of the slice, and the other tenant's are untouched."""
+    whole, slice_ = worlds
+    _only(backends, whole)
+    rewritten = _rewritten(whole, sql)
+    parameters = {"low": 2, "state": "open", "mine": MINE, "call": 2}
+    with _undone(whole) as connection, _undone(slice_) as alone:
+        theirs = belongs(connection, THEIRS)
+        found = connection.execute(text(rewritten.text), rewritten.bind(parameters, MINE))
+        expected = alone.execute(text(alone_sql or sql), parameters)
+        if expected.returns_rows:
+            assert Counter(map(repr, found)) == Counter(map(repr, expected))
+        else:
+            assert found.rowcount == expected.rowcount
+        assert belongs(connection, MINE) == belongs(alone, MINE)
+        assert belongs(connection, THEIRS) == theirs
+
+
+@contextmanager
+def _undone(engine: Engine) -> Iterator[Connection]:
+    """Yield a connection in a transaction that is rolled back."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")  # the driver does not begin one before WITH ... UPDATE
+        yield connection
+        connection.rollback()

@@ -96,7 +96,7 @@ class RemoteKeys:
         """
         await self._ready()
         found = self._of(kid)
-        if not found and self._flight is not None and not self._flight.done():
+        if not found and self._is_flying():
             await self._renew()
             found = self._of(kid)
         if not found and self._clock() >= self._searched + self._cooldown:
@@ -123,7 +123,7 @@ class RemoteKeys:
                 self._start_flight()
             return
         usable = bool(self._keys) and now < self._ends + self._stale
-        if rested or (not usable and self._flight is not None):
+        if rested or (not usable and self._is_flying()):
             await self._renew()
             usable = bool(self._keys) and self._clock() < self._ends + self._stale
         if not usable:
@@ -137,6 +137,9 @@ class RemoteKeys:
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._fly())
         return self._flight
+
+    def _is_flying(self) -> bool:
+        return self._flight is not None and not self._flight.done()
 
     async def _fly(self) -> bool:
         try:

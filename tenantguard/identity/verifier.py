@@ -104,14 +104,7 @@ class TokenVerifier:
                 faults.append("key and jwks_url are both given; say one")
             return self._static(key, faults)
         issuer = issuers[0] if url is None and len(issuers) == 1 else None
-        if url is None and issuer is None:
-            faults.append("no key: give key=..., jwks_url=..., or one issuer=... to discover it from")
-        elif not is_safe(url or issuer or ""):
-            faults.append(f"{url or issuer} is neither https nor on this machine")
-        if self._algorithms - ASYMMETRIC:
-            faults.append(
-                "a secret cannot be fetched: with jwks_url or discovery, accept asymmetric algorithms"
-            )
+        faults += _place_faults(url or issuer, self._algorithms)
         if faults:
             return StaticKeys(())
         fetch = (http or Http()).get
@@ -225,3 +218,12 @@ class TokenVerifier:
     def __repr__(self) -> str:
         of = f" of {', '.join(sorted(self.issuers))}" if self.issuers else ""
         return f"<TokenVerifier {', '.join(sorted(self._algorithms))}{of}>"
+
+
+def _place_faults(place: str | None, algorithms: frozenset[str]) -> list[str]:
+    if place is None:
+        return ["no key: give key=..., jwks_url=..., or one issuer=... to discover it from"]
+    found = [] if is_safe(place) else [f"{place} is neither https nor on this machine"]
+    if algorithms - ASYMMETRIC:
+        found.append("a secret cannot be fetched: with jwks_url or discovery, accept asymmetric algorithms")
+    return found

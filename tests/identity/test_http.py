@@ -1,0 +1,159 @@
+"""Fetching: a limit on everything that a server could do to us."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from tenantguard import ConfigurationError
+from tenantguard.identity import http
+from tenantguard.identity.http import FetchError, Http, is_safe
+
+Writer = asyncio.StreamWriter
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[Writer], Awaitable[None]]) -> AsyncIterator[str]:
+    """Yield the URL of a server that reads one request and then does as the test says."""
+
+    async def handle(reader: asyncio.StreamReader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        try:
+            await answer(writer)
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+
+
+def saying(body: bytes, *headers: str, status: str = "200 OK") -> Callable[[Writer], Awaitable[None]]:
+    """Return a server's behaviour: one answer."""
+
+    async def answer(writer: Writer) -> None:
+        lines = [f"HTTP/1.1 {status}", f"content-length: {len(body)}", "connection: close", *headers]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + body)
+        await writer.drain()
+
+    return answer
+
+
+async def test_an_object_is_fetched_with_its_age() -> None:
+    """As the server says it."""
+    async with serving(saying(b'{"keys": []}', "cache-control: public, max-age=120")) as url:
+        document = await Http().get(url)
+    assert (document.content, document.max_age) == ({"keys": []}, 120.0)
+
+
+REFUSED = {
+    "html": saying(b"<html>", "content-type: text/html"),
+    "nothing": saying(b""),
+    "a list": saying(b"[]"),
+    "a member twice": saying(b'{"keys": [], "keys": []}'),
+    "not found": saying(b"{}", status="404 Not Found"),
+    "an error": saying(b"{}", status="500 Oops"),
+    "no content": saying(b"", status="204 No Content"),
+    "a redirect": saying(b"{}", "location: https://evil.example/keys", status="302 Found"),
+    "a compressed answer": saying(gzip.compress(b"{}"), "content-encoding: gzip"),
+    "ten megabytes": saying(b'{"a": "' + b"x" * 10_000_000 + b'"}'),
+    "a bomb": saying(b"[" * 400_000),
+}
+
+
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
+async def test_what_is_no_small_json_object_is_refused(answer: Callable[[Writer], Awaitable[None]]) -> None:
+    """By one error."""
+    async with serving(answer) as url:
+        with pytest.raises(FetchError):
+            await Http().get(url)
+
+
+async def test_an_endless_answer_is_cut_off() -> None:
+    """At the limit, whatever length it announces."""
+
+    async def answer(writer: Writer) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        while True:
+            writer.write(b" " * 65536)
+            await writer.drain()
+
+    async with serving(answer) as url:
+        with pytest.raises(FetchError, match="more than"):
+            await Http().get(url)
+
+
+async def test_a_server_that_hangs_is_given_up() -> None:
+    """After the time for the whole exchange, not for each byte."""
+    gone = asyncio.Event()
+
+    async def answer(writer: Writer) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        await gone.wait()
+
+    async with serving(answer) as url:
+        with pytest.raises(FetchError, match="does not answer"):
+            await Http(timeout=0.05).get(url)
+        gone.set()
+
+
+async def test_a_server_that_is_not_there_is_one_error() -> None:
+    """As any other."""
+    async with serving(saying(b"{}")) as url:
+        pass
+    with pytest.raises(FetchError, match="does not answer"):
+        await Http().get(url)
+
+
+SAFE = [
+    "https://idp.example/keys",
+    "http://localhost:8080/x",
+    "http://127.0.0.1/",
+    "http://[::1]:1/",
+    "http://127.9.9.9/",
+]
+UNSAFE = [
+    "http://idp.example/keys",
+    "http://localhost.evil.example/",
+    "http://127.0.0.1.evil.example/",
+    "http://0.0.0.0/",
+    "http://169.254.169.254/",
+    "http://[::]/",
+    "file:///etc/passwd",
+    "ftp://idp.example/",
+    "https://",
+    "https:///keys",
+    "//idp.example/keys",
+    "idp.example/keys",
+    "https://user:secret@idp.example/",
+    "https://idp.example:notaport/",
+    "http://[::1/",
+    "",
+]
+
+
+@pytest.mark.parametrize("url", SAFE)
+def test_https_and_this_machine_are_safe(url: str) -> None:
+    """Nothing else is."""
+    assert is_safe(url)
+
+
+@pytest.mark.parametrize("url", UNSAFE)
+async def test_another_url_is_not_followed(url: str) -> None:
+    """Neither checked at the start nor asked for at run time."""
+    assert not is_safe(url)
+    with pytest.raises(FetchError):
+        await Http().get(url)
+
+
+def test_a_missing_httpx_is_one_plain_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That names what to install."""
+    monkeypatch.setattr(http, "httpx", None)
+    with pytest.raises(ConfigurationError, match=r"tenantguard\[http\]"):
+        Http()

@@ -401,7 +401,15 @@ def set_of_tenants_inserts_third(lab: Lab) -> Any:
 def _guards_parameter(lab: Lab) -> list[str]:
     """Return the names of the parameters that a statement has beside the user's own."""
     compiled = select(lab.owned.table).compile(lab.engine)
-    return [*compiled.params, "tenant", "tenant_1", "tg_tenant", "tenantguard", "tg_tenant_1", f"{lab.owned.tenant.key}_1"]
+    return [
+        *compiled.params,
+        "tenant",
+        "tenant_1",
+        "tg_tenant",
+        "tenantguard",
+        "tg_tenant_1",
+        f"{lab.owned.tenant.key}_1",
+    ]
 
 
 @attack("context")

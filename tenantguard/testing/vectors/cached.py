@@ -6,7 +6,17 @@ import copy
 import pickle
 from typing import Any
 
-from sqlalchemy import bindparam, create_mock_engine, delete, func, insert, lambda_stmt, literal, select, update
+from sqlalchemy import (
+    bindparam,
+    create_mock_engine,
+    delete,
+    func,
+    insert,
+    lambda_stmt,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.ext import baked
 from sqlalchemy.orm import Query, defaultload, joinedload, with_loader_criteria
 
@@ -268,7 +278,9 @@ def loader_option_reused(lab: Lab) -> Any:
     """Use a cached loader option in a bypass and then under a tenant."""
     p = lab.pair
     lab.arrange(update(p.child.table).where(p.child.match(p.child.b[0])).values(p.to(p.parent.a[0])))
-    statement = select(p.parent.cls).options(joinedload(p.parent.cls.children), defaultload(p.parent.cls.children))
+    statement = select(p.parent.cls).options(
+        joinedload(p.parent.cls.children), defaultload(p.parent.cls.children)
+    )
     with lab.lifted():
         lab.orm(statement)
     return lab.orm(statement)

@@ -36,7 +36,9 @@ def fresh_database(url: str | URL) -> Iterator[URL]:
             yield url.set(database=str(Path(folder) / f"{name}.db"), query={})
         return
     if url.get_backend_name() not in _SYNC:
-        raise ConfigurationError(f"no copy can be made on {url.get_backend_name()}; use SQLite, PostgreSQL or MariaDB")
+        raise ConfigurationError(
+            f"no copy can be made on {url.get_backend_name()}; use SQLite, PostgreSQL or MariaDB"
+        )
     server = create_engine(sync_url(url), isolation_level="AUTOCOMMIT")
     quoted = server.dialect.identifier_preparer.quote_identifier(name)
     force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""

@@ -123,7 +123,8 @@ def fk_insert_expression(lab: Lab) -> Any:
 def _expressions(pair: Any) -> dict[str, Any]:
     chosen = pair.to(pair.parent.b[0])
     return {
-        key: case((true(), literal(value, pair.child.c[key].type)), else_=None) for key, value in chosen.items()
+        key: case((true(), literal(value, pair.child.c[key].type)), else_=None)
+        for key, value in chosen.items()
     }
 
 
@@ -296,7 +297,9 @@ def through_insert_from_select(lab: Lab) -> Any:
 def through_move_out(lab: Lab) -> Any:
     """Move one's own row without a tenant column to the victim's parent."""
     part = lab.part
-    lab.write(update(part.child.table).where(part.child.match(part.child.a[0])).values(part.to(part.parent.b[0])))
+    lab.write(
+        update(part.child.table).where(part.child.match(part.child.a[0])).values(part.to(part.parent.b[0]))
+    )
 
 
 @attack("writes")
@@ -314,7 +317,9 @@ def through_move_out_object(lab: Lab) -> Any:
 def through_move_in(lab: Lab) -> Any:
     """Move the victim's row without a tenant column to one's own parent."""
     part = lab.part
-    lab.write(update(part.child.table).where(part.child.match(part.child.b[0])).values(part.to(part.parent.a[0])))
+    lab.write(
+        update(part.child.table).where(part.child.match(part.child.b[0])).values(part.to(part.parent.a[0]))
+    )
 
 
 @attack("writes")
@@ -347,7 +352,9 @@ def grandchild_flush(lab: Lab) -> Any:
 def grandchild_move(lab: Lab) -> Any:
     """Move one's own grandchild below the victim's child."""
     deep = lab.deep
-    lab.write(update(deep.child.table).where(deep.child.match(deep.child.a[0])).values(deep.to(deep.parent.b[0])))
+    lab.write(
+        update(deep.child.table).where(deep.child.match(deep.child.a[0])).values(deep.to(deep.parent.b[0]))
+    )
 
 
 @attack("writes")
@@ -384,7 +391,9 @@ def association_insert_many(lab: Lab) -> Any:
 def association_update(lab: Lab) -> Any:
     """Move an association row of one's own to the victim's right side."""
     b = lab.bridge
-    lab.write(update(b.table.table).where(b.table.match(b.table.a[0])).values(b.right.to(b.right.parent.b[0])))
+    lab.write(
+        update(b.table.table).where(b.table.match(b.table.a[0])).values(b.right.to(b.right.parent.b[0]))
+    )
 
 
 @attack("writes")

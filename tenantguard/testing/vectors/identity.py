@@ -121,8 +121,10 @@ def own_child_meets_held_parent(lab: Lab) -> Any:
 @attack("identity map")
 def switch_then_refresh(lab: Lab) -> Any:
     """Refresh an object of the victim's turn."""
-    session = lab.session()
+    session = lab.session(expire_on_commit=False)
     held = _used_by_victim(lab, session)
+    with lab.victim():
+        session.commit()
     lab.arrange(update(lab.owned.table).values(lab.owned.set(text="globex, later")))
     _quietly(lambda: session.refresh(held))
     return getattr(held, lab.owned.text.key) == "globex, later" and held
@@ -292,7 +294,11 @@ def _own_parent(lab: Lab) -> Any:
     """Return a class of the application's own that has a relationship; the kit's own cannot be pickled."""
     for mapper in lab.mappers:
         owned = lab.tenancy.of(mapper.local_table).kind == "owned" and mapper.inherits is None
-        if owned and mapper.local_table in lab.shapes and any(r.lazy == "select" for r in mapper.relationships):
+        if (
+            owned
+            and mapper.local_table in lab.shapes
+            and any(r.lazy == "select" for r in mapper.relationships)
+        ):
             return mapper
     return lab.only("a schema whose owned classes have relationships")
 

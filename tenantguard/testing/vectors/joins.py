@@ -145,7 +145,9 @@ def on_clause_subquery(lab: Lab) -> Any:
     o, s = lab.owned, lab.shared
     other = s.table.alias()
     there = exists().where(o.match(o.b[0]))
-    got = lab.rows(select(s.pk).select_from(s.table.join(other, and_(s.match(s.a[0]), s.match(s.a[0], other), there))))
+    got = lab.rows(
+        select(s.pk).select_from(s.table.join(other, and_(s.match(s.a[0]), s.match(s.a[0], other), there)))
+    )
     return lab.told(len(got), 0)
 
 
@@ -190,7 +192,9 @@ def join_through_to_wrong_parent(lab: Lab) -> Any:
     """Join a table without a tenant column to its parent on another condition than its key."""
     part = lab.part
     return lab.rows(
-        select(part.child.table).select_from(part.child.table.join(part.parent.table, part.parent.match(part.parent.a[0])))
+        select(part.child.table).select_from(
+            part.child.table.join(part.parent.table, part.parent.match(part.parent.a[0]))
+        )
     )
 
 
@@ -206,7 +210,9 @@ def join_through_either_key(lab: Lab) -> Any:
 def join_through_outwards(lab: Lab) -> Any:
     """Join a table without a tenant column outwards to its parent."""
     part = lab.part
-    return lab.rows(select(part.child.table).select_from(part.child.table.outerjoin(part.parent.table, part.on())))
+    return lab.rows(
+        select(part.child.table).select_from(part.child.table.outerjoin(part.parent.table, part.on()))
+    )
 
 
 @attack("reads")
@@ -440,7 +446,9 @@ def tree_children(lab: Lab) -> Any:
 def tree_eager(lab: Lab) -> Any:
     """Load two levels of a table that refers to itself."""
     t = lab.tree
-    return lab.orm(select(t.parent.cls).options(joinedload(t.parent.cls.children).joinedload(t.parent.cls.children)))
+    return lab.orm(
+        select(t.parent.cls).options(joinedload(t.parent.cls.children).joinedload(t.parent.cls.children))
+    )
 
 
 @attack("reads")
@@ -603,7 +611,9 @@ def relationship_on_anything(lab: Lab) -> Any:
     p = lab.pair
     child = lab.map(p.child.table)
     condition = p.parent.pk != foreign(remote(p.child.pk))
-    cls = lab.map(p.parent.table, anything=relationship(child, primaryjoin=condition, viewonly=True, uselist=True))
+    cls = lab.map(
+        p.parent.table, anything=relationship(child, primaryjoin=condition, viewonly=True, uselist=True)
+    )
     return lab.orm(select(cls).options(selectinload(cls.anything)))
 
 

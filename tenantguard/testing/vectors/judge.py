@@ -132,7 +132,9 @@ def _planted(before: Snapshot, after: Snapshot, table: Table, tenant: Any) -> Le
                 continue
             owner = after.owner_of(constraint.referred_table, values)
             if owner not in (tenant, EVERYBODY, NOBODY):
-                return Leak(f"{table.fullname}: a row refers to {owner!r}'s {constraint.referred_table.fullname}")
+                return Leak(
+                    f"{table.fullname}: a row refers to {owner!r}'s {constraint.referred_table.fullname}"
+                )
     return None
 
 

@@ -281,13 +281,17 @@ class Lab:
     @cached_property
     def owned(self) -> Shape:
         """Return an owned table, one that much refers to."""
-        return _best(self._of_kind("owned"), lambda s: (_simple(s), self._referred(s.table)), "an owned table")
+        return _best(
+            self._of_kind("owned"), lambda s: (_simple(s), self._referred(s.table)), "an owned table"
+        )
 
     @cached_property
     def leaf(self) -> Shape:
         """Return an owned table that nothing refers to."""
         free = [s for s in self._of_kind("owned") if not self._referred(s.table)]
-        return _best(free, lambda s: (_simple(s), len(s.table.foreign_keys)), "an owned table that nothing refers to")
+        return _best(
+            free, lambda s: (_simple(s), len(s.table.foreign_keys)), "an owned table that nothing refers to"
+        )
 
     @cached_property
     def shared(self) -> Shape:
@@ -298,20 +302,30 @@ class Lab:
     @cached_property
     def keyed(self) -> Shape:
         """Return an owned table whose key includes the tenant."""
-        found = [s for s in self._of_kind("owned") if s.tenant_key in {c.key for c in s.table.primary_key.columns}]
-        return _best(found, lambda s: (-self._referred(s.table), len(s.texts)), "a table whose key includes the tenant")
+        found = [
+            s for s in self._of_kind("owned") if s.tenant_key in {c.key for c in s.table.primary_key.columns}
+        ]
+        return _best(
+            found, lambda s: (-self._referred(s.table), len(s.texts)), "a table whose key includes the tenant"
+        )
 
     @cached_property
     def pair(self) -> Pair:
         """Return an owned child of an owned parent, by a key that does not include the tenant."""
         found = [p for p in self._pairs("owned") if p.parent.placed.kind == "owned"]
-        return _best(found, lambda p: (_simple(p.child), _simple(p.parent)), "an owned child of an owned parent")
+        return _best(
+            found, lambda p: (_simple(p.child), _simple(p.parent)), "an owned child of an owned parent"
+        )
 
     @cached_property
     def part(self) -> Pair:
         """Return a table without a tenant column, and the owned parent that it belongs through."""
         found = [p for p in self._parts() if p.parent.placed.kind == "owned"]
-        return _best(found, lambda p: (_simple(p.child), _simple(p.parent)), "a table that belongs through an owned one")
+        return _best(
+            found,
+            lambda p: (_simple(p.child), _simple(p.parent)),
+            "a table that belongs through an owned one",
+        )
 
     @cached_property
     def deep(self) -> Pair:
@@ -322,7 +336,9 @@ class Lab:
     @cached_property
     def tree(self) -> Pair:
         """Return an owned table that refers to itself."""
-        return _best(self._pairs("owned", itself=True), lambda p: len(p.child.texts), "a table that refers to itself")
+        return _best(
+            self._pairs("owned", itself=True), lambda p: len(p.child.texts), "a table that refers to itself"
+        )
 
     @cached_property
     def bridge(self) -> Bridge:
@@ -365,10 +381,17 @@ class Lab:
         raise NotApplicable("the schema has no single-table inheritance")
 
     def _parts(self) -> list[Pair]:
-        return [p for p in self._pairs("through") if p.child.placed.parent is p.parent.table and p.child.texts]
+        return [
+            p for p in self._pairs("through") if p.child.placed.parent is p.parent.table and p.child.texts
+        ]
 
     def _pairs(self, kind: str, *, itself: bool = False) -> list[Pair]:
-        return [p for s in self._of_kind(kind) for p in self._pairs_of(s) if (p.child.table is p.parent.table) == itself]
+        return [
+            p
+            for s in self._of_kind(kind)
+            for p in self._pairs_of(s)
+            if (p.child.table is p.parent.table) == itself
+        ]
 
     def _pairs_of(self, shape: Shape) -> list[Pair]:
         return [
@@ -449,7 +472,9 @@ def _tables_of(tenancy: Tenancy) -> list[Table]:
 def _mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
     """Return the mappers of the application, in no order that matters."""
     known: set[MetaData] = set(tenancy.metadata)
-    return [m for r in _all_registries() for m in r.mappers if getattr(m.local_table, "metadata", None) in known]
+    return [
+        m for r in _all_registries() for m in r.mappers if getattr(m.local_table, "metadata", None) in known
+    ]
 
 
 def _two_tenants(tenancy: Tenancy) -> tuple[Any, Any]:

@@ -426,4 +426,3 @@ async def async_connection_by_hand(lab: Lab) -> Any:
             return (await connection.execute(select(lab.owned.table))).all()
     finally:
         await engine.dispose()
-

@@ -169,7 +169,9 @@ def legacy_query_exists(lab: Lab) -> Any:
     """Ask with the legacy query whether the victim's row exists."""
     o = lab.owned
     session = lab.session()
-    return lab.told(bool(session.query(session.query(o.cls).filter(o.match(o.b[0])).exists()).scalar()), False)
+    return lab.told(
+        bool(session.query(session.query(o.cls).filter(o.match(o.b[0])).exists()).scalar()), False
+    )
 
 
 @attack("reads")
@@ -276,7 +278,9 @@ def window_function(lab: Lab) -> Any:
 def window_lag(lab: Lab) -> Any:
     """Read the neighbour's text through a window."""
     o = lab.owned
-    return lab.rows(select(func.lag(o.text).over(order_by=o.text.desc()), func.lead(o.text).over(order_by=o.pk)))
+    return lab.rows(
+        select(func.lag(o.text).over(order_by=o.text.desc()), func.lead(o.text).over(order_by=o.pk))
+    )
 
 
 @attack("reads")
@@ -362,7 +366,12 @@ def scalar_subquery_in_order(lab: Lab) -> Any:
     there = select(func.count()).where(o.match(o.b[0])).scalar_subquery()
     flip = case((there > 0, literal(1)), else_=literal(-1))
     pk = s.pk
-    rank = select(func.count()).where(s.table.alias("ranked").c[pk.key] <= pk).correlate(s.table).scalar_subquery()
+    rank = (
+        select(func.count())
+        .where(s.table.alias("ranked").c[pk.key] <= pk)
+        .correlate(s.table)
+        .scalar_subquery()
+    )
     got = [row[0] for row in lab.rows(select(pk).order_by(rank * flip))]
     mine = sorted((row[pk.key] for row in s.a), reverse=True)
     return lab.told(got, mine)
@@ -421,7 +430,9 @@ def any_subquery(lab: Lab) -> Any:
     """Compare with any value of a subquery."""
     lab.only("postgresql", "mysql", "mariadb")
     o, s = lab.owned, lab.shared
-    found = lab.rows(select(s.table).where(literal(o.b[0][o.text.key]) == any_(select(o.text).scalar_subquery())))
+    found = lab.rows(
+        select(s.table).where(literal(o.b[0][o.text.key]) == any_(select(o.text).scalar_subquery()))
+    )
     return lab.told(len(found), 0)
 
 
@@ -466,7 +477,9 @@ def cte_twice(lab: Lab) -> Any:
 def cte_recursive(lab: Lab) -> Any:
     """Climb from a row of one's own to every row by a recursive expression."""
     o = lab.owned
-    seed = select(o.table.c[o.pk.key], o.table.c[o.text.key]).where(o.match(o.a[0])).cte("climb", recursive=True)
+    seed = (
+        select(o.table.c[o.pk.key], o.table.c[o.text.key]).where(o.match(o.a[0])).cte("climb", recursive=True)
+    )
     other = o.table.alias()
     step = select(other.c[o.pk.key], other.c[o.text.key]).where(other.c[o.pk.key] > seed.c[o.pk.key])
     return lab.rows(select(seed.union(step)))
@@ -713,7 +726,9 @@ def grandchild_select(lab: Lab) -> Any:
 def grandchild_with_parent(lab: Lab) -> Any:
     """Join a grandchild to its parent, neither of which has a tenant column."""
     deep = lab.deep
-    return lab.rows(select(deep.child.table, deep.parent.table).join_from(deep.child.table, deep.parent.table, deep.on()))
+    return lab.rows(
+        select(deep.child.table, deep.parent.table).join_from(deep.child.table, deep.parent.table, deep.on())
+    )
 
 
 @attack("reads")

@@ -9,7 +9,7 @@ from contextvars import Context
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NotSupportedError
 
 from tenantguard.context import bind
 from tenantguard.errors import TenantGuardError
@@ -41,7 +41,9 @@ class Result:
 
     def as_dict(self) -> dict[str, Any]:
         """Return what a report needs."""
-        vector = {key: value for key, value in asdict(self.vector).items() if key in ("name", "group", "tries")}
+        vector = {
+            key: value for key, value in asdict(self.vector).items() if key in ("name", "group", "tries")
+        }
         return {**vector, "outcome": str(self.outcome), "detail": self.detail}
 
 
@@ -87,8 +89,8 @@ def _judge(lab: Lab, vector: Vector, found: object) -> Result:
 def _raised(lab: Lab, vector: Vector, error: Exception) -> Result:
     """Sort what was raised: a refusal, a missing shape, the database's own constraint, or a finding."""
     told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
-    if isinstance(error, NotApplicable):
-        return Result(vector, Outcome.NOT_APPLICABLE, str(error))
+    if isinstance(error, NotApplicable | NotSupportedError):
+        return Result(vector, Outcome.NOT_APPLICABLE, str(error).splitlines()[0])
     refused = any(isinstance(cause, TenantGuardError) for cause in _causes(error))
     if refused and not vector.legitimate:
         return Result(vector, Outcome.REFUSED, told, error)

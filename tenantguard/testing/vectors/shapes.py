@@ -215,7 +215,9 @@ def map_plain(mappings: registry, table: Table, **properties: Any) -> Any:
     return cls
 
 
-def map_pair(mappings: registry, child: Table, parent: Table, link: Any, *, itself: bool = False) -> tuple[Any, Any]:
+def map_pair(
+    mappings: registry, child: Table, parent: Table, link: Any, *, itself: bool = False
+) -> tuple[Any, Any]:
     """Map a child and its parent to each other, with relationships of each kind."""
     condition = and_(*(ours == theirs for ours, theirs in link))
     ours = [pair[0] for pair in link]

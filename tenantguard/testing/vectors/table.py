@@ -65,7 +65,9 @@ class VectorTable:
     def __init__(self) -> None:
         self._vectors: dict[str, Vector] = {}
 
-    def add(self, group: Group, *, bound: bool = True, legitimate: bool = False) -> Callable[[Attack], Attack]:
+    def add(
+        self, group: Group, *, bound: bool = True, legitimate: bool = False
+    ) -> Callable[[Attack], Attack]:
         """Return a decorator that adds a function under its own name; its docstring says what it tries."""
 
         def keep(run: Attack) -> Attack:

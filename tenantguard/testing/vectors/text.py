@@ -191,7 +191,9 @@ def textual_select(lab: Lab) -> Any:
 def textual_select_as_subquery(lab: Lab) -> Any:
     """Use a text with columns as a subquery."""
     o = lab.owned
-    inner = text(f"SELECT {_column(lab, o.text)} FROM {_name(lab, o)}").columns(column(o.text.name)).subquery()
+    inner = (
+        text(f"SELECT {_column(lab, o.text)} FROM {_name(lab, o)}").columns(column(o.text.name)).subquery()
+    )
     return lab.rows(select(inner))
 
 
@@ -199,7 +201,11 @@ def textual_select_as_subquery(lab: Lab) -> Any:
 def textual_select_as_cte(lab: Lab) -> Any:
     """Use a text with columns as a common table expression."""
     o = lab.owned
-    inner = text(f"SELECT {_column(lab, o.text)} FROM {_name(lab, o)}").columns(column(o.text.name)).cte("inner_text")
+    inner = (
+        text(f"SELECT {_column(lab, o.text)} FROM {_name(lab, o)}")
+        .columns(column(o.text.name))
+        .cte("inner_text")
+    )
     return lab.rows(select(inner))
 
 
@@ -354,11 +360,11 @@ def fragment_with_comment(lab: Lab) -> Any:
 
 
 @attack("raw SQL")
-def fragment_in_order(lab: Lab) -> Any:
-    """Comment out the rest of the statement in ORDER BY, and unite with another select before."""
+def fragment_unites(lab: Lab) -> Any:
+    """Unite with another select behind a condition given as text."""
     o, s = lab.owned, lab.shared
-    query = f"1) UNION ALL SELECT {_column(lab, o.text)} FROM {_name(lab, o)} WHERE (1=1"
-    return lab.rows(select(s.text).where(text(f"({query})")))
+    query = f"1=1 UNION ALL SELECT {_column(lab, o.text)} FROM {_name(lab, o)}"
+    return lab.rows(select(s.text).where(text(query)))
 
 
 @attack("raw SQL")
@@ -498,6 +504,7 @@ def custom_from_construct(lab: Lab) -> Any:
 @attack("raw SQL")
 def custom_executable(lab: Lab) -> Any:
     """Execute a construct of one's own that renders a whole statement."""
+
     class Smuggled(Executable, ClauseElement):
         inherit_cache = False
 
@@ -511,6 +518,7 @@ def custom_executable(lab: Lab) -> Any:
 @attack("raw SQL")
 def custom_function(lab: Lab) -> Any:
     """Render a query in a function of one's own."""
+
     class smuggled(GenericFunction[Any]):  # noqa: N801 - a function's name
         inherit_cache = False
         _register = False
@@ -571,7 +579,7 @@ def function_named_like_query(lab: Lab) -> Any:
 def quoted_name_unquoted(lab: Lab) -> Any:
     """Name a table by a subquery that is never quoted."""
     o = lab.owned
-    name = quoted_name(f"(SELECT {_column(lab, o.text)} AS y FROM {_name(lab, o)})", quote=False)
+    name = quoted_name(f"(SELECT {_column(lab, o.text)} AS y FROM {_name(lab, o)}) AS w", quote=False)
     return lab.rows(select(literal_column("*")).select_from(table(name)))
 
 
@@ -674,7 +682,9 @@ def ddl_default_with_query(lab: Lab) -> Any:
     o = lab.owned
     lab.only("sqlite")
     lab.remove_later("TABLE", "tg_loot")
-    made = Table("tg_loot", MetaData(), Column("x", Integer), prefixes=[f"TABLE tg_loot AS {_all(lab, o)} /*"])
+    made = Table(
+        "tg_loot", MetaData(), Column("x", Integer), prefixes=[f"TABLE tg_loot AS {_all(lab, o)} /*"]
+    )
     lab.write(CreateTable(made))
     return lab.peek("SELECT * FROM tg_loot")
 
@@ -707,7 +717,9 @@ def several_statements(lab: Lab) -> Any:
     connection = lab.connect()
     try:
         connection.execute(
-            text(f"SELECT 1 FROM {_name(lab, s)}; UPDATE {_name(lab, o)} SET {_column(lab, o.text)} = 'taken'")
+            text(
+                f"SELECT 1 FROM {_name(lab, s)}; UPDATE {_name(lab, o)} SET {_column(lab, o.text)} = 'taken'"
+            )
         )
     except ResourceClosedError:
         pass
@@ -817,4 +829,3 @@ async def async_raw_connection(lab: Lab) -> Any:
             return list(await cursor.fetchall())
     finally:
         await engine.dispose()
-

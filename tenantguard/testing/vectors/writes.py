@@ -374,7 +374,9 @@ def update_joined_inheritance(lab: Lab) -> Any:
     child = lab.extension.child
     mapper = next((m for m in lab.mappers if m.local_table is child.table), None)
     entity = mapper.class_ if mapper is not None else child.cls
-    lab.orm_write(update(entity).values({child.text.key: "taken"}), execution_options={"synchronize_session": False})
+    lab.orm_write(
+        update(entity).values({child.text.key: "taken"}), execution_options={"synchronize_session": False}
+    )
 
 
 @attack("writes")
@@ -383,7 +385,9 @@ def update_joined_inheritance_by_base(lab: Lab) -> Any:
     pair = lab.extension
     mapper = next((m for m in lab.mappers if m.local_table is pair.child.table), None)
     entity = mapper.class_ if mapper is not None else pair.child.cls
-    statement = update(entity).where(pair.parent.match(pair.parent.a[-1])).values({pair.child.text.key: "taken"})
+    statement = (
+        update(entity).where(pair.parent.match(pair.parent.a[-1])).values({pair.child.text.key: "taken"})
+    )
     lab.orm_write(statement, execution_options={"synchronize_session": False})
 
 

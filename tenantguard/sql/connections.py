@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine
@@ -17,6 +17,8 @@ from tenantguard.errors import RawSQLError
 from tenantguard.sql.sessions import hook
 from tenantguard.tenancy import Key
 
+_EXECUTE = Connection._execute_clauseelement
+
 
 class GuardedConnection(Connection):
     """Choose the compiler that fits the binding, and keep the raw connection to SQLAlchemy itself.
@@ -28,18 +30,19 @@ class GuardedConnection(Connection):
     """
 
     tg_sessions: tuple[Any, ...] = ()
-    tg_ready: Any = None
+    tg_ready: Any = False  # never what peek() returns
+    _tg_learnt: tuple[Any, set[Any]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
         binding = peek()
-        if binding is None or binding is not self.tg_ready:
-            self.tg_ready = None
+        if binding is not self.tg_ready:
+            self.tg_ready = False
             self.dialect = self._tg_variant(None if binding is None else binding.mode)
-        return Connection._execute_clauseelement(self, elem, distilled_parameters, execution_options)
+        return _EXECUTE(self, elem, distilled_parameters, execution_options)
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
         binding = peek()
-        self.tg_ready = None
+        self.tg_ready = False
         self.dialect = self._tg_variant(None if binding is None else binding.mode)
         if compiled.dialect is not self.dialect and self.dialect.tg_guard.enforces:
             refuse_compiled(compiled)
@@ -51,7 +54,7 @@ class GuardedConnection(Connection):
 
     def _execute_ddl(self, *args: Any, **kw: Any) -> Any:
         binding = peek()
-        self.tg_ready = None
+        self.tg_ready = False
         # DDL names no row; compiled by the plain compiler, it is refused where it executes
         self.dialect = self._tg_variant("bypass" if binding is None else binding.mode)
         return super()._execute_ddl(*args, **kw)
@@ -82,33 +85,47 @@ class GuardedConnection(Connection):
         hook()
         return super().in_transaction()
 
-    def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> bool:
+    def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
         """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
-        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
-        options = {"compiled_cache": guard.probe_cache}
+        options = {"compiled_cache": self.engine.dialect.tg_guard.probe_cache}  # type: ignore[attr-defined]  # ours
         dialect = self.dialect
-        self.tg_ready = None
+        self.tg_ready = False
         try:
-            return bool(self.execute(statement, parameters, execution_options=options).scalar())
+            return list(self.execute(statement, parameters, execution_options=options).all())
         finally:
-            self.tg_ready, self.dialect = None, dialect
+            self.tg_ready, self.dialect = False, dialect
 
-    def tg_knows(self, parent: Key, columns: tuple[str, ...], key: tuple[Any, ...]) -> bool:
-        """Tell whether a session on this connection holds the parent row, loaded for the tenant that is bound."""
-        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
-        classes = guard.classes_by_key(parent, columns) if self.tg_sessions else ()
-        for known in self.tg_sessions:
-            session = known()
-            if session is None:
-                continue
-            held = session.identity_map._dict
-            if session.identity_map.tg_seen is not peek():
-                continue
-            for class_ in classes:
-                state = held.get((class_, key, None))
-                if state is not None and "tg_planted" not in state.__dict__:
-                    return True
-        return False
+    def tg_unknown(self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any]) -> list[Any]:
+        """Return the keys of parents that are not known to be the tenant's; the others were read under the guard."""
+        known = self._tg_known()
+        held = self._tg_maps()
+        classes = self.engine.dialect.tg_guard.classes_by_key(parent, columns) if held else ()  # type: ignore[attr-defined]
+        return [
+            key
+            for key in keys
+            if (parent, columns, key) not in known
+            and not any(_was_loaded(map_, class_, key) for map_ in held for class_ in classes)
+        ]
+
+    def tg_learn(self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any]) -> None:
+        """Remember, for this transaction, that rows are the tenant's."""
+        self._tg_known().update((parent, columns, key) for key in keys)
+
+    def _tg_known(self) -> set[Any]:
+        mark = (peek(), self.get_transaction(), self.get_nested_transaction())
+        if self._tg_learnt is None or self._tg_learnt[0] != mark:
+            self._tg_learnt = (mark, set())
+        return self._tg_learnt[1]
+
+    def _tg_maps(self) -> list[Any]:
+        sessions = [session for known in self.tg_sessions if (session := known()) is not None]
+        maps = [session.identity_map for session in sessions]
+        return [map_ for map_ in maps if getattr(map_, "tg_seen", None) is peek()]
+
+
+def _was_loaded(map_: Any, class_: type, key: Any) -> bool:
+    state = map_._dict.get((class_, key, None))
+    return state is not None and "tg_planted" not in state.__dict__
 
 
 class GuardedEngine(Engine):
@@ -181,6 +198,11 @@ def _only_sqlalchemy(what: str, dialect: Any) -> None:
         caller = ""
     if not (caller == "sqlalchemy" or caller.startswith(("sqlalchemy.", "tenantguard.sql."))):
         _refuse_raw(what)
+
+
+def refuse_by_hand() -> None:
+    """Refuse a connection that did not come from the guarded engine."""
+    _refuse_raw("A Connection or an Engine that was constructed by hand on a guarded dialect")
 
 
 def refuse_compiled(compiled: Any) -> None:

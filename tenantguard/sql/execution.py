@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.connections import refuse_compiled
+from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.verify import unmatched, verify
@@ -40,22 +44,18 @@ class GuardedExecution:
         dialect: Any
         compiled_parameters: list[Any]
 
-    def create_cursor(self) -> Any:
-        """Let the statement through to a cursor, or refuse it.
-
-        Every execution passes here, after its parameters were read and before they are sent.
-        """
-        compiled = self.compiled
-        connection = self.root_connection
-        self.tg_binding = binding = peek()
-        # a plain statement under the binding that the last one was let through under needs no second look
-        if binding is None or not getattr(compiled, "tg_plain", False) or connection.tg_ready is not binding:
-            self._tg_admit(connection, compiled, binding)
-        return super().create_cursor()  # type: ignore[misc]  # of the dialect's context
+    def _tg_set_tenant(self, compiled: Any, binding: Binding) -> None:
+        """Write the tenant over whatever a caller gave under the name of the guard's parameter."""
+        value = binding._tenant if binding._tenant is not None else list(binding.tenants)
+        for row in self.compiled_parameters:
+            for name in compiled.tg_parameters:
+                row[name] = value
 
     def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
         if "tg_trusted" in connection.__dict__ or not self.dialect.tg_guard.enforces:
             return
+        if not isinstance(connection, GuardedConnection):
+            refuse_by_hand()
         if compiled is None:
             self._tg_driver_sql()
         elif self.isddl:
@@ -67,8 +67,7 @@ class GuardedExecution:
         mode = "tenant" if binding is None or binding.mode == "closed" else binding.mode
         if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not self.dialect.tg_guard:
             refuse_compiled(compiled)
-        sessions = getattr(connection, "tg_sessions", ())
-        for session in sessions:
+        for session in connection.tg_sessions:
             watch(
                 session(),
                 binding,
@@ -81,9 +80,11 @@ class GuardedExecution:
             _refuse(compiled.tg_fault, compiled.string)
         if compiled.schema_translate_map:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
+        if compiled.tg_parameters and binding is not None:
+            self._tg_set_tenant(compiled, binding)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
-        else:
+        elif binding is not None and len(self.compiled_parameters) == 1:
             connection.tg_ready = binding
 
     def _tg_driver_sql(self) -> None:
@@ -119,9 +120,6 @@ class GuardedExecution:
             str(compiled),
         )
 
-    def _setup_result_proxy(self) -> Any:
-        return watch_result(super()._setup_result_proxy())  # type: ignore[misc]  # of the dialect's context
-
     def _setup_dml_or_text_result(self) -> Any:
         if (self.isupdate or self.isdelete) and "compiled_cache" in self.execution_options:
             plans = self.compiled.tg_writes
@@ -135,6 +133,79 @@ class GuardedExecution:
         sane = expected == 1 or self.dialect.supports_sane_multi_rowcount
         if not sane or self.cursor.rowcount != expected:
             unmatched(plans, self)
+
+
+def guarded_context(cls: Any) -> Any:
+    """Return a dialect's execution context with the guard mixed in.
+
+    The two methods that every statement passes call the dialect's own directly, since a ``super()`` in each
+    would be a good part of what the guard costs.
+    """
+    create, set_up = cls.create_cursor, cls._setup_result_proxy
+
+    def create_cursor(self: Any) -> Any:
+        """Let the statement through to a cursor, or refuse it, after its parameters were read."""
+        self.tg_binding = binding = peek()
+        compiled = self.compiled
+        # a plain statement under the binding that the last one was let through under needs no second look
+        if getattr(compiled, "tg_plain", False) and self.root_connection.__dict__.get("tg_ready") is binding:
+            row = self.compiled_parameters[0]
+            for name in compiled.tg_parameters:
+                row[name] = binding._tenant  # type: ignore[union-attr]  # nothing bound is never ready
+        else:
+            self._tg_admit(self.root_connection, compiled, binding)
+        return create(self)
+
+    def _setup_result_proxy(self: Any) -> Any:
+        return watch_result(set_up(self))
+
+    members = {"create_cursor": create_cursor, "_setup_result_proxy": _setup_result_proxy}
+    return type(f"Guarded{cls.__name__}", (GuardedExecution, cls), members)
+
+
+def verify_unchanged(statement: Any, parameters: Any, context: Any) -> None:
+    """Refuse what an event listener made of a statement or of its parameters after the guard had compiled it.
+
+    A listener may add a comment. ``insertmanyvalues`` sends statements of its own making.
+    """
+    if (
+        context.execute_style is ExecuteStyle.INSERTMANYVALUES
+        or "tg_trusted" in context.root_connection.__dict__
+    ):
+        return
+    binding = peek()
+    if binding is None or binding.mode == "bypass" or not context.dialect.tg_guard.enforces:
+        return
+    if _without_comments(statement) != _without_comments(context.statement):
+        _refuse(
+            RawSQLError("an event listener rewrote a statement after the guard", kind="rewritten"), statement
+        )
+    sent = context.parameters if context.executemany else context.parameters[0]
+    if parameters is not sent and parameters != sent:
+        _refuse(
+            RawSQLError("an event listener rewrote parameters after the guard", kind="rewritten"), statement
+        )
+
+
+_COMMENT = re.compile(r"/\*(?![!+]).*?\*/|--[^\n]*(?:\n|$)", re.DOTALL)
+
+
+def _without_comments(statement: str) -> str:
+    return _COMMENT.sub("", statement).strip().rstrip(";").strip()
+
+
+def guarded_do(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the dialect's own way of sending a statement, which first looks at what listeners made of it."""
+
+    @functools.wraps(method)
+    def send(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
+        if context is not None and (
+            statement is not context.statement or context.root_connection.engine._has_events
+        ):
+            verify_unchanged(statement, parameters, context)
+        return method(self, cursor, statement, parameters, context)
+
+    return send
 
 
 def _refuse(violation: Violation, statement: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from typing import Any, Literal, TypeVar
 
@@ -13,7 +14,8 @@ from sqlalchemy.util import LRUCache
 from tenantguard.audit import refuse
 from tenantguard.errors import ConfigurationError, CrossTenantError
 from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
-from tenantguard.sql.execution import GuardedExecution
+from tenantguard.sql.execution import guarded_context, guarded_do
+from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.sessions import hook
 from tenantguard.sql.writes import GuardedWrites
@@ -50,6 +52,7 @@ class Guard:
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
+        self._attributes: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
         self._classes: dict[Any, tuple[type, ...]] = {}
 
     @staticmethod
@@ -115,6 +118,20 @@ class Guard:
             )
             self._classes[parent, columns] = cached
         return cached
+
+    def stamped_attributes(self, mapper: Any) -> tuple[str, ...]:
+        """Return the attributes of a mapped class that hold its tenant."""
+        cached = self._attributes.get(mapper)
+        if cached is None:
+            columns = [c for table in mapper.tables for c in table.c if self._is_tenant_column(table, c)]
+            mapped = {id(column) for column in mapper.columns.values()}
+            cached = tuple(mapper.get_property_by_column(c).key for c in columns if id(c) in mapped)
+            self._attributes[mapper] = cached
+        return cached
+
+    def _is_tenant_column(self, table: Any, column: Any) -> bool:
+        placement = self.tenancy.find(table)
+        return placement is not None and placement.kind == "owned" and column.name == placement.column
 
     def is_schema_ddl(self, element: Any) -> bool:
         """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""
@@ -197,6 +214,8 @@ def _install(engine: Engine, installed: Guard) -> None:
     if installed.tenancy.is_unrestricted:
         modes = dict.fromkeys(modes, dialect)
     dialect.tg_variants = modes
+    dialect.identifier_preparer.__class__ = guarded_preparer(type(dialect.identifier_preparer))
+    dialect.type_compiler_instance.__class__ = guarded_type_compiler(type(dialect.type_compiler_instance))
     engine.pool.__class__ = guarded_pool(type(engine.pool))
     engine.__class__ = GuardedEngine
     hook()
@@ -222,13 +241,14 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
             "tg_writes": (),
         },
     )
-    context = type(f"Guarded{cls.execution_ctx_cls.__name__}", (GuardedExecution, cls.execution_ctx_cls), {})
+    context = guarded_context(cls.execution_ctx_cls)
     members: dict[str, Any] = {
         "statement_compiler": compiler,
         "execution_ctx_cls": context,
         "tg_guard": installed,
         "supports_statement_cache": cls.__dict__.get("supports_statement_cache", False),
     }
+    members |= {name: guarded_do(getattr(cls, name)) for name in ("do_execute", "do_executemany")}
     for name in _TRUSTED_METHODS:
         method = getattr(cls, name, None)
         if callable(method):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Boolean, and_, bindparam, exists, literal_column, not_, select
+from sqlalchemy import Boolean, and_, exists, literal_column, not_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -18,6 +18,12 @@ from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
 _TRUST = object()
+
+
+class TenantParameter(BindParameter[Any]):
+    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution."""
+
+    inherit_cache = True
 
 
 class Belongs(ColumnElement[bool]):
@@ -63,7 +69,7 @@ class Predicates:
         key = (placement.type._static_cache_key, placement.python_type)
         found = self._parameters.get(key)
         if found is None:
-            found = bindparam(
+            found = TenantParameter(
                 "tenantguard",
                 callable_=_reader(placement.python_type, self.shape),
                 type_=placement.type,

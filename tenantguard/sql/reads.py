@@ -6,7 +6,6 @@ This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -37,7 +36,8 @@ from sqlalchemy.sql.selectable import (
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.custom import custom_fault
-from tenantguard.sql.predicates import is_trusted
+from tenantguard.sql.names import name_fault, noting
+from tenantguard.sql.predicates import TenantParameter, is_trusted
 from tenantguard.sql.text import (
     fragment_fault,
     function_fault,
@@ -89,6 +89,7 @@ class GuardedReads:
         tg_writes: what must be verified at its execution.
         tg_tables: the placements that it names.
         tg_text: the SQL text that it is, where it is nothing but text.
+        tg_parameters: the names of the parameters that hold the tenant.
         tg_custom: a construct of the user's own (``@compiles``) takes part in it.
         tg_plain: it only reads, and nothing awaits its execution.
     """
@@ -99,6 +100,7 @@ class GuardedReads:
     tg_fault: Violation | None = None
     tg_text: Any = None
     tg_plain = False
+    tg_parameters: tuple[str, ...] = ()
     tg_writes: Sequence[WritePlan] = ()
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
@@ -113,6 +115,7 @@ class GuardedReads:
         preparer: Any
         schema_translate_map: Any
         ctes: Any
+        bind_names: dict[Any, str]
         string: str
 
         def process(self, obj: Any, **kw: Any) -> str: ...
@@ -124,7 +127,15 @@ class GuardedReads:
         super().__init__(dialect, statement, *args, **kw)
         if self.tg_custom:
             self._tg_verify_custom()
-        self.tg_plain = self.tg_fault is None and not self.tg_writes and not self.schema_translate_map
+        self.tg_parameters = tuple(
+            name for parameter, name in self.bind_names.items() if isinstance(parameter, TenantParameter)
+        )
+        self.tg_plain = (
+            self.tg_mode == "tenant"
+            and self.tg_fault is None
+            and not self.tg_writes
+            and not self.schema_translate_map
+        )
 
     # -- predicates -------------------------------------------------------------------------------------
 
@@ -394,6 +405,16 @@ class GuardedReads:
         self.tg_fragment(function_fault(name, self.dialect.name), name)
         return super().visit_function(func, *args, **kw)  # type: ignore[misc,no-any-return]
 
+    def visit_collation(self, element: Any, **kw: Any) -> str:
+        """Render a collation, whose name some dialects do not quote."""
+        self.tg_fragment(name_fault(str(element.collation)), str(element.collation))
+        return super().visit_collation(element, **kw)  # type: ignore[misc,no-any-return]
+
+    def visit_extract(self, extract: Any, **kw: Any) -> str:
+        """Render EXTRACT, whose field is a word."""
+        self.tg_fragment(name_fault(str(extract.field)), str(extract.field))
+        return super().visit_extract(extract, **kw)  # type: ignore[misc,no-any-return]
+
     def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
         """Render an operator of the user's own."""
         return self._tg_custom_op(super().visit_custom_op_binary, element, operator, **kw)  # type: ignore[misc]
@@ -449,19 +470,12 @@ class GuardedReads:
         return super().get_statement_hint_text(hint_texts)  # type: ignore[misc,no-any-return]
 
 
-def _noting(call: Callable[..., Any]) -> Callable[..., Any]:
-    """Return SQLAlchemy's dispatcher of ``@compiles`` so that it tells our compilers that it took part."""
-
-    @functools.wraps(call)
-    def dispatch(self: Any, element: Any, compiler: Any, **kw: Any) -> Any:
-        if isinstance(compiler, GuardedReads):
-            compiler.tg_custom = True
-        return call(self, element, compiler, **kw)
-
-    return dispatch
+def _note_custom(compiler: Any) -> None:
+    if isinstance(compiler, GuardedReads):
+        compiler.tg_custom = True
 
 
-_dispatcher.__call__ = _noting(_dispatcher.__call__)  # type: ignore[method-assign]
+_dispatcher.__call__ = noting(_dispatcher.__call__, _note_custom)  # type: ignore[method-assign]
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -10,8 +10,11 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
 
+_FETCH = _cursor.CursorFetchStrategy
+_DEFAULT = _cursor._DEFAULT_FETCH
 
-class GuardedFetch(_cursor.CursorFetchStrategy):
+
+class GuardedFetch(_FETCH):
     """Fetch from the driver's cursor, under the binding that the statement was executed under."""
 
     __slots__ = ()
@@ -23,18 +26,21 @@ class GuardedFetch(_cursor.CursorFetchStrategy):
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         """Fetch one row."""
-        _watch(result)
-        return super().fetchone(result, dbapi_cursor, hard_close)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return _FETCH.fetchone(self, result, dbapi_cursor, hard_close)
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
         """Fetch several rows."""
-        _watch(result)
-        return super().fetchmany(result, dbapi_cursor, size)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return _FETCH.fetchmany(self, result, dbapi_cursor, size)
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         """Fetch every row."""
-        _watch(result)
-        return super().fetchall(result, dbapi_cursor)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return _FETCH.fetchall(self, result, dbapi_cursor)
 
 
 class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
@@ -44,17 +50,20 @@ class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         """Fetch one row."""
-        _watch(result)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
         return super().fetchone(result, dbapi_cursor, hard_close)
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
         """Fetch several rows."""
-        _watch(result)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
         return super().fetchmany(result, dbapi_cursor, size)
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         """Fetch every row."""
-        _watch(result)
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
         return super().fetchall(result, dbapi_cursor)
 
 
@@ -64,17 +73,11 @@ _GUARDED_FETCH = GuardedFetch()
 def watch_result(result: Any) -> Any:
     """Return the result with a fetch strategy that watches the binding."""
     strategy = result.cursor_strategy
-    if strategy is _cursor._DEFAULT_FETCH:
+    if strategy is _DEFAULT:
         result.cursor_strategy = _GUARDED_FETCH
     elif type(strategy) is _cursor.BufferedRowCursorFetchStrategy:
         strategy.__class__ = GuardedBuffer
     return result
-
-
-def _watch(result: Any) -> None:
-    binding = peek()
-    if binding is not result.context.tg_binding:
-        _verify(binding, result.context.tg_binding)
 
 
 def _verify(now: Binding | None, then: Binding | None) -> None:

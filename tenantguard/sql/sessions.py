@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import weakref
 from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm import identity as _identity
+from sqlalchemy.orm.interfaces import EXT_CONTINUE
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
@@ -39,7 +39,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         for known in self.tg_connections:
             connection = known()
             if connection is not None:
-                connection.tg_ready = None
+                connection.tg_ready = False
         super()._kill()
 
     def tg_adopt(self) -> None:
@@ -78,10 +78,14 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""
-        if key not in self._dict:
+        state = self._dict.get(key)
+        if state is None:
             return default
-        self._tg_touch()
-        return _BASE.get(self, key, default)
+        binding = peek()
+        if binding is None or binding is not self.tg_seen:
+            self._tg_touch()
+        found = state.obj()
+        return default if found is None else found
 
     def __getitem__(self, key: Any) -> Any:
         self._tg_touch()
@@ -185,7 +189,7 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     if not any(known() is session for known in sessions):
         alive = tuple(known for known in sessions if known() is not None)
         connection.tg_sessions = (*alive, weakref.ref(session))
-    connection.tg_ready = None
+    connection.tg_ready = False
     binding = peek()
     root = transaction
     while root.parent is not None:
@@ -208,39 +212,28 @@ def _after_transaction_create(session: Session, transaction: Any) -> None:
         transaction.__dict__["tg_began"] = binding.tenants
 
 
-def _before_insert(mapper: Any, connection: Any, target: Any) -> None:
+def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
     """Give a new object its tenant, so that it reads right after the flush; the statement is checked all the same."""
     guard = getattr(connection.dialect, "tg_guard", None)
     binding = peek()
-    if guard is None or binding is None or binding.mode != "tenant":
-        return
-    for table in mapper.tables:
-        placement = guard.tenancy.find(table)
-        if placement is None or placement.kind != "owned":
-            continue
-        column = next((c for c in table.c if c.name == placement.column), None)
-        if column is not None and column in mapper.columns.values():
-            key = mapper.get_property_by_column(column).key
+    if guard is not None and binding is not None and binding.mode == "tenant":
+        for key in guard.stamped_attributes(mapper):
+            target = state.obj()
             if getattr(target, key, None) is None:
-                setattr(target, key, binding.tenant)
+                setattr(target, key, binding._tenant)
+    return EXT_CONTINUE
 
 
-_HOOKS: tuple[tuple[Any, str, Any], ...] = (
-    (Session, "after_begin", _after_begin),
-    (Session, "after_transaction_create", _after_transaction_create),
-    (Mapper, "before_insert", _before_insert),
+# a listener that is raw and returns a value is kept as it is; another would be wrapped, and could not be found again
+_HOOKS: tuple[tuple[Any, str, Any, dict[str, bool]], ...] = (
+    (Session, "after_begin", _after_begin, {}),
+    (Session, "after_transaction_create", _after_transaction_create, {}),
+    (Mapper, "before_insert", _before_insert, {"raw": True, "retval": True}),
 )
 
 
 def hook() -> None:
     """Listen on sessions and mappers; said again whenever a connection begins, since others may clear listeners."""
-    for target, name, function in _HOOKS:
-        if function not in _listeners(target, name):
-            with contextlib.suppress(Exception):
-                event.remove(target, name, function)
-            event.listen(target, name, function)
-
-
-def _listeners(target: Any, name: str) -> Any:
-    dispatch = getattr(target.dispatch, name)
-    return dispatch._clslevel.get(target, ()) if hasattr(dispatch, "_clslevel") else tuple(dispatch)
+    for target, name, function, options in _HOOKS:
+        if function not in getattr(target.dispatch, name)._clslevel.get(target, ()):
+            event.listen(target, name, function, **options)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, or_, select, tuple_
@@ -11,7 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select, tuple_
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.predicates import named
+from tenantguard.sql.predicates import named, trusted
 from tenantguard.tenancy import table_key
 
 if TYPE_CHECKING:
@@ -103,11 +102,11 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
     """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
     connection = context.root_connection
-    keys = _keys(link, context.compiled_parameters)
     parent = table_key(link.parent)
-    unknown = iter([key for key in keys if not connection.tg_knows(parent, link.columns, key)])
-    while chunk := list(islice(unknown, _CHUNK)):
-        if connection.tg_probe(_parents(plan, link, context), {"keys": _flat(chunk)}):
+    unknown = connection.tg_unknown(parent, link.columns, _keys(link, context.compiled_parameters))
+    for chunk in _chunks(unknown):
+        found = connection.tg_probe(_parents(link, context), {"keys": _flat(chunk)})
+        if not all(row[-1] for row in found):
             refuse(
                 CrossTenantError(
                     f"{plan.verb} on {plan.placement.name} points at a row of {link.parent.name} that belongs to "
@@ -118,6 +117,7 @@ def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) ->
                     statement=context.compiled.string,
                 )
             )
+        connection.tg_learn(parent, link.columns, (tuple(row[:-1]) for row in found))
 
 
 def _keys(link: Link, rows: Iterable[Any]) -> dict[tuple[Any, ...], None]:
@@ -134,21 +134,19 @@ def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
     return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
 
 
-def _parents(plan: WritePlan, link: Link, context: Any) -> Any:
-    """Return the query that tells whether any of the keys is a row of another tenant."""
+def _parents(link: Link, context: Any) -> Any:
+    """Return the query that tells of each key, where it exists, whether its row is the tenant's."""
     guard = context.compiled.tg_guard
-    mode = context.compiled.tg_mode
-    cached = guard.parent_queries.get((mode, table_key(link.parent), link.columns))
+    shape = (context.compiled.tg_mode, table_key(link.parent), link.columns)
+    cached = guard.parent_queries.get(shape)
     if cached is None:
+        source = trusted(link.parent.alias())
         types = {column.name: column.type for column in link.parent.c}
-
-        def picked(source: Any) -> Any:
-            columns = [named(source, name, types[name]) for name in link.columns]
-            target = columns[0] if len(columns) == 1 else tuple_(*columns)
-            return target.in_(bindparam("keys", expanding=True))
-
-        cached = select(context.compiled.tg_predicates.foreign(picked, link.parent))
-        guard.parent_queries[(mode, table_key(link.parent), link.columns)] = cached
+        columns = [named(source, name, types[name]) for name in link.columns]
+        target = columns[0] if len(columns) == 1 else tuple_(*columns)
+        owns = context.compiled.tg_predicates.owns(source, guard.tenancy.of(link.parent))
+        cached = select(*columns, owns.label("own")).where(target.in_(bindparam("keys", expanding=True)))
+        guard.parent_queries[shape] = cached
     return cached
 
 
@@ -161,7 +159,7 @@ def _finds(context: Any, statement: Any) -> bool:
             for parameter, name in compiled.bind_names.items()
             if parameter.callable is None and name in parameters
         }
-        if context.root_connection.tg_probe(statement, values):
+        if context.root_connection.tg_probe(statement, values)[0][0]:
             return True
     return False
 
@@ -181,7 +179,7 @@ def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
             for parameters in context.compiled_parameters
         ]
         for chunk in _chunks(keys):
-            if context.root_connection.tg_probe(_by_key(plan, context, chunk), {}):
+            if context.root_connection.tg_probe(_by_key(plan, context, chunk), {})[0][0]:
                 refuse(
                     CrossTenantError(
                         f"{plan.verb} of a row of {plan.placement.name} by its key: the row belongs to another "

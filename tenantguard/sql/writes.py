@@ -76,7 +76,6 @@ class GuardedWrites(GuardedReads):
     """Add the data-modifying statements to the guarded compiler."""
 
     if TYPE_CHECKING:
-        bind_names: dict[Any, str]
         column_keys: Any
         tg_guard: Guard
 

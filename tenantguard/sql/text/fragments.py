@@ -9,6 +9,7 @@ from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, Unread
 
 LONGEST = 10_000
 DEEPEST = 100
+_FARTHEST = 200  # tokens that are searched backwards for the call that a FROM belongs to
 
 # Words that begin a query or name a table, wherever they stand.
 _QUERY = words(
@@ -151,7 +152,7 @@ def _innocent(tokens: list[Lexeme], at: int, word: str, *, called: bool) -> bool
 def _caller(tokens: list[Lexeme], at: int) -> str:
     """Return the name before the parenthesis that the token stands in."""
     depth = tokens[at].depth
-    for index in range(at - 1, 0, -1):
+    for index in range(at - 1, max(0, at - _FARTHEST), -1):
         if tokens[index].depth == depth - 1:
             return tokens[index - 1].name if tokens[index].text == "(" else ""
     return ""

@@ -60,8 +60,8 @@ class Names:
         return ascii_lower(unquoted(token.text))
 
     def same(self, token: Lexeme, column: str) -> bool:
-        """Tell whether an identifier may mean a column; in doubt about case it does."""
-        return ascii_lower(unquoted(token.text)) == ascii_lower(column)
+        """Tell whether an identifier means a column."""
+        return self.fold(token) == self._case(column)
 
     def quote(self, name: str) -> str:
         """Return a name in the quotes of the dialect."""

@@ -86,18 +86,15 @@ class Queries(Expressions):
     def _siblings(self, names: list[str], recursive: bool) -> dict[str, str]:
         """Return what the name itself and later names mean inside a common table expression.
 
-        PostgreSQL and MySQL see the table there, unless the WITH is recursive; SQLite always the expression,
-        and forward references are a matter of version elsewhere: a table of that name is then refused.
+        On SQLite they always mean the expressions, on PostgreSQL where the WITH is recursive; MySQL and
+        MariaDB do so for the name itself, and for later ones it is a matter of version: those are refused.
         """
-        if self.which == SQLITE or recursive:
-            own = "cte" if recursive else "doubtful"
-            forward = "cte" if recursive and self.which == POSTGRESQL else "doubtful"
-            return {**dict.fromkeys(names[1:], forward), names[0]: own}
-        return (
-            dict.fromkeys(names, "table")
-            if self.which == POSTGRESQL
-            else dict.fromkeys(names[1:], "doubtful")
-        )
+        if self.which == SQLITE or (recursive and self.which == POSTGRESQL):
+            return dict.fromkeys(names, "cte")
+        if self.which == POSTGRESQL:
+            return {}
+        own = {names[0]: "cte"} if recursive else {}
+        return {**dict.fromkeys(names[1:], "doubtful"), **own}
 
     def _cte(self, env: Environment) -> None:
         if self.sees("("):
@@ -272,7 +269,7 @@ class Queries(Expressions):
         elif self.took("USING"):
             self.names_in_parentheses()
             if self.took("AS"):
-                self.identifier()
+                self._once(self.identifier(), frame)
         if kind == "LEFT" and on is not None and len(right) == 1 and right[0].place == "where":
             self._onto(right[0], on)
         elif kind in ("LEFT", "FULL"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from tenantguard.sql.text.lexer import STYLES, Lexeme, Unreadable, family, lexemes
+from tenantguard.sql.text.lexer import POSTGRESQL, STYLES, Lexeme, Unreadable, family, lexemes, unquoted
 from tenantguard.sql.text.names import OWN, Names, Piece, Tenant, refusal
 from tenantguard.sql.text.second import MARK, agree
 from tenantguard.sql.text.statements import Statements
@@ -17,6 +17,9 @@ from tenantguard.tenancy import Key, Tenancy
 
 LONGEST = 100_000
 DEEPEST = 60
+_CACHED = 20_000  # longer texts are read each time, so that the cache stays small
+_FOLDING = frozenset("\u0130\u0131\u017f\u212a")  # dotted and dotless i, long s, the Kelvin sign
+_LONGEST_NAME = 63  # bytes, on PostgreSQL
 PARAMETER = OWN  # the name of the tenant's parameter
 
 Recipe = tuple[int | None, ...]  # of positional parameters: a place among the user's, or the tenant
@@ -108,7 +111,8 @@ def rewrite(
     """
     if len(sql) > LONGEST:
         raise refusal(f"it is longer than {LONGEST:,} characters")
-    return _rewrite(sql, tenancy, dialect, style, default_schema)
+    read = _rewrite if len(sql) <= _CACHED else _rewrite.__wrapped__
+    return read(sql, tenancy, dialect, style, default_schema)
 
 
 @lru_cache(maxsize=1024)
@@ -120,7 +124,7 @@ def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schem
         raise refusal(str(fault)) from None
     if not tokens:
         raise refusal("it is empty")
-    _refuse_ours(tokens)
+    _refuse_names(tokens, which)
     placing = _Placing(sql, tokens, style)
     names = Names(tenancy, which, default_schema)
     reader = Statements(sql, tokens, names, placing.known)
@@ -145,8 +149,17 @@ def _tokens(sql: str, dialect: str, style: str) -> tuple[str, list[Lexeme]]:
         return "driver_named", lexemes(sql, dialect, style="driver_named", comments=True, **read)
 
 
-def _refuse_ours(tokens: list[Lexeme]) -> None:
+def _refuse_names(tokens: list[Lexeme], which: str) -> None:
+    """Refuse names that are ours, and names that a database folds or cuts into other ones."""
     for token in tokens:
+        if token.kind in ("word", "quoted") and not _FOLDING.isdisjoint(token.text):
+            raise refusal("it uses a name with a letter that some databases fold into an ASCII one")
+        if (
+            token.kind in ("word", "quoted")
+            and which == POSTGRESQL
+            and len(unquoted(token.text).encode()) > _LONGEST_NAME
+        ):
+            raise refusal("it uses a name that PostgreSQL cuts short")
         if token.kind in ("word", "quoted", "parameter") and OWN in token.text.lower():
             raise refusal(
                 f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"

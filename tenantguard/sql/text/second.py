@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from tenantguard.sql.text.lexer import ascii_lower
-from tenantguard.sql.text.names import refusal
+from tenantguard.sql.text.names import OWN, refusal
 
 _DIALECTS = {"postgresql": "postgres", "mysql": "mysql", "sqlite": "sqlite"}
 _ROOTS = (exp.Select, exp.SetOperation, exp.Insert, exp.Update, exp.Delete, exp.Values, exp.Subquery)
@@ -18,6 +18,7 @@ _FORBIDDEN = (
     exp.Detach, exp.Copy, exp.Transaction, exp.Commit, exp.Rollback, exp.Describe, exp.LoadData, exp.TruncateTable,
     exp.SessionParameter,
 )  # fmt: skip
+MOST_TABLES = 500
 MARK = "tenantguard-mark"
 
 
@@ -36,12 +37,15 @@ def agree(text: str, which: str, mentioned: Iterable[str], guarded: Iterable[str
     tree = _parsed(text, which)
     tables = [table for table in tree.find_all(exp.Table) if _stands(table)]
     found = Counter(ascii_lower(table.name) for table in tables)
+    if len(tables) > MOST_TABLES:
+        raise refusal(f"it names more than {MOST_TABLES} tables")
     if found != Counter(ascii_lower(name) for name in mentioned):
         raise refusal("two readers find different tables in it")
+    asked: dict[int, set[str]] = {}
     needing = {ascii_lower(name) for name in guarded}
     shadowing = {ascii_lower(cte.alias) for cte in tree.find_all(exp.CTE)}
     for table in tables:
-        if ascii_lower(table.name) in needing - shadowing and not _predicated(table):
+        if ascii_lower(table.name) in needing - shadowing and not _predicated(table, asked):
             raise refusal(f"two readers differ on the predicate of {table.name!r}")
 
 
@@ -70,25 +74,39 @@ def _stands(table: exp.Table) -> bool:
     return isinstance(table.this, exp.Identifier) and not isinstance(table.parent, exp.Lock)
 
 
-def _predicated(table: exp.Table) -> bool:
+def _predicated(table: exp.Table, asked: dict[int, set[str]]) -> bool:
     """Tell whether the statement that a table stands in asks for the mark on the table's own name."""
     if isinstance(table.parent, exp.Insert | exp.Schema):
         return (
             True  # the target of an INSERT is stamped, and its conflict clause was read by our reader alone
         )
-    alias = ascii_lower(table.alias_or_name)
     node = table.find_ancestor(exp.Select, exp.Update, exp.Delete)
-    return node is not None and any(_asks(condition, alias) for condition in _conditions(node))
+    if node is None:
+        return False
+    if id(node) not in asked:
+        asked[id(node)] = {name for condition in _conditions(node) for name in _asked(condition)}
+    return ascii_lower(table.alias_or_name) in asked[id(node)]
 
 
 def _conditions(node: exp.Expr) -> Iterator[exp.Expr]:
     where = node.args.get("where")
     if where is not None:
         yield from _conjuncts(where.this)
-    for join in node.find_all(exp.Join):
-        on = join.args.get("on")
-        if on is not None and join.find_ancestor(exp.Select, exp.Update, exp.Delete) is node:
+    for join in _joins(node):
+        if (on := join.args.get("on")) is not None:
             yield from _conjuncts(on)
+
+
+def _joins(node: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the joins of a statement; sqlglot hangs them on it, or on a table in its FROM."""
+    pending = [*(node.args.get("joins") or ()), node.args.get("from_"), node.args.get("this")]
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, exp.Join | exp.From | exp.Table):
+            continue
+        if isinstance(one, exp.Join):
+            yield one
+        pending += [*(one.args.get("joins") or ()), one.args.get("this")]
 
 
 def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
@@ -103,11 +121,15 @@ def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
             yield one
 
 
-def _asks(condition: exp.Expr, alias: str) -> bool:
+def _asked(condition: exp.Expr) -> set[str]:
+    """Return the names whose rows a condition asks to be the tenant's: ``a.x = mark``, or our own EXISTS."""
     if isinstance(condition, exp.Exists):
-        marked = any(literal.name == MARK for literal in condition.find_all(exp.Literal))
-        return marked and any(ascii_lower(column.table) == alias for column in condition.find_all(exp.Column))
+        aliases = {ascii_lower(table.alias) for table in condition.find_all(exp.Table)}
+        ours = aliases and all(alias.startswith(OWN) for alias in aliases)
+        return {ascii_lower(column.table) for column in condition.find_all(exp.Column)} if ours else set()
     if not isinstance(condition, exp.EQ) or not isinstance(condition.right, exp.Literal):
-        return False
-    left = condition.left
-    return isinstance(left, exp.Column) and ascii_lower(left.table) == alias and condition.right.name == MARK
+        return set()
+    column = condition.left
+    if not isinstance(column, exp.Column) or condition.right.name != MARK:
+        return set()
+    return {ascii_lower(column.table)}

@@ -509,6 +509,7 @@ class Statements(Queries):
 
     def _assigned(self, assignments: list[Assignment], frame: Frame) -> None:
         """Verify what an UPDATE sets, and that it may write the tables whose columns it sets."""
+        alone = frame.width == 1 and not self.sees("FROM")
         for target in self._targets(assignments, frame):
             self._writable("update", target.placement)
             watched = self._watched(target.placement)
@@ -517,7 +518,7 @@ class Statements(Queries):
             for assignment in assignments:
                 for name in assignment.names:
                     for column in (c for c in columns if self.names.same(name, c)):
-                        mine[column] = self._assigned_value(assignment, column, target)
+                        mine[column] = self._assigned_value(assignment, column, target, alone=alone)
             self._note_update(mine, watched)
 
     def _targets(self, assignments: list[Assignment], frame: Frame) -> list[Source]:
@@ -532,20 +533,26 @@ class Statements(Queries):
                     "an UPDATE of several tables does not say whose column it sets; write table.column"
                 )
             name = self.names.fold(assignment.names[0])
-            found += [source for source in frame.sources if source.name == name]
+            meant = [source for source in frame.sources if source.name == name]
+            if not meant:
+                raise refusal(f"it sets a column of {name!r}, which is none of its tables")
+            found += meant
         return list({source.name: source for source in found}.values())
 
-    def _assigned_value(self, assignment: Assignment, column: str, target: Source) -> Value | None:
+    def _assigned_value(
+        self, assignment: Assignment, column: str, target: Source, *, alone: bool
+    ) -> Value | None:
         value = self._value(assignment.value) if assignment.single else None
         if value is not None and value != Literal(None):
             return value
-        if value is not None and column != target.placement.column:
+        tenant = target.placement.kind == "owned" and column == target.placement.column
+        if value is not None and not tenant:
             return value
         tokens = self.tokens[assignment.value[0] : assignment.value[1]]
-        if assignment.single and len(tokens) == 1 and self.names.same(tokens[0], column):
+        if alone and assignment.single and len(tokens) == 1 and self.names.same(tokens[0], column):
             return None  # the row's own value
         raise refusal(
-            f"an UPDATE sets {target.placement.name}.{column} by an expression; give a value or a parameter"
+            f"{target.placement.name}.{column} is given by an expression; give a value or a parameter"
         )
 
     def _note_update(self, mine: dict[str, Value | None], watched: Watched) -> None:

@@ -1,0 +1,76 @@
+"""Names and types that reach the SQL as they are: they must be names and types, and nothing more."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy.sql.elements import quoted_name
+
+from tenantguard.audit import refuse
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.text import fragment_fault
+
+_NAME = re.compile(r'[\w$.\- ]+|"[^"]+"|`[^`]+`')
+_PLAIN_NAME = re.compile(r"[\w$.\-]+")
+
+
+def name_fault(name: str) -> str | None:
+    """Tell why a text cannot be a name, or return ``None``."""
+    return None if _NAME.fullmatch(name) else f"{name[:40]!r} is no name"
+
+
+@functools.cache
+def guarded_preparer(cls: Any) -> Any:
+    """Return a dialect's identifier preparer that lets nothing but a name go unquoted."""
+
+    def quote(self: Any, ident: str, *args: Any) -> Any:
+        if isinstance(ident, quoted_name) and ident.quote is False and not _PLAIN_NAME.fullmatch(ident):
+            _refuse_text(f"{ident[:40]!r} was to stand unquoted, and is no name")
+        return cls.quote(self, ident, *args)
+
+    return type(f"Guarded{cls.__name__}", (cls,), {"quote": quote})
+
+
+@functools.cache
+def guarded_type_compiler(cls: Any) -> Any:
+    """Return a dialect's type compiler that reads the text of a type of the user's own."""
+
+    def visit_user_defined(self: Any, type_: Any, **kw: Any) -> Any:
+        return checked_type(cls.visit_user_defined(self, type_, **kw), self.dialect.name)
+
+    return type(
+        f"Guarded{cls.__name__}", (cls,), {"visit_user_defined": visit_user_defined, "tg_types": True}
+    )
+
+
+def checked_type(text: Any, dialect: str) -> Any:
+    """Return the text of a type, or refuse it where it holds a query or leaves its place."""
+    fault = fragment_fault(str(text), dialect)
+    if fault is not None:
+        _refuse_text(f"a type of your own renders text that was refused: {fault}")
+    return text
+
+
+def _refuse_text(message: str) -> None:
+    binding = peek()
+    if binding is None or binding.mode != "bypass":
+        told = ", ".join(map(str, binding.tenants)) if binding is not None else None
+        refuse(RawSQLError(message, kind="raw_sql_fragment", tenant=told))
+
+
+def noting(call: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
+    """Return SQLAlchemy's dispatcher of ``@compiles`` so that it tells which compiler it took part in."""
+
+    @functools.wraps(call)
+    def dispatch(self: Any, element: Any, compiler: Any, **kw: Any) -> Any:
+        note(compiler)
+        text = call(self, element, compiler, **kw)
+        if getattr(compiler, "tg_types", False):
+            return checked_type(text, compiler.dialect.name)
+        return text
+
+    return dispatch

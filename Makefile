@@ -1,8 +1,8 @@
 # Everything a fresh machine needs is Python 3.11+, git and make.
 PYTHON ?= python3
-VENV ?= .venv
-BIN = $(VENV)/bin
 SQLALCHEMY ?=
+VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))
+BIN = $(VENV)/bin
 
 .DEFAULT_GOAL := help
 
@@ -14,7 +14,7 @@ $(VENV)/.ready: pyproject.toml
 
 setup: $(VENV)/.ready  ## install everything into .venv
 
-test: $(VENV)/.ready  ## run the tests
+test: $(VENV)/.ready  ## run the tests; SQLALCHEMY=2.0 runs them on that line, in an environment of its own
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 demo: $(VENV)/.ready  ## start the example and walk through it; ONCE=1 exits after it, DB=postgres uses PostgreSQL
@@ -25,7 +25,10 @@ lint: $(VENV)/.ready  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: $(VENV)/.ready  ## check every link and run every example of the documentation
+	$(BIN)/python -m scripts.check_docs
+
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint help
+.PHONY: setup test demo lint docs help

@@ -1,5 +1,6 @@
 """The request side: the middleware, its answers, and what frameworks need on top."""
 
 from tenantguard.asgi.middleware import TenantMiddleware
+from tenantguard.asgi.requested import Place, from_header, from_host, from_path
 
-__all__ = ["TenantMiddleware"]
+__all__ = ["Place", "TenantMiddleware", "from_header", "from_host", "from_path"]

@@ -7,19 +7,23 @@ import contextvars
 import logging
 import time
 from collections.abc import Awaitable, Callable, Collection, Iterator
+from typing import Literal
 
 from tenantguard import context
+from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.paths import ExemptPaths
+from tenantguard.asgi.requested import Place
 from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, unauthorized
-from tenantguard.asgi.tokens import authorization, bearer_token
+from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
 from tenantguard.context import Binding, Principal, enter, leave
-from tenantguard.errors import ConfigurationError, TokenError, Violation
-from tenantguard.identity import Verifier
+from tenantguard.errors import TokenError, Violation
+from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.jws import MOST_BYTES
+from tenantguard.identity.registry import IsActive
 
 _log = logging.getLogger("tenantguard")
 
@@ -36,12 +40,21 @@ class TenantMiddleware:
         verifier: a :class:`TokenVerifier`, or anything with ``async verify(token) -> Principal``.
         exempt: paths that need no token, by whole segments; nothing is bound there.
         conceal: answer 404 instead of 403 to a violation.
+        requested: where requests name a company themselves: :func:`from_host`, :func:`from_path`,
+            :func:`from_header`. It must agree with the token, or choose from those that the token lists.
+        several: what a token of several companies means where the request names none: ``"refuse"``, or
+            ``"union"`` to bind them all.
+        registry: a :class:`Registry`, or an async function, that says whether a company is known and active.
+        anonymous: where a request without a token names the company whose page it asks for.
+        anonymous_on: the path patterns on which that is enough.
+        cookie: the name of a cookie that may carry the token instead of the header.
+        websocket_subprotocol: the subprotocol that a browser may send a websocket's token behind.
         most_bytes: the longest token that is looked at.
         clock: the time in seconds; for tests.
         sleep: what waits for a websocket's token to expire; for tests.
 
     Raises:
-        ConfigurationError: the verifier cannot verify, or an exempt path is ambiguous.
+        ConfigurationError: the verifier cannot verify, or a path or pattern is ambiguous.
     """
 
     def __init__(
@@ -51,21 +64,33 @@ class TenantMiddleware:
         *,
         exempt: Collection[str] = (),
         conceal: bool = False,
+        requested: Place | Collection[Place] = (),
+        several: Literal["refuse", "union"] = "refuse",
+        registry: Registry | IsActive | None = None,
+        anonymous: Place | None = None,
+        anonymous_on: Collection[str] = (),
+        cookie: str | None = None,
+        websocket_subprotocol: str | None = None,
         most_bytes: int = MOST_BYTES,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
-        if not callable(getattr(verifier, "verify", None)):
-            raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
         self.app = app
-        self._verify = verifier.verify
-        self._recall: Callable[[bytes | None], Principal | None] = getattr(verifier, "recall", _never)
-        self._leeway: float = getattr(verifier, "leeway", 0.0)
+        self._admission = Admission(
+            verifier,
+            requested=requested,
+            several=several,
+            registry=registry,
+            anonymous=anonymous,
+            anonymous_on=anonymous_on,
+            most_bytes=most_bytes,
+        )
+        self._recall, self._careful = self._admission.recall, self._admission.careful
         self._covers = ExemptPaths(exempt).covers
         self._answer = NOT_FOUND if conceal else FORBIDDEN
-        self._most_bytes = most_bytes
-        self._clock = clock
-        self._sleep = sleep
+        self._credential = authorization if cookie is None else or_cookie(cookie)
+        self._protocol = websocket_subprotocol
+        self._clock, self._sleep = clock, sleep
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -73,10 +98,12 @@ class TenantMiddleware:
             await self._aside(scope, receive, send)
             return
         try:
-            value = authorization(scope["headers"])
-            principal = self._recall(value) or await self._verify(bearer_token(value, self._most_bytes))
-        except TokenError as error:
-            await _refused(error).send(send)
+            value = self._credential(scope)
+            principal = self._recall(value) or await self._admission.verified(scope, value)
+            if self._careful or principal.tenant is None:
+                principal = await self._admission.settled(scope, principal)
+        except (TokenError, Violation) as error:
+            await self._refused(error).send(send)
             return
         started = False
 
@@ -107,12 +134,19 @@ class TenantMiddleware:
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         socket = Socket(scope, receive, send)
+        credential = self._credential
+        if self._protocol is not None:
+            credential = or_subprotocol(credential, self._protocol)
         try:
-            value = authorization(scope["headers"])
-            principal = self._recall(value) or await self._verify(bearer_token(value, self._most_bytes))
-        except TokenError as error:
-            await socket.refuse(_refused(error))
+            value = credential(scope)
+            principal = self._recall(value) or await self._admission.verified(scope, value)
+            if self._careful or principal.tenant is None:
+                principal = await self._admission.settled(scope, principal)
+        except (TokenError, Violation) as error:
+            await socket.refuse(self._refused(error))
             return
+        if self._protocol is not None:
+            scope = socket.without_token(scope, self._protocol)
         binding = enter(_binding(principal))
         try:
             until = self._until(principal)
@@ -134,7 +168,17 @@ class TenantMiddleware:
         expires = principal.claims.get("exp")
         if isinstance(expires, bool) or not isinstance(expires, int | float):
             return None
-        return expires + self._leeway
+        return expires + self._admission.leeway
+
+    def _refused(self, error: TokenError | Violation) -> Answer:
+        """Return the answer; a token is recorded here, a violation was where it was raised."""
+        if isinstance(error, Violation):
+            return self._answer
+        try:
+            record(Event(time=now(), kind="token_refused", reason=error.reason, message=str(error)))
+        except ExceptionGroup:  # a failing sink must not let the token through
+            _log.exception("a refused token could not be recorded")
+        return unauthorized(error)
 
     def _answer_to(self, error: Exception) -> Answer | None:
         """Return the answer to what was raised below, or ``None`` where it is not ours to answer."""
@@ -151,15 +195,6 @@ def _binding(principal: Principal) -> Binding:
     return Binding(principal.tenants if tenant is None else (tenant,), principal)
 
 
-def _refused(error: TokenError) -> Answer:
-    """Record that a token was refused and return the answer; a failing sink must not let it through."""
-    try:
-        record(Event(time=now(), kind="token_refused", reason=error.reason, message=str(error)))
-    except ExceptionGroup:
-        _log.exception("a refused token could not be recorded")
-    return unauthorized(error)
-
-
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """Yield an error, those it groups, and those it was raised from."""
     waiting, seen = [error], set[int]()
@@ -173,10 +208,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             waiting += one.exceptions
         if one.__cause__ is not None:
             waiting.append(one.__cause__)
-
-
-def _never(_value: bytes | None) -> None:
-    return None
 
 
 async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:

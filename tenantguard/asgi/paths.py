@@ -1,12 +1,14 @@
-"""Paths that need no token: compared by whole segments, after the decoding that routing does."""
+"""Paths, compared by whole segments after the decoding that routing does: those that need no token, and patterns."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 
+_PLACE = re.compile(r"\{\w+\}")
 _AMBIGUOUS = ("//", "\\", "%", ";")
 
 
@@ -50,14 +52,61 @@ class ExemptPaths:
             path = route_path(scope)
         if not path.startswith(self._likely):  # most requests end here, after one comparison
             return False
-        return path in self._exact or (path.startswith(self._below) and _is_plain(path))
+        return path in self._exact or (path.startswith(self._below) and is_plain(path))
+
+
+class PathPattern:
+    """Match paths such as ``/companies/{company_id}/...``.
+
+    ``{name}`` takes one segment and is what is read, ``*`` takes one and is not, ``...`` at the end takes
+    whatever follows, nothing included. Empty segments do not count, as some routers collapse them.
+
+    Raises:
+        ConfigurationError: the pattern is relative or ambiguous, or reads more than one segment.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        parts = [part for part in pattern.split("/") if part] if isinstance(pattern, str) else []
+        self._open = parts[-1:] == ["..."]
+        self._parts = parts[:-1] if self._open else parts
+        self._places = [n for n, part in enumerate(self._parts) if _PLACE.fullmatch(part)]
+        plain = [part for n, part in enumerate(self._parts) if n not in self._places and part != "*"]
+        if not str(pattern).startswith("/") or len(self._places) > 1 or not all(map(_is_literal, plain)):
+            raise ConfigurationError(
+                f"{pattern!r} is no path pattern; write it as /companies/{{company_id}}/... with one name at most"
+            )
+        self.reads = bool(self._places)
+
+    def matches(self, path: str) -> bool:
+        """Tell whether the routed path fits."""
+        return self._segments(path) is not None
+
+    def read(self, path: str) -> str | None:
+        """Return the segment at the name, or ``None`` where the routed path does not fit."""
+        segments = self._segments(path)
+        return segments[self._places[0]] if segments is not None and self._places else None
+
+    def _segments(self, path: str) -> list[str] | None:
+        segments = [segment for segment in path.split("/") if segment]
+        length = len(self._parts)
+        if len(segments) < length or (len(segments) > length and not self._open):
+            return None
+        fits = all(
+            part in ("*", segment) or n in self._places
+            for n, (part, segment) in enumerate(zip(self._parts, segments, strict=False))
+        )
+        return segments if fits else None
+
+
+def _is_literal(part: str) -> bool:
+    return is_plain(part) and not {"?", "#", "*", "{", "}"} & set(part) and "..." not in part
 
 
 def _is_sound(path: str) -> bool:
-    return path.startswith("/") and _is_plain(path) and not {"?", "#", "*", "{"} & set(path)
+    return path.startswith("/") and is_plain(path) and not {"?", "#", "*", "{"} & set(path)
 
 
-def _is_plain(path: str) -> bool:
+def is_plain(path: str) -> bool:
     """Tell whether nobody on the way could read the path as another one."""
     if not path.isprintable() or any(part in path for part in _AMBIGUOUS):
         return False

@@ -1,31 +1,65 @@
-"""The token of a request: one Authorization header, the Bearer scheme, nothing else."""
+"""The token of a request: one Authorization header, the Bearer scheme, or what the application opted in to."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable
 
+from tenantguard.asgi.types import Scope
 from tenantguard.errors import TokenError
 
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750 section 2.1
-Headers = Iterable[tuple[bytes, bytes]]
+
+Credential = Callable[[Scope], bytes | None]  # an Authorization value, from wherever it came
 
 
-def authorization(headers: Headers) -> bytes | None:
+def authorization(scope: Scope) -> bytes | None:
     """Return the value of the one ``Authorization`` header.
 
     Raises:
         TokenError: there are two; which one counts is for nobody to guess.
     """
-    found = None
-    for name, value in headers:
+    found: bytes | None = None
+    for name, value in scope["headers"]:
         if name == b"authorization":
             if found is not None:
-                raise TokenError(
-                    "the request carries two tokens", code="invalid_request", reason="two_tokens"
-                )
+                raise _two()
             found = value
     return found
+
+
+def or_cookie(cookie: str) -> Credential:
+    """Return what reads the header or, instead, the cookie of that name."""
+    prefix = cookie.encode() + b"="
+
+    def read(scope: Scope) -> bytes | None:
+        """Return an ``Authorization`` value."""
+        jars = [value for name, value in scope["headers"] if name == b"cookie"]
+        crumbs = [crumb.strip(b" ") for jar in jars for crumb in jar.split(b";")]
+        tokens = [crumb[len(prefix) :] for crumb in crumbs if crumb.startswith(prefix)]
+        return _one(authorization(scope), tokens)
+
+    return read
+
+
+def or_subprotocol(credential: Credential, protocol: str) -> Credential:
+    """Return what reads a websocket's token also from ``Sec-WebSocket-Protocol: protocol, token``.
+
+    A browser can set no other header: ``new WebSocket(url, ["bearer", token])``.
+    """
+
+    def read(scope: Scope) -> bytes | None:
+        """Return an ``Authorization`` value."""
+        offered = list(scope.get("subprotocols") or ())
+        if protocol not in offered:
+            return credential(scope)
+        if len(offered) != 2 or offered[0] != protocol:
+            raise TokenError(
+                "the token's subprotocol is malformed", code="invalid_request", reason="malformed"
+            )
+        return _one(credential(scope), [str(offered[1]).encode("latin-1", "replace")])
+
+    return read
 
 
 def bearer_token(value: bytes | None, most_bytes: int) -> str:
@@ -44,3 +78,13 @@ def bearer_token(value: bytes | None, most_bytes: int) -> str:
     if not _TOKEN.fullmatch(token):
         raise TokenError("the Authorization header is malformed", code="invalid_request", reason="malformed")
     return token.decode()
+
+
+def _one(header: bytes | None, tokens: list[bytes]) -> bytes | None:
+    if len(tokens) + (header is not None) > 1:
+        raise _two()
+    return b"Bearer " + tokens[0] if tokens else header
+
+
+def _two() -> TokenError:
+    return TokenError("the request carries two tokens", code="invalid_request", reason="two_tokens")

@@ -23,6 +23,7 @@ class Socket:
         self._send = send
         self._accepted = False
         self._closed = False
+        self._protocol: str | None = None
         self.expired = False
 
     async def receive(self) -> Message:
@@ -40,9 +41,22 @@ class Socket:
         if self.expired:
             raise ConnectionError("the websocket was closed: its token has expired")
         kind = message["type"]
+        if kind == "websocket.accept" and self._protocol is not None:
+            message = {**message, "subprotocol": message.get("subprotocol") or self._protocol}
         self._accepted = self._accepted or kind == "websocket.accept"
         self._closed = self._closed or kind in ("websocket.close", "websocket.http.response.start")
         await self._send(message)
+
+    def without_token(self, scope: Scope, protocol: str) -> Scope:
+        """Return the scope without the token that came as a subprotocol, which the accept then confirms."""
+        if protocol not in (scope.get("subprotocols") or ()):
+            return scope
+        self._protocol = protocol
+        headers = [
+            (name, protocol.encode() if name == b"sec-websocket-protocol" else value)
+            for name, value in scope["headers"]
+        ]
+        return {**scope, "headers": headers, "subprotocols": [protocol]}
 
     async def refuse(self, answer: Answer) -> None:
         """End it with 1008, or with the answer while the handshake is still open."""

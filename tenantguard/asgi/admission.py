@@ -1,0 +1,88 @@
+"""Admission: from a connection to the principal it may act as, by token, by request, and by registry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Literal
+
+from tenantguard.asgi.requested import Agreement, Place, on_routes
+from tenantguard.asgi.tokens import bearer_token
+from tenantguard.asgi.types import Scope
+from tenantguard.audit import refuse
+from tenantguard.context import Principal, bind
+from tenantguard.errors import ConfigurationError, Violation
+from tenantguard.identity import Registry, Verifier
+from tenantguard.identity.registry import IsActive
+from tenantguard.identity.tenants import TenantType
+
+ANONYMOUS = "anonymous"  # the subject of whoever has not signed in
+
+
+class Admission:
+    """Say who may come in; the arguments are those of :class:`TenantMiddleware`.
+
+    Attributes:
+        recall: returns the principal of an ``Authorization`` value seen before, for one look-up.
+        leeway: the seconds that the verifier grants beyond a token's end.
+        careful: whether a verified principal still has to be settled.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        *,
+        requested: Place | Collection[Place],
+        several: Literal["refuse", "union"],
+        registry: Registry | IsActive | None,
+        anonymous: Place | None,
+        anonymous_on: Collection[str],
+        most_bytes: int,
+    ) -> None:
+        if not callable(getattr(verifier, "verify", None)):
+            raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
+        if several not in ("refuse", "union"):
+            raise ConfigurationError(f'several={several!r} is neither "refuse" nor "union"')
+        self._verify = verifier.verify
+        self.recall: Callable[[bytes | None], Principal | None] = getattr(verifier, "recall", _never)
+        self.leeway: float = getattr(verifier, "leeway", 0.0)
+        self._kind: TenantType = getattr(verifier, "tenant_type", str)
+        self._most_bytes = most_bytes
+        self._anonymous = None if anonymous is None else on_routes(anonymous, anonymous_on)
+        places = [requested] if isinstance(requested, Place) else list(requested)
+        self._agreement = Agreement(
+            places + ([] if self._anonymous is None else [self._anonymous]), union=several == "union"
+        )
+        self._registry = Registry(registry) if callable(registry) else registry
+        self.careful = bool(places) or self._anonymous is not None or self._registry is not None
+
+    async def verified(self, scope: Scope, value: bytes | None) -> Principal:
+        """Return the principal of an ``Authorization`` value, or of a page that needs none.
+
+        Raises:
+            TokenError: there is no token where one is needed, or it is refused.
+        """
+        if value is None and self._anonymous is not None:
+            named = set(await self._anonymous.tenants(scope, self._kind))
+            tenant = named.pop() if len(named) == 1 else None
+            if tenant is not None:
+                return Principal(ANONYMOUS, tenant)
+        return await self._verify(bearer_token(value, self._most_bytes))
+
+    async def settled(self, scope: Scope, principal: Principal) -> Principal:
+        """Return the principal, for the one company that the request is for, if that is known and active.
+
+        Raises:
+            Violation: the token, the request and the registry do not agree.
+        """
+        principal = await self._agreement.settle(principal, scope)
+        tenants = principal.tenants if principal.tenant is None else (principal.tenant,)
+        if self._registry is not None:
+            for tenant in tenants:
+                if not await self._registry.admits(tenant):
+                    with bind(principal):
+                        refuse(Violation("the company is not active", kind="tenant_inactive", tenant=tenant))
+        return principal
+
+
+def _never(_value: bytes | None) -> None:
+    return None

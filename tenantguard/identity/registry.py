@@ -1,0 +1,75 @@
+"""The registry: whether a company exists and is active, asked for and remembered for a moment."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from tenantguard.errors import ConfigurationError, TenantId
+
+IsActive = Callable[[TenantId], Awaitable[bool]]
+
+
+class Registry:
+    """Say which companies are known and active.
+
+    Args:
+        is_active: an async function; false for a company that is suspended, closed or unknown.
+        delay: for how many seconds an answer holds: so late may a suspension take effect.
+        entries: how many answers are kept.
+        clock: seconds that only go on; for tests.
+
+    Raises:
+        ConfigurationError: the delay or the number is not positive.
+
+    Example:
+        >>> async def is_active(tenant):
+        ...     return tenant == "acme"
+        >>> asyncio.run(Registry(is_active).admits("globex"))
+        False
+    """
+
+    def __init__(
+        self,
+        is_active: IsActive,
+        *,
+        delay: float = 30.0,
+        entries: int = 10_000,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if delay < 0 or entries < 1:
+            raise ConfigurationError("a Registry has a delay of 0 seconds or more, and 1 entry or more")
+        self._is_active = is_active
+        self._delay, self._entries, self._clock = delay, entries, clock
+        self._known: dict[TenantId, tuple[bool, float]] = {}
+        self._asking: dict[TenantId, asyncio.Task[bool]] = {}
+
+    def recall(self, tenant: TenantId) -> bool | None:
+        """Return the answer of a moment ago, or ``None`` where there is none that still holds."""
+        known = self._known.get(tenant)
+        return known[0] if known is not None and self._clock() < known[1] else None
+
+    async def admits(self, tenant: TenantId) -> bool:
+        """Tell whether the company is known and active; an error of the function is the caller's."""
+        known = self.recall(tenant)
+        if known is not None:
+            return known
+        asking = self._asking.get(tenant)
+        if asking is None:
+            asking = self._asking[tenant] = asyncio.ensure_future(self._ask(tenant))
+            asking.add_done_callback(lambda task: self._asked(tenant, task))
+        return await asyncio.shield(asking)
+
+    async def _ask(self, tenant: TenantId) -> bool:
+        asked = self._clock()
+        answer = await self._is_active(tenant) is True
+        if len(self._known) >= self._entries:
+            self._known.clear()  # made-up companies must not fill the memory; real ones are asked for again
+        self._known[tenant] = (answer, asked + self._delay)
+        return answer
+
+    def _asked(self, tenant: TenantId, task: asyncio.Task[bool]) -> None:
+        self._asking.pop(tenant, None)
+        if not task.cancelled():
+            task.exception()  # whoever waited was told; when all of them went away, nobody need be

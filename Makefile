@@ -1,15 +1,17 @@
-# Everything a fresh machine needs is Python 3.11+, git and make.
+# Everything a fresh machine needs is Python 3.11+, git and make. Where uv does not reach the index (it has
+# certificates of its own), pip does the same, slower.
 PYTHON ?= python3
 SQLALCHEMY ?=
 VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))
 BIN = $(VENV)/bin
+WANTED = --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*")
 
 .DEFAULT_GOAL := help
 
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.5" "pip>=25.1"
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*")
+	$(BIN)/uv pip install --quiet --python $(BIN)/python $(WANTED) || $(BIN)/python -m pip install --quiet $(WANTED)
 	@touch $@
 
 setup: $(VENV)/.ready  ## install everything into .venv

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -214,3 +216,20 @@ async def test_every_other_path_asks_for_a_token(app: FastAPI) -> None:
 async def test_api_page_offers_to_authorize(app: FastAPI) -> None:
     """The description of the API names the scheme, which puts the button on the page."""
     assert app.openapi()["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+
+
+async def test_interleaved_requests_stay_apart(client: Client) -> None:
+    """Requests of both companies in flight at once, on one pool of connections, each get their own."""
+    own = {company: await _ids(client(company)) for company in CALLS}
+    paths = ["/calls?size=200", "/calls.csv", "/statistics/days", "/company"] * 5
+    asked = [(company, path) for path in paths for company in CALLS]
+    answers = await asyncio.gather(*(client(company).get(path) for company, path in asked))
+    for (company, path), answer in zip(asked, answers, strict=True):
+        if path == "/company":
+            assert answer.json()["id"] == company
+        elif path == "/calls.csv":
+            assert [int(line.split(",")[0]) for line in answer.text.splitlines()[1:]] == own[company]
+        elif path == "/statistics/days":
+            assert sum(day["calls"] for day in answer.json()) == CALLS[company]
+        else:
+            assert [call["id"] for call in answer.json()["calls"]] == own[company]

@@ -139,14 +139,11 @@ def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schem
 def _tokens(sql: str, dialect: str, style: str) -> tuple[str, list[Lexeme]]:
     if style not in STYLES:
         raise Unreadable(f"parameters of the style {style!r} cannot be read")
-    read = {"longest": LONGEST, "deepest": DEEPEST}
-    try:
-        return style, lexemes(sql, dialect, style=style, comments=True, **read)
-    except Unreadable:
-        if style != "qmark" or ":" not in sql:
-            raise
-        # sqlite3 takes :name as well as ?
-        return "driver_named", lexemes(sql, dialect, style="driver_named", comments=True, **read)
+    tokens = lexemes(sql, dialect, style=style, comments=True, longest=LONGEST, deepest=DEEPEST)
+    if style == "qmark" and any(token.text == ":" for token in tokens):
+        style = "driver_named"  # sqlite3 takes :name as well as ?
+        tokens = lexemes(sql, dialect, style=style, comments=True, longest=LONGEST, deepest=DEEPEST)
+    return style, tokens
 
 
 def _refuse_names(tokens: list[Lexeme], which: str) -> None:
@@ -166,6 +163,7 @@ def _refuse_names(tokens: list[Lexeme], which: str) -> None:
             )
 
 
+_PLAIN = {"%%": "%", "\\:\\:": "::"}
 # what stands for values in the text that the second reader gets
 _STANDING: Mapping[str, str] = {"string": "'s'", "parameter": "'p'"}
 
@@ -232,7 +230,7 @@ class _Placing:
             if isinstance(piece, Tenant):
                 written.append(f"'{MARK}'")
             elif isinstance(piece, Lexeme):
-                written.append(_STANDING.get(piece.kind) or piece.text.replace("\\", ""))
+                written.append(_STANDING.get(piece.kind) or _PLAIN.get(piece.text, piece.text))
             else:
                 written.append(piece)
         return " ".join(written)

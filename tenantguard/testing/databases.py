@@ -42,6 +42,7 @@ class Database:
         self.raw: Any = None  # the driver's connection: there is one, and no guard sees what is read on it
         self.engine = self._sqlite() if self.dialect == "sqlite" else self._server()
         event.listen(self.engine, "connect", self._connected)
+        self.bare = self._bare()
 
     @property
     def dialect(self) -> str:
@@ -57,6 +58,13 @@ class Database:
     def _server(self) -> Engine:
         self._administer(f"DROP DATABASE IF EXISTS {self.name}", f"CREATE DATABASE {self.name}")
         return create_engine(self.url.set(database=self.name), poolclass=StaticPool)
+
+    def _bare(self) -> Engine:
+        """Return a second engine on the same connection, which no guard is installed on."""
+        engine = create_engine(self.engine.url, poolclass=StaticPool, creator=lambda: self.raw)
+        if self.dialect == "sqlite":
+            event.listen(engine, "begin", lambda connection: self.raw.execute("BEGIN"))
+        return engine
 
     def _connected(self, connection: Any, record: object) -> None:
         self.raw = connection

@@ -35,7 +35,7 @@ Protect = Callable[[Engine, Tenancy], object]
 class Outcome:
     """Hold what one run of a program saw, and every row afterwards where it writes."""
 
-    seen: list[Any]
+    seen: list[tuple[int, Any]]
     state: State | None = None
 
 
@@ -173,15 +173,31 @@ class Oracle:
             reference = self.execute(self.alone[tenant], program, function, tenant)
         return compare(guarded, reference, self.others[tenant], str(tenant))
 
-    def execute(self, database: Database, program: Program, function: Function, tenant: TenantId) -> Outcome:
-        """Run a program in one database as one tenant, inside a transaction that is rolled back."""
+    def execute(
+        self,
+        database: Database,
+        program: Program,
+        function: Function,
+        tenant: TenantId,
+        *,
+        engine: Engine | None = None,
+        prepare: Callable[[Connection], object] | None = None,
+    ) -> Outcome:
+        """Run a program in one database as one tenant, inside a transaction that is rolled back.
+
+        Args:
+            engine: another engine on the same database.
+            prepare: what to do first in the transaction.
+        """
         own = functools.partial(self._key, tenant)
         position = self.data.tenants.index(tenant)
         other = functools.partial(self._key, self.data.tenants[position - 1])
-        with database.engine.connect() as connection, warnings.catch_warnings():
+        with (engine or database.engine).connect() as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             transaction = connection.begin()
             try:
+                if prepare is not None:
+                    prepare(connection)
                 seen = _observe(program, function, connection, (own, other, tenant))
                 return Outcome(seen, database.state(self.schema) if program.writes else None)
             finally:
@@ -211,7 +227,7 @@ def _observe(
         try:
             function(db, witness, *arguments)
         except Exception as error:
-            witness.seen.append(raised(error))
+            witness.note(raised(error))
         return witness.seen
 
 
@@ -244,7 +260,7 @@ def _stamping(program: Program, schema: Schema, tenant: TenantId) -> Iterator[No
 
 def compare(guarded: Outcome, reference: Outcome, others: Mapping[str, Counter[str]], who: str) -> Verdict:
     """Compare two runs; ``others`` are the rows that must still stand there beside the tenant's own."""
-    wrong, refused, errors = _compare_seen(guarded.seen, reference.seen, who)
+    wrong, refused, errors = compare_seen(guarded.seen, reference.seen, who)
     if guarded.state is not None and reference.state is not None:
         for name, rows in guarded.state.items():
             now, foreign = Counter(rows), others[name]
@@ -258,28 +274,37 @@ def compare(guarded: Outcome, reference: Outcome, others: Mapping[str, Counter[s
     return Verdict(None, tuple(wrong), tuple(refused), tuple(errors))
 
 
-def _compare_seen(here: list[Any], there: list[Any], who: str) -> tuple[list[str], list[str], list[str]]:
+Seen = list[tuple[int, Any]]
+
+
+def compare_seen(here: Seen, there: Seen, who: str) -> tuple[list[str], list[str], list[str]]:
+    """Compare step by step, up to the first that differs; return disagreements, refusals and common errors."""
     errors: list[str] = []
-    for step, (mine, right) in enumerate(zip(here, there, strict=False)):
-        refused = isinstance(mine, Raised) and mine.refused
-        if refused and not isinstance(right, Raised):
-            return [], [f"as {who}, observation {step}: refused with {mine.kind}: {mine.message}"], errors
-        if isinstance(right, Raised) and isinstance(mine, Raised) and (refused or mine == right):
-            errors.append(right.kind)
-        elif isinstance(mine, Raised) or isinstance(right, Raised) or not _same(mine, right):
-            told = f"as {who}, observation {step}: guarded {_told(mine)}, but alone {_told(right)}"
-            return [told], [], errors
-    if len(here) != len(there):
-        return [f"as {who}: {len(here)} observations, but alone {len(there)}"], [], errors
+    for step in sorted({number for number, _ in (*here, *there)}):
+        mine = [value for number, value in here if number == step]
+        right = [value for number, value in there if number == step]
+        failed, told = _raised(right), f"as {who}, step {step}"
+        error = _raised(mine)
+        if error is not None and error.refused and failed is None:
+            return [], [f"{told}: refused with {error.kind}: {error.message}"], errors
+        if error is not None and failed is not None and (error.refused or error == failed):
+            errors.append(failed.kind)
+        elif not _same(mine, right):
+            return [f"{told}: guarded {_told(mine)}, but alone {_told(right)}"], [], errors
     return [], [], errors
+
+
+def _raised(seen: list[Any]) -> Raised | None:
+    return seen[-1] if seen and isinstance(seen[-1], Raised) else None
 
 
 def _same(mine: Any, right: Any) -> bool:
     return bool(mine == right) and repr(mine) == repr(right)
 
 
-def _told(value: Any) -> str:
-    return f"raised {value.kind} ({value.message})" if isinstance(value, Raised) else f"saw {value!r}"
+def _told(seen: list[Any]) -> str:
+    told = [f"raised {v.kind} ({v.message})" if isinstance(v, Raised) else f"saw {v!r}" for v in seen]
+    return ", ".join(told) or "saw nothing"
 
 
 def _shown(rows: Counter[str]) -> str:

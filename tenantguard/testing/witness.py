@@ -38,7 +38,8 @@ class Witness:
 
     def __init__(self, db: Session | Connection) -> None:
         self.db = db
-        self.seen: list[Any] = []
+        self.seen: list[tuple[int, Any]] = []  # the number of the step, and what was seen in it
+        self.step = 0
         self._nested: Any = None
 
     def __call__(self, value: Any, *, ordered: bool = False, deep: Iterable[str] = ()) -> None:
@@ -48,9 +49,14 @@ class Witness:
             ordered: the order of the rows counts.
             deep: relationships that are read from each object.
         """
-        self.seen.append(plain(value, ordered, tuple(deep)))
+        self.note(plain(value, ordered, tuple(deep)))
+
+    def note(self, value: Any) -> None:
+        """Write down a plain value."""
+        self.seen.append((self.step, value))
 
     def __enter__(self) -> None:
+        self.step += 1
         if isinstance(self.db, Connection):
             self._nested = self.db.begin_nested()
 
@@ -64,7 +70,7 @@ class Witness:
         elif error is not None:
             self.db.rollback()
         if error is not None:
-            self.seen.append(raised(error))
+            self.note(raised(error))
         return True
 
     def _end_nested(self, *, failed: bool) -> None:
@@ -100,7 +106,10 @@ def plain(value: Any, ordered: bool = False, deep: tuple[str, ...] = ()) -> Any:
 
 
 def _object(value: Any, deep: tuple[str, ...]) -> Any:
-    mapper = inspect(value).mapper
+    state = inspect(value)
+    if not state.has_identity:
+        return (type(value).__name__, "in no database")
+    mapper = state.mapper
     columns = {prop.key: plain(getattr(value, prop.key)) for prop in mapper.column_attrs}
     related = {name: plain(_listed(getattr(value, name))) for name in deep if name in mapper.relationships}
     return (type(value).__name__, columns, related)

@@ -1,0 +1,172 @@
+"""Two more relations on the same programs: the tenants' views partition the whole, and the layers agree."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, text
+
+from tenantguard.context import bind
+from tenantguard.errors import TenantId
+from tenantguard.testing.databases import Database
+from tenantguard.testing.generator.program import Program
+from tenantguard.testing.generator.schema import Schema, TableInfo
+from tenantguard.testing.oracle import Oracle, Outcome, Verdict, compare_seen
+from tenantguard.testing.witness import Raised
+
+_SETTING = "tenantguard_oracle.tenant"
+_NOT_BY_HAND = frozenset({"from: tablesample", "select: group by key"})  # these want the table itself
+
+
+def examine(oracle: Oracle, program: Program, security: RowSecurity | None = None) -> Verdict:
+    """Run a program under the oracle, and under each relation that holds for programs of its shape.
+
+    Args:
+        security: the policies of a PostgreSQL database, where the third layer is wanted.
+    """
+    verdict = oracle.run(program)
+    more: list[str] = []
+    if verdict.agrees and not verdict.refusals and not program.writes:
+        if program.rowwise:
+            more += partition(oracle, program)
+        if program.rowwise or (program.plain and not program.shapes & _NOT_BY_HAND):
+            more += by_hand(oracle, program)
+        if security is not None:
+            more += security.agrees(program)
+    return Verdict(program, (*verdict.disagreements, *more), verdict.refusals, verdict.errors)
+
+
+def partition(oracle: Oracle, program: Program) -> list[str]:
+    """Compare the union of what every tenant sees with what an engine without a guard sees, row by row."""
+    function = program.function(oracle.names)
+    parts = []
+    for tenant in oracle.data.tenants:
+        with bind(tenant):
+            parts.append(_rows(oracle.execute(oracle.together, program, function, tenant)))
+    whole = _rows(oracle.execute(oracle.together, program, function, tenant, engine=oracle.together.bare))
+    told = []
+    if sum(parts, Counter[str]()) != whole:
+        told.append("partition: what the tenants see together is not what everybody sees without a guard")
+    if any(mine & yours for n, mine in enumerate(parts) for yours in parts[:n]):
+        told.append("partition: two tenants see the same row")
+    return told
+
+
+def _rows(outcome: Outcome) -> Counter[str]:
+    seen = [value for _, value in outcome.seen]
+    return Counter(repr(row) for rows in seen for row in (rows if isinstance(rows, list) else [rows]))
+
+
+def by_hand(oracle: Oracle, program: Program) -> list[str]:
+    """Compare the guard with the same program over tables that were filtered by hand."""
+    tenant = oracle.data.tenants[program.tenants[0]]
+    filtered = {**oracle.names, **filters(oracle.schema, tenant)}
+    with bind(tenant):
+        guarded = oracle.execute(oracle.together, program, program.function(oracle.names), tenant)
+    other = oracle.execute(
+        oracle.together, program, program.function(filtered), tenant, engine=oracle.together.bare
+    )
+    return _differences(guarded, other, f"{tenant} (alone: filtered by hand)")
+
+
+def _differences(guarded: Outcome, other: Outcome, who: str) -> list[str]:
+    if any(isinstance(value, Raised) for _, value in other.seen):
+        return []  # errors differ in kind between the layers; the oracle proper compares them
+    return compare_seen(guarded.seen, other.seen, who)[0]
+
+
+def filters(schema: Schema, tenant: TenantId) -> Mapping[str, Any]:
+    """Return, under every table's name, a subquery of the rows that are the tenant's by a condition written out."""
+    made: dict[str, Any] = {}
+    for info in schema.tables.values():
+        condition = condition_of(schema, info, tenant)
+        if condition is not None:
+            made[info.name] = select(info.table).where(condition).subquery(f"{info.name}_by_hand")
+    return made
+
+
+def condition_of(schema: Schema, info: TableInfo, tenant: Any) -> ColumnElement[bool] | None:
+    """Return the tenant condition of a table as one would write it; ``None`` of a shared one."""
+    placement = info.placement
+    if placement.kind == "owned":
+        column: ColumnElement[bool] = info.named(str(placement.column)).column == tenant
+        return column
+    if placement.kind == "shared" or placement.parent is None:
+        return None
+    parent = schema.tables[schema.name(placement.parent)]
+    inner = condition_of(schema, parent, tenant)
+    links = [info.named(ours).column == parent.named(theirs).column for ours, theirs in placement.link]
+    found = exists().select_from(parent.table).where(and_(*links)).correlate(info.table)
+    return found.where(inner) if inner is not None else found
+
+
+class RowSecurity:
+    """Hold a role and policies that the oracle's own PostgreSQL database was given, apart from any guard.
+
+    Args:
+        oracle: of a PostgreSQL server whose user may create roles.
+    """
+
+    def __init__(self, oracle: Oracle) -> None:
+        self.oracle = oracle
+        self.role = f"{oracle.together.name}_app"
+        with oracle.together.bare.begin() as connection:
+            for statement in self._statements(oracle.together, oracle.schema):
+                connection.execute(text(statement))
+
+    def _statements(self, database: Database, schema: Schema) -> list[str]:
+        quote = database.bare.dialect.identifier_preparer
+        made = [f"DROP ROLE IF EXISTS {self.role}", f"CREATE ROLE {self.role} NOLOGIN"]
+        made += [f"GRANT USAGE ON SCHEMA {name} TO {self.role}" for name in sorted(_schemas(schema))]
+        for info in schema.tables.values():
+            name = quote.format_table(info.table)
+            made.append(f"GRANT SELECT ON {name} TO {self.role}")
+            condition = condition_of(schema, info, self._setting(schema))
+            if condition is not None:
+                using = condition.compile(database.bare, compile_kwargs={"literal_binds": True})
+                made += [f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"]
+                made += [f"CREATE POLICY oracle_own ON {name} TO {self.role} USING ({using})"]
+        return [statement.replace(":", "\\:") for statement in made]
+
+    def _setting(self, schema: Schema) -> ColumnElement[Any]:
+        kind = next(
+            info.named(str(info.tenant_column)).column.type
+            for info in schema.tables.values()
+            if info.tenant_column
+        )
+        return func.current_setting(_SETTING).cast(kind)
+
+    def agrees(self, program: Program) -> list[str]:
+        """Compare the guard with row security alone."""
+        oracle, tenant = self.oracle, self.oracle.data.tenants[program.tenants[0]]
+        function = program.function(oracle.names)
+        with bind(tenant):
+            guarded = oracle.execute(oracle.together, program, function, tenant)
+        secured = oracle.execute(
+            oracle.together,
+            program,
+            function,
+            tenant,
+            engine=oracle.together.bare,
+            prepare=self._enter(tenant),
+        )
+        return _differences(guarded, secured, f"{tenant} (alone: by row security)")
+
+    def _enter(self, tenant: TenantId) -> Callable[[Connection], object]:
+        def enter(connection: Connection) -> None:
+            connection.execute(select(func.set_config(_SETTING, str(tenant), True)))
+            connection.execute(text(f"SET LOCAL ROLE {self.role}"))
+
+        return enter
+
+    def close(self) -> None:
+        """Drop the role with its grants and policies."""
+        with self.oracle.together.bare.begin() as connection:
+            connection.execute(text(f"DROP OWNED BY {self.role}"))
+            connection.execute(text(f"DROP ROLE {self.role}"))
+
+
+def _schemas(schema: Schema) -> set[str]:
+    return {info.table.schema or "public" for info in schema.tables.values()}

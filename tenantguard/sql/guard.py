@@ -202,18 +202,37 @@ def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool
             "dialect_unproven=True to use it all the same"
         )
     tenancy.verify()
+    faults = [fault for placement in tenancy if (fault := _collation_fault(placement, engine.dialect.name))]
+    if faults:
+        raise ConfigurationError("the tenancy cannot be enforced:\n" + "\n".join(f"  - {f}" for f in faults))
+
+
+def _collation_fault(placement: Placement, dialect: str) -> str | None:
+    """Tell why two tenants' ids would be one to the database, or return ``None``."""
+    collation = str(getattr(placement.type, "collation", None) or "").upper()
+    loose = dialect == "sqlite" and collation in ("NOCASE", "RTRIM")
+    if loose or type(placement.type).__name__ == "CITEXT":
+        return (
+            f"the tenant column {placement.name}.{placement.column} ignores case or spaces ({collation or 'CITEXT'}), "
+            "so two tenants could be one; give it an exact collation"
+        )
+    return None
 
 
 def _install(engine: Engine, installed: Guard) -> None:
     """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
     dialect: Any = engine.dialect
-    variants = {mode: _variant(dialect, mode, installed) for mode in ("tenants", "bypass")}
-    dialect.__class__ = _dialect_class(type(dialect), "tenant", installed)
-    variants["tenant"] = dialect
-    modes: dict[Any, Any] = {**variants, "closed": dialect, None: dialect}
+    variants: dict[Any, Any] = {
+        mode: _variant(dialect, mode, installed) for mode in ("tenant", "tenants", "bypass")
+    }
+    only = variants["tenant"]
+    dialect.tg_variants = {**variants, "closed": only, None: only}
     if installed.tenancy.is_unrestricted:
-        modes = dict.fromkeys(modes, dialect)
-    dialect.tg_variants = modes
+        dialect.tg_variants = dict.fromkeys(dialect.tg_variants, only)
+    # copies of the engine may hold the dialect already; the engine gets another, since what was compiled
+    # before stands in caches under the old one
+    dialect.__class__ = type(only)
+    engine.dialect = only
     dialect.identifier_preparer.__class__ = guarded_preparer(type(dialect.identifier_preparer))
     dialect.type_compiler_instance.__class__ = guarded_type_compiler(type(dialect.type_compiler_instance))
     engine.pool.__class__ = guarded_pool(type(engine.pool))
@@ -237,7 +256,11 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
             "tg_plain": False,
             "tg_guard": installed,
             "tg_mode": mode,
-            "tg_predicates": Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant"),
+            "tg_predicates": Predicates(
+                installed.tenancy,
+                "tenants" if mode == "tenants" else "tenant",
+                exact=cls.name in ("mysql", "mariadb"),
+            ),
             "tg_writes": (),
         },
     )

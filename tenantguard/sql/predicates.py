@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Boolean, and_, exists, literal_column, not_, select
+from sqlalchemy import Boolean, LargeBinary, String, and_, cast, exists, literal_column, not_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -56,11 +56,14 @@ class Predicates:
     Args:
         tenancy: how every table belongs.
         shape: whether the parameter is one value or a list.
+        exact: compare text byte by byte as well, on a database whose usual collation ignores case and
+            trailing spaces, to which two tenants' ids could be one.
     """
 
-    def __init__(self, tenancy: Tenancy, shape: Shape) -> None:
+    def __init__(self, tenancy: Tenancy, shape: Shape, *, exact: bool = False) -> None:
         self.tenancy = tenancy
         self.shape = shape
+        self.exact = exact
         self.comparison = "=" if shape == "tenant" else "IN"
         self._parameters: dict[Any, BindParameter[Any]] = {}
 
@@ -91,16 +94,18 @@ class Predicates:
             return self._visible(source, placement)
         return Belongs(source, placement)
 
-    def equals(self, value: ColumnElement[Any], placement: Placement) -> ColumnElement[bool]:
-        """Return the condition that an expression is the tenant that is bound."""
-        parameter = self.parameter(placement)
-        return value == parameter if self.shape == "tenant" else value.in_(parameter)
+    def is_exact(self, placement: Placement) -> bool:
+        """Tell whether the tenant column is compared byte by byte as well."""
+        return self.exact and isinstance(placement.type, String) and placement.python_type is str
 
     def differs(self, value: ColumnElement[Any], placement: Placement) -> ColumnElement[bool]:
         """Return the condition that an expression is not the tenant that is bound, NULL included."""
+        parameter = self.parameter(placement)
+        if self.is_exact(placement):
+            value = cast(value, LargeBinary)
         if self.shape == "tenant":
-            return value.is_distinct_from(self.parameter(placement))
-        return value.is_(None) | value.not_in(self.parameter(placement))
+            return value.is_distinct_from(parameter)
+        return value.is_(None) | value.not_in(parameter)
 
     def foreign(
         self, values: Callable[[FromClause], ColumnElement[bool]], parent: Any

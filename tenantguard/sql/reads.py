@@ -22,6 +22,7 @@ from sqlalchemy.sql.elements import (
     ColumnElement,
     Grouping,
     TextClause,
+    _truncated_label,
 )
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import (
@@ -119,6 +120,7 @@ class GuardedReads:
         string: str
 
         def process(self, obj: Any, **kw: Any) -> str: ...
+        def _truncated_identifier(self, ident_class: str, name: Any) -> str: ...
 
     def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
         self.tg_tables = {}
@@ -192,8 +194,13 @@ class GuardedReads:
             )
         inner = source._compiler_dispatch(self, asfrom=True)
         where = self.process(self.tg_predicates.owns(source, element.leaf.placement, read=True))
-        name = source._compiler_dispatch(self, ashint=True)
+        name = self._tg_alias_name(source)
         return f"(SELECT * FROM {inner} WHERE {where}) AS {name}"  # noqa: S608 - rendered by the compiler itself
+
+    def _tg_alias_name(self, source: Any) -> str:
+        if isinstance(source.name, _truncated_label):
+            return str(self.preparer.quote(self._truncated_identifier("alias", source.name)))
+        return str(self.preparer.quote(source.name))
 
     def visit_tenantguard_belongs(self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any) -> str:
         """Render a predicate: an equality, or for a ``through`` table the EXISTS that leads to one."""
@@ -208,7 +215,12 @@ class GuardedReads:
     def _tg_belongs(self, column: Callable[[str], str], placement: Placement) -> str:
         if placement.kind == "owned":
             parameter = self.process(self.tg_predicates.parameter(placement))
-            return f"{column(placement.column or '')} {self.tg_predicates.comparison} {parameter}"
+            mine, comparison = column(placement.column or ""), self.tg_predicates.comparison
+            if self.tg_predicates.is_exact(placement):
+                return (
+                    f"({mine} {comparison} {parameter} AND CAST({mine} AS BINARY) {comparison} {parameter})"
+                )
+            return f"{mine} {comparison} {parameter}"
         assert placement.parent is not None
         self._tg_aliases += 1
         alias = f"tenantguard_{self._tg_aliases}"

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
 
 
+_STAMP = "tenantguard_tenant"
+
+
 @dataclass
 class Link:
     """Name the parameters that hold one foreign key's values, a tuple of names per row."""
@@ -74,6 +77,10 @@ class WritePlan:
 
 class GuardedWrites(GuardedReads):
     """Add the data-modifying statements to the guarded compiler."""
+
+    _tg_conflict: dict[
+        str, Any
+    ] = {}  # what the conflict clause of the INSERT in hand sets, of what is watched
 
     if TYPE_CHECKING:
         column_keys: Any
@@ -222,17 +229,24 @@ class GuardedWrites(GuardedReads):
         state = insert_stmt._compile_state_factory(insert_stmt, self, **kw)
         core = state.statement
         placement = self.tg_placement(core.table)
+        if state._has_multi_parameters:
+            # parameters of our own finding: a literal gets a name that depends on where it stands
+            rows = [_bound_row(row, _columns(core.table)) for row in state._multi_parameters]
+            state._multi_parameters, state._dict_parameters = rows, rows[0]
         if placement is not None and placement.kind == "owned" and not core._select_names:
             self._tg_stamp(core.table, state, placement, toplevel)
         if placement is not None and placement.kind != "shared":
             self._tg_no_replace(core, placement)
+        outer, self._tg_conflict = self._tg_conflict, {}
         text: str = super().visit_insert(  # type: ignore[misc]  # of the dialect's compiler
             _with(core, state), visiting_cte=visiting_cte, **kw
         )
+        conflict, self._tg_conflict = self._tg_conflict, outer
         if placement is not None:
             plan = WritePlan("insert", core.table, placement)
             if placement.kind != "shared":
                 self._tg_insert_plan(plan, core, state, toplevel)
+                self._tg_watch(plan, conflict, _row_where)
             self.tg_writes = (*self.tg_writes, plan)
         return text
 
@@ -292,10 +306,10 @@ class GuardedWrites(GuardedReads):
             return statement
         source = statement.select
         if isinstance(source, Select) and not source._distinct and source._limit_clause is None:
-            source = source.add_columns(parameter.label(None))
+            source = source.add_columns(parameter.label(_STAMP))
         else:
             inner = source.subquery()
-            source = select(*inner.c, parameter.label(None)).select_from(inner)
+            source = select(*inner.c, parameter.label(_STAMP)).select_from(inner)
         clone = statement._clone()
         clone.select, clone._select_names = source, [*statement._select_names, column.key]
         return clone
@@ -318,14 +332,13 @@ class GuardedWrites(GuardedReads):
             self._tg_watch(plan, self._tg_given(core.table, state, toplevel), _row_where)
             self._tg_through_given(plan, self._tg_given(core.table, state, toplevel))
             return
-        # rows after the first get parameters of their own names, made while the statement was rendered
         columns = _columns(core.table)
-        for index, row in enumerate(rows):
-            given = {}
-            for key, value in row.items():
-                column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
-                if column is not None:
-                    given[column.name] = self._tg_multi(column, value, index)
+        for row in rows:
+            named_row = {
+                columns.get(coercions.expect_as_key(roles.DMLColumnRole, key)): value
+                for key, value in row.items()
+            }
+            given = {column.name: value for column, value in named_row.items() if column is not None}
             self._tg_watch(plan, given, _row_where)
             self._tg_through_given(plan, given)
 
@@ -333,12 +346,6 @@ class GuardedWrites(GuardedReads):
         last = list(core.select._all_selected_columns)[-1] if core.select is not None else None
         element = getattr(last, "element", last)
         return element is self.tg_predicates.parameter(placement)
-
-    def _tg_multi(self, column: Any, value: Any, index: int) -> Any:
-        if value is None or coercions._is_literal(value):
-            name = column.key if index == 0 else f"{column.key}_m{index}"
-            return _Named(name)
-        return value
 
     def _tg_through_given(self, plan: WritePlan, given: Mapping[str, Any]) -> None:
         """Refuse a row of a ``through`` table that names no parent: it would belong to nobody."""
@@ -415,15 +422,19 @@ class GuardedWrites(GuardedReads):
         columns = _columns(table)
         for key, value in values.items():
             column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
-            if column is not None and column.name in watched and not _excluded(value, column.name, table):
-                self.tg_refuse(
-                    CrossTenantError(
-                        f"the conflict clause of an INSERT into {placement.name} sets {column.name}; there it may "
-                        f"only be set to the value that was inserted: excluded.{column.name}",
-                        kind="upsert",
-                        table=placement.name,
-                    )
+            if column is None or column.name not in watched or _excluded(value, column.name, table):
+                continue
+            if isinstance(value, BindParameter):
+                self._tg_conflict[column.name] = value  # verified like a value that is inserted
+                continue
+            self.tg_refuse(
+                CrossTenantError(
+                    f"the conflict clause of an INSERT into {placement.name} sets {column.name} by an expression; "
+                    f"there it may be set to a value, or to excluded.{column.name}",
+                    kind="upsert",
+                    table=placement.name,
                 )
+            )
 
 
 class _Named:
@@ -474,11 +485,21 @@ def _stamped_row(row: Mapping[Any, Any], column: Any, parameter: Any) -> dict[An
     stamped = dict(row)
     for key, value in row.items():
         if coercions.expect_as_key(roles.DMLColumnRole, key) == column.key:
-            if isinstance(value, Null) or value is None:
+            if isinstance(value, Null):
                 stamped[key] = parameter
             return stamped
     stamped[column] = parameter
     return stamped
+
+
+def _bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return a row of VALUES whose literals are parameters."""
+    bound = {}
+    for key, value in row.items():
+        column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+        literal = column is not None and (value is None or coercions._is_literal(value))
+        bound[key] = BindParameter(None, value, type_=column.type, unique=True) if literal else value
+    return bound
 
 
 def _element(value: Any) -> ColumnElement[Any]:

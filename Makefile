@@ -30,7 +30,10 @@ lint: $(VENV)/.ready  ## check style and types
 docs: $(VENV)/.ready  ## check every link and run every example of the documentation
 	$(BIN)/python -m scripts.check_docs
 
+sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and unguarded, and compare them one by one
+	$(BIN)/python -m scripts.sqlalchemy_suite $(ARGS)
+
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs help
+.PHONY: setup test demo lint docs sqlalchemy-suite help

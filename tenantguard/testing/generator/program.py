@@ -59,6 +59,11 @@ class Program:
         lines += [f"    {line}" for line in self.body] or ["    pass"]
         return "\n".join(lines).strip() + "\n"
 
+    @property
+    def names_others(self) -> bool:
+        """Tell whether it writes and asks for another tenant's key: then a refusal is no surprise."""
+        return self.writes and any("other(" in line for line in self.body)
+
     def function(self, names: Mapping[str, Any]) -> Callable[..., None]:
         """Return the function, made anew: its statements are its own."""
         namespace = {**_vocabulary(self.dialect), **names}

@@ -1,0 +1,25 @@
+"""``make prove``: start the servers and run generated programs over SQLite, PostgreSQL and MariaDB."""
+
+from __future__ import annotations
+
+import sys
+
+from tenantguard.testing.prove import main
+from tests.servers import BACKENDS, Backend, MissingServerError, Servers, running
+
+
+def urls(servers: Servers, backends: tuple[Backend, ...]) -> list[str]:
+    """Return the URLs of the databases that are to be had here, and say which one is not."""
+    found = []
+    for backend in backends:
+        try:
+            found.append("sqlite://" if backend == "sqlite" else servers.url(backend))
+        except MissingServerError as error:
+            print(f"{backend} is left out: {error}", file=sys.stderr)
+    return found
+
+
+if __name__ == "__main__":
+    with running() as servers:
+        status = main(["--databases", ",".join(urls(servers, BACKENDS)), *sys.argv[1:]])
+    sys.exit(status)

@@ -20,7 +20,7 @@ from examples.fastapi_app.tokens import Issuer
 from tenantguard import bind, bypass
 
 ROOT = Path(__file__).parents[2]
-_FENCED = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
 PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/index.md", "docs/install.md"]
 

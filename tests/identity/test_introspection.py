@@ -1,0 +1,161 @@
+"""Opaque tokens: the issuer is asked, and its answer is kept no longer than it may."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tenantguard import ConfigurationError, TokenError
+from tenantguard.identity import Cache, IntrospectionVerifier
+from tenantguard.identity.http import Document, FetchError, Http
+from tests.identity.tokens import NOW
+
+URL = "https://idp.example/introspect"
+GOOD: dict[str, Any] = {
+    "active": True,
+    "sub": "ada",
+    "company_id": "acme",
+    "scope": "read write",
+    "exp": NOW + 600,
+}
+
+
+class Issuer(Http):
+    """Be an issuer with one answer for every token, which the test may change; and the clock."""
+
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[tuple[str, Any, Any]] = []
+        self.now = NOW
+
+    async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
+        self.asked.append((url, form["token"], auth))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Document(self.answer)
+
+    def verifier(self, **settings: Any) -> IntrospectionVerifier:
+        """Return a verifier that asks this issuer."""
+        return IntrospectionVerifier(URL, client=("api", "pw"), http=self, clock=lambda: self.now, **settings)
+
+
+async def test_the_issuer_says_what_a_token_means() -> None:
+    """To a service that says who it is."""
+    issuer = Issuer(GOOD)
+    principal = await issuer.verifier().verify("0paque")
+    assert (principal.subject, principal.tenant) == ("ada", "acme")
+    assert principal.permissions == {"read", "write"}
+    assert issuer.asked == [(URL, "0paque", ("api", "pw"))]
+
+
+async def test_an_answer_is_kept_for_a_moment() -> None:
+    """For the stated seconds; a revoked token passes no longer."""
+    issuer = Issuer(GOOD)
+    checked = issuer.verifier(seconds=30)
+    for issuer.now in (NOW, NOW + 29):
+        await checked.verify("0paque")
+    before = len(issuer.asked)
+    issuer.answer, issuer.now = {"active": False}, NOW + 30
+    with pytest.raises(TokenError):
+        await checked.verify("0paque")
+    assert (before, len(issuer.asked)) == (1, 2)
+
+
+async def test_an_answer_is_kept_no_longer_than_the_token_lives() -> None:
+    """Whatever the stated seconds."""
+    issuer = Issuer(GOOD | {"exp": NOW + 10})
+    checked = issuer.verifier(seconds=30)
+    await checked.verify("0paque")
+    issuer.now = NOW + 10
+    with pytest.raises(TokenError, match="expired"):
+        await checked.verify("0paque")
+
+
+async def test_a_refusal_is_not_kept() -> None:
+    """A token that becomes active is good at once."""
+    issuer = Issuer({"active": False})
+    checked = issuer.verifier()
+    with pytest.raises(TokenError):
+        await checked.verify("0paque")
+    issuer.answer = GOOD
+    assert (await checked.verify("0paque")).tenant == "acme"
+
+
+async def test_one_token_is_not_another() -> None:
+    """Each is asked about."""
+    issuer = Issuer(GOOD)
+    checked = issuer.verifier()
+    for token in ("one", "two", "one"):
+        await checked.verify(token)
+    assert [asked[1] for asked in issuer.asked] == ["one", "two"]
+
+
+async def test_an_answer_without_an_end_is_kept_for_the_stated_seconds() -> None:
+    """RFC 7662 leaves exp out where it likes."""
+    issuer = Issuer({name: value for name, value in GOOD.items() if name != "exp"})
+    checked = issuer.verifier(seconds=30)
+    await checked.verify("0paque")
+    issuer.now = NOW + 30
+    await checked.verify("0paque")
+    assert len(issuer.asked) == 2
+
+
+REFUSED: dict[str, Any] = {
+    "inactive": {"active": False},
+    "nothing": {},
+    "active as a text": GOOD | {"active": "true"},
+    "active as a number": GOOD | {"active": 1},
+    "no subject": GOOD | {"sub": None},
+    "no company": GOOD | {"company_id": None},
+    "a list of companies": GOOD | {"company_id": ["acme"]},
+    "expired": GOOD | {"exp": NOW - 1},
+    "not yet": GOOD | {"nbf": NOW + 1},
+    "an end that is a text": GOOD | {"exp": "tomorrow"},
+    "another audience": GOOD | {"aud": "billing"},
+    "an issuer that is down": FetchError("gone"),
+}
+
+
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
+async def test_what_is_not_plainly_good_is_refused(answer: Any) -> None:
+    """Nothing is bound on the strength of it."""
+    with pytest.raises(TokenError):
+        await Issuer(answer).verifier().verify("0paque")
+
+
+async def test_what_is_expected_of_claims_holds_here_too() -> None:
+    """The same policy as for JWTs."""
+    checked = Issuer(GOOD | {"iss": "https://idp.example", "aud": "api"}).verifier(
+        audience="api", issuer="https://idp.example", speaks_for={"globex"}
+    )
+    with pytest.raises(TokenError, match="may not speak"):
+        await checked.verify("0paque")
+
+
+@pytest.mark.parametrize("token", ["x" * 9000, "\u00e9", "a\ud800"])
+async def test_a_token_that_cannot_be_one_is_not_asked_about(token: str) -> None:
+    """The issuer is not bothered."""
+    issuer = Issuer(GOOD)
+    with pytest.raises(TokenError):
+        await issuer.verifier().verify(token)
+    assert issuer.asked == []
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"), [("http://idp.example/i", {}), (URL, {"leeway": -1}), (URL, {"audience": ""})]
+)
+def test_a_setting_that_is_not_safe_is_refused_at_the_start(url: str, settings: Any) -> None:
+    """Not at the first request."""
+    with pytest.raises(ConfigurationError, match="IntrospectionVerifier"):
+        IntrospectionVerifier(url, client=("a", "b"), http=Issuer(GOOD), **settings)
+
+
+async def test_no_cache_asks_every_time() -> None:
+    """For who wants a revocation to hold at once."""
+    issuer = Issuer(GOOD)
+    checked = issuer.verifier(cache=Cache(entries=0))
+    for _ in range(3):
+        await checked.verify("0paque")
+    assert len(issuer.asked) == 3

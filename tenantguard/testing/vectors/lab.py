@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.orm.mapper import _all_registries
@@ -172,7 +173,8 @@ class Lab:
 
     def rows(self, statement: Any, parameters: Any = None) -> list[Any]:
         """Execute on a connection and return every row."""
-        return list(self.connect().execute(statement, parameters).all())
+        with self.engine.connect() as connection:
+            return list(connection.execute(statement, parameters).all())
 
     def orm(self, statement: Any, **options: Any) -> list[Any]:
         """Execute on a session and return every row, each object once."""
@@ -188,7 +190,10 @@ class Lab:
         """Execute on a session and commit; return the rows where there are any."""
         session = self.session()
         result = session.execute(statement, parameters, **options)
-        found = list(result.all()) if getattr(result, "returns_rows", False) else None
+        try:
+            found = list(result.all())
+        except ResourceClosedError:  # it returns no rows
+            found = None
         session.commit()
         return found
 

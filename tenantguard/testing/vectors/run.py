@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import traceback
 from collections.abc import Iterable, Iterator
 from contextvars import Context
 from dataclasses import asdict, dataclass
@@ -88,6 +89,7 @@ def _judge(lab: Lab, vector: Vector, found: object) -> Result:
 
 def _raised(lab: Lab, vector: Vector, error: Exception) -> Result:
     """Sort what was raised: a refusal, a missing shape, the database's own constraint, or a finding."""
+    traceback.clear_frames(error.__traceback__)  # a result that lives on there would hold a lock
     told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
     if isinstance(error, NotApplicable | NotSupportedError):
         return Result(vector, Outcome.NOT_APPLICABLE, str(error).splitlines()[0])

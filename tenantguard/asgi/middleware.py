@@ -6,14 +6,14 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
 from tenantguard import context
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.requested import Place
-from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, unauthorized
+from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, refusal_in, unauthorized
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
@@ -182,32 +182,15 @@ class TenantMiddleware:
 
     def _answer_to(self, error: Exception) -> Answer | None:
         """Return the answer to what was raised below, or ``None`` where it is not ours to answer."""
-        for one in _chain(error):
-            if isinstance(one, Violation):
-                return self._answer
-            if isinstance(one, TokenError):
-                return unauthorized(one)
-        return None
+        found = refusal_in(error)
+        if isinstance(found, TokenError):
+            return unauthorized(found)
+        return None if found is None else self._answer
 
 
 def _binding(principal: Principal) -> Binding:
     tenant = principal.tenant
     return Binding(principal.tenants if tenant is None else (tenant,), principal)
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, those it groups, and those it was raised from."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        one = waiting.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        if isinstance(one, BaseExceptionGroup):
-            waiting += one.exceptions
-        if one.__cause__ is not None:
-            waiting.append(one.__cause__)
 
 
 async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from tenantguard.asgi.types import Send
-from tenantguard.errors import TokenError
+from tenantguard.errors import TokenError, Violation
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -56,6 +56,22 @@ def unauthorized(error: TokenError) -> Answer:
     """Return 401 with the challenge of RFC 6750; without a code where no token was sent."""
     challenge = "Bearer" if error.code is None else f'Bearer error="{error.code}"'
     return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge.encode()))
+
+
+def refusal_in(error: BaseException) -> Violation | TokenError | None:
+    """Return the refusal that an error is, groups, or was raised from; a violation before a refused token."""
+    waiting, seen, refused = [error], set[int](), None
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Violation):
+            return one
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        refused = one if isinstance(one, TokenError) else refused
+        waiting += one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        waiting += [one.__cause__] if one.__cause__ is not None else ()
+    return refused
 
 
 FORBIDDEN = problem(HTTPStatus.FORBIDDEN)

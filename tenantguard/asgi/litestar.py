@@ -1,0 +1,46 @@
+"""Litestar: the middleware, and a hook that lets violations reach it instead of becoming errors of the server."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from tenantguard.asgi.middleware import TenantMiddleware
+from tenantguard.asgi.responses import refusal_in
+from tenantguard.asgi.types import Scope
+from tenantguard.identity import Verifier
+
+
+def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
+    """Return what ``Litestar(on_app_init=[...])`` takes: the middleware, outermost, and the hook.
+
+    Litestar answers what a handler raises before any middleware sees it; the hook raises a violation again,
+    over HTTP and on websockets, so that the middleware answers it.
+
+    Args:
+        verifier: as for :class:`TenantMiddleware`, and so are the further settings.
+
+    Raises:
+        ConfigurationError: as the middleware would, at the start.
+    """
+    TenantMiddleware(_nothing, verifier, **settings)  # its faults speak here
+    middleware = functools.partial(TenantMiddleware, verifier=verifier, **settings)
+
+    def init(config: Any) -> Any:
+        """Add to the configuration of an application."""
+        config.middleware.insert(0, middleware)
+        config.after_exception.append(let_through)
+        return config
+
+    return init
+
+
+async def let_through(error: Exception, _scope: Scope) -> None:
+    """Raise a violation, or a refused token, again; leave everything else to Litestar."""
+    if refusal_in(error) is not None:
+        raise error
+
+
+async def _nothing(scope: Scope, receive: object, send: object) -> None:
+    """Be an application that is never called."""

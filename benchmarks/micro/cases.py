@@ -220,7 +220,8 @@ def unit_of_work(scene: Scene) -> object:
     Call = scene.models.Call
     call = scene.session.scalars(select(Call).where(Call.id == next(scene.keys))).one()
     call.seconds += 1
-    return scene.session.flush()
+    scene.session.flush()
+    return call
 
 
 def unit_of_work_filtered(scene: Scene) -> object:
@@ -228,8 +229,10 @@ def unit_of_work_filtered(scene: Scene) -> object:
     models, Call = scene.models, scene.models.Call
     company = getattr(Call, models.column)
     query = select(Call).where(Call.id == next(scene.keys), company == models.tenants[0])
-    scene.session.scalars(query).one().seconds += 1
-    return scene.session.flush()
+    call = scene.session.scalars(query).one()
+    call.seconds += 1
+    scene.session.flush()
+    return call
 
 
 def keep_one(scene: Scene) -> object:

@@ -21,7 +21,7 @@ INTEGERS = tuple(range(1, TENANTS + 1))
 
 def softtenant(url: str) -> Ready:
     """Return softtenant: its mixin, its hooks on the session class, its context."""
-    from softtenant import TenantScopedMixin, install_scoping_hooks, tenant_context
+    from softtenant import TenantScopedMixin, install_scoping_hooks, tenant_context  # type: ignore[import-not-found]  # in its own environment
 
     models = make_models("company_id", INTEGERS, (TenantScopedMixin,), own_column=False)
     engine = make_engine(url, models)
@@ -38,7 +38,7 @@ def softtenant(url: str) -> Ready:
 
 def litestar_tenants(url: str) -> Ready:
     """Return litestar-tenants in the mode that works on any database."""
-    from litestar_tenants import TenantMixin, register_tenant_scoping, scope_session_to_tenant
+    from litestar_tenants import TenantMixin, register_tenant_scoping, scope_session_to_tenant  # type: ignore[import-not-found]  # in its own environment
 
     models = make_models("tenant", string_ids(), (TenantMixin,), own_column=False)
     engine = make_engine(url, models)
@@ -59,8 +59,8 @@ def sqlalchemy_tenants(url: str) -> Ready:
 
     Its policies are created through Alembic; the statements are its own, run without the migration.
     """
-    from sqlalchemy_tenants import core, with_rls
-    from sqlalchemy_tenants.managers import PostgresManager
+    from sqlalchemy_tenants import core, with_rls  # type: ignore[import-not-found]  # in its own environment
+    from sqlalchemy_tenants.managers import PostgresManager  # type: ignore[import-not-found]  # in its own environment
 
     models = make_models("tenant", string_ids())
     owned = [with_rls(model) for model in (models.Number, models.Call)]
@@ -90,8 +90,8 @@ def sqlalchemy_tenants(url: str) -> Ready:
 
 def fastapi_rls(url: str) -> Ready:
     """Return fastapi-rls: row security by a setting per transaction, its session dependency."""
-    from fastapi_rls import RLS, TenantPolicy
-    from fastapi_rls.registry import PolicyRegistry
+    from fastapi_rls import RLS, TenantPolicy  # type: ignore[import-not-found]  # in its own environment
+    from fastapi_rls.registry import PolicyRegistry  # type: ignore[import-not-found]  # in its own environment
 
     models = make_models("tenant_id", string_ids())
     engine = make_engine(url, models)

@@ -111,7 +111,8 @@ class Plan:
 
 def measure(plan: Plan) -> dict[str, Any]:
     """Return the raw results of everything in the plan."""
-    facts, versions = describe(), {}
+    facts = describe()
+    versions: dict[str, str] = {}
     series: list[Series] = []
     needs_server = POSTGRESQL in plan.backends
     with postgresql() if needs_server else nullcontext() as server:

@@ -66,7 +66,7 @@ class _Backend(AuthenticationBackend):
     """Verify a bearer token as the documentation of Starlette and of PyJWT would have it."""
 
     def __init__(self, signer: Signer) -> None:
-        self._signer = signer
+        self._key, self._algorithms = signer.key, [signer.algorithm]
 
     async def authenticate(self, conn: HTTPConnection) -> tuple[AuthCredentials, SimpleUser]:
         """Return who is asking."""
@@ -75,11 +75,7 @@ class _Backend(AuthenticationBackend):
             raise AuthenticationError("no bearer token")
         try:
             claims = jwt.decode(
-                token,
-                self._signer.public,
-                algorithms=[self._signer.algorithm],
-                audience=AUDIENCE,
-                issuer=ISSUER,
+                token, self._key, algorithms=self._algorithms, audience=AUDIENCE, issuer=ISSUER
             )
         except jwt.InvalidTokenError as error:
             raise AuthenticationError(str(error)) from error

@@ -13,7 +13,8 @@ from tenantguard.errors import RawSQLError, UnknownTableError
 from tenantguard.sql.text import ForeignKeyUse, Rewritten, TenantUse, rewrite
 from tenantguard.sql.text.names import Names
 from tenantguard.tenancy import Placement
-from tests.sql.text.world import tenancy
+from tests.servers import Backend, Database
+from tests.sql.text.world import MINE, THEIRS, fill, tenancy
 
 
 def done(sql: str, style: str = "named", dialect: str = "sqlite", of: Tenancy = tenancy) -> Rewritten:
@@ -236,3 +237,47 @@ def test_a_foreign_key_to_a_shared_table_is_free() -> None:
           Column("s_id", ForeignKey("s.id")))  # fmt: skip
     of = Tenancy(metadata, column="company_id", shared={"s"})
     assert done("INSERT INTO t (id, s_id) VALUES (1, 2 + 3)", of=of).checks == ()
+
+
+ROUND_TRIPS: list[tuple[str, str, Any]] = [
+    ("sqlite", "SELECT id FROM calls WHERE id > ? AND (id < ? OR 1 = 1)", (1, 3)),
+    ("sqlite", "SELECT id FROM calls WHERE id > :low", {"low": 1}),
+    ("sqlite", "SELECT id FROM calls", None),
+    ("postgresql", "SELECT id FROM calls WHERE id > %s AND status LIKE 'o%%'", (1,)),
+    ("postgresql", "SELECT id FROM calls WHERE id > %(low)s", {"low": 1}),
+    ("postgresql", "SELECT id FROM calls LEFT JOIN call_tags USING (id)", None),
+    ("mariadb", "SELECT id FROM calls WHERE id > %s AND id %% 2 = 1", (1,)),
+    ("mariadb", "SELECT id FROM calls WHERE id > %(low)s", {"low": 1}),
+    ("mariadb", "SELECT id FROM calls", None),
+]
+
+
+@pytest.mark.parametrize(("backend", "sql", "given"), ROUND_TRIPS)
+def test_a_text_for_the_driver_is_executed_in_its_own_style(
+    make_database: Callable[[Backend, str], Database], backend: Backend, sql: str, given: Any
+) -> None:
+    """``exec_driver_sql`` gets the text and the parameters as the driver wants them."""
+    database = make_database(backend, "text_driver")
+    engine = database.create_engine()
+    fill(engine, MINE, THEIRS)
+    style = engine.dialect.paramstyle
+    rewritten = rewrite(sql, tenancy=tenancy, dialect=engine.dialect.name, style=style)
+    with engine.connect() as connection:
+        found = connection.exec_driver_sql(rewritten.text, rewritten.bind(given, MINE)).scalars().all()
+        everything = connection.exec_driver_sql(sql, given or {}).scalars().all()
+    assert set(found) == {id_ for id_ in everything if id_ < 100} < set(everything)
+    database.close()
+
+
+async def test_a_text_for_asyncpg_has_numbered_parameters(async_database: Database) -> None:
+    """asyncpg's ``$1`` goes on with ``$2`` for the tenant, which may stand for several types of columns."""
+    if "asyncpg" not in async_database.async_url:
+        pytest.skip("a style of asyncpg")
+    engine = async_database.create_engine(async_database.url)
+    fill(engine, MINE, THEIRS)
+    sql = "INSERT INTO calls (id, mins) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET mins = $2 RETURNING id, mins"
+    rewritten = rewrite(sql, tenancy=tenancy, dialect="postgresql", style="numeric_dollar")
+    async with async_database.async_engine() as asynchronous, asynchronous.begin() as connection:
+        for key, expected in ((1, [(1, 77)]), (101, []), (50, [(50, 77)])):
+            found = await connection.exec_driver_sql(rewritten.text, rewritten.bind((key, 77), MINE))
+            assert [tuple(row) for row in found] == expected

@@ -17,7 +17,7 @@ from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
-from tenantguard.sql.verify import unmatched, verify
+from tenantguard.sql.verify import unmatched, verify, verify_text
 
 if TYPE_CHECKING:
     pass
@@ -43,6 +43,8 @@ class GuardedExecution:
         cursor: Any
         dialect: Any
         compiled_parameters: list[Any]
+        parameters: list[Any]
+        unicode_statement: str
 
     def _tg_set_tenant(self, compiled: Any, binding: Binding) -> None:
         """Write the tenant over whatever a caller gave under the name of the guard's parameter."""
@@ -82,6 +84,8 @@ class GuardedExecution:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
         if compiled.tg_parameters and binding is not None:
             self._tg_set_tenant(compiled, binding)
+        if compiled.tg_checks:
+            verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
         elif binding is not None and len(self.compiled_parameters) == 1:
@@ -89,17 +93,39 @@ class GuardedExecution:
 
     def _tg_driver_sql(self) -> None:
         binding = peek()
-        if binding is not None and binding.mode == "bypass":
+        statement = getattr(self, "statement", None)
+        if statement is None or (binding is not None and binding.mode == "bypass"):
+            return  # without a statement: a Sequence or a default of its own, which reads no table
+        guard = self.dialect.tg_guard
+        if guard.raw_sql == "database" and binding is not None and binding.mode == "tenant":
             return
-        if getattr(self, "statement", None) is None:
-            return  # a Sequence or a default of its own, which reads no table
+        if guard.raw_sql == "rewrite" and binding is not None and binding.mode == "tenant":
+            self._tg_rewrite(guard, binding, statement)
+            return
         _refuse(
             RawSQLError(
                 "SQL text was sent straight to the driver, where the guard cannot read it. Write it with SQLAlchemy's "
                 'constructs, or run it inside `with bypass(reason="..."):`'
             ),
-            str(self.statement),
+            str(statement),
         )
+
+    def _tg_rewrite(self, guard: Any, binding: Binding, statement: str) -> None:
+        """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
+        try:
+            rewritten = guard.rewrite(statement, self.dialect, self.dialect.paramstyle)
+            predicates = self.dialect.statement_compiler.tg_predicates
+            rows = list(self.parameters)
+            if rewritten.tenanted:
+                parameter = predicates.parameter(guard.any_owned(rewritten.tables))
+                process = parameter.type.dialect_impl(self.dialect).bind_processor(self.dialect)
+                tenant = parameter.effective_value
+                rows = [rewritten.bind(row, process(tenant) if process else tenant) for row in rows]
+        except Violation as violation:
+            _refuse(violation, statement)
+        verify_text(rewritten.checks, self.dialect.statement_compiler, self.parameters, self)
+        self.statement = self.unicode_statement = rewritten.text
+        self.parameters = rows
 
     def _tg_ddl(self, compiled: DDLCompiler) -> None:
         """Let the schema's own DDL through where no tenant is bound, as when an application starts."""

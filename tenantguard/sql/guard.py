@@ -18,6 +18,7 @@ from tenantguard.sql.execution import guarded_context, guarded_do
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.sessions import hook
+from tenantguard.sql.text import Rewritten, rewrite
 from tenantguard.sql.writes import GuardedWrites
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
@@ -66,6 +67,12 @@ class Guard:
         if not isinstance(found, Guard):
             raise ConfigurationError("the engine is not guarded; call guard(engine, tenancy)")
         return found
+
+    def table(self, key: Key) -> Table:
+        """Return the metadata's own table, by schema and name."""
+        return next(
+            t for metadata in self.tenancy.metadata for t in metadata.tables.values() if table_key(t) == key
+        )
 
     def links(self, key: Key) -> list[tuple[Any, tuple[tuple[str, str], ...]]]:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
@@ -132,6 +139,30 @@ class Guard:
     def _is_tenant_column(self, table: Any, column: Any) -> bool:
         placement = self.tenancy.find(table)
         return placement is not None and placement.kind == "owned" and column.name == placement.column
+
+    def rewrite(self, statement: str, dialect: Any, style: str) -> Rewritten:
+        """Return SQL text with the predicates put in; a text that was seen before costs a look-up.
+
+        Raises:
+            Violation: the text cannot be read, or reaches for another tenant's rows; not recorded yet.
+        """
+        return rewrite(
+            statement,
+            tenancy=self.tenancy,
+            dialect=dialect.name,
+            style=style,
+            default_schema=dialect.default_schema_name,
+        )
+
+    def any_owned(self, tables: Iterable[Key]) -> Placement:
+        """Return the placement of an owned table that the tables are, or belong through."""
+        for key in tables:
+            placement = self.tenancy.find_key(key)
+            while placement is not None and placement.kind == "through" and placement.parent is not None:
+                placement = self.tenancy.find(placement.parent)
+            if placement is not None and placement.kind == "owned":
+                return placement
+        raise ConfigurationError("none of the tables belongs to a tenant")
 
     def is_schema_ddl(self, element: Any) -> bool:
         """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""

@@ -167,10 +167,10 @@ def _reader(expected: type | None, shape: Shape) -> Callable[[], Any]:
 
 
 def _wrong_type(tenant: object, expected: type) -> NoTenantError:
-    hint = f"bind({expected.__name__}(...)), or TokenVerifier(..., tenant_type={expected.__name__})"
+    hint = f"TokenVerifier(..., tenant_type={expected.__name__}) converts once, at the door"
     if expected is UUID:
         hint += "; a UUID as text is another type"
     return NoTenantError(
-        f"the tenant that is bound is a {type(tenant).__name__}, and the tenant column holds {expected.__name__}; "
-        f"a tenant id has the column's type: {hint}"
+        f"a tenant of type {type(tenant).__name__} is bound, and the tenant column holds {expected.__name__}; "
+        f"bind the id as it is stored. {hint}"
     )

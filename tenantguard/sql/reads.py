@@ -6,9 +6,10 @@ This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators
@@ -40,6 +41,7 @@ from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.names import name_fault, noting
 from tenantguard.sql.predicates import TenantParameter, is_trusted
 from tenantguard.sql.text import (
+    PARAMETER,
     fragment_fault,
     function_fault,
     hint_fault,
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from tenantguard.sql.predicates import Predicates
     from tenantguard.sql.writes import WritePlan
 
+_CONSTANT = re.compile(r"\s*select\s+\d+\s*;?\s*", re.IGNORECASE)  # the usual health check
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 
@@ -89,7 +92,7 @@ class GuardedReads:
         tg_fault: the refusal that awaits its execution, if any.
         tg_writes: what must be verified at its execution.
         tg_tables: the placements that it names.
-        tg_text: the SQL text that it is, where it is nothing but text.
+        tg_checks: what must be verified of the parameters of SQL text.
         tg_parameters: the names of the parameters that hold the tenant.
         tg_custom: a construct of the user's own (``@compiles``) takes part in it.
         tg_plain: it only reads, and nothing awaits its execution.
@@ -99,7 +102,8 @@ class GuardedReads:
     tg_mode = "tenant"
     tg_predicates: Predicates
     tg_fault: Violation | None = None
-    tg_text: Any = None
+    tg_checks: tuple[Any, ...] = ()
+    _tg_read: Any = None
     tg_plain = False
     tg_parameters: tuple[str, ...] = ()
     tg_writes: Sequence[WritePlan] = ()
@@ -136,6 +140,7 @@ class GuardedReads:
             self.tg_mode == "tenant"
             and self.tg_fault is None
             and not self.tg_writes
+            and not self.tg_checks
             and not self.schema_translate_map
         )
 
@@ -372,21 +377,44 @@ class GuardedReads:
                 )
             )
 
-    def _tg_whole(self, element: Any) -> None:
-        self.tg_text = element
-        self.tg_refuse(
-            RawSQLError(
-                "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
-                'install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`',
-                statement=str(getattr(element, "text", "")) or None,
+    def _tg_whole(self, element: Any) -> Any:
+        """Refuse a statement that is text, or return it rewritten where the guard was told to."""
+        written = str(getattr(element, "text", ""))
+        if _CONSTANT.fullmatch(written):
+            return element
+        how = self.tg_guard.raw_sql
+        if how == "refuse" or self.tg_mode != "tenant" or not isinstance(element, TextClause):
+            self.tg_refuse(
+                RawSQLError(
+                    "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
+                    'install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`',
+                    statement=written or None,
+                )
             )
-        )
+            return element
+        if how == "database":
+            return element
+        return self._tg_rewritten(element)
+
+    def _tg_rewritten(self, element: TextClause) -> TextClause:
+        try:
+            rewritten = self.tg_guard.rewrite(element.text, self.dialect, "named")
+        except Violation as violation:
+            self.tg_refuse(violation)
+            return element
+        clone: Any = element._clone()
+        clone.text = rewritten.text
+        if rewritten.tenanted:
+            owned = self.tg_guard.any_owned(rewritten.tables)
+            clone._bindparams = {**clone._bindparams, PARAMETER: self.tg_predicates.parameter(owned)}
+        self.tg_checks = (*self.tg_checks, *rewritten.checks)
+        return cast("TextClause", clone)
 
     def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> str:
-        """Render text: a whole statement of it is refused, a fragment is read first."""
+        """Render text: a whole statement of it is refused or rewritten, a fragment is read first."""
         if not self.stack:
-            self._tg_whole(textclause)
-        else:
+            textclause = self._tg_whole(textclause)
+        elif textclause is not self._tg_read:
             self.tg_fragment(fragment_fault(textclause.text, self.dialect.name), textclause.text)
         return super().visit_textclause(textclause, *args, **kw)  # type: ignore[misc,no-any-return]
 
@@ -400,8 +428,9 @@ class GuardedReads:
         return super().visit_tstring(tstring, *args, **kw)  # type: ignore[misc,no-any-return]
 
     def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> str:
-        """Render text that was given columns: refused like a statement of text, wherever it stands."""
-        self._tg_whole(taf.element)
+        """Render text that was given columns, as a whole statement wherever it stands."""
+        taf = taf._clone()
+        taf.element = self._tg_read = self._tg_whole(taf.element)
         return super().visit_textual_select(taf, *args, **kw)  # type: ignore[misc,no-any-return]
 
     def escape_literal_column(self, text: Any) -> Any:

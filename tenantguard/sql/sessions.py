@@ -134,7 +134,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
             return
         held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
         if held is not None and held != binding.tenants:
-            _switched(held, binding)
+            _switched(held, binding, "an object that was loaded")
         self.tg_enter(binding)
         state.__dict__["tg_planted"] = True  # its key was not read from the database under the guard
 
@@ -168,12 +168,12 @@ def watch(
         held.tg_connections = (*alive, weakref.ref(connection))
 
 
-def _switched(held: tuple[Any, ...], binding: Binding) -> None:
+def _switched(held: tuple[Any, ...], binding: Binding, what: str = "a session that was used") -> None:
     now = ", ".join(map(str, binding.tenants))
     before = ", ".join(map(str, held))
     refuse(
         TenantSwitchError(
-            f"a session that was used under {before} is used under {now}. Use a session for each: close it, or "
+            f"{what} under {before} is used under {now}. Use a session for each: close it, or "
             "expunge_all() after the transaction ends, before the next tenant; open a second one for a bypass",
             tenant=now,
             attempted=before,
@@ -210,6 +210,14 @@ def _after_transaction_create(session: Session, transaction: Any) -> None:
     binding = peek()
     if binding is not None and binding.mode in ("tenant", "tenants"):
         transaction.__dict__["tg_began"] = binding.tenants
+        if any(hasattr(bind.dialect, "tg_guard") for bind in _binds(session)):
+            watch(session, binding)  # before the first object is attached, not at the first statement
+
+
+def _binds(session: Session) -> list[Any]:
+    """Return the engines and connections that the session was given."""
+    several: Any = getattr(session, "binds", None) or getattr(session, "_Session__binds", {})
+    return [bind for bind in (session.bind, *several.values()) if bind is not None]
 
 
 def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:

@@ -11,7 +11,8 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.predicates import named, trusted
-from tenantguard.tenancy import table_key
+from tenantguard.sql.text import TenantUse
+from tenantguard.tenancy import full_name, table_key
 
 if TYPE_CHECKING:
     from tenantguard.sql.writes import Link, WritePlan
@@ -51,7 +52,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
                         kind="foreign_value",
                         tenant=_told(binding),
                         table=probe.table,
-                        statement=context.compiled.string,
+                        statement=_sent(context),
                     )
                 )
 
@@ -67,7 +68,7 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
             kind="shared_write",
             tenant=_told(binding),
             table=name,
-            statement=context.compiled.string,
+            statement=_sent(context),
         )
     )
 
@@ -94,30 +95,81 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
                     tenant=_told(binding),
                     attempted=value,
                     table=plan.placement.name,
-                    statement=context.compiled.string,
+                    statement=_sent(context),
                 )
             )
 
 
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
+    keys = _keys(link, context.compiled_parameters)
+    _verify_keys(link.parent, link.columns, keys, f"{plan.verb} on {plan.placement.name}", binding, context)
+
+
+def _verify_keys(
+    parent: Any, columns: tuple[str, ...], keys: Iterable[Any], tried: str, binding: Binding, context: Any
+) -> None:
     """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
     connection = context.root_connection
-    parent = table_key(link.parent)
-    unknown = connection.tg_unknown(parent, link.columns, _keys(link, context.compiled_parameters))
+    unknown = connection.tg_unknown(table_key(parent), columns, keys)
     for chunk in _chunks(unknown):
-        found = connection.tg_probe(_parents(link, context), {"keys": _flat(chunk)})
+        found = connection.tg_probe(_parents(parent, columns, context), {"keys": _flat(chunk)})
         if not all(row[-1] for row in found):
             refuse(
                 CrossTenantError(
-                    f"{plan.verb} on {plan.placement.name} points at a row of {link.parent.name} that belongs to "
-                    f"another tenant, while tenant {_told(binding)} is bound",
+                    f"{tried} points at a row of {parent.name} that belongs to another tenant, while tenant "
+                    f"{_told(binding)} is bound",
                     kind="foreign_key",
                     tenant=_told(binding),
-                    table=plan.placement.name,
-                    statement=context.compiled.string,
+                    table=parent.name,
+                    statement=_sent(context),
                 )
             )
-        connection.tg_learn(parent, link.columns, (tuple(row[:-1]) for row in found))
+        connection.tg_learn(table_key(parent), columns, (tuple(row[:-1]) for row in found))
+
+
+def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
+    """Verify what SQL text is about to write.
+
+    Args:
+        checks: what the reader of the text found.
+        compiler: the guarded compiler, or its class.
+        rows: the parameters, a set each.
+        context: SQLAlchemy's execution context.
+
+    Raises:
+        CrossTenantError: a value names another tenant or a row of one.
+        NoTenantError: nothing is bound.
+    """
+    binding = peek()
+    if binding is None or binding.mode == "closed":
+        raise no_tenant(binding, "A write by SQL text was tried")
+    rows = list(rows)
+    for check in checks:
+        tried = f"{check.verb} on {full_name(check.table_key)}"
+        values = [value for row in rows for value in check.values(row)]
+        if isinstance(check, TenantUse):
+            for value in values:
+                if value not in binding.tenants:
+                    _refuse_value(tried, value, binding, context)
+        elif check.required and any(None in key for key in values):
+            _refuse_value(f"{tried}, without the parent it belongs through,", None, binding, context)
+        else:
+            keys = dict.fromkeys(key for key in values if None not in key)
+            parent = compiler.tg_guard.table(check.parent_key)
+            _verify_keys(parent, check.parent_columns, keys, tried, binding, context)
+
+
+def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:
+    refuse(
+        CrossTenantError(
+            f"{tried} names tenant {value!r} while tenant {_told(binding)} is bound; leave it out, or bind the "
+            "tenant you mean",
+            kind="foreign_insert",
+            tenant=_told(binding),
+            attempted=value,
+            statement=_sent(context),
+        )
+    )
 
 
 def _keys(link: Link, rows: Iterable[Any]) -> dict[tuple[Any, ...], None]:
@@ -134,17 +186,18 @@ def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
     return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
 
 
-def _parents(link: Link, context: Any) -> Any:
+def _parents(parent: Any, names: tuple[str, ...], context: Any) -> Any:
     """Return the query that tells of each key, where it exists, whether its row is the tenant's."""
-    guard = context.compiled.tg_guard
-    shape = (context.compiled.tg_mode, table_key(link.parent), link.columns)
+    compiler = context.compiled or context.dialect.statement_compiler
+    guard = compiler.tg_guard
+    shape = (compiler.tg_mode, table_key(parent), names)
     cached = guard.parent_queries.get(shape)
     if cached is None:
-        source = trusted(link.parent.alias())
-        types = {column.name: column.type for column in link.parent.c}
-        columns = [named(source, name, types[name]) for name in link.columns]
+        source = trusted(parent.alias())
+        types = {column.name: column.type for column in parent.c}
+        columns = [named(source, name, types[name]) for name in names]
         target = columns[0] if len(columns) == 1 else tuple_(*columns)
-        owns = context.compiled.tg_predicates.owns(source, guard.tenancy.of(link.parent))
+        owns = compiler.tg_predicates.owns(source, guard.tenancy.of(parent))
         cached = select(*columns, owns.label("own")).where(target.in_(bindparam("keys", expanding=True)))
         guard.parent_queries[shape] = cached
     return cached
@@ -187,7 +240,7 @@ def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
                         kind="foreign_row",
                         tenant=_told(binding),
                         table=plan.placement.name,
-                        statement=context.compiled.string,
+                        statement=_sent(context),
                     )
                 )
 
@@ -205,6 +258,12 @@ def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
         return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
 
     return select(context.compiled.tg_predicates.foreign(picked, plan.table))
+
+
+def _sent(context: Any) -> str | None:
+    """Return the SQL that is about to be sent."""
+    compiled = context.compiled
+    return str(compiled.string if compiled is not None else context.statement)
 
 
 def _told(binding: Binding | None) -> str | None:

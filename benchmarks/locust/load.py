@@ -54,7 +54,7 @@ def run(host: str, load: Load, environ: Mapping[str, str]) -> dict[str, Any]:
         command = [
             sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--skip-log", "--headless", "--only-summary",
             "--host", host, "-u", str(load.users + load.hostile), "-r", str(load.users), "-t", f"{load.seconds}s",
-            "--reset-stats", "--exit-code-on-error", "0", "--json-file", f"{home}/stats",
+            "--exit-code-on-error", "0", "--json-file", f"{home}/stats",
             "--expect-workers", str(load.processes),
         ]  # fmt: skip
         if load.distributed:
@@ -72,7 +72,7 @@ def _distributed(command: list[str], workers: int, environ: dict[str, str]) -> s
     master = [*command, "--master", "--master-bind-host", HOST, "--master-bind-port", port]
     leader = _start(master, environ)
     worker = [
-        sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--skip-log", "--worker", "--reset-stats",
+        sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--skip-log", "--worker",
         "--master-host", HOST, "--master-port", port,
     ]  # fmt: skip
     followers = [_start(worker, environ) for _ in range(workers)]

@@ -41,7 +41,7 @@ class Agent(TenantUser):
 
     def on_start(self) -> None:
         """Learn the ids of the company's rows from the application itself."""
-        page = self.client.get("/calls?size=200", name="/calls").json()
+        page = self.client.get("/calls?size=100", name="/calls").json()
         self.calls = [call["id"] for call in page["calls"]]
         self.agents = sorted({call["agent"]["id"] for call in page["calls"] if call["agent"]})
         self.numbers = [number["id"] for number in self.client.get("/numbers").json()]

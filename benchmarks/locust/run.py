@@ -115,7 +115,6 @@ def _load(plan: Plan, kind: str, server: Served, signed_by: Signer, seconds: int
     before = server.cpu_ns()
     found = run(server.url, load, environ)
     worked = server.cpu_ns() - before
-    # the CPU also served what Locust's statistics leave out (users getting started), the same for everyone
     return {**found, "cpu_seconds": worked / 1e9, "memory_mb": server.memory_mb()}
 
 

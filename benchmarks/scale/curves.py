@@ -1,0 +1,297 @@
+"""The curves: each measures one cost over a range of sizes, and the same without the guard where there is such."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns, thread_time_ns
+from typing import Any
+
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    insert,
+    select,
+)
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from tenantguard import Principal, Tenancy, TenantMiddleware, bind, guard
+from tenantguard.identity.cache import Cache
+
+REPEATS = 7
+GUARDED, UNGUARDED = "tenantguard", "unguarded"
+
+
+@dataclass
+class Curve:
+    """Hold one curve, ready to be drawn.
+
+    Attributes:
+        name: a file's name.
+        title: what is shown.
+        x: the horizontal axis.
+        y: the vertical axis, with its unit.
+        xs: the sizes.
+        lines: by name, the cost at each size.
+        flat: the cost is promised not to grow.
+    """
+
+    name: str
+    title: str
+    x: str
+    y: str
+    xs: list[int]
+    lines: dict[str, list[float]] = field(default_factory=dict)
+    flat: bool = True
+
+    def add(self, line: str, value: float) -> None:
+        """Add a point to a line."""
+        self.lines.setdefault(line, []).append(value)
+
+
+def tables(sizes: Sequence[int] = (10, 30, 100, 300, 1_000)) -> list[Curve]:
+    """Measure a statement, a first compilation, the start and the memory over the number of tables."""
+    warm = Curve("tables_warm", "one Core select, warm", "tables", "µs", list(sizes))
+    cold = Curve("tables_cold", "one Core select, first compilation", "tables", "µs", list(sizes))
+    start = Curve("tables_start", "guard() at start", "tables", "ms", list(sizes), flat=False)
+    memory = Curve("tables_memory", "memory taken by guard()", "tables", "MB", list(sizes), flat=False)
+    for size in sizes:
+        metadata = _metadata(size)
+        table = metadata.sorted_tables[0]
+        engines = {UNGUARDED: _engine(table), GUARDED: _engine(table)}
+        before, began = _resident_mb(), perf_counter_ns()
+        guard(engines[GUARDED], Tenancy(metadata, column="company_id"))
+        start.add(GUARDED, (perf_counter_ns() - began) / 1e6)
+        memory.add(GUARDED, max(0.0, _resident_mb() - before))
+        for name, value in _alternate(engines, table, 300).items():
+            warm.add(name, value)
+        for name, value in _alternate(engines, table, 40, cold=True).items():
+            cold.add(name, value)
+    return [warm, cold, start, memory]
+
+
+def tenants(sizes: Sequence[int] = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000)) -> list[Curve]:
+    """Measure bind() and a statement while the tenants take turns, and the memory that it leaves behind."""
+    cost = Curve("tenants_warm", "bind() and one Core select", "tenants that took turns", "µs", list(sizes))
+    memory = Curve("tenants_memory", "memory left behind", "tenants that took turns", "MB", list(sizes))
+    metadata = _metadata(1)
+    table = metadata.sorted_tables[0]
+    engine = guard(_engine(table), Tenancy(metadata, column="company_id"))
+    with engine.connect() as connection:
+        query = select(table.c.id).where(table.c.id == 1)
+        for size in sizes:
+            before = _resident_mb()
+            for i in range(size):
+                with bind(f"company-{i}"):
+                    pass  # each tenant was there once
+            memory.add(GUARDED, max(0.0, _resident_mb() - before))
+            turns = itertools.cycle(range(0, size, max(1, size // 1_000)))
+            cost.add(GUARDED, _repeat(lambda: _ask_as(connection, query, next(turns)), 300))  # noqa: B023 - called here
+    return [cost, memory]
+
+
+def tokens(sizes: Sequence[int] = (100, 1_000, 10_000, 100_000, 1_000_000)) -> list[Curve]:
+    """Measure a hit and the memory of the cache of tokens over the tokens that it was ever given."""
+    hit = Curve("tokens_hit", "a hit in the cache of tokens", "tokens ever seen", "µs", list(sizes))
+    memory = Curve("tokens_memory", "tokens that the cache keeps", "tokens ever seen", "entries", list(sizes))
+    for size in sizes:
+        cache: Cache[Principal] = Cache()
+        principal = Principal(subject="ada", tenant="acme")
+        for i in range(size):
+            cache.put(b"Bearer %d" % i, principal, 1e12)
+        last = [b"Bearer %d" % i for i in range(max(0, size - 100), size)]
+        turns = itertools.cycle(last)
+        hit.add(GUARDED, _repeat(lambda: cache.get(next(turns)), 2_000))  # noqa: B023 - called here
+        memory.add(GUARDED, float(len(cache)))
+    return [hit, memory]
+
+
+def shapes(sizes: Sequence[int] = (10, 100, 400, 800, 1_600)) -> list[Curve]:
+    """Measure statements over how many shapes there are: SQLAlchemy keeps 500 to 750 compiled."""
+    curve = Curve(
+        "shapes", "one Core select, shapes in turn", "shapes of statement", "µs", list(sizes), flat=False
+    )
+    metadata = _metadata(1, columns=11)
+    table = metadata.sorted_tables[0]
+    engines = {UNGUARDED: _engine(table), GUARDED: _engine(table)}
+    guard(engines[GUARDED], Tenancy(metadata, column="company_id"))
+    for size in sizes:
+        for name, value in _shapes(engines, table, size).items():
+            curve.add(name, value)
+    return [curve]
+
+
+def tasks(sizes: Sequence[int] = (1, 10, 100, 1_000)) -> list[Curve]:
+    """Measure one request while that many are under way at once, each for a company of its own."""
+    curve = Curve("tasks", "one request with one Core select", "requests at once", "µs", list(sizes))
+    metadata = _metadata(1)
+    table = metadata.sorted_tables[0]
+    engines = {UNGUARDED: _engine(table), GUARDED: _engine(table)}
+    guard(engines[GUARDED], Tenancy(metadata, column="company_id"))
+    apps = {name: _app(engine, table, name == GUARDED) for name, engine in engines.items()}
+    for size in sizes:
+        for name, app in apps.items():
+            curve.add(name, median(asyncio.run(_at_once(app, size)) for _ in range(REPEATS)))
+    return [curve]
+
+
+CURVES: dict[str, Callable[[], list[Curve]]] = {
+    "tables": tables,
+    "tenants": tenants,
+    "tokens": tokens,
+    "shapes": shapes,
+    "tasks": tasks,
+}
+
+
+def _metadata(size: int, columns: int = 2) -> MetaData:
+    metadata = MetaData()
+    for i in range(size):
+        more = [Column(f"value_{n}", Integer) for n in range(columns)]
+        Table(
+            f"table_{i:04}",
+            metadata,
+            Column("id", Integer, primary_key=True),
+            Column("company_id", String(40), nullable=False, index=True),
+            *more,
+        )
+    return metadata
+
+
+def _engine(table: Table) -> Engine:
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        table.create(connection)
+        rows = [{"id": i, "company_id": f"company-{i % 10}"} for i in range(1_000)]
+        connection.execute(insert(table), rows)
+    return engine
+
+
+def _alternate(
+    engines: dict[str, Engine], table: Table, loops: int, *, cold: bool = False
+) -> dict[str, float]:
+    """Return the median cost of one statement on each engine, in microseconds of CPU time."""
+    found: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(REPEATS):
+        for name, engine in engines.items():
+            with bind("company-1"), engine.connect() as connection:
+                found[name].append(_time(_statement(connection, engine, table, cold=cold), loops))
+    return {name: median(values) for name, values in found.items()}
+
+
+def _statement(connection: Connection, engine: Engine, table: Table, *, cold: bool) -> Callable[[], object]:
+    def run() -> object:
+        if cold:
+            engine.clear_compiled_cache()
+        return connection.execute(select(table.c.id, table.c.value_0).where(table.c.id == 1)).all()
+
+    return run
+
+
+def _shapes(engines: dict[str, Engine], table: Table, size: int) -> dict[str, float]:
+    columns = [table.c[f"value_{n}"] for n in range(11)]
+    wanted = [[column for bit, column in enumerate(columns) if i >> bit & 1] for i in range(1, size + 1)]
+    found: dict[str, list[float]] = {name: [] for name in engines}
+    for _ in range(3):
+        for name, engine in engines.items():
+            with bind("company-1"), engine.connect() as connection:
+                turns = itertools.cycle(wanted)
+                found[name].append(
+                    _time(lambda: connection.execute(select(*next(turns)).limit(1)).all(), max(size, 200))  # noqa: B023 - called here
+                )
+    return {name: median(values) for name, values in found.items()}
+
+
+def _ask_as(connection: Connection, query: Any, tenant: int) -> object:
+    with bind(f"company-{tenant}"):
+        return connection.execute(query).all()
+
+
+def _repeat(run: Callable[[], object], loops: int) -> float:
+    return median(_time(run, loops) for _ in range(REPEATS))
+
+
+def _time(run: Callable[[], object], loops: int) -> float:
+    """Return the microseconds of CPU time that one call takes."""
+    for _ in range(max(1, loops // 10)):
+        run()
+    gc.collect()
+    gc.disable()
+    began = thread_time_ns()
+    for _ in range(loops):
+        run()
+    taken = thread_time_ns() - began
+    gc.enable()
+    return taken / loops / 1_000
+
+
+def _app(engine: Engine, table: Table, guarded: bool) -> Any:
+    async def endpoint(request: Request) -> Response:
+        await asyncio.sleep(0)  # the others come in between
+        query = select(table.c.id).where(table.c.id == 1)
+        with engine.connect() as connection:
+            connection.execute(query).all()
+        return PlainTextResponse("ok")
+
+    app = Starlette(routes=[Route("/", endpoint)])
+    if guarded:
+        app.add_middleware(TenantMiddleware, verifier=_Believing())
+    return app
+
+
+class _Believing:
+    """Take a token at its word: what a real one costs is measured elsewhere."""
+
+    async def verify(self, token: str) -> Principal:
+        """Return a principal of the company that the token names."""
+        return Principal(subject="somebody", tenant=token)
+
+
+async def _at_once(app: Any, size: int) -> float:
+    """Return the microseconds that one request takes while ``size`` are under way."""
+    rounds = max(1, 400 // size)
+    await asyncio.gather(*(_request(app, i) for i in range(min(size, 10))))
+    began = thread_time_ns()
+    for _ in range(rounds):
+        await asyncio.gather(*(_request(app, i) for i in range(size)))
+    return (thread_time_ns() - began) / (rounds * size) / 1_000
+
+
+async def _request(app: Any, company: int) -> None:
+    headers = [(b"host", b"test"), (b"authorization", b"Bearer company-%d" % company)]
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
+        "path": "/", "raw_path": b"/", "root_path": "", "query_string": b"", "headers": headers,
+        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    await app(scope, _receive, _send)
+
+
+async def _receive() -> dict[str, Any]:
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def _send(message: dict[str, Any]) -> None:
+    if message["type"] == "http.response.start" and message["status"] != 200:
+        raise RuntimeError(f"the application answered {message['status']}")
+
+
+def _resident_mb() -> float:
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Token
-from typing import Any, Literal, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, cast
+from uuid import UUID
 
 from contextvars_extras import ContextVarsRegistry  # type: ignore[import-untyped]  # it has no types
 
@@ -56,8 +57,8 @@ set_request_id: Callable[[str | None], Any] = _Vars.request_id.set
 _put = object.__setattr__
 
 
-class Binding:
-    """Hold what the context holds: a tenant, several, or a bypass with its reason. Read-only."""
+class _Fields:
+    """Hold the members of a binding; written natively while one is made, since every request makes one."""
 
     __slots__ = ("_tenant", "_token", "caller", "mode", "outer", "principal", "reason", "tenants")
 
@@ -70,22 +71,31 @@ class Binding:
     _tenant: TenantId | None
     _token: Token[Any] | None
 
-    def __init__(
-        self,
+
+class Binding(_Fields):
+    """Hold what the context holds: a tenant, several, or a bypass with its reason. Read-only."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
         tenants: tuple[TenantId, ...],
         principal: Principal | None = None,
         reason: str | None = None,
         caller: str | None = None,
-    ) -> None:
+    ) -> Binding:
+        """Return a binding that nobody has entered yet."""
+        made: Any = _Fields()
+        made.tenants = tenants
+        made.principal = principal
+        made.reason = reason
+        made.caller = caller
+        made.outer = made._token = None
         one = len(tenants) == 1
-        _put(self, "tenants", tenants)
-        _put(self, "principal", principal)
-        _put(self, "reason", reason)
-        _put(self, "caller", caller)
-        _put(self, "outer", None)
-        _put(self, "mode", "bypass" if reason is not None else "tenant" if one else "tenants")
-        _put(self, "_tenant", tenants[0] if one else None)
-        _put(self, "_token", None)
+        made._tenant = tenants[0] if one else None
+        made.mode = "bypass" if reason is not None else "tenant" if one else "tenants"
+        made.__class__ = cls  # from here on it is read-only
+        return cast("Binding", made)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
@@ -158,6 +168,10 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
     )
 
 
+_put_outer: Callable[[Binding, Binding | None], None] = _Fields.outer.__set__  # type: ignore[union-attr]  # a slot
+_put_token: Callable[[Binding, Any], None] = _Fields._token.__set__  # type: ignore[union-attr]  # a slot
+
+
 class bind:  # used like a function
     """Bind a tenant, several, or a principal for a ``with`` block, in sync and async code alike.
 
@@ -203,6 +217,8 @@ def _entered_twice(verb: str) -> ConfigurationError:
 
 
 def _tenants(who: object) -> tuple[TenantId, ...]:
+    if isinstance(who, str | int | UUID):  # before the abstract class, whose check costs ten times as much
+        return (tenant_id(who),)
     if isinstance(who, Iterable) and not isinstance(who, str | bytes | Mapping):
         found = tuple(dict.fromkeys(tenant_id(t) for t in who))
         if not found:
@@ -283,8 +299,8 @@ def _close(binding: Binding, *, quietly: bool = False) -> None:
 
 def enter(binding: Binding) -> Binding:
     """Make the binding current; :func:`leave` undoes it. Prefer ``with bind(...)``."""
-    _put(binding, "outer", peek())
-    _put(binding, "_token", _set(binding))
+    _put_outer(binding, peek())
+    _put_token(binding, _set(binding))
     return binding
 
 
@@ -296,9 +312,12 @@ def leave(binding: Binding) -> None:
     binding cannot be taken out of the first one, which would go on under it: so it is closed, and refused.
     """
     node = peek()
-    if _undone(binding):
-        _put(binding, "_token", None)
-    else:
+    undone = _undone(binding)
+    if node is binding and undone:
+        if peek() is not binding.outer:  # the block around this one has ended before it
+            _set(binding.outer)
+        return
+    if not undone:
         _put(binding, "mode", "closed")
     if node is binding:
         _set(binding.outer)
@@ -306,7 +325,7 @@ def leave(binding: Binding) -> None:
     _set(node)
     while node is not None:
         if node.outer is binding:
-            _put(node, "outer", binding.outer)
+            _put_outer(node, binding.outer)
             return
         node = node.outer
 
@@ -319,6 +338,7 @@ def _undone(binding: Binding) -> bool:
         _reset(binding._token)
     except ValueError:  # what a token says in another context
         return False
+    _put_token(binding, None)
     return True
 
 
@@ -326,7 +346,6 @@ def _without_ended() -> Binding | None:
     """Return the binding in force once those are gone whose blocks were ended from another context."""
     binding = peek()
     while binding is not None and binding.mode == "closed" and _undone(binding):
-        _put(binding, "_token", None)
         _set(binding.outer)
         binding = binding.outer
     return binding

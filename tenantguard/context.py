@@ -168,8 +168,8 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
     )
 
 
-_put_outer: Callable[[Binding, Binding | None], None] = _Fields.outer.__set__  # type: ignore[union-attr]  # a slot
-_put_token: Callable[[Binding, Any], None] = _Fields._token.__set__  # type: ignore[union-attr]  # a slot
+_put_outer: Callable[[Binding, Binding | None], None] = _Fields.outer.__set__  # type: ignore[union-attr,misc]  # a slot
+_put_token: Callable[[Binding, Any], None] = _Fields._token.__set__  # type: ignore[union-attr,misc]  # a slot
 
 
 class bind:  # used like a function

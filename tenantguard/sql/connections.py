@@ -14,6 +14,7 @@ from sqlalchemy.pool import Pool
 from tenantguard.audit import refuse
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
+from tenantguard.sql.database import set_tenant
 from tenantguard.sql.sessions import hook
 from tenantguard.tenancy import Key
 
@@ -31,6 +32,7 @@ class GuardedConnection(Connection):
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
+    _tg_told: tuple[Any, Any] | None = None
     _tg_learnt: tuple[Any, set[Any]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
@@ -44,9 +46,10 @@ class GuardedConnection(Connection):
         binding = peek()
         self.tg_ready = False
         self.dialect = self._tg_variant(None if binding is None else binding.mode)
-        if compiled.dialect is not self.dialect and self.dialect.tg_guard.enforces:
+        guarded: Any = self.dialect
+        if compiled.dialect is not guarded and guarded.tg_guard.enforces:
             refuse_compiled(compiled)
-        return super()._execute_compiled(compiled, *args, **kw)
+        return super()._execute_compiled(compiled, *args, **kw)  # type: ignore[misc]  # private
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""
@@ -68,6 +71,7 @@ class GuardedConnection(Connection):
     def begin(self) -> Any:
         """Begin a transaction."""
         hook()
+        self.tg_ready = False
         return super().begin()
 
     def begin_nested(self) -> Any:
@@ -84,6 +88,21 @@ class GuardedConnection(Connection):
         """Tell whether a transaction is in progress; a session asks before it joins one."""
         hook()
         return super().in_transaction()
+
+    def tg_tell(self) -> None:
+        """Tell row security the tenant, once in each transaction and binding (``raw_sql="database"``)."""
+        binding = peek()
+        if binding is not None and self._tg_told == (self.get_transaction(), binding):
+            return
+        dialect, self.dialect = self.dialect, self._tg_variant("bypass")
+        self.__dict__["tg_trusted"] = True
+        try:
+            tenant = binding._tenant if binding is not None and binding.mode == "tenant" else None
+            _EXECUTE(self, set_tenant("" if tenant is None else tenant), [], {})
+        finally:
+            del self.__dict__["tg_trusted"]
+            self.dialect = dialect
+        self._tg_told = (self.get_transaction(), binding)
 
     def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
         """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""

@@ -15,6 +15,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
+from tenantguard.sql.database import text_fault
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.verify import unmatched, verify, verify_text
@@ -58,6 +59,8 @@ class GuardedExecution:
             return
         if not isinstance(connection, GuardedConnection):
             refuse_by_hand()
+        if self.dialect.tg_guard.raw_sql == "database":
+            connection.tg_tell()
         if compiled is None:
             self._tg_driver_sql()
         elif self.isddl:
@@ -98,6 +101,9 @@ class GuardedExecution:
             return  # without a statement: a Sequence or a default of its own, which reads no table
         guard = self.dialect.tg_guard
         if guard.raw_sql == "database" and binding is not None and binding.mode == "tenant":
+            fault = text_fault(statement)
+            if fault is not None:
+                _refuse(RawSQLError(f"SQL text was refused: {fault}"), statement)
             return
         if guard.raw_sql == "rewrite" and binding is not None and binding.mode == "tenant":
             self._tg_rewrite(guard, binding, statement)
@@ -177,7 +183,7 @@ def guarded_context(cls: Any) -> Any:
         if getattr(compiled, "tg_plain", False) and self.root_connection.__dict__.get("tg_ready") is binding:
             row = self.compiled_parameters[0]
             for name in compiled.tg_parameters:
-                row[name] = binding._tenant  # type: ignore[union-attr]  # nothing bound is never ready
+                row[name] = binding._tenant
         else:
             self._tg_admit(self.root_connection, compiled, binding)
         return create(self)

@@ -14,6 +14,7 @@ from sqlalchemy.util import LRUCache
 from tenantguard.audit import refuse
 from tenantguard.errors import ConfigurationError, CrossTenantError
 from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
+from tenantguard.sql.database import verify_row_security
 from tenantguard.sql.execution import guarded_context, guarded_do
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
@@ -216,6 +217,8 @@ def guard(
     """
     sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
+    if raw_sql == "database":
+        verify_row_security(engine, tenancy)
     _install(sync, Guard(tenancy, raw_sql))
     return engine
 
@@ -264,11 +267,18 @@ def _install(engine: Engine, installed: Guard) -> None:
     # before stands in caches under the old one
     dialect.__class__ = type(only)
     engine.dialect = only
-    dialect.identifier_preparer.__class__ = guarded_preparer(type(dialect.identifier_preparer))
-    dialect.type_compiler_instance.__class__ = guarded_type_compiler(type(dialect.type_compiler_instance))
-    engine.pool.__class__ = guarded_pool(type(engine.pool))
+    preparer, types, pool = map(
+        _class_of, (dialect.identifier_preparer, dialect.type_compiler_instance, engine.pool)
+    )
+    dialect.identifier_preparer.__class__ = guarded_preparer(preparer)
+    dialect.type_compiler_instance.__class__ = guarded_type_compiler(types)
+    engine.pool.__class__ = guarded_pool(pool)
     engine.__class__ = GuardedEngine
     hook()
+
+
+def _class_of(thing: object) -> Any:
+    return type(thing)
 
 
 def _variant(dialect: Any, mode: str, installed: Guard) -> Any:

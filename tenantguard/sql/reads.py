@@ -38,6 +38,7 @@ from sqlalchemy.sql.selectable import (
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.custom import custom_fault
+from tenantguard.sql.database import text_fault
 from tenantguard.sql.names import name_fault, noting
 from tenantguard.sql.predicates import TenantParameter, is_trusted
 from tenantguard.sql.text import (
@@ -130,7 +131,7 @@ class GuardedReads:
         self.tg_tables = {}
         self._tg_levels = []
         self._tg_rendered = Counter()
-        super().__init__(dialect, statement, *args, **kw)
+        super().__init__(dialect, statement, *args, **kw)  # type: ignore[call-arg]  # of the dialect's compiler
         if self.tg_custom:
             self._tg_verify_custom()
         self.tg_parameters = tuple(
@@ -212,7 +213,7 @@ class GuardedReads:
         source, placement = element.source, element.placement
 
         def column(name: str) -> str:
-            clause = ColumnClause(name, None, _selectable=source)
+            clause: ColumnClause[Any] = ColumnClause(name, None, _selectable=source)
             return self.process(clause, ambiguous_table_name_map=ambiguous_table_name_map)
 
         return self._tg_belongs(column, placement)
@@ -393,6 +394,7 @@ class GuardedReads:
             )
             return element
         if how == "database":
+            self.tg_fragment(text_fault(written), written)
             return element
         return self._tg_rewritten(element)
 

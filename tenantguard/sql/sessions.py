@@ -14,7 +14,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import TenantSwitchError
 
-_BASE: type = getattr(_identity, "_WeakInstanceDict", None) or _identity.WeakInstanceDict
+_BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
 _BYPASS: tuple[str, ...] = ("a bypass",)
 
 

@@ -160,7 +160,7 @@ class GuardedWrites(GuardedReads):
     def _tg_watch(self, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
         """Fill in a plan what must be verified of the columns that a statement gives."""
         placement, guard = plan.placement, self.tg_guard
-        if placement.kind == "owned" and placement.column in given:
+        if placement.kind == "owned" and placement.column is not None and placement.column in given:
             value = given[placement.column]
             name = self._tg_name(value)
             if name is not None:
@@ -498,7 +498,11 @@ def _bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, 
     for key, value in row.items():
         column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
         literal = column is not None and (value is None or coercions._is_literal(value))
-        bound[key] = BindParameter(None, value, type_=column.type, unique=True) if literal else value
+        bound[key] = (
+            BindParameter(None, value, type_=column.type, unique=True)
+            if literal and column is not None
+            else value
+        )
     return bound
 
 
@@ -531,7 +535,7 @@ def _excluded(value: Any, name: str, table: Any) -> bool:
 
 def _rows_where(sources: list[Any], criteria: tuple[Any, ...], condition: Any) -> Any:
     """Return a query that tells whether any row that a statement reaches meets a condition."""
-    inner = select(literal_column("1")).select_from(*sources).where(*enclosed(criteria), condition)
+    inner: Any = select(literal_column("1")).select_from(*sources).where(*enclosed(criteria), condition)
     return select(exists(inner.correlate(None)))
 
 

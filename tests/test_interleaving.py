@@ -452,8 +452,8 @@ async def test_a_stream_of_rows_is_closed_by_another_task(asynchronous: AsyncEng
     """A carried asynchronous stream is left half-read and ended in a task of the other tenant."""
 
     async def stream() -> AsyncIterator[int]:
-        async with asynchronous.connect() as connection, connection.stream_scalars(IDS) as result:
-            async for row in result:
+        async with asynchronous.connect() as connection:
+            for row in await connection.scalars(IDS):
                 yield row
 
     with bind("acme"):

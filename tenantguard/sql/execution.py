@@ -13,7 +13,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
-from tenantguard.errors import RawSQLError, Violation
+from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.database import text_fault
 from tenantguard.sql.results import watch_result
@@ -41,6 +41,7 @@ class GuardedExecution:
         isddl: bool
         isupdate: bool
         isdelete: bool
+        isinsert: bool
         cursor: Any
         dialect: Any
         compiled_parameters: list[Any]
@@ -91,7 +92,7 @@ class GuardedExecution:
             verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
-        elif binding is not None and len(self.compiled_parameters) == 1:
+        if binding is not None and len(self.compiled_parameters) == 1:
             connection.tg_ready = binding
 
     def _tg_driver_sql(self) -> None:
@@ -153,11 +154,27 @@ class GuardedExecution:
         )
 
     def _setup_dml_or_text_result(self) -> Any:
-        if (self.isupdate or self.isdelete) and "compiled_cache" in self.execution_options:
-            plans = self.compiled.tg_writes
-            if plans and self.dialect.tg_guard.enforces:
+        plans = getattr(self.compiled, "tg_writes", ())
+        if plans and self.dialect.tg_guard.enforces:
+            if self.isinsert:
+                self._tg_inserted(plans)
+            elif "compiled_cache" in self.execution_options:
                 self._tg_matched(plans)
         return super()._setup_dml_or_text_result()  # type: ignore[misc]  # of the dialect's context
+
+    def _tg_inserted(self, plans: Any) -> None:
+        """Tell an upsert that the key it named belongs to another tenant's row, which stays as it is."""
+        if len(self.compiled_parameters) == 1 and plans[-1].upserts and self.cursor.rowcount == 0:
+            name = plans[-1].placement.name
+            _refuse(
+                CrossTenantError(
+                    f"an upsert into {name} met a key that another tenant's row holds; it stays as it is. Let the "
+                    "key include the tenant",
+                    kind="foreign_row",
+                    table=name,
+                ),
+                self.compiled.string,
+            )
 
     def _tg_matched(self, plans: Any) -> None:
         """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
@@ -181,9 +198,9 @@ def guarded_context(cls: Any) -> Any:
         compiled = self.compiled
         # a plain statement under the binding that the last one was let through under needs no second look
         if getattr(compiled, "tg_plain", False) and self.root_connection.__dict__.get("tg_ready") is binding:
-            row = self.compiled_parameters[0]
-            for name in compiled.tg_parameters:
-                row[name] = binding._tenant
+            for row in self.compiled_parameters:
+                for name in compiled.tg_parameters:
+                    row[name] = binding._tenant
         else:
             self._tg_admit(self.root_connection, compiled, binding)
         return create(self)

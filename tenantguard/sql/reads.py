@@ -96,7 +96,7 @@ class GuardedReads:
         tg_checks: what must be verified of the parameters of SQL text.
         tg_parameters: the names of the parameters that hold the tenant.
         tg_custom: a construct of the user's own (``@compiles``) takes part in it.
-        tg_plain: it only reads, and nothing awaits its execution.
+        tg_plain: it carries its predicates, and nothing else awaits its execution.
     """
 
     tg_guard: Guard
@@ -140,7 +140,7 @@ class GuardedReads:
         self.tg_plain = (
             self.tg_mode == "tenant"
             and self.tg_fault is None
-            and not self.tg_writes
+            and all(plan.is_idle for plan in self.tg_writes)
             and not self.tg_checks
             and not self.schema_translate_map
         )

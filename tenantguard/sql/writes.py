@@ -64,6 +64,8 @@ class WritePlan:
         links: the foreign keys that are given by parameters.
         probes: the queries that stand for what is given by expressions.
         key: the parameters that pick a row by its primary key, by column.
+        upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
+            where it does neither, the row is another tenant's.
     """
 
     verb: str
@@ -73,6 +75,12 @@ class WritePlan:
     links: list[Link] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     key: dict[str, str] = field(default_factory=dict)
+    upserts: bool = False
+
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether the predicates say all: nothing that is given needs a look."""
+        return self.placement.kind != "shared" and not (self.tenant or self.links or self.probes)
 
 
 class GuardedWrites(GuardedReads):
@@ -237,7 +245,7 @@ class GuardedWrites(GuardedReads):
             self._tg_stamp(core.table, state, placement, toplevel)
         if placement is not None and placement.kind != "shared":
             self._tg_no_replace(core, placement)
-        outer, self._tg_conflict = self._tg_conflict, {}
+        outer, self._tg_conflict, self._tg_upserts = self._tg_conflict, {}, False
         text: str = super().visit_insert(  # type: ignore[misc]  # of the dialect's compiler
             _with(core, state), visiting_cte=visiting_cte, **kw
         )
@@ -247,6 +255,10 @@ class GuardedWrites(GuardedReads):
             if placement.kind != "shared":
                 self._tg_insert_plan(plan, core, state, toplevel)
                 self._tg_watch(plan, conflict, _row_where)
+                plan.upserts = (
+                    self._tg_upserts and toplevel and not core._select_names and not core._returning
+                )
+                plan.upserts = plan.upserts and not state._has_multi_parameters
             self.tg_writes = (*self.tg_writes, plan)
         return text
 
@@ -385,6 +397,7 @@ class GuardedWrites(GuardedReads):
         if placement is not None and placement.kind != "shared":
             self._tg_upsert_set(table, placement, on_conflict.update_values_to_set)
             where = on_conflict.update_whereclause
+            self._tg_upserts = where is None
             clone = on_conflict._clone()
             clone.update_whereclause = and_(
                 self.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())

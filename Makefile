@@ -33,7 +33,10 @@ docs: $(VENV)/.ready  ## check every link and run every example of the documenta
 sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and unguarded, and compare them one by one
 	$(BIN)/python -m scripts.sqlalchemy_suite $(ARGS)
 
+prove: $(VENV)/.ready  ## run a million generated programs over three databases: ARGS="--programs 10000 --seed 3"
+	$(BIN)/python -m tests.prove --programs 1000000 $(ARGS)
+
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs sqlalchemy-suite help
+.PHONY: setup test demo lint docs sqlalchemy-suite prove help

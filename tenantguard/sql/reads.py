@@ -229,6 +229,7 @@ class GuardedReads:
             return f"{mine} {comparison} {parameter}"
         assert placement.parent is not None
         self._tg_aliases += 1
+        self._tg_rendered[str(placement.parent.name)] += 1
         alias = f"tenantguard_{self._tg_aliases}"
         quote = self.preparer.quote
         link = " AND ".join(f"{alias}.{quote(theirs)} = {column(ours)}" for ours, theirs in placement.link)

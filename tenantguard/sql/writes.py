@@ -237,6 +237,7 @@ class GuardedWrites(GuardedReads):
         state = insert_stmt._compile_state_factory(insert_stmt, self, **kw)
         core = state.statement
         placement = self.tg_placement(core.table)
+        self._tg_rendered[str(core.table.name)] += 1
         if state._has_multi_parameters:
             # parameters of our own finding: a literal gets a name that depends on where it stands
             rows = [_bound_row(row, _columns(core.table)) for row in state._multi_parameters]

@@ -12,11 +12,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from benchmarks.databases import Server, postgresql
 from benchmarks.environments import ROOT, MissingEnvironmentError, environment
@@ -26,6 +26,8 @@ from benchmarks.micro.table import table
 from benchmarks.micro.variants import POSTGRESQL, SQLITE, VARIANTS
 
 SLICE = 8_000_000  # nanoseconds that one turn of one variant should take
+MOST = 2_000_000_000  # nanoseconds that one variant works on one case; long operations get fewer rounds
+LEAST_ROUNDS = 12
 BASE = "unguarded"
 
 
@@ -54,14 +56,21 @@ class Series:
     missing: str = ""
 
 
+class Asked(Protocol):
+    """Be whoever can be asked to measure."""
+
+    def ask(self, do: str, **command: Any) -> Any:
+        """Return the answer."""
+
+
 class Worker:
     """Talk to one measuring process."""
 
-    def __init__(self, python: Path) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
+    def __init__(self, python: Path, root: Path = ROOT) -> None:
+        environ = {**os.environ, "PYTHONPATH": str(root), "PYTHONHASHSEED": "0"}
         command = [str(python), "-m", "benchmarks.micro.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=ROOT
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=root
         )
 
     def ask(self, do: str, **command: Any) -> Any:
@@ -178,12 +187,13 @@ def _worker(python: Path) -> Iterator[Worker]:
 
 def _run_backend(plan: Plan, backend: str, workers: dict[str, Worker]) -> Iterator[Series]:
     for case in plan.cases:
-        yield from _run_case(plan, backend, case, False, workers)
+        yield from run_case(plan, backend, case, False, workers)
         if case in plan.cold:
-            yield from _run_case(plan, backend, case, True, workers)
+            yield from run_case(plan, backend, case, True, workers)
 
 
-def _run_case(plan: Plan, backend: str, case: str, cold: bool, workers: dict[str, Worker]) -> list[Series]:
+def run_case(plan: Plan, backend: str, case: str, cold: bool, workers: Mapping[str, Asked]) -> list[Series]:
+    """Measure one case of every worker, a little of each in turn."""
     series = {name: Series(backend, case, cold, name) for name in workers}
     for name, one in series.items():
         try:
@@ -191,8 +201,8 @@ def _run_case(plan: Plan, backend: str, case: str, cold: bool, workers: dict[str
         except (LookupError, MeasurementError) as error:
             one.missing = str(error)
     able = [name for name, one in series.items() if not one.missing]
-    loops = _calibrate(plan, workers, able, case, cold) if able else 0
-    for turn in range(max(1, plan.rounds // plan.restarts)):
+    loops, most = _calibrate(plan, workers, able, case, cold) if able else (0, 0)
+    for turn in range(max(1, min(plan.rounds, most) // plan.restarts)):
         start = turn % len(able) if able else 0
         for name in able[start:] + able[:start]:
             wall, cpu = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)
@@ -202,13 +212,16 @@ def _run_case(plan: Plan, backend: str, case: str, cold: bool, workers: dict[str
     return list(series.values())
 
 
-def _calibrate(plan: Plan, workers: dict[str, Worker], able: list[str], case: str, cold: bool) -> int:
-    """Return how many operations of the first variant fill a slice; the same number serves everyone."""
+def _calibrate(
+    plan: Plan, workers: Mapping[str, Asked], able: list[str], case: str, cold: bool
+) -> tuple[int, int]:
+    """Return how many operations of the first variant fill a slice, for everyone, and how many rounds to take."""
     name, loops = able[0], 1
     while True:
         taken: int = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)[0]
         if taken >= plan.slice_ns / 2:
-            return max(1, round(loops * plan.slice_ns / taken))
+            most = max(LEAST_ROUNDS, MOST // taken)
+            return max(1, round(loops * plan.slice_ns / taken)), most
         loops *= 2
 
 

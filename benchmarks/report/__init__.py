@@ -1,0 +1,1 @@
+"""Pictures and pages, made from the files of raw results and from nothing else."""

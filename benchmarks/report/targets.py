@@ -1,0 +1,143 @@
+"""The targets of the design, each beside what was measured; a miss is shown as a miss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.figures import Ratio, ratio, slope
+from benchmarks.locust.table import HAND, NOTHING, by_kind, rates
+from benchmarks.micro.cases import CASES
+from benchmarks.micro.run import BASE
+from benchmarks.micro.table import found
+from benchmarks.micro.variants import SQLITE
+
+OURS = "tenantguard"
+STATEMENTS = ("orm_by_key", "orm_list_100", "orm_join_eager", "core_select", "bulk_update", "unit_of_work")
+Raw = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Target:
+    """Pair a target with a measurement.
+
+    Attributes:
+        what: what is compared.
+        bound: the target; met when the value is at most this, or at least, where ``least`` says so.
+        value: what was measured.
+        low: the end of its 95 % interval; the same as the value where there is none.
+        high: the other end.
+    """
+
+    what: str
+    bound: float
+    value: float
+    low: float
+    high: float
+    least: bool = False
+
+    @property
+    def verdict(self) -> str:
+        """Return ``met``, ``missed``, or ``within noise`` where the interval holds the bound."""
+        beyond = self.value < self.bound if self.least else self.value > self.bound
+        if not beyond:
+            return "met"
+        return "within noise" if self.low <= self.bound <= self.high else "missed"
+
+
+def targets(raw: Raw) -> list[Target]:
+    """Return every target that the raw results can answer."""
+    reached: list[Target] = []
+    if "micro" in raw:
+        reached += _statements(raw["micro"])
+    if "instructions" in raw:
+        reached += _instructions(raw["instructions"])
+    if "request" in raw:
+        reached += _requests(raw["request"])
+    if "locust" in raw:
+        reached += _servers(raw["locust"])
+    if "scale" in raw:
+        reached += _curves(raw["scale"])
+    return reached
+
+
+def _statements(raw: dict[str, Any]) -> Iterator[Target]:
+    for backend, case, cold, by_variant in found(raw):
+        if backend != SQLITE or OURS not in by_variant or BASE not in by_variant:
+            continue
+        title = f"{CASES[case].title}, {'first compilation' if cold else 'warm'}, against unguarded"
+        against = ratio(by_variant[OURS], by_variant[BASE])
+        if cold:
+            yield _at_most(title, 1.25, against)
+        elif case == "bulk_insert":
+            yield _at_most(title, 1.10, against)
+        elif case in STATEMENTS:
+            yield _at_most(title, 1.03, against)
+            if "handwritten" in by_variant:
+                hand = ratio(by_variant[OURS], by_variant["handwritten"])
+                yield _at_most(f"{CASES[case].title}, warm, against hand-written", 0.87, hand)
+
+
+def _instructions(raw: dict[str, Any]) -> Iterator[Target]:
+    counted = raw["instructions"]
+    for case, value in counted.get(OURS, {}).items():
+        if case in STATEMENTS and case in counted.get(BASE, {}):
+            one = value / counted[BASE][case]
+            yield Target(f"{CASES[case].title}, instructions, against unguarded", 1.03, one, one, one)
+
+
+def _requests(raw: dict[str, Any]) -> Iterator[Target]:
+    inside = {one["kind"]: one["cpu"] for one in raw["inside"]}
+    outside = {one["kind"]: one["cpu"] for one in raw["outside"]}
+    yield _at_most(
+        "middleware, token seen, in process, against the bare route",
+        1.35,
+        ratio(inside["seen"], inside["bare"]),
+    )
+    yield _at_most(
+        "the same against BaseHTTPMiddleware that does nothing",
+        0.15,
+        ratio(inside["seen"], inside["base_http"]),
+    )
+    yield _at_most(
+        "the same over HTTP, the server's CPU, against the bare route",
+        1.03,
+        ratio(outside["seen"], outside["bare"]),
+    )
+
+
+def _servers(raw: dict[str, Any]) -> Iterator[Target]:
+    for backend in dict.fromkeys(run["backend"] for run in raw["runs"]):
+        runs = by_kind(raw, backend)
+        for base, bound, title in ((HAND, 1.15, "hand-written"), (NOTHING, 0.98, "no security")):
+            against = rates(runs, base)
+            if OURS in against:
+                what = f"requests per second of the example on {backend}, against {title}"
+                yield Target(what, bound, *_numbers(against[OURS]), least=True)
+
+
+def _curves(raw: dict[str, Any]) -> Iterator[Target]:
+    for curve in raw["curves"]:
+        ys = curve["lines"].get(OURS, [])
+        if curve["flat"] and "µs" in curve["y"] and min(ys, default=0) > 0:
+            grown = slope(curve["xs"], ys)
+            yield Target(f"{curve['title']}, slope over {curve['x']}", 0.05, grown, grown, grown)
+
+
+def _at_most(what: str, bound: float, one: Ratio) -> Target:
+    return Target(what, bound, *_numbers(one))
+
+
+def _numbers(one: Ratio) -> tuple[float, float, float]:
+    return one.value, one.low, one.high
+
+
+def table(reached: list[Target]) -> str:
+    """Return the targets as a Markdown table."""
+    lines = ["| what | target | measured | 95 % interval | |", "|---|---|---|---|---|"]
+    for one in reached:
+        sign = "≥" if one.least else "≤"
+        span = f"{one.low:.3f} to {one.high:.3f}" if one.low != one.high else "exact"
+        lines.append(f"| {one.what} | {sign} {one.bound:.2f} | {one.value:.3f} | {span} | {one.verdict} |")
+    return "\n".join(lines)

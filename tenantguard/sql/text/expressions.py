@@ -13,7 +13,7 @@ SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
 TAIL = words("ORDER LIMIT OFFSET FETCH FOR LOCK")
 JOINS = words("NATURAL CROSS INNER LEFT RIGHT FULL JOIN STRAIGHT_JOIN")
 CLAUSES = (
-    words("FROM WHERE GROUP HAVING WINDOW INTO ON RETURNING PROCEDURE QUALIFY SET USING")
+    words("FROM WHERE GROUP HAVING WINDOW INTO ON DO RETURNING PROCEDURE QUALIFY SET USING")
     | SET_OPERATIONS
     | TAIL
 )
@@ -153,6 +153,8 @@ class Expressions:
             return after != "("
         if word == "LOCK":
             return self.which == MYSQL
+        if word == "DO":
+            return after in ("NOTHING", "UPDATE")
         if word == "WINDOW":
             return self.token(2).upper == "AS"
         return True

@@ -23,6 +23,7 @@ class Source:
         table_word: the last part of its name, as it is written.
         aliased: an alias follows.
         plain: nothing follows that cannot stand behind a derived table.
+        renamed: its columns go by other names.
         place: where its predicate goes.
     """
 
@@ -33,6 +34,7 @@ class Source:
     table_word: str
     aliased: bool
     plain: bool = True
+    renamed: bool = False
     place: Literal["where", "on", "derived"] = "where"
 
 

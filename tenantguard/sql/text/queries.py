@@ -348,7 +348,8 @@ class Queries(Expressions):
         fault = function_fault(name, self.which)
         if fault is not None:
             raise refusal(fault)
-        if len(parts) > 2 or not _TABLE_FUNCTIONS.fullmatch(name):
+        foreign = [self.names.fold(part) for part in parts[:-1]] not in ([], ["pg_catalog"])
+        if foreign or not _TABLE_FUNCTIONS.fullmatch(name):
             raise refusal(f"{name}() stands where a table does, and what it reads is not known")
         self.group(env)
         self.took("WITH", "ORDINALITY")
@@ -380,6 +381,7 @@ class Queries(Expressions):
             plain,
         )
         if columns:
+            source.renamed = True
             derive([source])
         return source
 

@@ -391,6 +391,7 @@ class Statements(Queries):
             len(sources) != 1
             or tokens[-1].kind not in ("word", "quoted")
             or sources[0].placement.kind == "shared"
+            or sources[0].renamed
         ):
             return False
         return self._copies(sources[0].placement, tokens[-1], key, column)

@@ -141,6 +141,7 @@ READS: list[tuple[str, str]] = [
     (POST, "SELECT id FROM calls ORDER BY id OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY"),
     (POST, "SELECT id FROM calls WHERE id > 0 FOR UPDATE"),
     (POST, "SELECT c.id FROM calls c JOIN numbers n ON n.id = c.number_id FOR UPDATE OF c NOWAIT"),
+    (POST, "SELECT * FROM pg_catalog.unnest(ARRAY[1, 2]) AS u JOIN calls ON id = u"),
     (POST, "TABLE calls"),
     (POST, "VALUES (1, (SELECT count(*) FROM calls)), (2, 3)"),
     (POST, "SELECT v.x FROM (VALUES (1), (2)) AS v (x) JOIN calls c ON c.id = v.x"),
@@ -217,6 +218,8 @@ WRITES: list[tuple[str, str, str | None]] = [
      "status = excluded.status"),
     (f"{LITE} {POST}", "INSERT INTO calls (id, status) VALUES (1, 'x') ON CONFLICT DO NOTHING",
      "INSERT INTO calls (id, status, company_id) VALUES (1, 'x', 'acme') ON CONFLICT DO NOTHING"),
+    (f"{LITE} {POST}", "INSERT INTO calls (id, status) VALUES (50, 'x') ON CONFLICT (id) WHERE id > 0 DO NOTHING",
+     "INSERT INTO calls (id, status, company_id) VALUES (50, 'x', 'acme')"),
     (f"{LITE} {POST}", "INSERT INTO call_tags (id, call_id, tag) VALUES (1, 2, 'x') ON CONFLICT (id) DO UPDATE SET "
                        "tag = excluded.tag", None),
     (f"{LITE} {POST}", "WITH x AS (SELECT id FROM calls WHERE mins > 3) UPDATE calls SET status = 'x' WHERE id IN "

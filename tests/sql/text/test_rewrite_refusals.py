@@ -209,6 +209,8 @@ def test_a_table_outside_the_tenancy_is_refused(sql: str, dialect: str) -> None:
         ("SELECT * FROM dblink('x', 'select 1') AS t (a int)", "postgresql"),
         ("SELECT * FROM ROWS FROM (generate_series(1, 2), my_report()) AS x", "postgresql"),
         ("SELECT * FROM my_report()", "postgresql"),
+        ("SELECT * FROM public.unnest(ARRAY[1])", "postgresql"),
+        ("INSERT INTO call_tags (id, call_id) SELECT c.id, c.id FROM calls AS c (x, y, z, id)", "postgresql"),
         ("SELECT set_config('x', 'y', false)", "postgresql"),
         ("SELECT pg_catalog.set_config('x', 'y', false)", "postgresql"),
         ("SELECT lastval()", "postgresql"),

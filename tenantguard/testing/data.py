@@ -2,34 +2,19 @@
 
 from __future__ import annotations
 
-import datetime
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Enum, Float, LargeBinary
-
 from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.testing.generator.schema import ClassInfo, ColumnInfo, Link, Schema, TableInfo
+from tenantguard.testing.samples import samples_of
 
 Row = dict[str, Any]
 
-SAMPLES: dict[str, tuple[Any, ...]] = {
-    "int": (3, 7, 0, 12, 5),
-    "str": ("ada", "bob", "cyd", "dee", "eve"),
-    "bool": (True, False),
-    "date": (datetime.date(2026, 1, 5), datetime.date(2026, 2, 1), datetime.date(2025, 12, 31)),
-    "datetime": (
-        datetime.datetime(2026, 1, 5, 8),  # noqa: DTZ001 - a column without a time zone takes this
-        datetime.datetime(2026, 2, 1, 9, 30),  # noqa: DTZ001 - the same
-    ),
-    "num": (Decimal("1.50"), Decimal("20.00"), Decimal("3.25")),
-    "uuid": (UUID(int=1), UUID(int=2)),
-}
 ROWS = (3, 4, 1)  # how many rows of each table the tenants have, in turn
 SHARED = 3
 
@@ -229,55 +214,6 @@ class _Maker:
             return False
         self.taken["key"].add(key)
         return True
-
-
-def samples_of(column: ColumnInfo) -> tuple[Any, ...]:
-    """Return a few values of a column's type.
-
-    Raises:
-        ConfigurationError: the type is unknown here and the column takes no NULL.
-    """
-    if column.kind in SAMPLES:
-        return _cut(SAMPLES[column.kind], column)
-    kind = column.column.type
-    if isinstance(kind, Enum):
-        return tuple(kind.enum_class) if kind.enum_class is not None else tuple(kind.enums)
-    if isinstance(kind, Float):
-        return (0.5, 1.25)
-    if isinstance(kind, LargeBinary):
-        return (b"\x01", b"\x02")
-    return _by_python_type(column)
-
-
-def _cut(values: tuple[Any, ...], column: ColumnInfo) -> tuple[Any, ...]:
-    length = getattr(column.column.type, "length", None)
-    if column.kind == "str" and length is not None and length < 3:
-        return tuple(dict.fromkeys(value[:length] for value in values))
-    return values
-
-
-def _by_python_type(column: ColumnInfo) -> tuple[Any, ...]:
-    examples: dict[type, tuple[Any, ...]] = {
-        str: ("ada", "bob"),
-        int: (3, 7),
-        bool: (True, False),
-        float: (0.5, 1.25),
-        bytes: (b"\x01",),
-        dict: ({"a": 1}, {}),
-        list: ([],),
-        Decimal: (Decimal("1.50"),),
-        datetime.time: (datetime.time(8), datetime.time(9)),
-        datetime.timedelta: (datetime.timedelta(hours=1),),
-    }
-    try:
-        found = examples.get(column.column.type.python_type)
-    except NotImplementedError:
-        found = None
-    if found is not None:
-        return found
-    if column.nullable:
-        return (None,)
-    raise ConfigurationError(f"no sample values for {column.column}, of type {column.column.type!r}")
 
 
 def _salt(*names: str) -> int:

@@ -9,7 +9,7 @@ import contextlib
 import functools
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -25,6 +25,7 @@ from tenantguard.testing.data import Data, generate, keys_of
 from tenantguard.testing.databases import Database, State
 from tenantguard.testing.generator.program import Program, script
 from tenantguard.testing.generator.schema import Schema
+from tenantguard.testing.samples import samples_of
 from tenantguard.testing.witness import Raised, Witness, raised
 
 Function = Callable[..., Any]
@@ -69,6 +70,7 @@ class Oracle:
         tenancy: how the tables belong.
         models: the declarative base or the registry, where programs of the ORM are wanted.
         url: a server on which databases may be made (they are dropped again), or ``sqlite://``.
+        samples: values for columns whose type is unknown here, ``{"calls.started_at": [...]}``.
         protect: what makes the engine safe; ``None`` leaves it unguarded, which shows that the oracle notices.
 
     Example:
@@ -87,12 +89,13 @@ class Oracle:
         models: Any = None,
         *,
         url: str | URL = "sqlite://",
+        samples: Mapping[str, Sequence[Any]] | None = None,
         protect: Protect | None = guard,
     ) -> None:
         self.tenancy = tenancy
-        self.schema = Schema(metadata, tenancy, models)
+        self.schema = Schema(metadata, tenancy, models, samples=samples)
         self.data: Data = generate(self.schema)
-        self.names = self.schema.namespace()
+        self.names = {**self.schema.namespace(), "sample": self._sample}
         self.together = Database(url, "all")
         self.together.fill(self.schema, self.data, self.data.tenants)
         self.alone = {tenant: self._alone(url, n, tenant) for n, tenant in enumerate(self.data.tenants)}
@@ -202,6 +205,10 @@ class Oracle:
                 return Outcome(seen, database.state(self.schema) if program.writes else None)
             finally:
                 transaction.rollback()
+
+    def _sample(self, table: str, column: str, number: int) -> Any:
+        """Return a value that has no literal, such as a member of an enumeration."""
+        return samples_of(self.schema.tables[table].named(column))[number]
 
     def _key(self, tenant: TenantId, name: str, number: int) -> Any:
         """Return the key of a tenant's n-th row of a table or a class; where there is none, one that nobody has."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from tenantguard.testing.data import SAMPLES, Data, samples_of
+from tenantguard.testing.data import Data
 from tenantguard.testing.generator.schema import ClassInfo, ColumnInfo, Schema, TableInfo
+from tenantguard.testing.samples import SAMPLES, samples_of, written
 
 T = TypeVar("T")
 Choose = Callable[[int], int]  # a number from 0 to the one given
@@ -147,9 +148,13 @@ class Draft:
             values = self.values(col.table, col.info.name)
             if values:
                 return repr(self.pick(values))
-        if col.info is not None:
-            return repr(self.pick(samples_of(col.info)))
-        return self.sample(col.kind)
+        return self.sample_of(col.info) if col.info is not None else self.sample(col.kind)
+
+    def sample_of(self, info: ColumnInfo) -> str:
+        """Return a value of a column's type as code; what has no literal is asked of the schema by number."""
+        number = self.upto(len(samples_of(info)) - 1)
+        table = self.schema.name(info.column.table)
+        return written(samples_of(info)[number]) or f"sample({table!r}, {info.name!r}, {number})"
 
     def sample(self, kind: str) -> str:
         """Return a literal of a kind."""

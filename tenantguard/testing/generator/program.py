@@ -115,7 +115,7 @@ def script(program: Program, tables: Iterable[str], classes: Iterable[str], orac
         f"oracle = {oracle}",
         "names = oracle.schema.namespace()",
     ]
-    lines += [f'{name} = names["{name}"]' for name in (*tables, *classes) if name in used]
+    lines += [f'{name} = names["{name}"]' for name in (*tables, *classes, "sample") if name in used]
     options = [f"{name}=True" for name in ("orm", "writes") if getattr(program, name)]
     lines += ["", program.code.rstrip(), "", ""]
     lines += [f"oracle.check(program, {', '.join([f'tenants={program.tenants}', *options])})"]

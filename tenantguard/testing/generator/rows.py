@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tenantguard.testing.data import fresh_key, samples_of
+from tenantguard.testing.data import fresh_key
 from tenantguard.testing.generator.draft import Draft
 from tenantguard.testing.generator.schema import ClassInfo, ColumnInfo, Link, TableInfo
 
@@ -55,7 +55,7 @@ def _value(d: Draft, info: ColumnInfo, number: int) -> str:
         return repr(fresh_key(info, number))
     if info.nullable and d.chance(20):
         return "None"
-    return repr(d.pick(samples_of(info)))
+    return d.sample_of(info)
 
 
 def link_of(table: TableInfo, info: ColumnInfo) -> Link | None:
@@ -113,7 +113,7 @@ def change(d: Draft, pairs: Iterable[Named]) -> tuple[str, str] | None:
     if link is not None:
         d.did("write: moved to another parent")
         return name, reference(d, owner(d, info), info, link)
-    return name, "None" if info.nullable and d.chance(15) else repr(d.pick(samples_of(info)))
+    return name, "None" if info.nullable and d.chance(15) else d.sample_of(info)
 
 
 def _movable(table: TableInfo, info: ColumnInfo) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -25,13 +25,13 @@ _KINDS: tuple[tuple[type[Any], str], ...] = (
 )
 
 
-def kind_of(column: Column[Any]) -> str:
-    """Return the kind of a column's values: what may be compared with what."""
-    if hasattr(column.type, "process_bind_param"):
+def kind_of_type(type_: Any) -> str:
+    """Return the kind of a type's values: what may be compared with what."""
+    if hasattr(type_, "process_bind_param"):
         return "other"
-    if isinstance(column.type, Numeric):
-        return "num" if column.type.asdecimal else "other"
-    return next((kind for type_, kind in _KINDS if isinstance(column.type, type_)), "other")
+    if isinstance(type_, Numeric):
+        return "num" if type_.asdecimal else "other"
+    return next((kind for known, kind in _KINDS if isinstance(type_, known)), "other")
 
 
 def identifier(name: str, taken: set[str]) -> str:
@@ -56,6 +56,7 @@ class ColumnInfo:
     foreign: bool
     unique: bool
     tells_class: bool
+    samples: tuple[Any, ...]
     column: Column[Any] = field(compare=False, repr=False)
 
     def code(self, table: str) -> str:
@@ -173,11 +174,18 @@ class Schema:
         metadata: one MetaData or several.
         tenancy: how the tables belong.
         models: a declarative base or a registry, where there are mapped classes.
+        samples: values for columns whose type is unknown here, ``{"calls.started_at": [...]}``.
     """
 
     def __init__(
-        self, metadata: MetaData | tuple[MetaData, ...], tenancy: Tenancy, models: Any = None
+        self,
+        metadata: MetaData | tuple[MetaData, ...],
+        tenancy: Tenancy,
+        models: Any = None,
+        *,
+        samples: Mapping[str, Sequence[Any]] | None = None,
     ) -> None:
+        self._samples = samples or {}
         self.tenancy = tenancy
         self.metadata = metadata if isinstance(metadata, tuple) else (metadata,)
         self.registry: registry | None = getattr(models, "registry", models)
@@ -223,12 +231,13 @@ class Schema:
         columns = tuple(
             ColumnInfo(
                 name=c.name,
-                kind=kind_of(c),
+                kind=kind_of_type(c.type),
                 nullable=bool(c.nullable),
                 primary=c.primary_key,
                 foreign=c.name in foreign,
                 unique=c.name in alone,
                 tells_class=c in self._discriminators,
+                samples=tuple(self._samples.get(f"{table.fullname}.{c.name}", ())),
                 column=c,
             )
             for c in table.columns

@@ -141,7 +141,7 @@ def test_a_tenant_column_that_ignores_case_is_refused() -> None:
         Column("id", Integer, primary_key=True),
         Column("company_id", String(9, collation="NOCASE"), nullable=False),
     )
-    with pytest.raises(ConfigurationError, match="things.company_id ignores case"):
+    with pytest.raises(ConfigurationError, match=r"things\.company_id ignores case"):
         guard(memory_engine(), Tenancy(metadata, column="company_id"))
 
 

@@ -1,18 +1,6 @@
 """Attack vectors: named escapes that a guarded engine must hold, runnable on any schema through its Tenancy."""
 
-from tenantguard.testing.vectors import (
-    binding,
-    cached,
-    dialects,
-    foreign,
-    identity,
-    joins,
-    legitimate,
-    pooled,
-    reads,
-    text,
-    writes,
-)
+from tenantguard.testing.vectors import escapes, operations
 from tenantguard.testing.vectors.judge import Leak
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.run import Result, run_all, run_one
@@ -22,12 +10,13 @@ from tenantguard.testing.vectors.table import (
     Outcome,
     Vector,
     VectorTable,
-    attacks,
-    operations,
+    legitimate_operations,
+    vectors,
 )
 
-VECTORS = attacks
-LEGITIMATE = operations
+VECTORS = vectors
+LEGITIMATE = legitimate_operations
+
 __all__ = [
     "GROUPS",
     "LEGITIMATE",
@@ -39,18 +28,8 @@ __all__ = [
     "Result",
     "Vector",
     "VectorTable",
-    "binding",
-    "cached",
-    "dialects",
-    "foreign",
-    "identity",
-    "joins",
-    "legitimate",
-    "legitimate",
-    "pooled",
-    "reads",
+    "escapes",
+    "operations",
     "run_all",
     "run_one",
-    "text",
-    "writes",
 ]

@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Table, inspect, select
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
 
-from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 from tenantguard.tenancy import Tenancy
+from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 
 EVERYBODY = ("everybody",)  # the owner of shared rows; a tuple, so that no tenant id equals it
 NOBODY = ("nobody",)  # the owner of rows whose parent is missing

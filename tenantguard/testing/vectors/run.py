@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import inspect
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from contextvars import Context
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError, NotSupportedError
 
+from tenantguard.audit import sinks
 from tenantguard.context import bind
 from tenantguard.errors import TenantGuardError
 from tenantguard.testing.vectors.judge import changed
@@ -56,7 +59,8 @@ def run_all(lab: Lab, vectors: Iterable[Vector]) -> Iterator[Result]:
 
 def run_one(lab: Lab, vector: Vector) -> Result:
     """Run one vector in a context of its own, judge it, and put the database back."""
-    result = Context().run(_attempt, lab, vector)
+    with _unheard():
+        result = Context().run(_attempt, lab, vector)
     after = lab.snapshot()
     leak = changed(lab.start, after, lab.a, lab.tenancy) if after.rows != lab.start.rows else None
     if after.rows != lab.before.rows:
@@ -64,6 +68,19 @@ def run_one(lab: Lab, vector: Vector) -> Result:
     if leak is not None:
         return Result(vector, Outcome.LEAKED, leak.what, result.error)
     return result
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Keep an attack out of the application's audit trail, and its warnings from everybody."""
+    kept = sinks[:]
+    sinks.clear()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sinks[:] = kept
 
 
 def _attempt(lab: Lab, vector: Vector) -> Result:

@@ -89,15 +89,15 @@ class VectorTable:
         return self._vectors[name]
 
 
-attacks = VectorTable()
-operations = VectorTable()
+vectors = VectorTable()
+legitimate_operations = VectorTable()
 
 
 def attack(group: Group, *, bound: bool = True) -> Callable[[Attack], Attack]:
     """Add a function to the vectors; see :class:`Vector`."""
-    return attacks.add(group, bound=bound)
+    return vectors.add(group, bound=bound)
 
 
 def legitimate(group: Group) -> Callable[[Attack], Attack]:
     """Add a function to the legitimate operations: it raises ``AssertionError`` where the guard broke one."""
-    return operations.add(group, legitimate=True)
+    return legitimate_operations.add(group, legitimate=True)

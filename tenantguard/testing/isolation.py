@@ -1,0 +1,132 @@
+"""Isolation as tests of a user's own models: one line turns vectors and oracle into them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
+
+import pytest
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from tenantguard.tenancy import Tenancy
+from tenantguard.testing.attack import attack, chosen, laboratory, same_guard
+from tenantguard.testing.vectors import Lab, Outcome, Vector, run_one
+from tenantguard.testing.vectors.seed import Value
+
+ORACLE = "oracle"
+PROGRAMS = 100  # that the oracle compares, a few seconds
+
+
+def isolation_suite(
+    tenancy: Tenancy,
+    engine: Engine | AsyncEngine,
+    *,
+    groups: Collection[str] = (),
+    programs: int = PROGRAMS,
+    values: Mapping[str, Value] | None = None,
+) -> Callable[..., None]:
+    """Return a test function with one case per vector and per legitimate operation, and one for the oracle.
+
+    The cases run in a database made beside that of the engine, under a guard like the engine's. An engine
+    without a guard fails them. What the schema has no shape for is skipped.
+
+    Args:
+        tenancy: the schema and how it belongs.
+        engine: the application's engine; its database is not touched.
+        groups: the groups of vectors to run; all by default.
+        programs: how many random programs the oracle compares; 0 leaves it out.
+        values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+
+    Example:
+        ``test_isolation = isolation_suite(tenancy, engine)`` in a test module.
+    """
+    cases: list[Vector | str] = [*chosen(groups)]
+    if programs:
+        cases.append(ORACLE)
+    key = object()
+
+    @pytest.mark.parametrize("case", cases, ids=lambda case: case if isinstance(case, str) else case.name)
+    def test_isolation(case: Vector | str, tenantguard_labs: _Labs) -> None:
+        """Hold against one escape, or let one legitimate operation through."""
+        if isinstance(case, str):
+            _consult_oracle(tenancy, engine, programs)
+            return
+        _run(tenantguard_labs.open(key, tenancy, engine, values), case)
+
+    return test_isolation
+
+
+class _Labs:
+    """Keep one lab per suite until the end of the session."""
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._labs: dict[object, Lab] = {}
+
+    def open(
+        self, key: object, tenancy: Tenancy, engine: Engine | AsyncEngine, values: Mapping[str, Value] | None
+    ) -> Lab:
+        """Return the suite's lab, made when it is first asked for."""
+        if key not in self._labs:
+            opened = laboratory(tenancy, engine.url, protect=same_guard(engine), values=values)
+            self._labs[key] = self._stack.enter_context(opened)
+        return self._labs[key]
+
+    def close(self) -> None:
+        """Drop the databases."""
+        self._stack.close()
+
+
+def _run(lab: Lab, vector: Vector) -> None:
+    result = run_one(lab, vector)
+    if result.outcome is Outcome.NOT_APPLICABLE:
+        pytest.skip(result.detail)
+    if result.bad:
+        pytest.fail(f"{vector.name} {result.outcome}: {result.detail} ({vector.tries})", pytrace=False)
+
+
+def _consult_oracle(tenancy: Tenancy, engine: Engine | AsyncEngine, programs: int) -> None:
+    """Compare random programs with a database that holds one tenant alone."""
+    from tenantguard.testing.oracle import Oracle  # here, because it needs an extra that vectors do not
+    from tenantguard.testing.prove import prove
+    from tenantguard.testing.vectors.copies import sync_url
+
+    protect = same_guard(engine)
+    with Oracle(
+        tenancy.metadata, tenancy, url=sync_url(engine.url), protect=lambda e, _: protect(e)
+    ) as oracle:
+        tally = prove(oracle, programs=programs)
+    if tally.disagreements:
+        pytest.fail(
+            f"{tally.disagreements} of {tally.programs} programs disagree:\n{tally.reports[0]}", pytrace=False
+        )
+
+
+def assert_isolated(
+    tenancy: Tenancy,
+    engine: Engine | AsyncEngine,
+    *,
+    groups: Collection[str] = (),
+    names: Collection[str] = (),
+    values: Mapping[str, Value] | None = None,
+) -> None:
+    """Run vectors and legitimate operations on a copy of the schema, under a guard like the engine's.
+
+    Args:
+        tenancy: the schema and how it belongs.
+        engine: the application's engine; its database is not touched.
+        groups: the groups of vectors to run, and
+        names: single vectors; all where neither is said.
+        values: for columns whose values cannot be guessed.
+
+    Raises:
+        AssertionError: something leaked or broke; every such vector is listed.
+    """
+    with laboratory(tenancy, engine.url, protect=same_guard(engine), values=values) as lab:
+        report = attack(lab, chosen(groups, names))
+    listed = "".join(
+        f"\n  - {found.vector.name} {found.outcome}: {found.detail}" for found in report.results if found.bad
+    )
+    if listed:
+        raise AssertionError(f"the guard does not hold on {report.dialect}:{listed}")

@@ -1,0 +1,128 @@
+"""Events, and the ways a session finds its engine."""
+
+# ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import event, insert, select, update
+from sqlalchemy.orm import Session, sessionmaker
+
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.table import attack
+
+
+@attack("pool")
+def statement_rewritten_by_event(lab: Lab) -> Any:
+    """Replace the statement's text in an event after ours."""
+    o, s, engine = lab.owned, lab.shared, lab.engine
+    name = lab.admin.dialect.identifier_preparer.format_table(o.table)
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def replace(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
+        return f"SELECT {o.text.name} FROM {name}", ()
+
+    return lab.rows(select(s.text))
+
+
+@attack("pool")
+def parameters_rewritten_by_event(lab: Lab) -> Any:
+    """Replace one's own tenant id by the victim's in an event after ours."""
+    engine = lab.engine
+
+    @event.listens_for(engine, "before_cursor_execute", retval=True)
+    def replace(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
+        return statement, _swapped(parameters, lab.a, lab.b)
+
+    o = lab.owned
+    return lab.rows(select(o.table).where(o.tenant == lab.a))
+
+
+def _swapped(parameters: Any, old: Any, new: Any) -> Any:
+    if isinstance(parameters, dict):
+        return {key: new if value == old else value for key, value in parameters.items()}
+    return tuple(new if value == old else value for value in parameters)
+
+
+@attack("pool")
+def statement_replaced_before_execute(lab: Lab) -> Any:
+    """Replace the whole statement in `before_execute`."""
+    o, s, engine = lab.owned, lab.shared, lab.engine
+
+    @event.listens_for(engine, "before_execute", retval=True)
+    def replace(conn: Any, clause: Any, multiparams: Any, params: Any, options: Any) -> Any:
+        return select(o.table), multiparams, params
+
+    return lab.rows(select(s.table))
+
+
+@attack("pool")
+def orm_execute_replaced(lab: Lab) -> Any:
+    """Replace the statement in `do_orm_execute`."""
+    o, s, session = lab.owned, lab.shared, lab.session()
+
+    @event.listens_for(session, "do_orm_execute")
+    def replace(state: Any) -> Any:
+        state.statement = select(o.cls)
+
+    return session.execute(select(s.cls)).all()
+
+
+@attack("pool")
+def session_binds(lab: Lab) -> Any:
+    """Give a session its engine per class."""
+    session = lab.hold(Session(binds={lab.owned.cls: lab.engine}))
+    return session.scalars(select(lab.owned.cls)).all()
+
+
+@attack("pool")
+def session_bound_to_connection(lab: Lab) -> Any:
+    """Bind a session to a connection."""
+    return lab.hold(Session(lab.connect())).scalars(select(lab.owned.cls)).all()
+
+
+@attack("pool")
+def session_two_phase(lab: Lab) -> Any:
+    """Update in a two-phase session."""
+    lab.only("mysql", "mariadb")
+    o = lab.owned
+    session = lab.session(twophase=True)
+    session.execute(update(o.table).where(o.match(o.b[0])).values(o.set(text="taken")))
+    session.commit()
+
+
+@attack("pool")
+def session_get_bind(lab: Lab) -> Any:
+    """Route a session's statements by a `get_bind` of one's own."""
+
+    class Routed(Session):
+        def get_bind(self, *args: Any, **kwargs: Any) -> Any:
+            return lab.engine.execution_options(routed=True)
+
+    return lab.hold(Routed()).scalars(select(lab.owned.cls)).all()
+
+
+@attack("pool")
+def bind_arguments(lab: Lab) -> Any:
+    """Name the engine in the arguments of one execution."""
+    session = lab.hold(Session())
+    return session.execute(select(lab.owned.table), bind_arguments={"bind": lab.engine}).all()
+
+
+@attack("pool")
+def session_factory_reconfigured(lab: Lab) -> Any:
+    """Point a session factory at a copy of the engine later."""
+    factory = sessionmaker()
+    factory.configure(bind=lab.engine.execution_options(later=True))
+    return lab.hold(factory()).scalars(select(lab.owned.cls)).all()
+
+
+@attack("pool")
+def insertmanyvalues_batches(lab: Lab) -> Any:
+    """Insert in batches with RETURNING, the last row for the victim."""
+    o = lab.leaf
+    rows = [o.new("a", n) for n in range(100, 110)] + [o.new("b", 110)]
+    statement = insert(o.cls).returning(o.attr(o.pk), sort_by_parameter_order=True)
+    lab.only("sqlite", "postgresql", "mariadb")
+    lab.orm_write(statement, rows, execution_options={"insertmanyvalues_page_size": 4})

@@ -1,0 +1,252 @@
+"""Whole statements of SQL text."""
+
+# ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from sqlalchemy import (
+    column,
+    select,
+    text,
+)
+from sqlalchemy.exc import ResourceClosedError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from tenantguard.testing.vectors.escapes.helpers import (
+    all_of,
+    column_of,
+    name_of,
+    text_of,
+)
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.table import attack
+
+
+@attack("raw SQL")
+def text_select(lab: Lab) -> Any:
+    """Execute a text on a connection."""
+    return lab.rows(text(all_of(lab, lab.owned)))
+
+
+@attack("raw SQL")
+def text_select_in_session(lab: Lab) -> Any:
+    """Execute a text in a session."""
+    return lab.session().execute(text(all_of(lab, lab.owned))).all()
+
+
+@attack("raw SQL")
+def text_select_of_through(lab: Lab) -> Any:
+    """Read a table without a tenant column by a text."""
+    return lab.rows(text(all_of(lab, lab.part.child)))
+
+
+@attack("raw SQL")
+def text_select_aliased(lab: Lab) -> Any:
+    """Read a table by a text that gives it another name."""
+    return lab.rows(text(f"SELECT x.* FROM {name_of(lab, lab.owned)} AS x"))
+
+
+@attack("raw SQL")
+def text_select_in_subquery(lab: Lab) -> Any:
+    """Read a table in a subquery of a text."""
+    return lab.rows(text(f"SELECT {text_of(lab, lab.owned)}"))
+
+
+@attack("raw SQL")
+def text_select_in_expression(lab: Lab) -> Any:
+    """Read a table in a common table expression of a text that shadows its name."""
+    name = name_of(lab, lab.owned)
+    lab.only("postgresql", "mysql", "mariadb")
+    return lab.rows(text(f"WITH {name} AS (SELECT * FROM {name}) SELECT * FROM {name}"))
+
+
+@attack("raw SQL")
+def text_select_in_union(lab: Lab) -> Any:
+    """Read a table in the second half of a union."""
+    o, s = lab.owned, lab.shared
+    return lab.rows(
+        text(
+            f"SELECT {column_of(lab, s.text)} FROM {name_of(lab, s)}"
+            f" UNION ALL SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}"
+        )
+    )
+
+
+@attack("raw SQL")
+def text_select_commented(lab: Lab) -> Any:
+    """Read a table by a text full of comments."""
+    return lab.rows(text(f"/* nothing */ SELECT * -- nothing\nFROM {name_of(lab, lab.owned)} /* more */"))
+
+
+@attack("raw SQL")
+def text_select_full_join(lab: Lab) -> Any:
+    """Read a table on the outer side of a join in a text."""
+    o, s = lab.owned, lab.shared
+    return lab.rows(text(f"SELECT o.* FROM {name_of(lab, s)} s LEFT JOIN {name_of(lab, o)} o ON 1=1"))
+
+
+@attack("raw SQL")
+def text_select_or_true(lab: Lab) -> Any:
+    """Widen the condition of a text with OR."""
+    o = lab.owned
+    column_ = column_of(lab, o.tenant)
+    return lab.rows(text(f"SELECT * FROM {name_of(lab, o)} WHERE {column_} = :t OR 1=1"), {"t": lab.a})
+
+
+@attack("raw SQL")
+def text_update(lab: Lab) -> Any:
+    """Update by a text."""
+    lab.write(text(f"UPDATE {name_of(lab, lab.owned)} SET {column_of(lab, lab.owned.text)} = 'taken'"))
+
+
+@attack("raw SQL")
+def text_delete(lab: Lab) -> Any:
+    """Delete by a text."""
+    lab.write(text(f"DELETE FROM {name_of(lab, lab.leaf)}"))
+
+
+@attack("raw SQL")
+def text_insert(lab: Lab) -> Any:
+    """Insert a row of the victim's by a text."""
+    row = lab.leaf.new("b")
+    names = ", ".join(column_of(lab, lab.leaf.c[key]) for key in row)
+    values = ", ".join(f":v{n}" for n in range(len(row)))
+    statement = text(f"INSERT INTO {name_of(lab, lab.leaf)} ({names}) VALUES ({values})")
+    lab.write(statement, {f"v{n}": value for n, value in enumerate(row.values())})
+
+
+@attack("raw SQL")
+def text_insert_foreign_key(lab: Lab) -> Any:
+    """Insert by a text a row of one's own that refers to the victim's parent."""
+    p = lab.pair
+    row = p.child.new("a", **p.to(p.parent.b[0]))
+    names = ", ".join(column_of(lab, p.child.c[key]) for key in row)
+    values = ", ".join(f":v{n}" for n in range(len(row)))
+    statement = text(f"INSERT INTO {name_of(lab, p.child)} ({names}) VALUES ({values})")
+    lab.write(statement, {f"v{n}": value for n, value in enumerate(row.values())})
+
+
+@attack("raw SQL")
+def text_update_tenant(lab: Lab) -> Any:
+    """Give one's own row to the victim by a text."""
+    o = lab.leaf
+    name = column_of(lab, o.tenant)
+    statement = text(f"UPDATE {name_of(lab, o)} SET {name} = :b WHERE {name} = :a")
+    lab.write(statement, {"a": lab.a, "b": lab.b})
+
+
+@attack("raw SQL")
+def from_statement_text(lab: Lab) -> Any:
+    """Load objects from a text."""
+    o = lab.owned
+    return lab.session().scalars(select(o.cls).from_statement(text(all_of(lab, o)))).all()
+
+
+@attack("raw SQL")
+def legacy_from_statement(lab: Lab) -> Any:
+    """Load objects from a text with the legacy query."""
+    o = lab.owned
+    return lab.session().query(o.cls).from_statement(text(all_of(lab, o))).all()
+
+
+@attack("raw SQL")
+def textual_select(lab: Lab) -> Any:
+    """Give a text its columns and select it."""
+    o = lab.owned
+    return lab.rows(text(all_of(lab, o)).columns(o.pk))
+
+
+@attack("raw SQL")
+def textual_select_as_subquery(lab: Lab) -> Any:
+    """Use a text with columns as a subquery."""
+    o = lab.owned
+    inner = (
+        text(f"SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}")
+        .columns(column(o.text.name))
+        .subquery()
+    )
+    return lab.rows(select(inner))
+
+
+@attack("raw SQL")
+def textual_select_as_cte(lab: Lab) -> Any:
+    """Use a text with columns as a common table expression."""
+    o = lab.owned
+    inner = (
+        text(f"SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}")
+        .columns(column(o.text.name))
+        .cte("inner_text")
+    )
+    return lab.rows(select(inner))
+
+
+@attack("raw SQL")
+def textual_select_aliased_class(lab: Lab) -> Any:
+    """Map a class onto a text used as a subquery."""
+    o = lab.owned
+    names = ", ".join(column_of(lab, c) for c in o.table.columns)
+    inner = text(f"SELECT {names} FROM {name_of(lab, o)}").columns(*o.table.columns).subquery("inner_text")
+    return lab.session().scalars(select(aliased(o.cls, inner))).all()
+
+
+@attack("raw SQL")
+def schema_reflection_query(lab: Lab) -> Any:
+    """Scalar a text through the session."""
+    return lab.session().scalar(text(f"SELECT {text_of(lab, lab.owned)}"))
+
+
+@attack("raw SQL")
+def explain_text(lab: Lab) -> Any:
+    """Run a statement behind EXPLAIN ANALYZE."""
+    lab.only("postgresql")
+    o = lab.owned
+    lab.write(text(f"EXPLAIN ANALYZE UPDATE {name_of(lab, o)} SET {column_of(lab, o.text)} = 'taken'"))
+
+
+@attack("raw SQL")
+def several_statements(lab: Lab) -> Any:
+    """Send two statements in one text."""
+    lab.only("postgresql")
+    o, s = lab.owned, lab.shared
+    connection = lab.connect()
+    both = f"SELECT 1 FROM {name_of(lab, s)}; UPDATE {name_of(lab, o)} SET {column_of(lab, o.text)} = 'taken'"
+    with suppress(ResourceClosedError):
+        connection.execute(text(both))
+    connection.commit()
+
+
+@attack("raw SQL")
+def do_block(lab: Lab) -> Any:
+    """Run a statement inside a DO block."""
+    lab.only("postgresql")
+    o = lab.owned
+    lab.write(text(f"DO $$ BEGIN UPDATE {name_of(lab, o)} SET {column_of(lab, o.text)} = 'taken'; END $$"))
+
+
+@attack("raw SQL")
+def text_with_percent_comment(lab: Lab) -> Any:
+    """Hide a table in a MariaDB comment that the server executes."""
+    lab.only("mysql", "mariadb")
+    return lab.rows(text(f"SELECT 1 /*! UNION ALL SELECT {text_of(lab, lab.owned)} */"))
+
+
+@attack("raw SQL")
+def text_quoted_in_other_ways(lab: Lab) -> Any:
+    """Quote the table's name in a way that another database would read as text."""
+    lab.only("sqlite", "mysql", "mariadb")
+    return lab.rows(text(f"SELECT * FROM `{lab.owned.table.name}`"))
+
+
+@attack("raw SQL")
+async def async_text(lab: Lab) -> Any:
+    """Execute a text in an asynchronous session."""
+    engine = lab.new_async_engine()
+    try:
+        async with AsyncSession(engine) as session:
+            return (await session.execute(text(all_of(lab, lab.owned)))).all()
+    finally:
+        await engine.dispose()

@@ -240,7 +240,8 @@ class GuardedWrites(GuardedReads):
         self._tg_rendered[str(core.table.name)] += 1
         if state._has_multi_parameters:
             # parameters of our own finding: a literal gets a name that depends on where it stands
-            rows = [_bound_row(row, _columns(core.table)) for row in state._multi_parameters]
+            watched = self._tg_watched(core.table, placement) if placement is not None else {}
+            rows = [_bound_row(row, watched) for row in state._multi_parameters]
             state._multi_parameters, state._dict_parameters = rows, rows[0]
         if placement is not None and placement.kind == "owned" and not core._select_names:
             self._tg_stamp(core.table, state, placement, toplevel)
@@ -262,6 +263,13 @@ class GuardedWrites(GuardedReads):
                 plan.upserts = plan.upserts and not state._has_multi_parameters
             self.tg_writes = (*self.tg_writes, plan)
         return text
+
+    def _tg_watched(self, table: Any, placement: Placement) -> dict[str, Any]:
+        """Return the columns, by key and by name, whose values are verified."""
+        names = {placement.column} | {
+            ours for _, pairs in self.tg_guard.links(placement.key) for ours, _ in pairs
+        }
+        return {key: column for key, column in _columns(table).items() if column.name in names}
 
     def _tg_stamp(self, table: Any, state: Any, placement: Placement, toplevel: bool) -> None:
         """Give the tenant column the bound tenant, on every row that leaves it out."""
@@ -396,10 +404,13 @@ class GuardedWrites(GuardedReads):
         table = self.stack[-1]["selectable"].table
         placement = self.tg_placement(table)
         if placement is not None and placement.kind != "shared":
-            self._tg_upsert_set(table, placement, on_conflict.update_values_to_set)
+            # SQLAlchemy 2.0 keeps pairs, literals among them, where 2.1 keeps a mapping of elements
+            values = _bound_row(dict(on_conflict.update_values_to_set), _columns(table))
+            self._tg_upsert_set(table, placement, values)
             where = on_conflict.update_whereclause
             self._tg_upserts = where is None
             clone = on_conflict._clone()
+            clone.update_values_to_set = values
             clone.update_whereclause = and_(
                 self.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())
             )

@@ -36,7 +36,10 @@ sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and ungu
 prove: $(VENV)/.ready  ## run a million generated programs over three databases: ARGS="--programs 10000 --seed 3"
 	$(BIN)/python -m tests.prove --programs 1000000 $(ARGS)
 
+mutants: $(VENV)/.ready  ## break the guards one by one and print how many the tests notice
+	$(BIN)/python -m scripts.mutants $(ARGS)
+
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs sqlalchemy-suite prove help
+.PHONY: setup test demo lint docs sqlalchemy-suite prove mutants help

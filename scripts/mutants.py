@@ -1,0 +1,136 @@
+"""Break the guards one by one in a copy of the project, and see whether the tests notice.
+
+Each mutation runs the tests of its own part first on SQLite alone, then on every database, and stops at the
+first failure: that mutant is killed. One that no test notices has survived, and is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from scripts.mutations import MUTATIONS, Mutation
+
+ROOT = Path(__file__).parents[1]
+WANTED = 0.95  # the part of the mutants that has to be killed
+_COPIED = ("tenantguard", "tests", "scripts", "examples", "docs", "pyproject.toml", "README.md")
+_TESTS = {
+    "sql": ["tests/sql", "tests/test_interleaving.py", "tests/testing", "tests/examples"],
+    "audit": ["tests/audit", "tests/test_bypass.py", "tests/sql"],
+    "identity": ["tests/identity", "tests/asgi"],
+    "asgi": ["tests/asgi"],
+    "context.py": [
+        "tests/test_context.py",
+        "tests/test_bypass.py",
+        "tests/test_carry.py",
+        "tests/test_interleaving.py",
+    ],
+    "principal.py": ["tests/test_context.py", "tests/test_principal.py"],
+    "belonging.py": ["tests/test_belonging.py", "tests/test_tenancy.py"],
+    "tenancy.py": ["tests/test_belonging.py", "tests/test_tenancy.py"],
+}
+_ONLY_SQLITE = ("-k", "not postgresql and not mariadb and not asyncpg")
+_NOTHING_RAN = 5  # pytest's own exit status
+
+
+@contextmanager
+def copy() -> Iterator[Path]:
+    """Yield a copy of the project that may be broken."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as place:
+        for name in _COPIED:
+            source, target = ROOT / name, Path(place, name)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            elif source.exists():
+                shutil.copy(source, target)
+        yield Path(place)
+
+
+@contextmanager
+def broken(place: Path, mutation: Mutation) -> Iterator[None]:
+    """Apply a mutation for the block."""
+    path = place / "tenantguard" / mutation.module
+    whole = path.read_text()
+    path.write_text(whole.replace(mutation.old, mutation.new))
+    try:
+        yield
+    finally:
+        path.write_text(whole)
+
+
+def stale(mutation: Mutation) -> bool:
+    """Tell whether the text that a mutation replaces does not stand in its module exactly once."""
+    path = ROOT / "tenantguard" / mutation.module
+    return not path.exists() or path.read_text().count(mutation.old) != 1
+
+
+def tests_of(mutation: Mutation) -> list[str]:
+    """Return the tests that have to notice."""
+    return [path for path in _TESTS[mutation.module.partition("/")[0]] if (ROOT / path).exists()]
+
+
+def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
+    """Tell whether the tests pass in the copy."""
+    environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [
+        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests, *options,
+    ]  # fmt: skip
+    done = subprocess.run(
+        command, cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
+    )
+    return done.returncode in (0, _NOTHING_RAN)
+
+
+def survives(place: Path, mutation: Mutation, workers: int) -> bool:
+    """Tell whether no test notices the mutation."""
+    tests = tests_of(mutation)
+    with broken(place, mutation):
+        return passes(place, tests, *_ONLY_SQLITE) and passes(place, tests, "-n", str(workers))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the mutations, print the score, and return 1 where it is too low or a mutation is out of date."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("name", nargs="*", help="only the mutations whose name or module holds one of these")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--check", action="store_true", help="only see whether every mutation still fits")
+    chosen = parser.parse_args(arguments)
+    mutations = [m for m in MUTATIONS if not chosen.name or any(n in m.name + m.module for n in chosen.name)]
+    outdated = [m for m in mutations if stale(m)]
+    for mutation in outdated:
+        print(f"out of date  {mutation.module}: {mutation.name}")
+    if chosen.check:
+        return 1 if outdated else 0
+    fitting = [mutation for mutation in mutations if mutation not in outdated]
+    survivors = _run(fitting, chosen.workers)
+    score = 1 - len(survivors) / len(fitting) if fitting else 0.0
+    print(f"{len(fitting) - len(survivors)} of {len(fitting)} mutants killed, {score:.0%}")
+    return 1 if outdated or score < WANTED else 0
+
+
+def _run(mutations: Sequence[Mutation], workers: int) -> list[Mutation]:
+    survivors = []
+    with copy() as place:
+        for tests in {tuple(tests_of(mutation)) for mutation in mutations}:
+            if not passes(place, tests, *_ONLY_SQLITE):
+                sys.exit(f"nothing can be told: unbroken, {' '.join(tests)} fail")
+        for number, mutation in enumerate(mutations, 1):
+            began = time.monotonic()
+            if survives(place, mutation, workers):
+                survivors.append(mutation)
+            told = "SURVIVED" if mutation in survivors else "killed"
+            line = f"{number}/{len(mutations)} {told:8}  {mutation.module}: {mutation.name}"
+            print(f"{line} ({time.monotonic() - began:.0f} s)", flush=True)
+    return survivors
+
+
+if __name__ == "__main__":
+    sys.exit(main())

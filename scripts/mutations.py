@@ -1,0 +1,432 @@
+"""The mutations: named ways to break a guard, each of which a test has to notice.
+
+A mutation replaces one piece of one module's text. The piece must stand there exactly once; where the
+module has moved on, the run says so, and the mutation is brought up to date with it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutation:
+    """Break one thing.
+
+    Attributes:
+        name: what is broken, as a reader would say it.
+        module: the file, below ``tenantguard/``.
+        old: the text that stands there once.
+        new: what is put in its place.
+    """
+
+    name: str
+    module: str
+    old: str
+    new: str
+
+
+def _of(module: str, *broken: tuple[str, str, str]) -> tuple[Mutation, ...]:
+    return tuple(Mutation(name, module, old, new) for name, old, new in broken)
+
+
+MUTATIONS = (
+    *_of(
+        "sql/reads.py",
+        ("a SELECT loses its predicates", "return (*predicates, *enclosed(where))", "return where"),
+        (
+            "a row rule widens nothing",
+            "predicates = self._tg_conditions(leaves, [], conditions, read=read)",
+            "predicates = self._tg_conditions(leaves, [], conditions, read=False)",
+        ),
+        (
+            "the null-extended side of an outer join loses its predicate",
+            "predicates = self._tg_conditions(right, left, conditions, read=True)",
+            "predicates: list[Any] = []",
+        ),
+        (
+            "the wrong side of an outer join is guarded in ON",
+            "right = self._tg_preserved(join.right, conditions)",
+            "right = self._tg_preserved(join.left, conditions)",
+        ),
+        (
+            "the predicate of an outer join stands in WHERE",
+            "            if from_.isouter:\n                return left\n",
+            "",
+        ),
+        (
+            "the tables of a FULL JOIN stay whole",
+            "return Filtered(leaf) if leaf is not None else from_",
+            "return from_",
+        ),
+        (
+            "a criterion of the user's may bind weaker than the predicate",
+            "return tuple(Grouping(clause) for clause in where)",
+            "return where",
+        ),
+        (
+            "half of a composite key counts as a join on it",
+            "    return all(\n        (hash(child.source), ours",
+            "    return any(\n        (hash(child.source), ours",
+        ),
+        (
+            "an equality under OR counts as a join on the key",
+            "and clause.operator is operators.and_:",
+            "and clause.operator in (operators.and_, operators.or_):",
+        ),
+        (
+            "any comparison counts as a join on the key",
+            "isinstance(clause, BinaryExpression) and clause.operator is operators.eq:",
+            "isinstance(clause, BinaryExpression):",
+        ),
+        (
+            "the EXISTS of a through table asks for any parent",
+            "WHERE {link} AND {owned})",
+            "WHERE {link})",
+        ),
+        (
+            "the EXISTS of a through table asks for any row of the tenant's",
+            "WHERE {link} AND {owned})",
+            "WHERE {owned})",
+        ),
+        (
+            "the tenant is compared as the collation likes",
+            "if self.tg_predicates.is_exact(placement):",
+            "if False:",
+        ),
+        (
+            "an unknown table passes",
+            "placement = self.tg_guard.tenancy.find_key(key)",
+            'placement = self.tg_guard.tenancy.find_key(key) or Placement(key, "shared")',
+        ),
+        ("SQL text passes", "if _CONSTANT.fullmatch(written):", "if True:"),
+        ("text inside a statement is not read", "elif textclause is not self._tg_read:", "elif False:"),
+        ("a literal column is not read", "if text is not operator:", "if False:"),
+        (
+            "a function is not looked at",
+            "self.tg_fragment(function_fault(name, self.dialect.name), name)",
+            "pass",
+        ),
+        (
+            "an operator is not read",
+            "self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)",
+            "pass",
+        ),
+        (
+            "a prefix is not read",
+            "self.tg_fragment(affix_fault(prefix.text, self.dialect.name), prefix.text)",
+            "pass",
+        ),
+        (
+            "a construct of the user's own is not looked at",
+            "        if self.tg_custom:\n",
+            "        if False:\n",
+        ),
+    ),
+    *_of(
+        "sql/predicates.py",
+        (
+            "a tenant of another type is left to the database",
+            "if type(tenant) is not expected and expected is not None:",
+            "if False:",
+        ),
+        (
+            "NULL counts as the tenant's own",
+            "return value.is_distinct_from(parameter)",
+            "return value != parameter",
+        ),
+        (
+            "a foreign row is looked for among all rows",
+            'select(literal_column("1")).select_from(source).where(values(source), other)',
+            'select(literal_column("1")).select_from(source).where(other)',
+        ),
+    ),
+    *_of(
+        "sql/execution.py",
+        (
+            "a statement made for one mode runs in another",
+            'if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not self.dialect.tg_guard:',
+            "if False:",
+        ),
+        ("a refusal of the compiler is forgotten", "if compiled.tg_fault is not None:", "if False:"),
+        (
+            "a plain statement passes under any binding",
+            'get("tg_ready") is binding:',
+            'get("tg_ready"):',
+        ),
+        (
+            "a caller's value for the guard's parameter counts",
+            "                    row[name] = binding._tenant\n",
+            "                    pass\n",
+        ),
+        ("SQL for the driver passes", "            self._tg_driver_sql()\n", "            pass\n"),
+        ("DDL passes", "            self._tg_ddl(compiled)\n", "            pass\n"),
+        ("writes are not verified", "if compiled.tg_writes:", "if False:"),
+        (
+            "a unit of work that matches nothing says so",
+            'elif "compiled_cache" in self.execution_options:',
+            "elif False:",
+        ),
+        ("a translated table is not looked at", "if compiled.schema_translate_map:", "if False:"),
+        (
+            "a listener may rewrite a statement",
+            "if _without_comments(statement) != _without_comments(context.statement):",
+            "if False:",
+        ),
+        (
+            "a session is not watched where it executes",
+            "for session in connection.tg_sessions:",
+            "for session in ():",
+        ),
+    ),
+    *_of(
+        "sql/connections.py",
+        (
+            "the compiler of the last binding serves the next",
+            "if binding is not self.tg_ready:",
+            "if self.tg_ready is False:",
+        ),
+        (
+            "a raw connection is handed out",
+            'caller == "sqlalchemy" or caller.startswith(',
+            "True or caller.startswith(",
+        ),
+        (
+            "a key that was verified for one is known to another",
+            "mark = (peek(), self.get_transaction(), self.get_nested_transaction())",
+            "mark = (None, self.get_transaction(), self.get_nested_transaction())",
+        ),
+        (
+            "an object that was planted vouches for its key",
+            'return state is not None and "tg_planted" not in state.__dict__',
+            "return state is not None",
+        ),
+        (
+            "a key that was verified stays known",
+            "mark = (peek(), self.get_transaction(), self.get_nested_transaction())",
+            "mark = (peek(), None, None)",
+        ),
+    ),
+    *_of(
+        "sql/results.py",
+        (
+            "a result is read on under another tenant",
+            "if now is None or now.mode",
+            "if True or now.mode",
+        ),
+    ),
+    *_of(
+        "sql/sessions.py",
+        ("a session serves the next tenant", "elif owner != binding.tenants:", "elif False:"),
+        ("rows of a bypass are served after it", "        self._wr.owner = _BYPASS\n", "        pass\n"),
+        (
+            "an object of another tenant's session is taken in",
+            "if held is not None and held != binding.tenants:",
+            "if False:",
+        ),
+        (
+            "a hit of the identity map is not looked at",
+            "            self._tg_touch()\n        found = state.obj()",
+            "            pass\n        found = state.obj()",
+        ),
+    ),
+    *_of(
+        "sql/verify.py",
+        ("a row may name another tenant", "elif value not in tenants or (", "elif False or ("),
+        ("a key may point at another tenant's row", "if not all(row[-1] for row in found):", "if False:"),
+        ("an expression may name another tenant", "for probe in plan.probes:", "for probe in ():"),
+        ("a missing tenant is not stamped", "            parameters[name] = only\n", "            pass\n"),
+        ("a shared table is written under a tenant", "if not plan.placement.writable:", "if False:"),
+        (
+            "SQL text may name another tenant",
+            "                if value not in binding.tenants:\n",
+            "                if False:\n",
+        ),
+    ),
+    *_of(
+        "sql/writes.py",
+        (
+            "an UPDATE or a DELETE loses its predicate",
+            "criteria = self.tg_guarded(target, core._where_criteria, read=False)",
+            "criteria = core._where_criteria",
+        ),
+        (
+            "a row rule widens what is written",
+            "criteria = self.tg_guarded(target, core._where_criteria, read=False)",
+            "criteria = self.tg_guarded(target, core._where_criteria, read=True)",
+        ),
+        (
+            "the second table of an UPDATE is read whole",
+            "return tuple(self._tg_conditions(leaves, [], [], read=True))",
+            "return ()",
+        ),
+        (
+            "ON CONFLICT DO UPDATE overwrites any row",
+            "self.tg_predicates.owns(table, placement), *enclosed(",
+            "true(), *enclosed(",
+        ),
+        (
+            "an INSERT is not stamped",
+            "            self._tg_stamp(core.table, state, placement, toplevel)\n",
+            "            pass\n",
+        ),
+        (
+            "an INSERT from a SELECT is not stamped",
+            "insert_stmt = self._tg_stamped_select(insert_stmt)",
+            "pass",
+        ),
+        (
+            "INSERT OR REPLACE passes",
+            "            self._tg_no_replace(core, placement)\n",
+            "            pass\n",
+        ),
+        (
+            "the tenant of a row is not looked at",
+            "                plan.tenant.append(name)\n",
+            "                pass\n",
+        ),
+        (
+            "a row may belong to nobody",
+            "            self._tg_through_given(plan, self._tg_given(core.table, state, toplevel))\n",
+            "",
+        ),
+    ),
+    *_of(
+        "sql/guard.py",
+        (
+            "every foreign key counts as one that includes the tenant",
+            "and (placement.column, owner.column) in tuple(pairs)",
+            "",
+        ),
+        ("a tenancy with faults is installed", "    tenancy.verify()\n", ""),
+    ),
+    *_of(
+        "context.py",
+        (
+            "a bypass goes on in tasks that outlive it",
+            '_put(binding, "mode", "closed")  # a task',
+            "pass  # a task",
+        ),
+        (
+            "a block does not restore the outer one",
+            "        if peek() is not binding.outer:  # the block",
+            "        _set(node)\n        if False:  # the block",
+        ),
+        (
+            "a block that ends in another task closes nothing",
+            '    if not undone:\n        _put(binding, "mode", "closed")\n',
+            "",
+        ),
+        (
+            "a generator forgets its own block between steps",
+            "            self._binding = peek()\n",
+            "",
+        ),
+        (
+            "a step leaves its binding behind",
+            "            self._binding = peek()\n            _set(binding)\n",
+            "            self._binding = peek()\n",
+        ),
+        (
+            "an end that cannot be recorded hides the error of the block",
+            "            if error is None:\n                raise\n",
+            "            raise\n",
+        ),
+        ("an empty collection of tenants is bound", "        if not found:\n", "        if False:\n"),
+    ),
+    *_of(
+        "principal.py",
+        ("an empty tenant is bound", "if text.strip() and text.isprintable():", "if True:"),
+        (
+            "a truth value is a tenant",
+            "isinstance(value, int) and not isinstance(value, bool)",
+            "isinstance(value, int)",
+        ),
+        (
+            "claims can be changed",
+            'put("claims", _frozen(dict(self.claims)))',
+            'put("claims", dict(self.claims))',
+        ),
+    ),
+    *_of(
+        "belonging.py",
+        (
+            "a nullable tenant column passes",
+            "if found.nullable and not nullable and not is_view(table):",
+            "if False:",
+        ),
+        (
+            "a parent key need not be unique",
+            "if not any(unique <= theirs for unique in _unique_columns(parent)):",
+            "if False:",
+        ),
+    ),
+    *_of(
+        "tenancy.py",
+        ("a table may be declared twice", "if len(said) > 1:", "if False:"),
+        ("a chain may end at a shared table", 'if parent.kind == "shared":', "if False:"),
+    ),
+    *_of(
+        "audit/record.py",
+        (
+            "a violation is not recorded",
+            "        record(event)\n    except ExceptionGroup as failed:",
+            "        pass\n    except ExceptionGroup as failed:",
+        ),
+        ("a failing sink is passed over", "    if failures:\n", "    if False:\n"),
+    ),
+    *_of(
+        "audit/events.py",
+        ("values of a statement are recorded", '_LITERAL.sub("?", statement[:_READ])', "statement[:_READ]"),
+    ),
+    *_of(
+        "identity/claims.py",
+        ("a token need not expire", "if expires is None and must_expire:", "if False:"),
+        ("an expired token passes", "if expires is not None and now >= expires + leeway:", "if False:"),
+        ("a token of another audience passes", "if audiences.isdisjoint(listed):", "if False:"),
+        (
+            "a token of another issuer passes",
+            "if issuers and not (isinstance(named, str)",
+            "if False and not (isinstance(named, str)",
+        ),
+    ),
+    *_of(
+        "identity/verifier.py",
+        (
+            "a signature is not verified",
+            "signed.verify(await self._keys.find(signed.kid))",
+            "await self._keys.find(signed.kid)",
+        ),
+        (
+            "any algorithm is accepted",
+            "        if signed.algorithm not in self._algorithms:\n",
+            "        if False:\n",
+        ),
+    ),
+    *_of(
+        "identity/cache.py",
+        (
+            "a token is remembered beyond its end",
+            "return entry[0] if self._clock() < entry[1] else None",
+            "return entry[0]",
+        ),
+    ),
+    *_of(
+        "asgi/paths.py",
+        (
+            "an exempt path covers every path that begins like it",
+            'tuple(path + "/" for path',
+            "tuple(path for path",
+        ),
+        ("an exempt path may be left again", "and is_plain(path))", "and True)"),
+    ),
+    *_of(
+        "asgi/tokens.py",
+        (
+            "the last of two tokens counts",
+            "            if found is not None:\n                raise _two()\n",
+            "",
+        ),
+        ("a token may be of any length", "if len(token) > most_bytes:", "if False:"),
+    ),
+)

@@ -249,7 +249,8 @@ def guarded_do(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def send(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
         if context is not None and (
-            statement is not context.statement or context.root_connection.engine._has_events
+            statement is not getattr(context, "statement", statement)
+            or context.root_connection.engine._has_events
         ):
             verify_unchanged(statement, parameters, context)
         return method(self, cursor, statement, parameters, context)

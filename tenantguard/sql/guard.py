@@ -267,12 +267,14 @@ def _install(engine: Engine, installed: Guard) -> None:
     # before stands in caches under the old one
     dialect.__class__ = type(only)
     engine.dialect = only
-    preparer, types, pool = map(
-        _class_of, (dialect.identifier_preparer, dialect.type_compiler_instance, engine.pool)
-    )
-    dialect.identifier_preparer.__class__ = guarded_preparer(preparer)
-    dialect.type_compiler_instance.__class__ = guarded_type_compiler(types)
-    engine.pool.__class__ = guarded_pool(pool)
+    engine.pool.__class__ = guarded_pool(_class_of(engine.pool))
+    if installed.enforces:
+        for name, guarded in (
+            ("identifier_preparer", guarded_preparer),
+            ("type_compiler_instance", guarded_type_compiler),
+        ):
+            part = getattr(dialect, name)
+            part.__class__ = guarded(_class_of(part))
     engine.__class__ = GuardedEngine
     hook()
 

@@ -15,7 +15,7 @@ from tenantguard.errors import RawSQLError
 from tenantguard.sql.text import fragment_fault
 
 _NAME = re.compile(r'[\w$.\- ]+|"[^"]+"|`[^`]+`')
-_PLAIN_NAME = re.compile(r"[\w$.\-]+")
+_PLAIN_NAME = re.compile(r"[\w$.\-]+|__\[SCHEMA_[^\]]+\]")  # the second is SQLAlchemy's, to be translated
 
 
 def name_fault(name: str) -> str | None:

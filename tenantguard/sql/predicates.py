@@ -6,48 +6,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Boolean, LargeBinary, String, and_, cast, exists, literal_column, not_, select
+from sqlalchemy import LargeBinary, String, and_, cast, exists, literal_column, not_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
-from sqlalchemy.sql.visitors import InternalTraversal
 from sqlalchemy.types import TypeEngine
 
 from tenantguard.context import no_tenant, peek
 from tenantguard.errors import NoTenantError
+from tenantguard.sql.compiler_elements import Belongs, TenantParameter
 from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
 _TRUST = object()
-
-
-class TenantParameter(BindParameter[Any]):
-    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution."""
-
-    inherit_cache = True
-
-
-class Belongs(ColumnElement[bool]):
-    """Be the predicate of one FROM element; the guarded compiler renders it as text.
-
-    Its own subqueries name the enclosing table's columns and never its FROM element, so the condition cannot
-    turn into one that any row satisfies.
-    """
-
-    __visit_name__ = "tenantguard_belongs"
-    _traverse_internals = [("source", InternalTraversal.dp_clauseelement)]
-    type = Boolean()
-
-    def __init__(self, source: FromClause, placement: Placement) -> None:
-        self.source = source
-        self.placement = placement
-
-    @property
-    def _from_objects(self) -> list[FromClause]:
-        return list(self.source._from_objects)
-
-    def self_group(self, against: Any = None) -> Any:
-        """Return itself: an equality or an EXISTS needs no parentheses next to AND and NOT."""
-        return self
 
 
 class Predicates:

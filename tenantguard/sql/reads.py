@@ -37,10 +37,11 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.sql.compiler_elements import TenantParameter
 from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.database import text_fault
 from tenantguard.sql.names import name_fault, noting
-from tenantguard.sql.predicates import TenantParameter, is_trusted
+from tenantguard.sql.predicates import is_trusted
 from tenantguard.sql.text import (
     PARAMETER,
     fragment_fault,

@@ -184,8 +184,8 @@ def _switched(held: tuple[Any, ...], binding: Binding, what: str = "a session th
 def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     """Tie a session to the guarded connection that it begins on."""
     sessions = getattr(connection, "tg_sessions", None)
-    if sessions is None:
-        return
+    if not isinstance(sessions, tuple):
+        return  # the connection of an engine that is not guarded
     if not any(known() is session for known in sessions):
         alive = tuple(known for known in sessions if known() is not None)
         connection.tg_sessions = (*alive, weakref.ref(session))
@@ -222,7 +222,7 @@ def _binds(session: Session) -> list[Any]:
 
 def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
     """Give a new object its tenant, so that it reads right after the flush; the statement is checked all the same."""
-    guard = getattr(connection.dialect, "tg_guard", None)
+    guard = getattr(getattr(connection, "dialect", None), "tg_guard", None)
     binding = peek()
     if guard is not None and binding is not None and binding.mode == "tenant":
         for key in guard.stamped_attributes(mapper):

@@ -1,0 +1,45 @@
+"""Elements that only the guarded compiler renders: the tenant's parameter and the predicate."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Boolean
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.expression import FromClause
+from sqlalchemy.sql.visitors import InternalTraversal
+
+from tenantguard.tenancy import Placement
+
+
+class TenantParameter(BindParameter[Any]):
+    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution."""
+
+    inherit_cache = True
+
+
+class Belongs(ColumnElement[bool]):
+    """Be the predicate of one FROM element; the guarded compiler renders it as text.
+
+    Its own subqueries name the enclosing table's columns and never its FROM element, so the condition cannot
+    turn into one that any row satisfies.
+    """
+
+    __visit_name__ = "tenantguard_belongs"
+    _traverse_internals = [
+        ("source", InternalTraversal.dp_clauseelement),
+        ("placement", InternalTraversal.dp_plain_obj),
+    ]
+    type = Boolean()
+
+    def __init__(self, source: FromClause, placement: Placement) -> None:
+        self.source = source
+        self.placement = placement
+
+    @property
+    def _from_objects(self) -> list[FromClause]:
+        return list(self.source._from_objects)
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: an equality or an EXISTS needs no parentheses next to AND and NOT."""
+        return self

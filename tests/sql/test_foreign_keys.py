@@ -1,0 +1,155 @@
+"""Foreign keys: no row points at another tenant's parent, and the look-ups are as few as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, literal, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from tenantguard import CrossTenantError, bind
+from tests.models import Call, CallTag, Comment, Label, Manager, Number, Order, OrderLine, TagNote
+from tests.sql.world import TABLES, World, statements
+
+CALLS, TAGS, LINKS = (TABLES[name] for name in ("calls", "call_tags", "call_labels"))
+NEW = {"country_code": "DE", "seconds": 1, "note": "new"}
+
+
+@pytest.fixture
+def session(world: World) -> Iterator[Session]:
+    """Give a plain session whose changes are rolled back."""
+    with Session(world.engine) as session:
+        yield session
+
+
+def _core(statement: Any, *rows: dict[str, Any]) -> Any:
+    return lambda session: session.connection().execute(statement, list(rows) or None)
+
+
+def _flush(make: Any) -> Any:
+    def write(session: Session) -> None:
+        session.add(make())
+        session.flush()
+
+    return write
+
+
+def _point(session: Session) -> None:
+    session.get_one(Call, 1).number_id = 101
+    session.flush()
+
+
+def _secondary(session: Session) -> None:
+    session.execute(insert(LINKS), [{"call_id": 2, "label_id": 2}, {"call_id": 2, "label_id": 101}])
+
+
+def _merge(session: Session) -> None:
+    session.merge(CallTag(id=1, call_id=101, tag="moved"))
+    session.flush()
+
+
+PATHS = {
+    "flush": _flush(lambda: Call(number_id=101, **NEW)),
+    "flush of a through row": _flush(lambda: CallTag(call_id=101, tag="x")),
+    "flush of a grandchild": _flush(lambda: TagNote(tag_id=101, body="x")),
+    "flush of a self-reference": _flush(lambda: Comment(call_id=1, parent_id=101, body="x")),
+    "attribute": _point,
+    "merge": _merge,
+    "association row": _secondary,
+    "association row, other side": _core(insert(LINKS), {"call_id": 101, "label_id": 1}),
+    "bulk insert": _core(insert(CALLS), {"number_id": 1, **NEW}, {"number_id": 101, **NEW}),
+    "several values": _core(insert(CALLS).values([{"number_id": 1, **NEW}, {"number_id": 101, **NEW}])),
+    "expression": _core(insert(CALLS).values(number_id=literal(100) + 1, **NEW)),
+    "insert from select": _core(
+        insert(TAGS).from_select(["call_id", "tag"], select(literal(101), literal("x")))
+    ),
+    "update": _core(update(CALLS).values(number_id=101)),
+    "update by expression": _core(update(CALLS).values(number_id=CALLS.c.number_id + 100)),
+    "update of a through row": _core(update(TAGS).values(call_id=101)),
+    "child of an inheritance": _core(insert(TABLES["managers"]).values(id=101, level=1)),
+}
+
+
+@pytest.mark.parametrize("path", list(PATHS))
+def test_another_tenants_parent_is_refused(session: Session, path: str) -> None:
+    """On every path that writes a key."""
+    with bind("acme"), pytest.raises(CrossTenantError):
+        PATHS[path](session)
+
+
+def test_the_own_parents_are_accepted(session: Session) -> None:
+    """The same paths with the tenant's own rows."""
+    with bind("acme"):
+        session.add_all([Call(number_id=1, **NEW), CallTag(call_id=1, tag="x"), Manager(name="m", level=1)])
+        session.flush()
+        session.execute(insert(LINKS), [{"call_id": 3, "label_id": 1}])
+        session.execute(update(CALLS).values(number_id=2))
+
+
+def test_a_parent_that_does_not_exist_is_the_databases_error(session: Session) -> None:
+    """The guard says nothing about keys that nobody has."""
+    with bind("acme"), pytest.raises(IntegrityError):
+        session.connection().execute(insert(TAGS), [{"call_id": 424242, "tag": "x"}])
+
+
+def _selects(seen: list[str]) -> list[str]:
+    return [sql for sql in seen if sql.startswith("SELECT")]
+
+
+def test_a_parent_loaded_under_the_guard_costs_no_query(memory: World) -> None:
+    """What the session read is the tenant's."""
+    with bind("acme"), Session(memory.engine) as session:
+        assert session.get_one(Number, 1)
+        session.get_one(Label, 1)
+        with statements(memory.engine) as seen:
+            session.add(Comment(call=session.get_one(Call, 1), body="x"))
+            session.flush()
+        assert len(_selects(seen)) == 1  # the call itself, and no look-up of it
+
+
+def test_a_key_with_the_tenant_costs_no_query(memory: World) -> None:
+    """A composite key (tenant, id) is checked by the database."""
+    with bind("acme"), Session(memory.engine) as session, statements(memory.engine) as seen:
+        session.add(OrderLine(order_id=1, line=9, item="x"))
+        session.flush()
+    assert _selects(seen) == []
+
+
+def test_a_new_parent_of_the_same_flush_is_known(memory: World) -> None:
+    """Parents and children that are written together."""
+    with bind("acme"), Session(memory.engine) as session:
+        session.add(Order(id=9, title="o", lines=[OrderLine(line=1, item="x")]))
+        session.add(Number(digits="n", calls=[Call(**NEW, tags=[CallTag(tag="t")])]))
+        session.flush()
+
+
+def test_one_query_for_each_parent_table_and_flush(memory: World) -> None:
+    """Ten new rows with unknown parents in two tables: two look-ups."""
+    with bind("acme"), Session(memory.engine) as session, statements(memory.engine) as seen:
+        session.add_all([Call(number_id=1 + n % 2, user_id=1 + n % 2, **NEW) for n in range(10)])
+        session.flush()
+    assert len(_selects(seen)) == 2
+
+
+def test_many_rows_cost_one_query(memory: World) -> None:
+    """A bulk insert looks its parents up together."""
+    rows = [{"call_id": 1 + n % 3, "tag": "x"} for n in range(100)]
+    with bind("acme"), memory.engine.connect() as connection, statements(memory.engine) as seen:
+        connection.execute(insert(TAGS), rows)
+    assert len(_selects(seen)) == 1
+
+
+def test_a_stub_vouches_for_nothing(session: Session) -> None:
+    """An object that was attached by its key was not read from the database."""
+    from sqlalchemy.orm import make_transient_to_detached
+
+    with bind("acme"):
+        stub = Number(id=101)
+        make_transient_to_detached(stub)
+        session.add(stub)
+        session.add(Call(number_id=101, **NEW))
+        with pytest.raises(CrossTenantError):
+            session.flush()

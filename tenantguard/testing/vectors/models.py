@@ -214,7 +214,7 @@ call_view = Table(
 event.listen(
     Base.metadata,
     "after_create",
-    DDL("CREATE VIEW call_view AS SELECT id, company_id, subject FROM calls"),
+    DDL("CREATE VIEW call_view AS SELECT id, company_id, subject FROM calls"),  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
 )
 
 tenancy = Tenancy(Base.metadata, views, column="company_id", columns={"companies": "id"})

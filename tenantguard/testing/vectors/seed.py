@@ -149,7 +149,7 @@ class Seeder:
     def _parent(self, constraint: ForeignKeyConstraint, owner: Owner, n: int, offset: int) -> Row | None:
         target = constraint.referred_table
         rows = self.made.get((target, owner.tenant)) or self.made.get((target, None)) or []
-        table = constraint.parent
+        table: Any = constraint.parent
         if {c.name for c in constraint.columns} == {c.name for c in table.primary_key.columns}:
             bases = self._bases(table, owner)
             rows = rows if bases is None else bases

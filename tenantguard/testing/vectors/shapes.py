@@ -177,6 +177,10 @@ class Bridge:
     left: Pair
     right: Pair
 
+    def joins(self) -> dict[str, Any]:
+        """Return the two conditions of a many-to-many relationship."""
+        return {"primaryjoin": self.left.on(), "secondaryjoin": self.right.on()}
+
 
 def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterable[Mapper[Any]]) -> list[Any]:
     """Return the columns that hold free values of a type: no key, no tenant, no discriminator."""

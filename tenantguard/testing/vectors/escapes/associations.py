@@ -56,8 +56,7 @@ def association_append(lab: Lab) -> Any:
     """Append a made-up object with the victim's key to a many-to-many list."""
     b = lab.bridge
     right = lab.map(b.right.parent.table)
-    joins = {"primaryjoin": b.left.on(), "secondaryjoin": b.right.on()}
-    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **joins))
+    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **b.joins()))
     session = lab.session()
     owner = session.get(left, b.left.parent.ident(b.left.parent.a[0]))
     stub = right()
@@ -74,8 +73,7 @@ def association_write_only(lab: Lab) -> Any:
     """Add a made-up object with the victim's key to a write-only many-to-many list."""
     b = lab.bridge
     right = lab.map(b.right.parent.table)
-    joins = {"primaryjoin": b.left.on(), "secondaryjoin": b.right.on()}
-    many = relationship(right, secondary=b.table.table, lazy="write_only", passive_deletes=True, **joins)
+    many = relationship(right, secondary=b.table.table, lazy="write_only", passive_deletes=True, **b.joins())
     left = lab.map(b.left.parent.table, rights=many)
     session = lab.session()
     owner = session.get(left, b.left.parent.ident(b.left.parent.a[0]))

@@ -83,7 +83,7 @@ async def async_lazy_load_in_run_sync(lab: Lab) -> Any:
     try:
         async with AsyncSession(engine) as session:
             with lab.victim():
-                child = await session.get(p.child.cls, p.child.ident(p.child.b[0]))
+                child: Any = await session.get(p.child.cls, p.child.ident(p.child.b[0]))
             return await session.run_sync(lambda _: child.parent)
     finally:
         await engine.dispose()

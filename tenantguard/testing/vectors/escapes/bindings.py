@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 from sqlalchemy import insert, select, update
@@ -183,7 +183,7 @@ def after_nested_bypass(lab: Lab) -> Any:
 def after_bypass_in_generator(lab: Lab) -> Any:
     """Leave a generator suspended inside its bypass and go on."""
 
-    def work() -> Iterator[int]:
+    def work() -> Generator[int]:
         with lab.lifted():
             yield 1
 
@@ -197,7 +197,7 @@ def after_bypass_in_generator(lab: Lab) -> Any:
 def generator_closed_late(lab: Lab) -> Any:
     """Close the victim's generator after one's own block was entered."""
 
-    def work() -> Iterator[int]:
+    def work() -> Generator[int]:
         with bind(lab.b):
             yield 1
 
@@ -212,7 +212,7 @@ def generator_closed_late(lab: Lab) -> Any:
 def generators_closed_crosswise(lab: Lab) -> Any:
     """End two blocks in the wrong order."""
 
-    def work(who: Any) -> Iterator[int]:
+    def work(who: Any) -> Generator[int]:
         with bind(who):
             yield 1
 

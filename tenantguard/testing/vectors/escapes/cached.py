@@ -189,7 +189,7 @@ def lambda_with_condition(lab: Lab) -> Any:
 @attack("cache")
 def baked_query(lab: Lab) -> Any:
     """Execute a baked query in a bypass and then under a tenant."""
-    bakery = baked.bakery()
+    bakery: Any = baked.bakery()  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
     query = bakery(lambda session: session.query(lab.owned.cls))
     with lab.lifted():
         query(lab.session()).all()
@@ -309,6 +309,6 @@ def text_of_compiled(lab: Lab) -> Any:
 def mock_engine_dump(lab: Lab) -> Any:
     """Execute on the guarded engine what a mock engine compiled."""
     dumped: list[Any] = []
-    mock = create_mock_engine(lab.url, lambda statement, *args, **kwargs: dumped.append(statement))
-    mock.execute(select(lab.owned.table))  # type: ignore[attr-defined]  # the mock has it
+    mock: Any = create_mock_engine(lab.url, lambda statement, *args, **kwargs: dumped.append(statement))
+    mock.execute(select(lab.owned.table))
     return [lab.rows(statement) for statement in dumped]

@@ -72,7 +72,7 @@ def object_tenant_by_sql(lab: Lab) -> Any:
 def object_insert_tenant_by_sql(lab: Lab) -> Any:
     """Add an object whose tenant is an SQL expression."""
     o = lab.leaf
-    lab.flush(o.object(o.new("a", **{o.tenant.key: literal(lab.b, o.tenant.type)})))
+    lab.flush(o.object({**o.new("a"), o.tenant.key: literal(lab.b, o.tenant.type)}))
 
 
 @attack("writes")

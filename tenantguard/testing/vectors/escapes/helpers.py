@@ -55,8 +55,7 @@ def many_to_many(lab: Lab) -> Any:
     """Map the left side with a list of the right side through the association."""
     b = lab.bridge
     right = lab.map(b.right.parent.table)
-    joins = {"primaryjoin": b.left.on(), "secondaryjoin": b.right.on()}
-    many = relationship(right, secondary=b.table.table, **joins)
+    many = relationship(right, secondary=b.table.table, **b.joins())
     return b, lab.map(b.left.parent.table, rights=many), right
 
 

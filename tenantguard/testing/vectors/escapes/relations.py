@@ -134,7 +134,8 @@ def relationship_on_anything(lab: Lab) -> Any:
 @attack("reads")
 def own_loaders(lab: Lab) -> Any:
     """Load every relationship of the application's own classes by IN, from every class."""
-    session, kept = lab.session(), []
+    session = lab.session()
+    kept: list[Any] = []
     for mapper in lab.mappers:
         if lab.tenancy.of(mapper.local_table).kind != "shared":
             options = [
@@ -175,5 +176,6 @@ def subquery_alias_joined(lab: Lab) -> Any:
 def serialized_statement(lab: Lab) -> Any:
     """Execute a statement that was serialized and read back."""
     o = lab.owned
-    text = serializer.dumps(select(o.table).where(o.match(o.b[0])))
-    return lab.rows(serializer.loads(text, o.table.metadata, None, lab.engine))
+    text = serializer.dumps(select(o.table).where(o.match(o.b[0])))  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
+    found = serializer.loads(text, o.table.metadata, None, lab.engine)  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
+    return lab.rows(found)

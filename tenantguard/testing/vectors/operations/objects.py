@@ -72,8 +72,7 @@ def own_association_edited(lab: Lab) -> Any:
     """Append to a many-to-many list and remove from it."""
     b = lab.bridge
     right = lab.map(b.right.parent.table)
-    joins = {"primaryjoin": b.left.on(), "secondaryjoin": b.right.on()}
-    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **joins))
+    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **b.joins()))
     session = lab.session()
     owner = session.get(left, b.left.parent.ident(b.left.parent.a[0]))
     owner.rights = session.scalars(select(right)).all()

@@ -142,8 +142,7 @@ def own_many_to_many(lab: Lab) -> Any:
     """Load a many-to-many relationship."""
     b = lab.bridge
     right = lab.map(b.right.parent.table)
-    joins = {"primaryjoin": b.left.on(), "secondaryjoin": b.right.on()}
-    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **joins))
+    left = lab.map(b.left.parent.table, rights=relationship(right, secondary=b.table.table, **b.joins()))
     found = lab.session().scalars(select(left).options(selectinload(left.rights))).all()
     equal(sum(len(one.rights) for one in found), len(b.table.a))
 

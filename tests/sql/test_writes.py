@@ -140,6 +140,7 @@ def test_the_second_table_of_a_delete_is_guarded(connection: Connection, world: 
     """DELETE ... USING reads the tenant's rows only."""
     notes, tags = TABLES["tag_notes"], TAGS
     with bind("acme"):
+        inside: Any
         if world.backend == "sqlite":
             inside = notes.c.tag_id.in_(select(tags.c.id - 100))
         else:
@@ -244,7 +245,12 @@ def test_nothing_is_stamped_with_nothing_bound(session: Session, write: Any) -> 
 
 def test_a_flushed_object_knows_its_tenant(session: Session) -> None:
     """The attribute reads right after the flush, inheritance included."""
-    made = [Label(name="new"), Manager(name="m", level=1), Invoice(title="i"), Order(id=77, title="o")]
+    made: list[Any] = [
+        Label(name="new"),
+        Manager(name="m", level=1),
+        Invoice(title="i"),
+        Order(id=77, title="o"),
+    ]
     with bind("acme"):
         session.add_all(made)
         session.flush()
@@ -464,7 +470,8 @@ def test_a_flush_does_not_write_shared_rows(session: Session) -> None:
 def test_shared_rows_are_written_in_a_bypass(connection: Connection) -> None:
     """There they are what a migration writes."""
     with bypass(reason="a new country"):
-        assert connection.execute(insert(Country).values(code="XX", name="x")).rowcount == 1
+        connection.execute(insert(Country).values(code="XX", name="x"))
+        assert connection.scalar(select(Country.name).where(Country.code == "XX")) == "x"
 
 
 def test_what_is_declared_writable_is_written(session: Session) -> None:
@@ -481,8 +488,11 @@ def test_what_is_declared_writable_is_written(session: Session) -> None:
 def _upsert(backend: str, rows: list[dict[str, Any]], **changes: Any) -> Insert:
     if backend == "mariadb":
         return mysql.insert(LABELS).values(rows).on_duplicate_key_update(**changes)
-    dialect = sqlite if backend == "sqlite" else postgresql
-    return dialect.insert(LABELS).values(rows).on_conflict_do_update(index_elements=["id"], set_=changes)
+    dialect: Any = sqlite if backend == "sqlite" else postgresql
+    made: Insert = (
+        dialect.insert(LABELS).values(rows).on_conflict_do_update(index_elements=["id"], set_=changes)
+    )
+    return made
 
 
 def test_an_upsert_overwrites_the_own_row(world: World, connection: Connection) -> None:

@@ -1,0 +1,183 @@
+"""Sessions: whatever a session holds for one tenant is not served to another, however it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import event, select, update
+from sqlalchemy.orm import Session, scoped_session, sessionmaker
+
+from tenantguard import CrossTenantError, NoTenantError, TenantGuardError, TenantSwitchError, bind, bypass
+from tests.models import Call, Label
+from tests.sql.world import World
+
+
+class OwnSession(Session):
+    """Be an application's own kind of session."""
+
+
+MAKERS: dict[str, Callable[[Any], Any]] = {
+    "plain": Session,
+    "sessionmaker": lambda engine: sessionmaker(engine)(),
+    "scoped_session": lambda engine: scoped_session(sessionmaker(engine)),
+    "subclass": OwnSession,
+    "binds": lambda engine: Session(binds={Call: engine}),
+    "future connection": lambda engine: Session(engine.connect()),
+}
+
+
+@pytest.mark.parametrize("make", list(MAKERS))
+def test_an_identity_map_hit_is_not_served_after_a_switch(memory: World, make: str) -> None:
+    """get() of what the other tenant loaded is refused, for each kind of session."""
+    session = MAKERS[make](memory.engine)
+    with bind("acme"):
+        assert session.get(Call, 1).id == 1
+    with bind("globex"), pytest.raises(TenantSwitchError):
+        session.get(Call, 1)
+    session.close()
+
+
+USES: dict[str, Callable[[Session], Any]] = {
+    "query": lambda session: session.scalars(select(Call)).all(),
+    "merge": lambda session: session.merge(Call(id=1, note="x")),
+    "flush": lambda session: (session.add(Label(name="x")), session.flush()),
+    "update": lambda session: session.execute(update(Label).values(name="x")),
+    "iteration": list,
+}
+
+
+@pytest.mark.parametrize("use", list(USES))
+def test_every_use_after_a_switch_is_refused(memory: World, use: str) -> None:
+    """Not only hits: whatever the session is asked for."""
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            held = session.get(Call, 1)
+            assert held is not None
+        with bind("globex"), pytest.raises(TenantSwitchError):
+            USES[use](session)
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_the_end_of_a_transaction_does_not_free_a_session(memory: World, end: str) -> None:
+    """A commit or rollback in mid-request keeps the objects, and so the owner."""
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            held = session.get_one(Call, 1)
+            getattr(session, end)()
+            assert held.seconds == 10
+            getattr(session, end)()
+        with bind("globex"), pytest.raises(TenantSwitchError):
+            session.get(Call, 1)
+
+
+@pytest.mark.parametrize("end", ["close", "reset"])
+def test_a_closed_session_serves_the_next_tenant(memory: World, end: str) -> None:
+    """close() empties it."""
+    session = Session(memory.engine)
+    with bind("acme"):
+        session.get_one(Call, 1)
+    getattr(session, end)()
+    with bind("globex"):
+        assert session.get(Call, 1) is None
+        assert session.get_one(Call, 101).company_id == "globex"
+    session.close()
+
+
+def test_expunge_all_after_the_transaction_frees_a_session(memory: World) -> None:
+    """The documented way to go on with one session."""
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            session.get_one(Call, 1)
+            session.rollback()
+            session.expunge_all()
+        with bind("globex"):
+            assert session.get(Call, 1) is None
+
+
+def test_rows_of_a_bypass_are_not_served_after_it(memory: World) -> None:
+    """What was seen with the guard lifted stays there."""
+    with Session(memory.engine) as session:
+        with bypass(reason="a look"):
+            held = session.get_one(Call, 101)
+        with bind("acme"), pytest.raises(TenantSwitchError):
+            session.get(Call, held.id)
+
+
+def test_a_bypass_within_a_request_taints_the_session(memory: World) -> None:
+    """The session of a tenant that loads objects in a bypass is lost to the tenant."""
+    with bind("acme"), Session(memory.engine) as session:
+        held = session.get_one(Call, 1)
+        with bypass(reason="a look"):
+            others = session.scalars(select(Call)).all()
+        with pytest.raises(TenantSwitchError):
+            session.get(Call, 101)
+        assert (held.id, len(others)) == (1, 9)
+
+
+def test_a_session_with_rows_asks_for_a_binding(memory: World) -> None:
+    """With nothing bound a hit is refused."""
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            held = session.get_one(Call, 1)
+        with pytest.raises(NoTenantError):
+            session.get(Call, held.id)
+
+
+def test_an_object_is_not_carried_into_another_tenants_session(memory: World) -> None:
+    """Expunged from one session, it is refused by the next."""
+    with bind("acme"), Session(memory.engine) as session:
+        held = session.get_one(Call, 1)
+        session.expunge(held)
+    with bind("globex"), Session(memory.engine) as session, pytest.raises(TenantSwitchError):
+        session.add(held)
+
+
+def test_what_was_added_for_one_tenant_is_not_flushed_for_another(memory: World) -> None:
+    """The first operation of a fresh session is a flush, under the wrong tenant."""
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            session.add(Label(name="x"))
+        with bind("globex"), pytest.raises(TenantSwitchError):
+            session.flush()
+
+
+def test_a_result_is_not_fetched_under_another_tenant(memory: World) -> None:
+    """Rows that were asked for under one tenant."""
+    with memory.engine.connect() as connection:
+        with bind("acme"):
+            result = connection.execute(select(Call.id))
+        with bind("globex"), pytest.raises(TenantSwitchError):
+            result.all()
+
+
+def test_a_refreshed_stub_reads_nothing_of_another_tenant(memory: World) -> None:
+    """A detached object with a foreign key value cannot be refreshed."""
+    from sqlalchemy.exc import InvalidRequestError
+    from sqlalchemy.orm import make_transient_to_detached
+
+    stub = Call(id=101)
+    make_transient_to_detached(stub)
+    with bind("acme"), Session(memory.engine) as session:
+        session.add(stub)
+        with pytest.raises((InvalidRequestError, TenantGuardError)):
+            session.refresh(stub)
+
+
+def test_cleared_listeners_do_not_open_a_session(memory: World) -> None:
+    """Other code may clear what listens on the Session class; the guard listens again."""
+    for name in ("after_begin", "after_transaction_create"):
+        event.registry  # noqa: B018 - the listeners are removed as SQLAlchemy's own tests do it
+        getattr(Session.dispatch, name)._clslevel[Session].clear()
+    with Session(memory.engine) as session:
+        with bind("acme"):
+            held = session.get_one(Call, 1)
+        with bind("globex"), pytest.raises(TenantSwitchError):
+            session.get(Call, held.id)
+
+
+def test_a_foreign_update_in_a_fresh_session_is_our_error(memory: World) -> None:
+    """The first statement of a session is an UPDATE of another tenant's row by its key."""
+    with bind("acme"), Session(memory.engine) as session, pytest.raises(CrossTenantError):
+        session.execute(update(Label), [{"id": 101, "name": "x"}])

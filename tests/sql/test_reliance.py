@@ -1,0 +1,156 @@
+"""What the guard relies on in SQLAlchemy: where one of these fails after an upgrade, its docstring says what breaks."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from sqlalchemy import bindparam, create_engine, select, text, update
+from sqlalchemy.engine import Connection, Engine, cursor
+from sqlalchemy.engine.base import OptionEngine
+from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
+from sqlalchemy.ext.compiler import _dispatcher
+from sqlalchemy.orm import Session, identity
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from tests.models import Base, Call
+from tests.sql.world import TABLES, memory_engine
+
+CALLS = TABLES["calls"]
+
+
+def _parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+def test_a_select_is_composed_in_one_method() -> None:
+    """Without it no SELECT gets a predicate."""
+    assert _parameters(SQLCompiler._compose_select_body)[:6] == [
+        "self", "text", "select", "compile_state", "inner_columns", "froms",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("visit_join", {"asfrom", "from_linter"}),
+        ("visit_table", {"asfrom", "ashint", "enclosing_alias"}),
+        ("visit_insert", {"visited_bindparam", "visiting_cte"}),
+        ("visit_update", {"visiting_cte"}),
+        ("visit_delete", {"visiting_cte"}),
+    ],
+)
+def test_the_compiler_is_called_with_these(name: str, arguments: set[str]) -> None:
+    """The guard's methods take the same keywords; another name would pass them by."""
+    assert arguments <= set(_parameters(getattr(SQLCompiler, name)))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["visit_textclause", "visit_textual_select", "escape_literal_column", "visit_function", "visit_collation",
+     "visit_extract", "visit_custom_op_binary", "visit_custom_op_unary_operator", "visit_custom_op_unary_modifier",
+     "_generate_prefixes", "format_from_hint_text", "get_select_hint_text", "get_statement_hint_text",
+     "_truncated_identifier"],
+)  # fmt: skip
+def test_text_passes_these_methods(name: str) -> None:
+    """A method that is gone leaves its kind of text unread."""
+    assert callable(getattr(SQLCompiler, name))
+
+
+def test_a_compile_state_can_be_handed_over() -> None:
+    """UPDATE and DELETE are rendered with the state that the guard looked at."""
+    statement = update(CALLS).values(note="x")
+    state = statement._compile_state_factory(statement, None)  # type: ignore[arg-type]  # no compiler is needed
+    assert state.statement is not None
+    assert state._extra_froms is not None
+
+
+def test_parameters_are_there_before_the_cursor() -> None:
+    """The tenant is written into compiled_parameters, and those are processed later than create_cursor()."""
+    source = inspect.getsource(DefaultExecutionContext._init_compiled)
+    assert source.index("construct_params") < source.index("self.cursor = self.create_cursor()")
+    assert source.index("self.cursor = self.create_cursor()") < source.index("core_positional_parameters")
+
+
+def test_results_are_set_up_in_one_method() -> None:
+    """There the fetch strategy is exchanged for one that watches the binding."""
+    assert callable(DefaultExecutionContext._setup_result_proxy)
+    assert callable(DefaultExecutionContext._setup_dml_or_text_result)
+    assert isinstance(cursor._DEFAULT_FETCH, cursor.CursorFetchStrategy)
+
+
+def test_statements_pass_the_connection() -> None:
+    """There the compiler that fits the binding is chosen."""
+    assert _parameters(Connection._execute_clauseelement)[1:] == [
+        "elem", "distilled_parameters", "execution_options",
+    ]  # fmt: skip
+    assert callable(Connection._execute_compiled)
+    assert callable(Connection._execute_ddl)
+
+
+def test_an_engine_knows_the_class_of_its_connections() -> None:
+    """Engine and copy hand out guarded connections by these attributes."""
+    assert Engine._connection_cls is Connection
+    assert Engine._option_cls is OptionEngine
+    assert "_has_events" in Engine.__dict__ or hasattr(Engine, "_has_events")
+
+
+def test_classes_of_engine_dialect_and_pool_can_be_exchanged() -> None:
+    """Installation swaps classes and keeps objects."""
+    engine = memory_engine()
+    for part in (engine, engine.dialect, engine.pool):
+        held: Any = part
+        held.__class__ = type("Swapped", (type(part),), {})
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 1")) == 1
+
+
+def test_the_dialect_is_part_of_the_cache_key() -> None:
+    """One tenant, several, and a bypass are told apart in the cache by the dialect object."""
+    from sqlalchemy.sql.elements import ClauseElement
+
+    assert "dialect," in inspect.getsource(ClauseElement._compile_w_cache)
+
+
+def test_a_parameter_reads_its_value_at_execution() -> None:
+    """The compiled statement holds no tenant."""
+    values = iter(["acme", "globex"])
+    parameter = bindparam("who", callable_=lambda: next(values))
+    with create_engine("sqlite://").connect() as connection:
+        assert [connection.scalar(select(parameter)) for _ in range(2)] == ["acme", "globex"]
+
+
+def test_a_sessions_map_is_of_one_class() -> None:
+    """Its class is exchanged for one that refuses hits."""
+    base = getattr(identity, "_WeakInstanceDict", None) or identity.WeakInstanceDict  # type: ignore[attr-defined]
+    with Session() as session:
+        assert type(session.identity_map) is base
+    for name in ("get", "add", "replace", "fast_get_state", "_manage_removed_state", "_kill"):
+        assert callable(getattr(base, name))
+
+
+def test_an_orm_statement_tells_whether_it_loads_objects() -> None:
+    """A bypass that loads objects taints the session, and one that counts does not."""
+    with memory_engine().connect() as connection:
+        for statement, loads in ((select(Call), True), (select(Call.id), False)):
+            state: Any = statement.compile(connection).compile_state
+            assert bool(state._has_mapper_entities) is loads
+
+
+def test_custom_constructs_pass_one_dispatcher() -> None:
+    """@compiles is noticed there."""
+    assert "compiler" in _parameters(_dispatcher.__call__)
+
+
+def test_a_dialect_sends_by_these_methods() -> None:
+    """What listeners made of a statement is looked at in them."""
+    assert _parameters(DefaultDialect.do_execute)[1:5] == ["cursor", "statement", "parameters", "context"]
+    assert _parameters(DefaultDialect.do_executemany)[1:5] == ["cursor", "statement", "parameters", "context"]
+
+
+def test_an_annotated_table_has_the_hash_of_the_table() -> None:
+    """Columns of a join are matched to FROM elements by it."""
+    annotated = CALLS._annotate({"x": 1})
+    assert hash(annotated) == hash(CALLS)
+    assert Base.metadata.tables["calls"] is CALLS

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import String, Table
 
 from tenantguard.errors import CrossTenantError, RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, ascii_lower, unquoted
@@ -119,7 +119,11 @@ class Names:
     def predicate(self, placement: Placement, qualifier: str) -> list[Piece]:
         """Return the predicate of a table that goes by ``qualifier``; nothing for a shared one."""
         if placement.kind == "owned" and placement.column is not None:
-            return [f"{qualifier}.{self.quote(placement.column)} = ", TENANT]
+            mine = f"{qualifier}.{self.quote(placement.column)}"
+            if self.which == MYSQL and isinstance(placement.type, String) and placement.python_type is str:
+                # its usual collations ignore case, accents and trailing spaces: two tenants could be one
+                return [f"({mine} = ", TENANT, f" AND CAST({mine} AS BINARY) = ", TENANT, ")"]
+            return [f"{mine} = ", TENANT]
         if placement.kind == "through" and placement.parent is not None:
             return self._through(placement, placement.parent, qualifier)
         return []

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, String, Table, or_
+from sqlalchemy import Column, ForeignKey, ForeignKeyConstraint, Integer, MetaData, String, Table, or_, text
 
 from tenantguard import Tenancy
 from tenantguard.errors import RawSQLError, UnknownTableError
@@ -31,10 +31,12 @@ def done(sql: str, style: str = "named", dialect: str = "sqlite", of: Tenancy = 
         ("qmark", "sqlite", "mins > :m", 'mins > :m) AND calls."company_id" = :tenantguard',
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
         ("qmark", "sqlite", "mins > 1", 'mins > 1) AND calls."company_id" = ?', None, ("acme",)),
-        ("format", "mariadb", "mins %% 2 > %s", "mins %% 2 > %s) AND calls.`company_id` = %s", (1,), (1, "acme")),
-        ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND calls.`company_id` = %(tenantguard)s",
+        ("format", "mariadb", "mins %% 2 > %s", "mins %% 2 > %s) AND (calls.`company_id` = %s "
+         "AND CAST(calls.`company_id` AS BINARY) = %s)", (1,), (1, "acme", "acme")),
+        ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND (calls.`company_id` = %(tenantguard)s "
+         "AND CAST(calls.`company_id` AS BINARY) = %(tenantguard)s)",
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
-        ("format", "mariadb", "mins > 1", "mins > 1) AND calls.`company_id` = %s", {}, ("acme",)),
+        ("format", "mariadb", "mins > 1", "AND CAST(calls.`company_id` AS BINARY) = %s)", {}, ("acme", "acme")),
         ("pyformat", "postgresql", "mins > %s", 'mins > %s) AND calls."company_id" = %s', (1,), (1, "acme")),
         ("pyformat", "postgresql", "status LIKE '5%%' AND mins > %(m)s",
          "mins > %(m)s) AND calls.\"company_id\" = %(tenantguard)s", {"m": 1}, {"m": 1, "tenantguard": "acme"}),
@@ -281,3 +283,15 @@ async def test_a_text_for_asyncpg_has_numbered_parameters(async_database: Databa
         for key, expected in ((1, [(1, 77)]), (101, []), (50, [(50, 77)])):
             found = await connection.exec_driver_sql(rewritten.text, rewritten.bind((key, 77), MINE))
             assert [tuple(row) for row in found] == expected
+
+
+@pytest.mark.parametrize("tenant", ["ACME", "acme ", "\u00e4cme", "acm\u00e9"])
+def test_a_tenant_that_differs_in_case_or_spaces_is_another_one(database: Database, tenant: str) -> None:
+    """MariaDB's usual collation takes them for the same; the predicate does not."""
+    engine = database.create_engine()
+    fill(engine, MINE, THEIRS)
+    with engine.begin() as connection:
+        for sql in ("SELECT id FROM calls", "SELECT id FROM call_tags", "UPDATE calls SET mins = 0"):
+            rewritten = done(sql, dialect=engine.dialect.name)
+            found = connection.execute(text(rewritten.text), rewritten.bind({}, tenant))
+            assert not (found.fetchall() if found.returns_rows else found.rowcount)

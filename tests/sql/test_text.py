@@ -1,0 +1,160 @@
+"""SQL text is refused by default, wherever it stands; fragments pass only if they hold no query and no table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    DDL,
+    ColumnElement,
+    Integer,
+    StaticPool,
+    case,
+    cast,
+    column,
+    create_engine,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    text,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import quoted_name
+from sqlalchemy.types import UserDefinedType
+
+from tenantguard import CrossTenantError, RawSQLError, UnknownTableError, bind, bypass, guard
+from tests.models import Call, CallTag, Country, make_tenancy
+from tests.sql.world import World
+
+
+class Hidden(ColumnElement[int]):
+    """Render a table of a tenant by text of its own."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(Hidden)
+def _hidden(element: Any, compiler: Any, **kw: Any) -> str:
+    return "(SELECT count(*) FROM calls)"
+
+
+class Loud(ColumnElement[int]):
+    """Render no table."""
+
+    inherit_cache = True
+    type = Integer()
+
+
+@compiles(Loud)
+def _loud(element: Any, compiler: Any, **kw: Any) -> str:
+    return "(1 + 1)"
+
+
+class Escaping(UserDefinedType[Any]):
+    """Leave its place in the statement by its name."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **kw: Any) -> str:
+        """Return more than a type."""
+        return "TEXT) || CAST((SELECT max(note) FROM calls) AS TEXT"
+
+
+REFUSED = {
+    "text": lambda: text("SELECT * FROM calls"),
+    "text with columns": lambda: text("SELECT id FROM calls").columns(column("id")),
+    "text in a subquery": lambda: select(text("SELECT id FROM calls").columns(column("id")).subquery()),
+    "text in a cte": lambda: select(text("SELECT id FROM calls").columns(column("id")).cte()),
+    "from statement": lambda: select(Call).from_statement(text("SELECT * FROM calls")),
+    "query in a where": lambda: select(CallTag).where(text("id IN (SELECT id FROM calls)")),
+    "query in a literal column": lambda: select(literal_column("(SELECT count(*) FROM calls)")),
+    "query in an order": lambda: select(Country).order_by(text("(SELECT max(note) FROM calls)")),
+    "table as text": lambda: select(literal_column("id")).select_from(text("calls")),
+    "breaking out": lambda: select(Call).where(text("1 = 1) OR (1 = 1")),
+    "comment": lambda: select(Call).where(text("1 = 1 --")),
+    "prefix": lambda: select(Country).prefix_with("(SELECT max(note) FROM calls),"),
+    "suffix": lambda: select(Country.code).suffix_with(", calls"),
+    "operator": lambda: select(Country).where(Country.code.op("= 'x' OR (SELECT 1) =")(literal("x"))),
+    "collation": lambda: select(Country.name.collate("NOCASE, (SELECT max(note) FROM calls)")),
+    "function that runs SQL": lambda: select(func.load_extension("x")),
+    "function name": lambda: select(
+        getattr(func, quoted_name("(SELECT max(note) FROM calls) || trim", False))("")
+    ),
+    "type": lambda: select(cast(Country.name, Escaping())),
+    "construct": lambda: select(Hidden()),
+    "construct beside its table": lambda: select(Call.id, Hidden()),
+}
+PASSED = {
+    "constant": (lambda: text("SELECT 1"), [(1,)]),
+    "where": (lambda: select(Call.id).where(text("seconds > :least")).params(least=15), [(2,), (3,)]),
+    "or": (lambda: select(Call.id).where(text("1 = 1 OR 1 = 1")), [(1,), (2,), (3,)]),
+    "order": (lambda: select(Call.id).order_by(text("id DESC")), [(3,), (2,), (1,)]),
+    "literal column": (lambda: select(literal_column("1 + 1")), [(2,)]),
+    "prefix": (lambda: select(Call.user_id).prefix_with("DISTINCT").where(Call.id < 3), [(1,)]),
+    "operator": (lambda: select(Call.id).where(Call.id.op("%")(2) == 0), [(2,)]),
+    "construct": (lambda: select(Loud()), [(2,)]),
+    "case": (lambda: select(case((Call.id > 1, literal_column("1")), else_=0)).where(Call.id == 1), [(0,)]),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_text_is_refused(memory: World, name: str) -> None:
+    """Text that the guard cannot read is refused under a tenant, and lets nothing of another's out."""
+    with bind("acme"), Session(memory.engine) as session, pytest.raises((RawSQLError, UnknownTableError)):
+        session.execute(REFUSED[name]()).all()
+
+
+@pytest.mark.parametrize("name", PASSED)
+def test_a_harmless_fragment_passes(memory: World, name: str) -> None:
+    """A fragment that holds no query and names no table works, beside the predicate."""
+    make, expected = PASSED[name]
+    with bind("acme"), Session(memory.engine) as session:
+        assert [tuple(row) for row in session.execute(make())] == expected
+
+
+def test_text_is_let_through_in_a_bypass(memory: World) -> None:
+    """The way out is said out loud."""
+    with bypass(reason="test"), Session(memory.engine) as session:
+        assert session.scalar(text("SELECT count(DISTINCT company_id) FROM calls")) > 1
+
+
+def test_driver_sql_is_refused(memory: World) -> None:
+    """SQL that goes straight to the driver is refused, with and without a tenant."""
+    with memory.engine.connect() as connection:
+        with bind("acme"), pytest.raises(RawSQLError):
+            connection.exec_driver_sql("SELECT * FROM calls")
+        with pytest.raises(RawSQLError):
+            connection.exec_driver_sql("SELECT * FROM calls")
+
+
+def test_ddl_under_a_tenant_is_refused(memory: World) -> None:
+    """A schema change is no tenant's to make, and DDL as text is read by nobody."""
+    with memory.engine.connect() as connection:
+        with bind("acme"), pytest.raises(RawSQLError):
+            connection.execute(DDL("CREATE TABLE stolen AS SELECT * FROM calls"))
+        with pytest.raises(RawSQLError):
+            connection.execute(DDL("CREATE TABLE stolen AS SELECT * FROM calls"))
+
+
+def test_rewritten_text_is_the_tenants(memory: World) -> None:
+    """In the mode "rewrite" text reads, changes and stamps the tenant's rows, and verifies what it is given."""
+    with memory.plain.connect() as connection:
+        driver_connection: Any = connection.connection.dbapi_connection
+    bare = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: driver_connection)
+    engine = guard(bare, make_tenancy(), raw_sql="rewrite")
+    with bind("acme"), Session(engine) as session:
+        assert session.scalar(text("SELECT count(*) FROM calls")) == 3
+        session.execute(text("INSERT INTO labels (name) VALUES (:name)"), {"name": "new"})
+        assert session.scalar(text("SELECT company_id FROM labels WHERE name = 'new'")) == "acme"
+        with pytest.raises(CrossTenantError):
+            session.execute(text("INSERT INTO call_tags (call_id, tag) VALUES (:c, 'x')"), {"c": 101})
+        driver = session.connection().exec_driver_sql("SELECT id FROM call_tags WHERE id > ?", (0,))
+        assert [row.id for row in driver] == [1, 2]
+        with pytest.raises(RawSQLError):
+            session.execute(text("PRAGMA table_info(calls)"))
+        assert session.execute(insert(CallTag), [{"call_id": 1, "tag": "y"}])

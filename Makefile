@@ -39,7 +39,20 @@ prove: $(VENV)/.ready  ## run a million generated programs over three databases:
 mutants: $(VENV)/.ready  ## break the guards one by one and print how many the tests notice
 	$(BIN)/python -m scripts.mutants $(ARGS)
 
+bench: $(VENV)/.ready  ## load the example with Locust on two processes, in four ways, and report
+	$(BIN)/python -m benchmarks.locust $(ARGS)
+	$(BIN)/python -m benchmarks.report
+
+bench-micro: $(VENV)/.ready  ## measure statements, the request path and what grows, and report
+	$(BIN)/python -m benchmarks.micro $(ARGS)
+	$(BIN)/python -m benchmarks.request
+	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.report
+
+bench-compare: $(VENV)/.ready  ## compare with another commit, and say what moved beyond its noise: BASE=main
+	$(BIN)/python -m benchmarks.compare $(or $(BASE),$(error say BASE=, the commit to compare with)) $(ARGS)
+
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs sqlalchemy-suite prove mutants help
+.PHONY: setup test demo lint docs sqlalchemy-suite prove mutants bench bench-micro bench-compare help

@@ -34,6 +34,7 @@ class Load:
         hostile: how many more try what must not succeed, one attempt a second.
         processes: how many Locust processes share the work.
         distributed: a master and workers that speak over the network, instead of forks of one process.
+        requests: after how many it ends, though time is left; 0 means never.
     """
 
     users: int = 24
@@ -41,6 +42,7 @@ class Load:
     hostile: int = 0
     processes: int = 2
     distributed: bool = False
+    requests: int = 0
 
 
 def run(host: str, load: Load, environ: Mapping[str, str]) -> dict[str, Any]:
@@ -50,7 +52,8 @@ def run(host: str, load: Load, environ: Mapping[str, str]) -> dict[str, Any]:
         LoadError: Locust ended without results.
     """
     with tempfile.TemporaryDirectory() as home:
-        told = {**os.environ, **environ, "PYTHONPATH": str(ROOT), "BENCH_HOSTILE": str(load.hostile)}
+        told = {**os.environ, **environ, "PYTHONPATH": str(ROOT)}
+        told |= {"BENCH_HOSTILE": str(load.hostile), "BENCH_REQUESTS": str(load.requests)}
         command = [
             sys.executable, "-m", "locust", "-f", str(LOCUSTFILE), "--skip-log", "--headless", "--only-summary",
             "--host", host, "-u", str(load.users + load.hostile), "-r", str(load.users), "-t", f"{load.seconds}s",

@@ -1,7 +1,8 @@
 """The users: agents of many companies at work, and a few who try what must not succeed.
 
 Started by ``python -m benchmarks.locust``, or by hand as ``docs/benchmarks.md`` says. The environment holds
-``BENCH_SIGNER`` (the private key in PEM), ``BENCH_COMPANIES`` and ``BENCH_HOSTILE`` (how many users).
+``BENCH_SIGNER`` (the private key in PEM), ``BENCH_COMPANIES``, ``BENCH_COMPANY_CALLS``, ``BENCH_HOSTILE`` (how many intruders), and
+``BENCH_REQUESTS``, after how many requests to end before the time is over; 0 never does.
 """
 
 from __future__ import annotations
@@ -13,15 +14,27 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from locust import constant, constant_pacing, task
+from locust import constant, constant_pacing, events, task
 
-from benchmarks.locust.data import COMPANIES, MARK, MODULUS, NUMBERS, TAGS, company_id, popularity, seconds_of
+from benchmarks.locust.data import (
+    CALLS,
+    COMPANIES,
+    MARK,
+    MODULUS,
+    NUMBERS,
+    TAGS,
+    company_id,
+    popularity,
+    seconds_of,
+)
 from benchmarks.tokens import Signer, signer
 from tenantguard.errors import TenantId
 from tenantguard.testing.locust import HostileUser, TenantUser, tampered, unsigned
 
 _COUNT = int(os.environ.get("BENCH_COMPANIES", COMPANIES))
+_CALLS = int(os.environ.get("BENCH_COMPANY_CALLS", CALLS))
 _SIGNER = Signer("RS256", os.environ["BENCH_SIGNER"], "")
+_ENOUGH = int(os.environ.get("BENCH_REQUESTS", "0"))
 _STRANGER = signer("RS256")  # a key that no server knows
 _RNG = random.Random(os.getpid())
 
@@ -183,7 +196,21 @@ class Intruder(HostileUser):
 
     def _others(self) -> int:
         """Return the id of a call of another company: ids of calls take turns among the companies."""
-        return 1 + _RNG.randrange(1, _COUNT) + _COUNT * _RNG.randrange(100)
+        return 1 + _RNG.randrange(1, _COUNT) + _COUNT * _RNG.randrange(_CALLS)
+
+
+def end_early(environment: Any, **_: Any) -> None:
+    """Let the master end the run when its workers have reported enough requests."""
+
+    def count(**_: Any) -> None:
+        if environment.stats.total.num_requests >= _ENOUGH:
+            environment.runner.quit()
+
+    if _ENOUGH:
+        environment.events.worker_report.add_listener(count)
+
+
+events.init.add_listener(end_early)
 
 
 def _rows(content: Any) -> Iterable[dict[str, Any]]:

@@ -37,6 +37,7 @@ class Plan:
     rounds: int = 3
     companies: int = COMPANIES
     calls: int = CALLS
+    warm_up: int = WARM_UP
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -70,8 +71,8 @@ def _measure_backend(plan: Plan, backend: str, home: Path | Server) -> list[dict
             kind: stack.enter_context(_serve(kind, _prepare(plan, kind, home), signed_by))
             for kind in plan.kinds
         }
-        for kind, server in servers.items():
-            _load(plan, kind, server, signed_by, WARM_UP)
+        for kind, server in servers.items() if plan.warm_up else ():
+            _load(plan, kind, server, signed_by, plan.warm_up)
         for turn in range(plan.rounds):
             start = turn % len(plan.kinds)
             for kind in (*plan.kinds[start:], *plan.kinds[:start]):
@@ -111,7 +112,11 @@ def _load(plan: Plan, kind: str, server: Served, signed_by: Signer, seconds: int
     alone = KINDS[kind].alone  # a single company has nobody to be protected from
     load = Load(**{**asdict(plan.load), "seconds": seconds, "hostile": 0 if alone else plan.load.hostile})
     companies = 1 if alone else plan.companies
-    environ = {"BENCH_SIGNER": signed_by.private, "BENCH_COMPANIES": str(companies)}
+    environ = {
+        "BENCH_SIGNER": signed_by.private,
+        "BENCH_COMPANIES": str(companies),
+        "BENCH_COMPANY_CALLS": str(plan.calls),
+    }
     before = server.cpu_ns()
     found = run(server.url, load, environ)
     worked = server.cpu_ns() - before

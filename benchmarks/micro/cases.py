@@ -258,9 +258,9 @@ def one_request(scene: Scene) -> object:
     """Open a session, select one object, commit, close: what a small request costs."""
     Call = scene.models.Call
     with scene.open_session() as session:
-        call = session.scalars(select(Call).where(Call.id == next(scene.keys))).one()
+        seconds = session.scalars(select(Call).where(Call.id == next(scene.keys))).one().seconds
         session.commit()
-    return call
+    return seconds
 
 
 def one_request_filtered(scene: Scene) -> object:
@@ -269,9 +269,9 @@ def one_request_filtered(scene: Scene) -> object:
     company = getattr(Call, models.column)
     with scene.open_session() as session:
         query = select(Call).where(Call.id == next(scene.keys), company == models.tenants[0])
-        call = session.scalars(query).one()
+        seconds = session.scalars(query).one().seconds
         session.commit()
-    return call
+    return seconds
 
 
 CASES = {

@@ -33,11 +33,15 @@ class Bench:
         gc.collect()
         gc.freeze()  # what lives for ever is not walked before each slice, which would empty the CPU's caches
 
+    def ready(self, variant: str) -> Ready:
+        """Return an opened variant."""
+        return self._ready[variant]
+
     def run(self, variant: str, case: str, loops: int, *, cold: bool = False) -> tuple[int, int]:
         """Return the nanoseconds that ``loops`` operations took: on the clock, and of this thread's CPU."""
         ready = self._ready[variant]
         operation = operation_of(VARIANTS[variant], CASES[case])
-        with _scene(ready, CASES[case]) as scene:
+        with scene_of(ready, CASES[case]) as scene:
             if cold:
                 return _time_cold(operation, scene, loops, ready)
             return _time_warm(operation, scene, loops)
@@ -57,7 +61,8 @@ def operation_of(variant: Variant, case: Case) -> Operation:
 
 
 @contextmanager
-def _scene(ready: Ready, case: Case) -> Iterator[Scene]:
+def scene_of(ready: Ready, case: Case) -> Iterator[Scene]:
+    """Open what a case needs, and roll back what it did."""
     scene = Scene(ready.models, ready.open_session)
     if case.needs == "nothing":
         yield scene
@@ -132,11 +137,11 @@ def count(variant: str, cases: list[str], url: str, loops: int) -> None:
     """Run each case between two calls of ``getppid``, at which callgrind writes what it has counted."""
     bench = Bench()
     bench.open(variant, url)
-    ready = bench._ready[variant]
+    ready = bench.ready(variant)
     gc.disable()
     for name in cases:
         operation = operation_of(VARIANTS[variant], CASES[name])
-        with _scene(ready, CASES[name]) as scene:
+        with scene_of(ready, CASES[name]) as scene:
             for _ in range(SETTLE):
                 operation(scene)
             os.getppid()

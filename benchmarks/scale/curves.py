@@ -150,7 +150,7 @@ def tasks(sizes: Sequence[int] = (1, 10, 100, 1_000)) -> list[Curve]:
     return [curve]
 
 
-CURVES: dict[str, Callable[[], list[Curve]]] = {
+CURVES: dict[str, Callable[..., list[Curve]]] = {
     "tables": tables,
     "tenants": tenants,
     "tokens": tokens,

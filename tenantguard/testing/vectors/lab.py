@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url
-from sqlalchemy.exc import ResourceClosedError
+from sqlalchemy.exc import OperationalError, ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.orm.mapper import _all_registries
+from sqlalchemy.util import greenlet_spawn
 
 from tenantguard.context import bind, bypass
 from tenantguard.tenancy import Tenancy
@@ -25,6 +28,7 @@ from tenantguard.testing.vectors.shapes import (
 from tenantguard.testing.vectors.table import NotApplicable
 
 Protect = Callable[[Any], Any]
+Found = TypeVar("Found")
 
 _WORDS = ("acme", "globex", "common")
 _UUIDS = (uuid.UUID(int=(0xACE << 96) + 1), uuid.UUID(int=(0xB0B << 96) + 2))
@@ -39,6 +43,7 @@ class Lab(Lookups):
         protect: installs the guard on an engine, ``lambda engine: guard(engine, tenancy)``; the identity
             function gives the lab with the guard off.
         values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+        asynchronous: attack through the URL's asynchronous driver: each vector runs as it is, in a greenlet.
 
     Attributes:
         a: the attacker, bound while a vector runs.
@@ -53,10 +58,12 @@ class Lab(Lookups):
         protect: Protect,
         *,
         values: Mapping[str, Value] | None = None,
+        asynchronous: bool = False,
     ) -> None:
         self.tenancy = tenancy
         self.url = make_url(url)
         self.protect = protect
+        self.asynchronous = asynchronous
         self.a, self.b = _two_tenants(tenancy)
         self.mappers = _mappers_of(tenancy)
         self.tables = _tables_of(tenancy)
@@ -71,6 +78,7 @@ class Lab(Lookups):
         self._stack = ExitStack()
         self._engine: Engine | None = None
         self._seeds = self.seeder.all_rows()
+        self.drive(self._try_protect)
         self._create()
         self.before = self.start = self.snapshot()
         self.marks = Marks(self.before, self.b, _WORDS[1])
@@ -96,15 +104,29 @@ class Lab(Lookups):
             self._engine = self.new_engine()
         return self._engine
 
+    def _try_protect(self) -> None:
+        """Install the guard once, so that a fault of the set-up is told before anything is attacked."""
+        with self.attempt():
+            self.new_engine()
+
     def new_engine(self, **options: Any) -> Engine:
         """Return one more engine under attack, thrown away after the vector."""
         return self._disposed(self.protect(self.bare_engine(**options)))
 
     def bare_engine(self, **options: Any) -> Engine:
         """Return an engine before the guard is installed, for attacks that begin earlier."""
-        engine = create_engine(sync_url(self.url), **self._arguments(), **options)
+        if self.asynchronous:
+            engine = create_async_engine(self.url, **self._arguments(), **options).sync_engine
+        else:
+            engine = create_engine(sync_url(self.url), **self._arguments(), **options)
         self._prepare(engine)
         return self._disposed(engine)
+
+    def drive(self, attempt: Callable[..., Found], *arguments: Any) -> Found:
+        """Call a function, in an event loop and a greenlet where the driver is asynchronous."""
+        if not self.asynchronous:
+            return attempt(*arguments)
+        return asyncio.run(greenlet_spawn(attempt, *arguments))
 
     def new_async_engine(self) -> AsyncEngine:
         """Return an asynchronous engine under attack; the vector disposes of it."""
@@ -137,7 +159,6 @@ class Lab(Lookups):
             engine: the engine to attack, instead of a new one.
         """
         self._engine = engine
-        self.start = self.before
         try:
             yield self
         finally:
@@ -210,6 +231,11 @@ class Lab(Lookups):
         """Lift the guard, for what happens before the attack."""
         return bypass(reason="attack kit: what an earlier job did")
 
+    def synchronous(self) -> None:
+        """Leave the vector to synchronous drivers."""
+        if self.asynchronous:
+            raise NotApplicable("it uses the driver in a way that an asynchronous one does not have")
+
     def only(self, *dialects: str) -> None:
         """Leave the vector to these databases."""
         if self.dialect not in dialects:
@@ -256,6 +282,18 @@ class Lab(Lookups):
         """Read the whole database."""
         with self.admin.connect() as connection:
             return Snapshot.take(connection, self.tenancy, self.tables)
+
+    def settle(self) -> None:
+        """Let go of results that nobody closed: on SQLite the lock of a cursor lasts as long as the cursor."""
+        if self.dialect != "sqlite":
+            return
+        try:
+            with self.admin.connect() as connection:
+                connection.exec_driver_sql("PRAGMA busy_timeout=0")
+                connection.exec_driver_sql("BEGIN EXCLUSIVE")
+                connection.rollback()
+        except OperationalError:
+            gc.collect()
 
     def reset(self) -> None:
         """Put every row back as it was seeded."""

@@ -16,8 +16,8 @@ from sqlalchemy.exc import IntegrityError, NotSupportedError
 
 from tenantguard.audit import sinks
 from tenantguard.context import bind
-from tenantguard.errors import TenantGuardError
-from tenantguard.testing.vectors.judge import changed
+from tenantguard.errors import ConfigurationError, TenantGuardError
+from tenantguard.testing.vectors.judge import Leak, changed
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import NotApplicable, Outcome, Vector
 
@@ -59,14 +59,16 @@ def run_all(lab: Lab, vectors: Iterable[Vector]) -> Iterator[Result]:
 
 def run_one(lab: Lab, vector: Vector) -> Result:
     """Run one vector in a context of its own, judge it, and put the database back."""
+    lab.start = lab.before
     with _unheard():
-        result = Context().run(_attempt, lab, vector)
+        result = Context().run(lab.drive, _attempt, lab, vector)
+    lab.settle()
     after = lab.snapshot()
     leak = changed(lab.start, after, lab.a, lab.tenancy) if after.rows != lab.start.rows else None
     if after.rows != lab.before.rows:
         lab.reset()
     if leak is not None:
-        return Result(vector, Outcome.LEAKED, leak.what, result.error)
+        return _leaked(vector, leak, result.error)
     return result
 
 
@@ -95,27 +97,42 @@ def _attempt(lab: Lab, vector: Vector) -> Result:
 
 
 def _call(lab: Lab, vector: Vector) -> Any:
-    found = vector.run(lab)
-    return asyncio.run(found) if inspect.iscoroutine(found) else found
+    if not inspect.iscoroutinefunction(vector.run):
+        return vector.run(lab)
+    if lab.asynchronous:
+        raise NotApplicable("it makes its own event loop, and this lab has one")
+    return asyncio.run(vector.run(lab))
 
 
 def _judge(lab: Lab, vector: Vector, found: object) -> Result:
     leak = lab.marks.seen(found)
-    return Result(vector, Outcome.HELD) if leak is None else Result(vector, Outcome.LEAKED, leak.what)
+    return Result(vector, Outcome.HELD) if leak is None else _leaked(vector, leak)
+
+
+def _leaked(vector: Vector, leak: Leak, error: BaseException | None = None) -> Result:
+    if vector.limit is not None:
+        return Result(vector, Outcome.LIMIT, f"{leak.what}; {vector.limit}", error)
+    return Result(vector, Outcome.LEAKED, leak.what, error)
 
 
 def _raised(lab: Lab, vector: Vector, error: Exception) -> Result:
     """Sort what was raised: a refusal, a missing shape, the database's own constraint, or a finding."""
-    traceback.clear_frames(error.__traceback__)  # a result that lives on there would hold a lock
+    for cause in _causes(error):
+        traceback.clear_frames(cause.__traceback__)  # a result that lives on there would hold a lock
     told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
     if isinstance(error, NotApplicable | NotSupportedError):
         return Result(vector, Outcome.NOT_APPLICABLE, str(error).splitlines()[0])
-    refused = any(isinstance(cause, TenantGuardError) for cause in _causes(error))
+    refused = any(_is_refusal(cause) for cause in _causes(error))
     if refused and not vector.legitimate:
         return Result(vector, Outcome.REFUSED, told, error)
     if isinstance(error, IntegrityError) and not vector.legitimate:
         return Result(vector, Outcome.HELD, told, error)
     return Result(vector, Outcome.ERROR, told, error)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Tell whether the guard said no; a fault of the set-up is not that."""
+    return isinstance(error, TenantGuardError) and not isinstance(error, ConfigurationError)
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -128,6 +145,6 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
             continue
         seen.add(id(one))
         yield one
-        waiting += [one.__cause__, getattr(one, "orig", None)]
+        waiting += [one.__cause__, one.__context__, getattr(one, "orig", None)]
         if isinstance(one, BaseExceptionGroup):
             waiting += one.exceptions

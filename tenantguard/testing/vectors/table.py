@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     HELD = "held"
     REFUSED = "refused"
     LEAKED = "leaked"
+    LIMIT = "known limit"
     ERROR = "error"
     NOT_APPLICABLE = "not applicable"
 
@@ -49,6 +50,7 @@ class Vector:
         run: the function; what it returns is searched for the victim's values.
         bound: whether it starts with the attacker bound, as a request does.
         legitimate: an operation on the attacker's own rows, which must work.
+        limit: why the guard does not hold it, as ``docs/guarantees.md`` says; ``None`` for nearly all.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Vector:
     run: Attack
     bound: bool = True
     legitimate: bool = False
+    limit: str | None = None
 
 
 class VectorTable:
@@ -66,7 +69,7 @@ class VectorTable:
         self._vectors: dict[str, Vector] = {}
 
     def add(
-        self, group: Group, *, bound: bool = True, legitimate: bool = False
+        self, group: Group, *, bound: bool = True, legitimate: bool = False, limit: str | None = None
     ) -> Callable[[Attack], Attack]:
         """Return a decorator that adds a function under its own name; its docstring says what it tries."""
 
@@ -74,7 +77,7 @@ class VectorTable:
             name, tries = run.__name__, (run.__doc__ or "").strip()
             if name in self._vectors:
                 raise ValueError(f"there are two vectors named {name!r}")
-            self._vectors[name] = Vector(name, group, tries, run, bound, legitimate)
+            self._vectors[name] = Vector(name, group, tries, run, bound, legitimate, limit)
             return run
 
         return keep
@@ -93,9 +96,9 @@ vectors = VectorTable()
 legitimate_operations = VectorTable()
 
 
-def attack(group: Group, *, bound: bool = True) -> Callable[[Attack], Attack]:
+def attack(group: Group, *, bound: bool = True, limit: str | None = None) -> Callable[[Attack], Attack]:
     """Add a function to the vectors; see :class:`Vector`."""
-    return vectors.add(group, bound=bound)
+    return vectors.add(group, bound=bound, limit=limit)
 
 
 def legitimate(group: Group) -> Callable[[Attack], Attack]:

@@ -92,7 +92,7 @@ def pool_connection(lab: Lab) -> Any:
         connection.close()
 
 
-@attack("raw SQL")
+@attack("raw SQL", limit="the cursor of a result is the driver's own")
 def cursor_of_result(lab: Lab) -> Any:
     """Execute on the cursor of a result."""
     result: Any = lab.connect().execute(select(lab.shared.table))

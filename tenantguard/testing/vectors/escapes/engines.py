@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import NullPool, StaticPool, create_engine, event, select, update
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import attack
@@ -19,6 +19,7 @@ from tenantguard.testing.vectors.table import attack
 @attack("pool")
 def second_engine_on_pool(lab: Lab) -> Any:
     """Make another engine on the guarded engine's pool."""
+    lab.synchronous()
     engine = create_engine(lab.engine.url, pool=lab.engine.pool)
     with engine.connect() as connection:
         return connection.execute(select(lab.owned.table)).all()
@@ -27,6 +28,7 @@ def second_engine_on_pool(lab: Lab) -> Any:
 @attack("pool")
 def second_engine_on_pool_without_listeners(lab: Lab) -> Any:
     """Make another engine on a pool that was recreated from the guarded one's."""
+    lab.synchronous()
     engine = create_engine(lab.engine.url, pool=lab.engine.pool.recreate())
     with engine.connect() as connection:
         return connection.execute(select(lab.owned.table)).all()
@@ -148,6 +150,7 @@ def disposed_and_raw(lab: Lab) -> Any:
 @attack("pool")
 def pool_replaced(lab: Lab) -> Any:
     """Put another pool into the guarded engine."""
+    lab.synchronous()
     lab.engine.pool = StaticPool(lab.admin.pool._creator)
     with lab.engine.connect() as connection:
         return list(connection.execute(select(lab.owned.table)).all())
@@ -177,7 +180,8 @@ def invalidated_connection(lab: Lab) -> Any:
 def queue_pool_hand_over(lab: Lab) -> Any:
     """Take over the connection that the victim's request gave back, in the middle of its transaction."""
     o = lab.owned
-    engine = lab.new_engine(poolclass=QueuePool, pool_size=1, max_overflow=0)
+    pool = AsyncAdaptedQueuePool if lab.asynchronous else QueuePool
+    engine = lab.new_engine(poolclass=pool, pool_size=1, max_overflow=0)
     with lab.victim(), engine.connect() as connection:
         connection.execute(select(o.table)).all()
     with engine.connect() as connection:
@@ -193,11 +197,12 @@ def null_pool(lab: Lab) -> Any:
 @attack("pool")
 def creator_of_ones_own(lab: Lab) -> Any:
     """Use an engine with a creator of its own."""
+    lab.synchronous()
     engine = lab.new_engine(creator=lab.admin.pool._creator)
     return lab.connect(engine).execute(select(lab.owned.table)).all()
 
 
-@attack("pool")
+@attack("pool", limit="a pool's own listeners are given connections of the driver")
 def listener_on_connect(lab: Lab) -> Any:
     """Read the table in a connect event of the guarded pool."""
     found: list[Any] = []

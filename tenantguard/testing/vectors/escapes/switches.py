@@ -205,3 +205,23 @@ def switch_after_close(lab: Lab) -> Any:
         session.close()
     session.add(child)
     return child.parent
+
+
+@attack("identity map")
+def switch_inside_stream(lab: Lab) -> Any:
+    """Go on reading a stream of objects that was opened in the victim's turn."""
+    session = lab.session()
+    with lab.victim():
+        stream = iter(session.scalars(select(lab.owned.cls).execution_options(yield_per=1)))
+        next(stream)
+    return list(stream)
+
+
+@attack("identity map")
+def switch_inside_result(lab: Lab) -> Any:
+    """Go on fetching from a result that was opened in the victim's turn."""
+    connection = lab.connect()
+    with lab.victim():
+        result = connection.execute(select(lab.owned.table))
+        result.fetchone()
+    return result.fetchall()

@@ -23,6 +23,7 @@ from tenantguard.testing.vectors.table import attack
 @attack("context")
 def thread_without_carry(lab: Lab) -> Any:
     """Work in a thread that nobody gave the binding."""
+    lab.synchronous()
     found: list[Any] = []
 
     def work() -> None:
@@ -44,6 +45,7 @@ def _in_thread(lab: Lab, engine: Any) -> list[Any]:
 @attack("context")
 def executor_without_carry(lab: Lab) -> Any:
     """Work in an executor that nobody gave the binding."""
+    lab.synchronous()
     engine = lab.new_engine()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         return pool.submit(_in_thread, lab, engine).result()
@@ -52,6 +54,7 @@ def executor_without_carry(lab: Lab) -> Any:
 @attack("context")
 def executor_reused(lab: Lab) -> Any:
     """Work in an executor's thread that worked for the victim before."""
+    lab.synchronous()
     engine = lab.new_engine()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         with lab.victim():

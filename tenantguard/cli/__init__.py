@@ -1,0 +1,22 @@
+"""The command line, ``tenantguard ...``, on Typer and Rich.
+
+The commands are loaded when the program starts and not when this package is imported, so that a missing extra
+is told in one sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+
+_NEEDED = ("hypothesis", "pytest", "rich", "typer")
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        from tenantguard.cli.app import app
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _NEEDED:
+            raise
+        sys.exit(f"the command line needs {error.name}; install the extra: pip install 'tenantguard[cli]'")
+    app()

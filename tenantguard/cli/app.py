@@ -1,0 +1,21 @@
+"""The application: every command by its name."""
+
+from __future__ import annotations
+
+import typer
+
+from tenantguard.cli.attack import attack
+
+app = typer.Typer(
+    name="tenantguard",
+    help="Prove that one company's requests never touch another company's rows.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(attack)
+
+
+@app.callback()
+def commands() -> None:
+    """Prove that one company's requests never touch another company's rows."""

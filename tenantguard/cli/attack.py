@@ -1,0 +1,143 @@
+"""``tenantguard attack``: run the attack vectors on a copy of a schema and print a matrix."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from tenantguard.cli.html import page
+from tenantguard.cli.targets import load_tenancy
+from tenantguard.errors import TenantGuardError
+from tenantguard.sql import guard
+from tenantguard.tenancy import Tenancy
+from tenantguard.testing.attack import Report, chosen, laboratory
+from tenantguard.testing.attack import attack as run
+from tenantguard.testing.vectors import Outcome, Result, Vector
+from tenantguard.testing.vectors.table import Group, NotApplicable
+
+GROUPS = (*get_args(Group), "legitimate")
+COLOURS = {
+    Outcome.HELD: "green",
+    Outcome.REFUSED: "green",
+    Outcome.LEAKED: "bold red",
+    Outcome.LIMIT: "yellow",
+    Outcome.ERROR: "yellow",
+    Outcome.NOT_APPLICABLE: "dim",
+}
+
+
+class RawSQL(StrEnum):
+    """Say what becomes of SQL text."""
+
+    REFUSE = "refuse"
+    REWRITE = "rewrite"
+
+
+def attack(
+    tenancy: Annotated[
+        str, typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is")
+    ] = "tenantguard.testing.vectors.models:tenancy",
+    url: Annotated[
+        str, typer.Option(help="where a database may be made; nothing that is there is read or changed")
+    ] = "sqlite://",
+    group: Annotated[list[str] | None, typer.Option(help="run this group only; may be said again")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="run this vector only; may be said again")] = None,
+    raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
+    unguarded: Annotated[
+        bool, typer.Option("--unguarded", help="leave the guard off, to see that the vectors do succeed")
+    ] = False,
+    list_: Annotated[bool, typer.Option("--list", help="list the vectors and run none")] = False,
+    json_: Annotated[Path | None, typer.Option("--json", help="write the results to a file")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="write a page to a file")] = None,
+) -> None:
+    """Attack a copy of a schema with every vector that fits it. Exit code 1 where something leaked or broke."""
+    console = Console()
+    vectors = _vectors(group or [], name or [])
+    if list_:
+        _list(console, vectors)
+        return
+    report = _attack(console, load_tenancy(tenancy), url, vectors, raw_sql, unguarded)
+    _print(console, report)
+    if json_ is not None:
+        json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")
+    if html is not None:
+        html.write_text(page(report))
+    raise typer.Exit(0 if report.passed else 1)
+
+
+def _vectors(groups: list[str], names: list[str]) -> list[Vector]:
+    """Return what was asked for, or say what is not known."""
+    every = {vector.name for vector in chosen()}
+    for said, known in ((groups, set(GROUPS)), (names, every)):
+        for one in said:
+            if one not in known:
+                raise typer.BadParameter(f"there is no {one!r}; `--list` shows the groups and the names")
+    return chosen(groups, names)
+
+
+def _list(console: Console, vectors: list[Vector]) -> None:
+    table = Table("group", "name", "tries", box=None)
+    for vector in vectors:
+        table.add_row("legitimate" if vector.legitimate else vector.group, vector.name, vector.tries)
+    console.print(table)
+    console.print(f"{len(vectors)} in all")
+
+
+def _attack(
+    console: Console, tenancy: Tenancy, url: str, vectors: list[Vector], raw_sql: RawSQL, unguarded: bool
+) -> Report:
+    """Run the vectors with a progress bar; what keeps them from starting is one sentence and exit code 2."""
+
+    def protect(engine: Any) -> Any:
+        return engine if unguarded else guard(engine, tenancy, raw_sql=raw_sql.value)
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with (
+            laboratory(tenancy, url, protect=protect) as lab,
+            Progress(*columns, console=console, transient=True) as progress,
+        ):
+            task = progress.add_task(f"attacking {lab.dialect}", total=len(vectors))
+            return run(lab, vectors, lambda _: progress.advance(task))
+    except ArgumentError as error:
+        raise typer.BadParameter(f"the URL cannot be read: {error}") from error
+    except NotApplicable as error:
+        raise typer.BadParameter(str(error)) from error
+    except (SQLAlchemyError, TenantGuardError) as error:
+        console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {str(error).splitlines()[0]}")
+        raise typer.Exit(2) from error
+
+
+def _print(console: Console, report: Report) -> None:
+    """Print the matrix, what went wrong, and the verdict."""
+    matrix = Table(
+        "group", *(str(outcome) for outcome in Outcome), title=f"attack vectors on {report.dialect}"
+    )
+    for group, counts in report.counts().items():
+        cells = [
+            f"[{COLOURS[outcome]}]{counts[outcome]}[/]" if counts[outcome] else "[dim]-[/]"
+            for outcome in Outcome
+        ]
+        matrix.add_row(group, *cells)
+    console.print(matrix)
+    for result in report.results:
+        if result.bad or result.outcome is Outcome.LIMIT:
+            console.print(_told(result), highlight=False)
+    if report.passed:
+        console.print(f"[green]Nothing leaked and nothing broke: {len(report.results)} run.[/]")
+    else:
+        console.print(f"[bold red]{len(report.leaks)} leaked[/], {len(report.errors)} broke.")
+
+
+def _told(result: Result) -> str:
+    colour = COLOURS[result.outcome]
+    said = f"[{colour}]{result.outcome}[/] {result.vector.name}: {result.vector.tries}"
+    return f"{said}\n    {result.detail.replace('[', chr(92) + '[')}"

@@ -30,13 +30,13 @@ class Result:
         vector: which.
         outcome: how.
         detail: what was learned, refused or raised, in one line.
-        error: what was raised, where something was.
+        trace: the traceback of an error; the error itself would keep results, and their locks, alive.
     """
 
     vector: Vector
     outcome: Outcome
     detail: str = ""
-    error: BaseException | None = None
+    trace: str = ""
 
     @property
     def bad(self) -> bool:
@@ -68,7 +68,7 @@ def run_one(lab: Lab, vector: Vector) -> Result:
     if after.rows != lab.before.rows:
         lab.reset()
     if leak is not None:
-        return _leaked(vector, leak, result.error)
+        return _leaked(vector, leak)
     return result
 
 
@@ -109,25 +109,23 @@ def _judge(lab: Lab, vector: Vector, found: object) -> Result:
     return Result(vector, Outcome.HELD) if leak is None else _leaked(vector, leak)
 
 
-def _leaked(vector: Vector, leak: Leak, error: BaseException | None = None) -> Result:
+def _leaked(vector: Vector, leak: Leak) -> Result:
     if vector.limit is not None:
-        return Result(vector, Outcome.LIMIT, f"{leak.what}; {vector.limit}", error)
-    return Result(vector, Outcome.LEAKED, leak.what, error)
+        return Result(vector, Outcome.LIMIT, f"{leak.what}; {vector.limit}")
+    return Result(vector, Outcome.LEAKED, leak.what)
 
 
 def _raised(lab: Lab, vector: Vector, error: Exception) -> Result:
     """Sort what was raised: a refusal, a missing shape, the database's own constraint, or a finding."""
-    for cause in _causes(error):
-        traceback.clear_frames(cause.__traceback__)  # a result that lives on there would hold a lock
     told = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:300]
     if isinstance(error, NotApplicable | NotSupportedError):
         return Result(vector, Outcome.NOT_APPLICABLE, str(error).splitlines()[0])
     refused = any(_is_refusal(cause) for cause in _causes(error))
     if refused and not vector.legitimate:
-        return Result(vector, Outcome.REFUSED, told, error)
+        return Result(vector, Outcome.REFUSED, told)
     if isinstance(error, IntegrityError) and not vector.legitimate:
-        return Result(vector, Outcome.HELD, told, error)
-    return Result(vector, Outcome.ERROR, told, error)
+        return Result(vector, Outcome.HELD, told)
+    return Result(vector, Outcome.ERROR, told, "".join(traceback.format_exception(error)))
 
 
 def _is_refusal(error: BaseException) -> bool:

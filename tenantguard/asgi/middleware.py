@@ -86,7 +86,7 @@ class TenantMiddleware:
             most_bytes=most_bytes,
         )
         self._recall, self._careful = self._admission.recall, self._admission.careful
-        self._covers = ExemptPaths(exempt).covers
+        self._exempt = ExemptPaths(exempt)
         self._answer = NOT_FOUND if conceal else FORBIDDEN
         self._credential = authorization if cookie is None else or_cookie(cookie)
         self._protocol = websocket_subprotocol
@@ -94,7 +94,10 @@ class TenantMiddleware:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or self._covers(scope):
+        if scope["type"] != "http" or (
+            (scope["path"].startswith(self._exempt.likely) or scope.get("root_path"))
+            and self._exempt.covers(scope)
+        ):
             await self._aside(scope, receive, send)
             return
         try:
@@ -112,7 +115,8 @@ class TenantMiddleware:
             started = True
             return send(message)
 
-        binding = enter(_binding(principal))
+        tenant = principal.tenant
+        binding = enter(Binding((tenant,) if tenant is not None else principal.tenants, principal))
         try:
             await self.app(scope, receive, tracked)
         except Exception as error:
@@ -127,7 +131,7 @@ class TenantMiddleware:
         """Serve what is no HTTP request with a token: lifespan untouched, exempt paths with nothing bound."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
-        elif self._covers(scope):
+        elif self._exempt.covers(scope):
             await _unbound(self.app, scope, receive, send)
         else:
             await self._websocket(scope, receive, send)
@@ -147,7 +151,8 @@ class TenantMiddleware:
             return
         if self._protocol is not None:
             scope = socket.without_token(scope, self._protocol)
-        binding = enter(_binding(principal))
+        tenant = principal.tenant
+        binding = enter(Binding((tenant,) if tenant is not None else principal.tenants, principal))
         try:
             until = self._until(principal)
             if until is None:
@@ -186,11 +191,6 @@ class TenantMiddleware:
         if isinstance(found, TokenError):
             return unauthorized(found)
         return None if found is None else self._answer
-
-
-def _binding(principal: Principal) -> Binding:
-    tenant = principal.tenant
-    return Binding(principal.tenants if tenant is None else (tenant,), principal)
 
 
 async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:

@@ -30,6 +30,9 @@ class ExemptPaths:
     Args:
         paths: each begins with a slash.
 
+    Attributes:
+        likely: what every exempt path begins with, for a comparison that most requests end with.
+
     Raises:
         ConfigurationError: a path is empty, relative or ambiguous itself.
     """
@@ -43,15 +46,13 @@ class ExemptPaths:
         plain = {path.rstrip("/") or "/" for path in paths}
         self._exact = frozenset(plain)
         self._below = tuple(path + "/" for path in sorted(plain) if path != "/")
-        self._likely = tuple(plain)
+        self.likely = tuple(plain)
 
     def covers(self, scope: Scope) -> bool:
         """Tell whether the connection is to a path that needs no token."""
         path: str = scope["path"]
         if scope.get("root_path"):
             path = route_path(scope)
-        if not path.startswith(self._likely):  # most requests end here, after one comparison
-            return False
         return path in self._exact or (path.startswith(self._below) and is_plain(path))
 
 

@@ -76,7 +76,7 @@ def stale(mutation: Mutation) -> bool:
     return not path.exists() or path.read_text().count(mutation.old) != 1
 
 
-def tests_of(mutation: Mutation, *, slower: bool = False) -> list[str]:
+def paths_of(mutation: Mutation, *, slower: bool = False) -> list[str]:
     """Return the tests that have to notice."""
     part = mutation.module.partition("/")[0]
     return [*_TESTS[part], *(_SLOWER.get(part, []) if slower else [])]
@@ -97,8 +97,8 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
 def survives(place: Path, mutation: Mutation, workers: int) -> bool:
     """Tell whether no test notices the mutation."""
     with broken(place, mutation):
-        return passes(place, tests_of(mutation), *_ONLY_SQLITE) and passes(
-            place, tests_of(mutation, slower=True), "-n", str(workers)
+        return passes(place, paths_of(mutation), *_ONLY_SQLITE) and passes(
+            place, paths_of(mutation, slower=True), "-n", str(workers)
         )
 
 
@@ -125,7 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(mutations: Sequence[Mutation], workers: int) -> list[Mutation]:
     survivors = []
     with copy() as place:
-        for tests in {tuple(tests_of(mutation)) for mutation in mutations}:
+        for tests in {tuple(paths_of(mutation)) for mutation in mutations}:
             if not passes(place, tests, *_ONLY_SQLITE):
                 sys.exit(f"nothing can be told: unbroken, {' '.join(tests)} fail")
         for number, mutation in enumerate(mutations, 1):

@@ -41,6 +41,8 @@ class Database:
         self.name = f"tenantguard_oracle_{os.getpid()}_{name}"
         self.raw: Any = None  # the driver's connection: there is one, and no guard sees what is read on it
         self.engine = self._sqlite() if self.dialect == "sqlite" else self._server()
+        if self.dialect == "sqlite":
+            event.listen(self.engine, "begin", lambda connection: self.raw.execute("BEGIN"))
         event.listen(self.engine, "connect", self._connected)
         self.bare = self._bare()
 
@@ -51,9 +53,7 @@ class Database:
         return "mysql" if name == "mariadb" else name
 
     def _sqlite(self) -> Engine:
-        engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-        event.listen(engine, "begin", lambda connection: self.raw.execute("BEGIN"))
-        return engine
+        return create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
 
     def _server(self) -> Engine:
         self._administer(f"DROP DATABASE IF EXISTS {self.name}", f"CREATE DATABASE {self.name}")

@@ -199,7 +199,7 @@ def show(total: Tally, console: Console) -> None:
     for kind, count in total.errors.most_common():
         console.print(f"both sides raised {kind}: {count:,}")
     for report in total.reports:
-        console.print(report, markup=False, highlight=False)
+        console.print(report, markup=False, highlight=False, soft_wrap=True)
     console.print(
         f"{total.programs:,} programs, {total.disagreements:,} disagreements, {total.refusals:,} refusals "
         f"(and {total.foreign:,} of writes that name another tenant's key)"

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Enum, Float, LargeBinary, TypeDecorator
-from sqlalchemy.engine import default
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.testing.generator.schema import ColumnInfo, kind_of_type
@@ -35,6 +35,7 @@ _BY_PYTHON_TYPE: dict[type, tuple[Any, ...]] = {
     float: (0.5, 1.25),
     bytes: (b"\x01",),
     dict: ({"a": 1}, {}),
+    object: ({"a": 1}, {}),  # what JSON says of itself in SQLAlchemy 2.1
     list: ([],),
     Decimal: (Decimal("1.50"),),
     datetime.date: SAMPLES["date"],
@@ -94,7 +95,7 @@ def _candidates(type_: Any) -> Iterator[tuple[Any, ...]]:
 
 def _fits(column: ColumnInfo, values: tuple[Any, ...]) -> bool:
     """Tell whether the type, which may convert and check on its own, takes the values."""
-    process = column.column.type.bind_processor(default.DefaultDialect())
+    process = column.column.type.bind_processor(SQLiteDialect_pysqlite())
     try:
         for value in values:
             if process is not None:

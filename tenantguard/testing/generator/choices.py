@@ -32,9 +32,7 @@ class Replayed:
         return self.made[-1]
 
 
-def shrink(
-    choices: list[int], fails: Callable[[list[int]], list[int] | None], tries: int = 1500
-) -> list[int]:
+def shrink(choices: list[int], fails: Callable[[list[int]], list[int] | None], tries: int = 600) -> list[int]:
     """Return smaller choices that still fail.
 
     Args:

@@ -92,6 +92,7 @@ class Draft:
     body: list[str] = field(default_factory=list)
     shapes: set[str] = field(default_factory=set)
     budget: int = 7  # tables that one statement may still name
+    loose: int = 3  # joins without a foreign key that are left, as their rows multiply
     numbers: dict[str, int] = field(default_factory=dict)
     ctes: list[tuple[str, list[Col]]] = field(default_factory=list)
 

@@ -225,6 +225,38 @@ def _with_parent(d: Draft, cls: ClassInfo, relation: Relation) -> None:
 
 def column_read(d: Draft) -> None:
     """Select columns of classes through the ORM."""
+    if d.chance(10):
+        _bundle(d)
+        return
     query = d.query(d.pick((0, 1, 2, 3)))
     d.did("entity: columns")
     d.body += ["with see:", f"    see(db.execute({query.code}), ordered={query.ordered})"]
+
+
+def _bundle(d: Draft) -> None:
+    """Select columns bundled under one name."""
+    source = class_source(d, d.pick(list(d.schema.classes.values())), alias=d.chance(30))
+    d.did("entity: bundle")
+    columns = ", ".join(c.code for c in d.some(source.cols, 1, 3))
+    statement = d.let("s", f"select(Bundle('b', {columns})){_conditions(d, [source])}")
+    d.body += ["with see:", f"    see(db.execute({statement}))"]
+
+
+def eager_join_read(d: Draft) -> None:
+    """Fill a relationship from a join of the statement itself."""
+    able = [c for c in d.schema.classes.values() if any(not r.dynamic for r in c.relations)]
+    if not able:
+        column_read(d)
+        return
+    cls = d.pick(able)
+    relation = d.pick([r for r in cls.relations if not r.dynamic])
+    d.did("loader: contains_eager")
+    root, target = class_source(d, cls, alias=False), d.schema.classes[relation.target]
+    path, sources = f"{cls.name}.{relation.name}", [root]
+    if d.chance(60) or target.name == cls.name:
+        other = class_source(d, target, alias=True)
+        sources.append(other)
+        path += f".of_type({other.code})"
+    join = f".{d.pick(('join', 'outerjoin'))}({path}){_conditions(d, sources)}"
+    statement = d.let("s", f"select({cls.name}){join}.options(contains_eager({path}))")
+    _observe(d, statement, 1, [relation.name], ordered=False, collections=True)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import datetime
 import decimal
 import importlib
-import re
 import uuid
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -67,7 +68,11 @@ class Program:
     def function(self, names: Mapping[str, Any]) -> Callable[..., None]:
         """Return the function, made anew: its statements are its own."""
         namespace = {**_vocabulary(self.dialect), **names}
-        exec(compile(self.code, "<program>", "exec"), namespace)  # noqa: S102 - text that the generator wrote
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # what is deprecated in one SQLAlchemy is the only form in another
+            exec(compile(self.code, "<program>", "exec"), namespace)  # noqa: S102 - text of the generator
         made: Callable[..., None] = namespace["program"]
         return made
 
@@ -86,9 +91,13 @@ def _vocabulary(dialect: str) -> dict[str, Any]:
     return names
 
 
+def _names(code: str) -> set[str]:
+    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+
+
 def imports(code: str, dialect: str) -> list[str]:
     """Return the import lines that a program's code needs."""
-    used = set(re.findall(r"[A-Za-z_]\w*", code))
+    used = _names(code)
     lines = ["import datetime"] if "datetime" in used else []
     lines += ["from decimal import Decimal"] if "Decimal" in used else []
     lines += ["from uuid import UUID"] if "UUID" in used else []
@@ -108,7 +117,7 @@ def script(program: Program, tables: Iterable[str], classes: Iterable[str], orac
         classes: names of mapped classes in code, the same.
         oracle: the expression that makes the oracle.
     """
-    used = set(re.findall(r"[A-Za-z_]\w*", program.code))
+    used = _names(program.code)
     lines = [
         *imports(program.code, program.dialect),
         "",

@@ -97,6 +97,7 @@ def _kinds(schema: Schema, only: str | None) -> list[_Kind]:
     reads = [_Kind(rowwise_read), *[_Kind(core_read)] * 4]
     if schema.classes:
         reads += [*[_Kind(entities.entity_read, orm=True)] * 4, _Kind(entities.get_read, orm=True)]
+        reads += [_Kind(entities.eager_join_read, orm=True)]
         reads += [*[_Kind(entities.column_read, orm=True)] * 3]
     return reads if only == "reads" else [*reads, *_writes(schema) * 2]
 

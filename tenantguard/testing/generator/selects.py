@@ -25,6 +25,8 @@ def select_(
     seen = [*inner, *outer]
     kinds = list(want) if want is not None else [d.pick(expressions.KINDS) for _ in range(1 + d.upto(2))]
     shape = d.pick((_plain, _plain, _plain, _plain, _grouped, _grouped_by_key, _aggregate, _windowed))
+    if shape is _windowed and outer and d.dialect == "mysql":
+        shape = _plain  # MariaDB 10.11 errs on windows in correlated subqueries once one key is compared
     outputs, tail, total = shape(d, inner, seen, kinds, depth)
     labels = [f"x{n}" for n in range(1, len(outputs) + 1)]
     columns = ", ".join(f"{code}.label({label!r})" for code, label in zip(outputs, labels, strict=True))
@@ -38,7 +40,8 @@ def select_(
 def _from(d: Draft, depth: int, outer: Sequence[Source]) -> tuple[list[str], list[Source], bool]:
     """Return the FROM elements, the sources in them, and whether they must be named in ``select_from``."""
     code, found = sources.tree(d, depth, d.pick((0, 0, 1, 2, 3)), outer, ())
-    if d.budget > 1 and d.chance(12):
+    if d.budget > 1 and d.loose > 0 and d.chance(12):
+        d.loose -= 1
         d.did("join: comma list")
         more, others = sources.tree(d, depth, 0, outer, found)
         return [code, more], [*found, *others], True

@@ -142,6 +142,7 @@ def condition(d: Draft, left: Sequence[Source], right: Sequence[Source], *, simp
     if found and (simple or not d.chance(15)):
         code = d.pick(found)
     else:
+        d.loose -= 1
         pairs = [
             (a, b)
             for a in expressions.columns(left)
@@ -181,7 +182,7 @@ def tree(
     d: Draft, depth: int, levels: int, outer: Sequence[Source], taken: Sequence[Source]
 ) -> tuple[str, list[Source]]:
     """Return a FROM element: one source, or joins nested to some levels; and its sources."""
-    if levels <= 0 or d.budget <= 1 or not d.chance(60):
+    if levels <= 0 or d.budget <= 1 or d.loose <= 0 or not d.chance(60):
         one = leaf(d, depth, taken, outer)
         return one.code, [one]
     left, lefts = tree(d, depth, levels - 1, outer, taken)
@@ -189,10 +190,16 @@ def tree(
     if d.dialect == "postgresql" and how != "full" and d.chance(15):
         right, rights = _lateral(d, depth, lefts)
         on = "true()"
+        d.loose -= 1
         how = d.pick(("inner", "left"))
     else:
         right, rights = tree(d, depth, levels - 1 - d.upto(1), outer, [*taken, *lefts])
+        d.loose -= how == "cross"
         on = "true()" if how == "cross" else condition(d, lefts, rights, simple=how == "full")
+    if how == "full" and any(
+        s.real and s.table is not None and s.table.table.schema for s in (*lefts, *rights)
+    ):
+        how = "left"  # a table with a schema needs an alias in a FULL JOIN, as docs/guarantees.md says
     d.did(f"join: {how}")
     if len(rights) > 1:
         d.did("join: nested on the right")
@@ -204,7 +211,10 @@ def tree(
         "full": f"join({left}, {right}, {on}, full=True)",
     }
     code = forms.get(how, f"outerjoin({left}, {right}, {on})")
-    return d.let("j", code), [*lefts, *rights]
+    found = [*lefts, *rights]
+    if how == "full":  # the guard's derived table has no key to group by, as docs/guarantees.md says
+        found = [replace(source, order=None) for source in found]
+    return d.let("j", code), found
 
 
 def _lateral(d: Draft, depth: int, lefts: Sequence[Source]) -> tuple[str, list[Source]]:

@@ -12,6 +12,7 @@ from typing import Literal
 from tenantguard import context
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.paths import ExemptPaths
+from tenantguard.asgi.request_id import forget, note_from_headers
 from tenantguard.asgi.requested import Place
 from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, refusal_in, unauthorized
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
@@ -19,7 +20,7 @@ from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
-from tenantguard.context import Binding, Principal, enter, leave
+from tenantguard.context import Binding, Principal, enter, leave, request_id
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.jws import MOST_BYTES
@@ -106,7 +107,7 @@ class TenantMiddleware:
             if self._careful or principal.tenant is None:
                 principal = await self._admission.settled(scope, principal)
         except (TokenError, Violation) as error:
-            await self._refused(error).send(send)
+            await self._refused(error, scope).send(send)
             return
         started = False
 
@@ -126,13 +127,19 @@ class TenantMiddleware:
             await answer.send(send)
         finally:
             leave(binding)
+            if request_id() is not None:
+                forget(scope)
 
     async def _aside(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve what is no HTTP request with a token: lifespan untouched, exempt paths with nothing bound."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
         elif self._exempt.covers(scope):
-            await _unbound(self.app, scope, receive, send)
+            note_from_headers(scope)
+            try:
+                await _unbound(self.app, scope, receive, send)
+            finally:
+                forget(scope)
         else:
             await self._websocket(scope, receive, send)
 
@@ -147,7 +154,7 @@ class TenantMiddleware:
             if self._careful or principal.tenant is None:
                 principal = await self._admission.settled(scope, principal)
         except (TokenError, Violation) as error:
-            await socket.refuse(self._refused(error))
+            await socket.refuse(self._refused(error, scope))
             return
         if self._protocol is not None:
             scope = socket.without_token(scope, self._protocol)
@@ -167,6 +174,7 @@ class TenantMiddleware:
             await socket.refuse(answer)
         finally:
             leave(binding)
+            forget(scope)
 
     def _until(self, principal: Principal) -> float | None:
         """Return when the token of a principal ends, where it says so."""
@@ -175,15 +183,16 @@ class TenantMiddleware:
             return None
         return expires + self._admission.leeway
 
-    def _refused(self, error: TokenError | Violation) -> Answer:
+    def _refused(self, error: TokenError | Violation, scope: Scope) -> Answer:
         """Return the answer; a token is recorded here, a violation was where it was raised."""
-        if isinstance(error, Violation):
-            return self._answer
         try:
-            record(Event(time=now(), kind="token_refused", reason=error.reason, message=str(error)))
+            if isinstance(error, TokenError):
+                record(_event(error))
         except ExceptionGroup:  # a failing sink must not let the token through
             _log.exception("a refused token could not be recorded")
-        return unauthorized(error)
+        finally:
+            forget(scope)
+        return unauthorized(error) if isinstance(error, TokenError) else self._answer
 
     def _answer_to(self, error: Exception) -> Answer | None:
         """Return the answer to what was raised below, or ``None`` where it is not ours to answer."""
@@ -191,6 +200,12 @@ class TenantMiddleware:
         if isinstance(found, TokenError):
             return unauthorized(found)
         return None if found is None else self._answer
+
+
+def _event(error: TokenError) -> Event:
+    return Event(
+        time=now(), kind="token_refused", request_id=request_id(), reason=error.reason, message=str(error)
+    )
 
 
 async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:

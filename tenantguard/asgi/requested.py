@@ -143,10 +143,9 @@ class Agreement:
         if not named:
             return principal if principal.tenant is not None or self._union else _unnamed(principal)
         chosen = named.pop()
-        allowed = principal.tenants if principal.tenant is None else (principal.tenant,)
-        if named or chosen is None or chosen not in allowed:
+        if named or chosen is None or chosen not in (principal.tenant, *principal.tenants):
             _mismatch(principal, chosen)
-        return principal if principal.tenant is not None else replace(principal, tenant=chosen)
+        return principal if chosen == principal.tenant else replace(principal, tenant=chosen)
 
 
 def on_routes(place: Place, routes: Collection[str]) -> Place:

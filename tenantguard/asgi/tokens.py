@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from tenantguard.asgi.request_id import HEADER, note
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import TokenError
 
@@ -14,7 +15,7 @@ Credential = Callable[[Scope], bytes | None]  # an Authorization value, from whe
 
 
 def authorization(scope: Scope) -> bytes | None:
-    """Return the value of the one ``Authorization`` header.
+    """Return the value of the one ``Authorization`` header, and keep the request's id in passing.
 
     Raises:
         TokenError: there are two; which one counts is for nobody to guess.
@@ -25,6 +26,8 @@ def authorization(scope: Scope) -> bytes | None:
             if found is not None:
                 raise _two()
             found = value
+        elif name == HEADER:
+            note(scope, value)
     return found
 
 

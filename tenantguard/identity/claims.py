@@ -9,7 +9,9 @@ from typing import Any
 from tenantguard.errors import TokenError
 from tenantguard.identity.tenants import Reader
 
-_END_OF_TIME = 253_402_300_800  # the year 10000; what lies beyond is milliseconds, or an attack
+_END_OF_TIME = (
+    10**10
+)  # the year 2286: until then seconds have ten digits; more are milliseconds, or an attack
 _LIST_OR_WORDS = "a list of strings or one string of words"
 
 _PLACE = re.compile(r"\{(\w+)\}")

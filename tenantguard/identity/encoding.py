@@ -9,6 +9,7 @@ import re
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+_DEEPEST = 32  # levels; what is deeper is no token that anybody issues
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 
 
@@ -40,7 +41,18 @@ def load_object(raw: bytes) -> dict[str, Any]:
         raise ValueError("JSON nested too deeply") from error
     if not isinstance(value, dict):
         raise ValueError("JSON that is no object")
+    _verify_depth(value)
     return value
+
+
+def _verify_depth(value: Any) -> None:
+    level, depth = [value], 0
+    while level:
+        if depth > _DEEPEST:
+            raise ValueError("JSON nested too deeply")
+        held = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [one for items in held for one in items if isinstance(one, dict | list)]
+        depth += 1
 
 
 def frozen(value: Any) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity.http import Document, FetchError, is_safe
-from tenantguard.identity.keys import Key, key_set
+from tenantguard.identity.keys import Key, is_id, key_set, matching
 
 _log = logging.getLogger("tenantguard")
 _LEAST_LIFE, _MOST_LIFE = 60.0, 24 * 3600.0  # whatever the server says of max-age
@@ -28,7 +28,7 @@ class StaticKeys:
 
     async def find(self, kid: str | None) -> tuple[Key, ...]:
         """Return the keys of that id, and those that answer to every id."""
-        return tuple(key for key in self._keys if kid is None or key.kid is None or key.kid == kid)
+        return matching(self._keys, kid)
 
     def trusted_for(self) -> float:
         """Return that they are trusted for as long as the process runs."""
@@ -99,7 +99,7 @@ class RemoteKeys:
         if not found and self._is_flying():
             await self._renew()
             found = self._of(kid)
-        if not found and self._clock() >= self._searched + self._cooldown:
+        if not found and is_id(kid) and self._clock() >= self._searched + self._cooldown:
             self._searched = self._clock()
             await self._renew()
             found = self._of(kid)
@@ -112,7 +112,7 @@ class RemoteKeys:
         return self._ends + self._stale - self._clock()
 
     def _of(self, kid: str | None) -> tuple[Key, ...]:
-        return tuple(key for key in self._keys if kid is None or key.kid is None or key.kid == kid)
+        return matching(self._keys, kid)
 
     async def _ready(self) -> None:
         """Return with a set in force: fresh, renewed, or stale while the issuer is down."""

@@ -14,7 +14,26 @@ MOST_BYTES = 8 * 1024
 
 # A key or a place of keys in a token, an extension that must be understood, an unencoded payload,
 # compression, a nested token: nothing that we would follow, so nothing that we let pass unseen.
-_REFUSED = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc", "cty"})
+_REFUSED = frozenset(
+    {
+        "jku",
+        "jwk",
+        "x5u",
+        "x5c",
+        "crit",
+        "b64",
+        "zip",
+        "enc",
+        "cty",
+        "epk",
+        "apu",
+        "apv",
+        "iv",
+        "tag",
+        "p2s",
+        "p2c",
+    }
+)
 _TYPES = frozenset({"jwt", "at+jwt"})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,9 @@ ALGORITHMS = ASYMMETRIC | frozenset(SECRET_BYTES)
 MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
 
 _ALIASES = {"ES521": "ES512"}  # a misspelling that PyJWT and published test vectors carry
+
+
+_ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~+/=:@-]{1,256}")
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,21 @@ def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:
     if named & ASYMMETRIC and named - ASYMMETRIC:
         faults.append("symmetric and asymmetric algorithms are mixed: a public key could pass for a secret")
     return named & ALGORITHMS
+
+
+def matching(keys: Iterable[Key], kid: str | None) -> tuple[Key, ...]:
+    """Return the keys that may have signed a token of that key id: those of the id, and those without one.
+
+    A key without an id need not agree with the token's, which then has to look like an id, and not like a path,
+    a query or a command that was meant for somebody's look-up.
+    """
+    plain = kid is None or (is_id(kid) and not kid.startswith("/"))
+    return tuple(key for key in keys if kid is None or key.kid == kid or (key.kid is None and plain))
+
+
+def is_id(kid: str | None) -> bool:
+    """Tell whether a key id is of the characters that key ids are made of."""
+    return kid is None or bool(_ID.fullmatch(kid))
 
 
 def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
@@ -104,6 +123,8 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
     keys, faults = [], []
     for entry in entries:
         try:
+            if "d" in entry:
+                raise ConfigurationError("a private key, which everybody can read in a key set")
             keys.append(_jwk(entry, allowed))
         except ConfigurationError as error:
             faults.append(str(error))

@@ -17,6 +17,7 @@ TenantType = type[str] | type[int] | type[UUID]
 
 MOST_TENANTS = 1000  # that one token may list
 
+_LONGEST = 255  # characters of an id
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _INT_64 = range(-(2**63), 2**63)
@@ -59,7 +60,9 @@ def as_tenants(value: object, kind: TenantType = str) -> tuple[TenantId, ...]:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text can be an id: printable, trimmed, normalised, and of one alphabet per id."""
+    """Tell whether a text can be an id: short, printable, trimmed, normalised, and of one alphabet per id."""
+    if len(text) > _LONGEST:
+        return False
     if text.isascii():
         return bool(text) and text.isprintable() and text == text.strip()
     scripts = {unicodedata.name(c, "").partition(" ")[0] for c in text if c.isalpha()}

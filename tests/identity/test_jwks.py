@@ -174,11 +174,23 @@ async def test_unknown_key_ids_do_not_hammer_the_issuer() -> None:
     issuer = Issuer(ONE)
     keys = issuer.keys(cooldown=10)
     await _ids(keys)
-    assert [await _ids(keys, f"made up {n}") for n in range(100)] == [[]] * 100
+    assert [await _ids(keys, f"made-up-{n}") for n in range(100)] == [[]] * 100
     first = len(issuer.fetches)
     issuer.now = 10
-    await asyncio.gather(*(_ids(keys, f"made up {n}") for n in range(100)))
+    await asyncio.gather(*(_ids(keys, f"made-up-{n}") for n in range(100)))
     assert (first, len(issuer.fetches)) == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "kid", ["../../dev/null", "' OR 1=1 --", "|id", "a b", "\n", "x" * 257, "\u0430", ""]
+)
+async def test_what_is_no_key_id_is_not_looked_for(kid: str) -> None:
+    """Nobody issues such ids."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys()
+    await _ids(keys)
+    assert await _ids(keys, kid) == []
+    assert len(issuer.fetches) == 1
 
 
 async def test_the_last_good_set_serves_while_the_issuer_is_down() -> None:
@@ -248,6 +260,7 @@ LIES: dict[str, Any] = {
     "keys for encryption": {"keys": [{**ONE, "use": "enc"}]},
     "keys of another algorithm": {"keys": [{**ONE, "alg": "PS512"}]},
     "keys of another type": {"keys": [jwk(ec_key(), kid="one")]},
+    "a private key": {"keys": [{**ONE, "d": "AQAB"}]},
     "a number for an id": {"keys": [{**ONE, "kid": 1}]},
     "garbage in a key": {"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "one"}]},
     "an object in a key": {"keys": [{"kty": "RSA", "n": {}, "e": [], "kid": "one"}]},

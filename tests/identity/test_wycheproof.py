@@ -11,7 +11,7 @@ import pytest
 
 from tenantguard import ConfigurationError, TokenError, TokenVerifier
 from tenantguard.identity import jws
-from tenantguard.identity.keys import ALGORITHMS, ASYMMETRIC, static_keys
+from tenantguard.identity.keys import ALGORITHMS, ASYMMETRIC, matching, static_keys
 from tests.identity.tokens import clock
 
 _BESIDE = Path(__file__).parents[2].parent / "shared" / "vectors" / "wycheproof"
@@ -49,7 +49,7 @@ def _accepts(key: dict[str, Any], token: str) -> bool:
     try:
         keys = static_keys(key, allowed)
         signed = jws.read(token)
-        signed.verify(one for one in keys if signed.kid in (one.kid, None) or one.kid is None)
+        signed.verify(matching(keys, signed.kid))
     except (ConfigurationError, TokenError):
         return False
     return True

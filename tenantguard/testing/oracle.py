@@ -99,6 +99,9 @@ class Oracle:
         self.together = Database(url, "all")
         self.together.fill(self.schema, self.data, self.data.tenants)
         self.alone = {tenant: self._alone(url, n, tenant) for n, tenant in enumerate(self.data.tenants)}
+        self.pair = self.data.tenants[:2]
+        self.paired = Database(url, "pair")
+        self.paired.fill(self.schema, self.data, self.pair)
         self.before = self.together.state(self.schema)
         self.others = {tenant: self._others(tenant) for tenant in self.data.tenants}
         if protect is not None:
@@ -120,7 +123,7 @@ class Oracle:
 
     def close(self) -> None:
         """Drop the databases."""
-        for database in (self.together, *self.alone.values()):
+        for database in (self.together, self.paired, *self.alone.values()):
             database.close()
 
     def __enter__(self) -> Oracle:
@@ -137,11 +140,14 @@ class Oracle:
         Args:
             program: generated, or a function ``program(db, see, own, other, tenant)``.
             options: of a function: ``orm=True`` hands it a Session, ``writes=True`` compares the state
-                afterwards, ``tenants=(0, 1)`` says as whom it runs.
+                afterwards, ``tenants=(0, 1)`` says as whom it runs, ``several=True`` that it is run for two
+                tenants at once as well.
         """
         made = program if isinstance(program, Program) else Program((), (), **options)
         function = program.function(self.names) if isinstance(program, Program) else program
         verdicts = [self._compare(made, function, self.data.tenants[n]) for n in made.tenants]
+        if made.several:
+            verdicts.append(self._compare_pair(made, function))
         return Verdict(
             made if isinstance(program, Program) else None,
             tuple(told for v in verdicts for told in v.disagreements),
@@ -175,6 +181,14 @@ class Oracle:
         with _stamping(program, self.schema, tenant):
             reference = self.execute(self.alone[tenant], program, function, tenant)
         return compare(guarded, reference, self.others[tenant], str(tenant))
+
+    def _compare_pair(self, program: Program, function: Function) -> Verdict:
+        """Compare what is seen for two tenants at once with a database of these two."""
+        first = self.pair[0]
+        with bind(self.pair):
+            guarded = self.execute(self.together, program, function, first)
+        reference = self.execute(self.paired, program, function, first)
+        return compare(guarded, reference, {}, " and ".join(map(str, self.pair)))
 
     def execute(
         self,

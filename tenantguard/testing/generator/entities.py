@@ -30,8 +30,22 @@ def entity_read(d: Draft) -> None:
         return _legacy(d, root, wanted, code + tail, deep)
     tail, ordered = _order(d, root, sources, tail)
     statement = d.let("s", f"select({', '.join(wanted)}){code}{tail}")
+    statement = _form(d, statement, root, plain=len(wanted) == 1 and not code and not collections)
     _observe(d, statement, len(wanted), deep, ordered=ordered, collections=collections)
     return None
+
+
+def _form(d: Draft, statement: str, root: Source, *, plain: bool) -> str:
+    """Return the statement, or now and then what asks for the same in another way."""
+    if not plain or not d.chance(12):
+        return statement
+    if d.dialect != "sqlite" and d.chance(50):
+        d.did("entity: for update")
+        return f"{statement}.with_for_update(of={root.code})"
+    if root.real and root.cls is not None and root.cls.base is None and not root.cls.subclasses:
+        d.did("entity: from statement")
+        return d.let("s", f"select({root.code}).from_statement({statement})")
+    return statement
 
 
 def _root(d: Draft) -> Source:

@@ -38,6 +38,7 @@ class Program:
         writes: the program writes, so that the state afterwards is compared.
         shapes: what the program consists of, for the tally.
         tenants: positions of the tenants it runs as, in turn.
+        several: it is run for two tenants at once as well, which programs that only read are.
         rowwise: each of its rows comes from one row of one tenant, so that the partition relation holds.
         plain: its tables may be replaced by filtered subqueries, so that the hand-written filter can be tried.
         dialect: the dialect it was written for.
@@ -49,6 +50,7 @@ class Program:
     writes: bool = False
     shapes: frozenset[str] = frozenset()
     tenants: tuple[int, ...] = (0, 1)
+    several: bool = False
     rowwise: bool = False
     plain: bool = False
     dialect: str = "sqlite"
@@ -125,7 +127,7 @@ def script(program: Program, tables: Iterable[str], classes: Iterable[str], orac
         "names = oracle.schema.namespace()",
     ]
     lines += [f'{name} = names["{name}"]' for name in (*tables, *classes, "sample") if name in used]
-    options = [f"{name}=True" for name in ("orm", "writes") if getattr(program, name)]
+    options = [f"{name}=True" for name in ("orm", "writes", "several") if getattr(program, name)]
     lines += ["", program.code.rstrip(), "", ""]
     lines += [f"oracle.check(program, {', '.join([f'tenants={program.tenants}', *options])})"]
     return "\n".join(lines) + "\n"

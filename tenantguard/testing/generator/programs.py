@@ -78,6 +78,7 @@ def write(choose: Choose, schema: Schema, data: Data, dialect: str, only: str | 
         writes=kind.writes,
         shapes=frozenset(d.shapes),
         tenants=d.pick(PAIRS),
+        several=not kind.writes and d.chance(25),
         rowwise=kind.write is rowwise_read,
         plain=kind.write is core_read,
         dialect=dialect,

@@ -85,6 +85,9 @@ def aggregate(d: Draft, inner: Sequence[Source], kind: str, depth: int) -> str:
         return d.pick(forms)()
     if kind == "bool":
         return f"(func.count() > {d.upto(3)})"
+    if known and d.dialect == "postgresql" and d.chance(15):
+        d.did("select: ordered-set aggregate")
+        return f"func.percentile_disc(0.5).within_group({d.pick(known).code})"
     if not known:
         return f"func.max(literal({d.sample(kind)}))"
     return f"func.{d.pick(('max', 'min'))}({d.pick(known).code})"

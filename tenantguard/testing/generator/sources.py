@@ -77,7 +77,12 @@ def _cte(d: Draft, depth: int) -> Source:
         return derived(d.let("c", f"{name}.alias()"), cols)
     d.did("from: cte")
     inner = d.query(depth)
-    code = d.let("c", f"{inner.code}.cte()")
+    nested = d.dialect == "postgresql" and d.chance(15)
+    if nested:
+        d.did("from: nested cte")
+    code = d.let("c", f"{inner.code}.cte({'nesting=True' if nested else ''})")
+    if nested:
+        return derived(code, inner.cols)
     d.ctes.append((code, inner.cols))
     if d.chance(30):
         d.did("from: cte alias")

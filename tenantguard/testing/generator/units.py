@@ -196,10 +196,12 @@ def _merge(unit: Unit) -> None:
 
 
 def _refresh(unit: Unit) -> None:
-    name, _ = unit.known()
+    name, cls = unit.known()
     how = unit.d.pick(("refresh", "expire", "expunge"))
     unit.d.did(f"unit: {how}")
-    unit.step(f"db.{how}({name})", f"see({name})")
+    names = [n for n, info in cls.attributes if not info.primary]
+    some = f", [{unit.d.pick(names)!r}]" if names and how != "expunge" and unit.d.chance(40) else ""
+    unit.step(f"db.{how}({name}{some})", f"see({name})")
 
 
 def _session(unit: Unit) -> None:

@@ -104,6 +104,10 @@ def _insert_select(d: Draft) -> None:
     where = f".where({expressions.predicate(d, [source], 1)})" if d.chance(60) else ""
     names = [c.name for c in columns]
     inner = f"select({', '.join(values)}){where}"
+    if d.chance(20):
+        d.did("insert: from cte")
+        cte = d.let("c", f"select({source.code}){where}.cte()")
+        inner = f"select({', '.join(v.replace(f'{source.code}.', f'{cte}.', 1) for v in values)})"
     if d.chance(30):
         inner = f"{inner}.order_by({', '.join(source.order or ())}).limit({1 + d.upto(2)})"
     _step(

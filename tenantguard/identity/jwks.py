@@ -52,6 +52,7 @@ class RemoteKeys:
         stale: for how many seconds more it serves while the issuer is down.
         cooldown: how many seconds pass between two searches for unknown key ids.
         retry: how many seconds pass before a failed fetch is tried again.
+        patience: how many seconds a request waits for a new set while a stale one would do.
         dropped: called when keys that were trusted are trusted no more.
         clock: seconds that only go on; for tests.
     """
@@ -65,15 +66,16 @@ class RemoteKeys:
         issuer: str | None = None,
         lifetime: float = 600.0,
         stale: float = 3600.0,
-        cooldown: float = 10.0,
+        cooldown: float = 5.0,
         retry: float = 1.0,
+        patience: float = 1.0,
         dropped: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._fetch, self._allowed = fetch, allowed
         self._url, self._issuer = url, issuer
         self._lifetime, self._stale = lifetime, stale
-        self._cooldown, self._retry = cooldown, retry
+        self._cooldown, self._retry, self._patience = cooldown, retry, patience
         self._dropped, self._clock = dropped, clock
         self._keys: tuple[Key, ...] = ()
         self._fetched = self._ends = self._failed = self._searched = float("-inf")
@@ -122,12 +124,23 @@ class RemoteKeys:
             if rested and now >= self._fetched + (self._ends - self._fetched) * _EARLY:
                 self._start_flight()
             return
-        usable = bool(self._keys) and now < self._ends + self._stale
-        if rested or (not usable and self._is_flying()):
-            await self._renew()
-            usable = bool(self._keys) and self._clock() < self._ends + self._stale
-        if not usable:
+        if rested or self._is_flying():
+            await self._wait_for(self._start_flight())
+        if not self._usable():
             raise TokenError("no key set of the issuer is at hand", reason="keys_unavailable")
+
+    async def _wait_for(self, flight: asyncio.Task[bool]) -> None:
+        """Wait for as long as it takes where there is no set, for a moment where there is a stale one.
+
+        Once a fetch has failed nobody waits who has a stale set: the issuer is down.
+        """
+        if not self._usable():
+            await asyncio.shield(flight)
+        elif self._failed < self._fetched:
+            await asyncio.wait({flight}, timeout=self._patience)
+
+    def _usable(self) -> bool:
+        return bool(self._keys) and self._clock() < self._ends + self._stale
 
     async def _renew(self) -> bool:
         """Wait for the fetch in flight, or start one; whoever waits may give up without ending it."""

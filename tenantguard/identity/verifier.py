@@ -69,7 +69,7 @@ class TokenVerifier:
         most_bytes: int = jws.MOST_BYTES,
         keys_lifetime: float = 600.0,
         keys_stale: float = 3600.0,
-        keys_cooldown: float = 10.0,
+        keys_cooldown: float = 5.0,
         http: Http | None = None,
         cache: Cache[Principal] | None = None,
         clock: Callable[[], float] = time.time,

@@ -248,6 +248,35 @@ async def test_an_issuer_that_hangs_makes_nobody_wait_who_has_a_fresh_set() -> N
     await settled()
 
 
+async def test_an_issuer_that_hangs_makes_nobody_wait_long_who_has_a_stale_set() -> None:
+    """The first waits for a moment; once it is known to be down nobody does."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys(lifetime=100, patience=0)
+    await _ids(keys)
+    issuer.open.clear()
+    issuer.now = 200
+    found = [await _ids(keys, "one") for _ in range(3)]
+    issuer.down()
+    issuer.open.set()
+    await settled()
+    issuer.open.clear()
+    issuer.now = 300
+    found += [await asyncio.wait_for(_ids(keys, "one"), 1) for _ in range(3)]
+    assert found == [["one"]] * 6
+    assert len(issuer.fetches) == 3
+    issuer.open.set()
+    await settled()
+
+
+async def test_a_set_that_is_past_its_life_is_renewed_before_it_serves_again() -> None:
+    """After a quiet night: a key that was dropped meanwhile is not trusted once more."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys(lifetime=100)
+    await _ids(keys)
+    issuer.answer, issuer.now = {"keys": [TWO]}, 500
+    assert await _ids(keys, "one") == []
+
+
 LIES: dict[str, Any] = {
     "an empty set": {"keys": []},
     "no set": {},

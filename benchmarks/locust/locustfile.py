@@ -1,8 +1,9 @@
 """The users: agents of many companies at work, and a few who try what must not succeed.
 
 Started by ``python -m benchmarks.locust``, or by hand as ``docs/benchmarks.md`` says. The environment holds
-``BENCH_SIGNER`` (the private key in PEM), ``BENCH_COMPANIES``, ``BENCH_COMPANY_CALLS``, ``BENCH_HOSTILE`` (how many intruders), and
-``BENCH_REQUESTS``, after how many requests to end before the time is over; 0 never does.
+``BENCH_SIGNER`` (the private key in PEM), ``BENCH_COMPANIES`` and ``BENCH_COMPANY_CALLS`` (what the database
+holds), ``BENCH_HOSTILE`` (how many intruders), and ``BENCH_REQUESTS``, after how many requests to end before
+the time is over; 0 never does.
 """
 
 from __future__ import annotations
@@ -210,7 +211,7 @@ def end_early(environment: Any, **_: Any) -> None:
         environment.events.worker_report.add_listener(count)
 
 
-events.init.add_listener(end_early)
+events.init.add_listener(end_early)  # type: ignore[no-untyped-call]  # Locust's own hook
 
 
 def _rows(content: Any) -> Iterable[dict[str, Any]]:

@@ -11,10 +11,10 @@ import importlib
 import logging
 import os
 import sys
-from collections import Counter
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any
 
@@ -22,102 +22,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from tenantguard.testing.generator.choices import Recorded, Replayed, shrink
-from tenantguard.testing.generator.program import Program
-from tenantguard.testing.generator.programs import write
-from tenantguard.testing.oracle import Oracle, Verdict
-from tenantguard.testing.relations import RowSecurity, examine
+from tenantguard.testing.campaign import Tally, prove
+from tenantguard.testing.oracle import Oracle
+from tenantguard.testing.relations import RowSecurity
+
+__all__ = ["main", "prove"]
 
 CHUNK = 1000  # programs for which one set of databases serves
-SHOWN = 3  # disagreements that a chunk makes small and reports in full
-
-
-@dataclass
-class Tally:
-    """Count programs and what came of them.
-
-    Attributes:
-        refusals: programs that were refused though the tenant's own database takes them.
-        foreign: those that were refused and name another tenant's key in a write, which is told apart.
-        disagreements: programs that broke the promise.
-        reports: texts about some of them, with code that shows it again.
-    """
-
-    programs: int = 0
-    refusals: int = 0
-    foreign: int = 0
-    disagreements: int = 0
-    shapes: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
-    reports: list[str] = field(default_factory=list)
-
-    def add(self, program: Program, verdict: Verdict) -> None:
-        """Count one program."""
-        self.programs += 1
-        self.shapes.update(program.shapes)
-        self.errors.update(verdict.errors)
-        self.disagreements += not verdict.agrees
-        if verdict.refusals and verdict.agrees:
-            self.foreign += program.names_others
-            self.refusals += not program.names_others
-
-    def merge(self, other: Tally) -> None:
-        """Add what another run counted."""
-        self.programs += other.programs
-        self.refusals += other.refusals
-        self.foreign += other.foreign
-        self.disagreements += other.disagreements
-        self.shapes.update(other.shapes)
-        self.errors.update(other.errors)
-        self.reports += other.reports
-
-
-def prove(
-    oracle: Oracle,
-    *,
-    programs: int,
-    seed: int = 0,
-    start: int = 0,
-    only: str | None = None,
-    security: RowSecurity | None = None,
-) -> Tally:
-    """Run numbered programs under an oracle and return the tally, with the smallest form of what fails.
-
-    Args:
-        start: the number of the first program.
-        only: ``"reads"`` or ``"writes"``; both otherwise.
-        security: policies, where row security is compared as well.
-    """
-    tally = Tally()
-    for number in range(start, start + programs):
-        choices = Recorded(seed, number)
-        program = write(choices, oracle.schema, oracle.data, oracle.dialect, only)
-        verdict = examine(oracle, program, security)
-        tally.add(program, verdict)
-        told = bool(verdict.refusals) and not program.names_others
-        if (told or not verdict.agrees) and len(tally.reports) < SHOWN:
-            small = smallest(oracle, choices.made, only, security, disagrees=not verdict.agrees)
-            tally.reports.append(f"seed {seed}, program {number}:\n{oracle.report(small)}")
-    return tally
-
-
-def smallest(
-    oracle: Oracle, choices: list[int], only: str | None, security: RowSecurity | None, *, disagrees: bool
-) -> Verdict:
-    """Return the verdict on the smallest program found that fails in the same way."""
-    last: list[Verdict] = []
-
-    def fails(given: list[int]) -> list[int] | None:
-        replayed = Replayed(given)
-        program = write(replayed, oracle.schema, oracle.data, oracle.dialect, only)
-        verdict = examine(oracle, program, security)
-        if verdict.agrees == disagrees or not (disagrees or verdict.refusals):
-            return None
-        last[:] = [verdict]
-        return replayed.made
-
-    fails(shrink(choices, fails))
-    return last[0]
 
 
 @dataclass(frozen=True)
@@ -130,6 +41,7 @@ class Task:
     start: int
     programs: int
     only: str | None
+    until: float | None
 
 
 def load(models: str) -> tuple[Any, Any]:
@@ -154,6 +66,7 @@ def run(task: Task) -> Tally:
                 start=task.start,
                 only=task.only,
                 security=security,
+                until=task.until,
             )
         finally:
             if security is not None:
@@ -162,10 +75,11 @@ def run(task: Task) -> Tally:
 
 def tasks(options: argparse.Namespace) -> Iterator[Task]:
     """Yield the tasks, the databases in turn: each takes its share of the programs."""
+    until = time.monotonic() + options.seconds if options.seconds else None
     for start in range(options.start, options.programs, CHUNK):
         url = options.databases[(start // CHUNK) % len(options.databases)]
         count = min(CHUNK, options.programs - start)
-        yield Task(options.models, url, options.seed, start, count, options.only)
+        yield Task(options.models, url, options.seed, start, count, options.only, until)
 
 
 def everything(todo: Sequence[Task], jobs: int, console: Console) -> Tally:
@@ -212,6 +126,7 @@ def main(arguments: Iterable[str] | None = None) -> int:
     parser.add_argument("--programs", type=int, default=10_000, help="number of the last program")
     parser.add_argument("--start", type=int, default=0, help="number of the first one, to resume")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=int, help="stop after this time, however many are left")
     parser.add_argument(
         "--databases",
         type=lambda text: text.split(","),

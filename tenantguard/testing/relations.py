@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, te
 
 from tenantguard.context import bind
 from tenantguard.errors import TenantId
+from tenantguard.testing.comparison import Outcome, Verdict, compare_seen
 from tenantguard.testing.databases import Database
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.schema import Schema, TableInfo
-from tenantguard.testing.oracle import Oracle, Outcome, Verdict, compare_seen
+from tenantguard.testing.oracle import Oracle
 from tenantguard.testing.witness import Raised
 
 _SETTING = "tenantguard_oracle.tenant"

@@ -11,6 +11,7 @@ from sqlalchemy import Column, Enum, Integer, MetaData, String, Table
 from sqlalchemy.types import JSON
 
 from tenantguard import Tenancy
+from tenantguard.testing.campaign import prove
 from tenantguard.testing.data import Data, generate
 from tenantguard.testing.generator import models
 from tenantguard.testing.generator.choices import Recorded, Replayed, shrink
@@ -18,7 +19,6 @@ from tenantguard.testing.generator.program import Program, imports
 from tenantguard.testing.generator.programs import programs, write
 from tenantguard.testing.generator.schema import Schema
 from tenantguard.testing.oracle import Oracle
-from tenantguard.testing.prove import prove
 
 SCHEMA = Schema(models.metadata, models.tenancy, models.Base)
 DATA = generate(SCHEMA)

@@ -27,12 +27,13 @@ from sqlalchemy import (
 
 from tenantguard import ConfigurationError, Tenancy
 from tenantguard.sql.guard import guard
+from tenantguard.testing.campaign import prove
+from tenantguard.testing.comparison import Outcome, compare
 from tenantguard.testing.generator import models
 from tenantguard.testing.generator.choices import Recorded
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.programs import write
-from tenantguard.testing.oracle import Oracle, Outcome, compare
-from tenantguard.testing.prove import prove
+from tenantguard.testing.oracle import Oracle
 from tenantguard.testing.relations import RowSecurity, by_hand, examine, partition
 from tenantguard.testing.witness import Raised
 from tests.servers import BACKENDS, Backend, MissingServerError, Servers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 
 EVERYBODY = ("everybody",)  # the owner of shared rows; a tuple, so that no tenant id equals it
 NOBODY = ("nobody",)  # the owner of rows whose parent is missing
+_WORD = re.compile(r"[\w.@-]+")
 DEEP = 6  # how far the judge follows containers and loaded relationships
 
 
@@ -168,9 +170,9 @@ class Marks:
             return result
         for value in _leaves(result, depth):
             if isinstance(value, str | bytes):
-                word: Any = self.word if isinstance(value, str) else self.word.encode()
-                if word in value:
-                    return Leak(f"read {value[:60]!r}")
+                text = value if isinstance(value, str) else value.decode(errors="replace")
+                if self.word in text or not self.values.isdisjoint(_WORD.findall(text)):
+                    return Leak(f"read {text[:60]!r}")
             if _marking(value) and value in self.values:
                 return Leak(f"read {value!r}")
         return None

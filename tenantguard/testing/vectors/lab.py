@@ -81,6 +81,8 @@ class Lab(Lookups):
         self.drive(self._try_protect)
         self._create()
         self.before = self.start = self.snapshot()
+        self._seeds = self._read_back()
+        self.mappers = [m for m in self.mappers if self._exists(m.local_table)]
         self.marks = Marks(self.before, self.b, _WORDS[1])
 
     def __enter__(self) -> Lab:
@@ -257,6 +259,12 @@ class Lab(Lookups):
         with self.admin.connect() as connection:
             return list(connection.execute(table.select()).all())
 
+    def _exists(self, table: Any) -> bool:
+        """Tell whether a table is there; a view may be made by something other than the metadata."""
+        return table in self.before.rows or bool(
+            inspect(self.admin).has_table(table.name, schema=table.schema)
+        )
+
     def has_table(self, name: str) -> bool:
         """Tell whether a table is there."""
         return bool(inspect(self.admin).has_table(name))
@@ -320,6 +328,19 @@ class Lab(Lookups):
         for table, rows in self._seeds:
             for row in rows:
                 connection.execute(table.insert().values({table.c[key]: value for key, value in row.items()}))
+
+    def _read_back(self) -> list[tuple[Table, list[dict[str, Any]]]]:
+        """Return what stands there, to be put back later: defaults may give other values the next time."""
+        found = []
+        for table in self.tables:
+            fixed = {c.key for c in table.columns if c.computed is not None}
+            fixed |= {c.key for c in table.columns if c.identity is not None and c.identity.always}
+            rows = [row for owned in self.before.rows[table].values() for row in owned]
+            kept = [
+                {k: v for k, v in row.items() if k not in fixed} for row in self.seeder.in_order(table, rows)
+            ]
+            found.append((table, kept))
+        return found
 
 
 def _tables_of(tenancy: Tenancy) -> list[Table]:

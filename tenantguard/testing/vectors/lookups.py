@@ -36,6 +36,7 @@ class Lookups:
     a: Any
     b: Any
     _owners: dict[Any, Owner]
+    _exists: Callable[[Any], bool]
     _mappings: registry
 
     @cached_property
@@ -51,7 +52,7 @@ class Lookups:
         return found
 
     def _shape(self, table: Table, placed: Placement, a: list[Any], b: list[Any], cls: Any = None) -> Shape:
-        free = free_columns(table, self.tenancy, self.mappers)
+        free = free_columns(table, self.tenancy, self.mappers, a, b)
         cls = map_plain(self._mappings, table) if cls is None else cls
         return Shape(table, cls, placed, a, b, self._new_row, (self.a, self.b), **free)
 
@@ -69,6 +70,12 @@ class Lookups:
 
     def _referred(self, table: Table) -> int:
         return sum(parent is table for other in self.tables for _, parent in links(other))
+
+    def unreferred(self, shape: Shape) -> Shape:
+        """Return the shape if nothing refers to its rows, so that their keys can change."""
+        if self._referred(shape.table):
+            raise NotApplicable(f"other tables refer to {shape.table.name}")
+        return shape
 
     @cached_property
     def owned(self) -> Shape:
@@ -160,7 +167,11 @@ class Lookups:
         """Return a view that is mapped as an owned table."""
         for metadata in self.tenancy.metadata:
             for table in metadata.tables.values():
-                if table.info.get("is_view") and self.tenancy.of(table).kind == "owned":
+                if (
+                    table.info.get("is_view")
+                    and self.tenancy.of(table).kind == "owned"
+                    and self._exists(table)
+                ):
                     return table
         raise NotApplicable("the schema has no view mapped as a table")
 

@@ -53,6 +53,16 @@ class Seeder:
     mappers: Collection[Mapper[Any]] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
     made: dict[tuple[Table, Any], list[dict[str, Any]]] = field(default_factory=dict)
+    _classes: dict[int, Any] = field(
+        default_factory=dict
+    )  # the discriminator that a row has, by the row's id
+
+    def in_order(self, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return rows that were read back in the order in which they were made, which foreign keys may need."""
+        keys = [column.key for column in table.primary_key.columns]
+        made = [row for owner in self.owners for row in self.made.get((table, owner.tenant), [])]
+        order = {tuple(row.get(key) for key in keys): n for n, row in enumerate(made)}
+        return sorted(rows, key=lambda row: order.get(tuple(row[key] for key in keys), len(order)))
 
     def all_rows(self) -> list[tuple[Table, list[dict[str, Any]]]]:
         """Return every row of every table that can be seeded, ready to insert."""
@@ -73,7 +83,10 @@ class Seeder:
         row: dict[str, Any] = {}
         self._follow(table, owner, n, row)
         for column in table.columns:
-            if column.key not in row and not self._left_out(column):
+            identities = self._identities(table, column)
+            if identities:
+                self._classes[id(row)] = row[column.key] = identities[n % len(identities)]
+            elif column.key not in row and not self._left_out(column):
                 row[column.key] = self._value(table, column, owner, n)
         return row
 
@@ -109,9 +122,8 @@ class Seeder:
             base = mapper.inherits
             if mapper.local_table is table and base is not None and base.local_table is not table:
                 rows = self.made.get((base.local_table, owner.tenant), [])  # type: ignore[arg-type]  # a Table here
-                on = getattr(mapper.polymorphic_on, "key", None)
                 fits = [name for name, sub in mapper.polymorphic_map.items() if sub.isa(mapper)]
-                return [row for row in rows if on is None or row[on] in fits]
+                return [row for row in rows if self._classes.get(id(row), fits) in (fits, *fits)]
         return None
 
     def _one_each(self, table: Table) -> bool:
@@ -136,7 +148,7 @@ class Seeder:
         if placed.kind == "owned":
             row[tenant_column(table, placed).key] = owner.tenant
         for offset, constraint in enumerate(sorted_keys(table)):
-            parent = self._parent(constraint, owner, n, offset if n >= FRESH else 0)
+            parent = self._parent(constraint, owner, n, offset if n >= FRESH else 0, row)
             for element in constraint.elements:
                 mine = element.parent
                 if parent is not None and parent.get(element.column.key) is not None:
@@ -146,13 +158,17 @@ class Seeder:
                 elif mine.key not in row:
                     raise Unseedable(f"{table.name}.{mine.name} needs a parent")
 
-    def _parent(self, constraint: ForeignKeyConstraint, owner: Owner, n: int, offset: int) -> Row | None:
+    def _parent(
+        self, constraint: ForeignKeyConstraint, owner: Owner, n: int, offset: int, row: Row
+    ) -> Row | None:
         target = constraint.referred_table
         rows = self.made.get((target, owner.tenant)) or self.made.get((target, None)) or []
         table: Any = constraint.parent
         if {c.name for c in constraint.columns} == {c.name for c in table.primary_key.columns}:
             bases = self._bases(table, owner)
             rows = rows if bases is None else bases
+            if bases:
+                self._classes[id(row)] = self._classes.get(id(bases[n % len(bases)]))
         if target is constraint.parent:
             return rows[0] if rows else None
         return rows[(n + offset) % len(rows)] if rows else None
@@ -168,9 +184,6 @@ class Seeder:
         given = self.values.get(f"{table.fullname}.{column.name}")
         if given is not None:
             return given(owner.tenant, n)
-        identities = self._identities(table, column)
-        if identities:
-            return identities[n % len(identities)]
         try:
             return value_for(column.type, column.name, owner, n)
         except Unseedable:

@@ -105,6 +105,11 @@ class Shape:
         """Return a row that is not there yet, of the attacker or the victim."""
         return {**self.make(self.tenants["ab".index(side)], self, n), **over}
 
+    def complete(self, side: str = "a", **over: Any) -> dict[str, Any]:
+        """Return a new row with a value for each default too, which a text or another Table does not fire."""
+        like = (self.a if side == "a" else self.b)[0]
+        return {**{key: value for key, value in like.items() if value is not None}, **self.new(side, **over)}
+
     def unnamed(self, n: int = 100, **over: Any) -> dict[str, Any]:
         """Return a new row of the attacker that leaves its tenant to the guard."""
         row = self.new("a", n, **over)
@@ -197,13 +202,25 @@ def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterabl
     ]
 
 
-def free_columns(table: Table, tenancy: Tenancy, mappers: Iterable[Mapper[Any]]) -> dict[str, list[Any]]:
-    """Return the text and the integer columns of a table that vectors may write to."""
+def free_columns(
+    table: Table, tenancy: Tenancy, mappers: Iterable[Mapper[Any]], a: list[Row], b: list[Row]
+) -> dict[str, list[Any]]:
+    """Return the text and the integer columns that vectors may write to, and whose values tell the owner."""
     mappers = list(mappers)
-    return {
+    found = {
         "texts": columns_of(table, tenancy, String, mappers),
         "numbers": columns_of(table, tenancy, Integer, mappers),
     }
+    found["texts"].sort(
+        key=lambda column: -(column.type.length or 1_000)
+    )  # a long text holds the owner's name
+    return {kind: [c for c in columns if _tells(c.key, a, b)] for kind, columns in found.items()}
+
+
+def _tells(key: str, a: list[Row], b: list[Row]) -> bool:
+    """Tell whether every row has a value, and the victim's are not the attacker's; shared rows are both."""
+    mine, theirs = {row[key] for row in a}, {row[key] for row in b}
+    return None not in mine | theirs and (a is b or not mine & theirs)
 
 
 def links(table: Table) -> Iterator[tuple[ForeignKeyConstraint, Table]]:

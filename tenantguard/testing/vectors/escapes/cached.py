@@ -22,7 +22,7 @@ from sqlalchemy.orm import Query, defaultload, joinedload, with_loader_criteria
 
 from tenantguard.context import bind
 from tenantguard.testing.vectors.lab import Lab
-from tenantguard.testing.vectors.table import attack
+from tenantguard.testing.vectors.table import NotApplicable, attack
 
 
 @attack("cache")
@@ -211,7 +211,10 @@ def pickled_own_statement(lab: Lab) -> Any:
     wanted = [m for m in lab.mappers if lab.tenancy.of(m.local_table).kind == "owned" and m.inherits is None]
     if not wanted:
         lab.only("a schema with mapped classes")
-    stored = [pickle.dumps(select(m.local_table)) for m in wanted]
+    try:
+        stored = [pickle.dumps(select(m.local_table)) for m in wanted]
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise NotApplicable(f"a table cannot be pickled: {error}") from error
     return [lab.rows(pickle.loads(one)) for one in stored]  # noqa: S301 - made one line above
 
 

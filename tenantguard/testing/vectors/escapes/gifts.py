@@ -78,7 +78,7 @@ def object_insert_tenant_by_sql(lab: Lab) -> Any:
 @attack("writes")
 def change_primary_key(lab: Lab) -> Any:
     """Learn from a changed key whether it is taken by the victim."""
-    k = lab.keyed
+    k = lab.unreferred(lab.keyed)
     session = lab.session()
     found = session.get(k.cls, k.ident(k.a[0]))
     setattr(found, k.tenant.key, lab.b)
@@ -89,6 +89,6 @@ def change_primary_key(lab: Lab) -> Any:
 @attack("writes")
 def key_changed_by_statement(lab: Lab) -> Any:
     """Give one's own row to the victim where the tenant is part of the key."""
-    k = lab.keyed
+    k = lab.unreferred(lab.keyed)
     other = k.new("b")[k.pk.key]
     lab.write(update(k.table).where(k.match(k.a[-1])).values({k.tenant: lab.b, k.pk: other}))

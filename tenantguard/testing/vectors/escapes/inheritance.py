@@ -73,7 +73,7 @@ def polymorphic_of_type(lab: Lab) -> Any:
     """Load the second table of a joined-inheritance row lazily, after the base alone was selected."""
     mapper = joined_mapper(lab)
     found = lab.orm(select(mapper.base_mapper.class_))
-    return [getattr(row[0], lab.extension.child.texts[0].key, None) for row in found]
+    return [getattr(row[0], lab.extension.child.text.key, None) for row in found]
 
 
 @attack("reads")

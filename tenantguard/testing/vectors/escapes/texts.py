@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from sqlalchemy import (
+    bindparam,
     column,
     select,
     text,
@@ -23,6 +24,7 @@ from tenantguard.testing.vectors.escapes.helpers import (
     text_of,
 )
 from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.shapes import Row, Shape
 from tenantguard.testing.vectors.table import attack
 
 
@@ -109,25 +111,25 @@ def text_delete(lab: Lab) -> Any:
     lab.write(text(f"DELETE FROM {name_of(lab, lab.leaf)}"))
 
 
+def text_insert_of(lab: Lab, shape: Shape, row: Row) -> Any:
+    """Return an INSERT as text with a parameter of the column's type for each value."""
+    names = ", ".join(column_of(lab, shape.c[key]) for key in row)
+    values = ", ".join(f":v{n}" for n in range(len(row)))
+    typed = [bindparam(f"v{n}", value, type_=shape.c[key].type) for n, (key, value) in enumerate(row.items())]
+    return text(f"INSERT INTO {name_of(lab, shape)} ({names}) VALUES ({values})").bindparams(*typed)
+
+
 @attack("raw SQL")
 def text_insert(lab: Lab) -> Any:
     """Insert a row of the victim's by a text."""
-    row = lab.leaf.new("b")
-    names = ", ".join(column_of(lab, lab.leaf.c[key]) for key in row)
-    values = ", ".join(f":v{n}" for n in range(len(row)))
-    statement = text(f"INSERT INTO {name_of(lab, lab.leaf)} ({names}) VALUES ({values})")
-    lab.write(statement, {f"v{n}": value for n, value in enumerate(row.values())})
+    lab.write(text_insert_of(lab, lab.leaf, lab.leaf.complete("b")))
 
 
 @attack("raw SQL")
 def text_insert_foreign_key(lab: Lab) -> Any:
     """Insert by a text a row of one's own that refers to the victim's parent."""
     p = lab.pair
-    row = p.child.new("a", **p.to(p.parent.b[0]))
-    names = ", ".join(column_of(lab, p.child.c[key]) for key in row)
-    values = ", ".join(f":v{n}" for n in range(len(row)))
-    statement = text(f"INSERT INTO {name_of(lab, p.child)} ({names}) VALUES ({values})")
-    lab.write(statement, {f"v{n}": value for n, value in enumerate(row.values())})
+    lab.write(text_insert_of(lab, p.child, p.child.complete("a", **p.to(p.parent.b[0]))))
 
 
 @attack("raw SQL")

@@ -184,7 +184,7 @@ def insert_twin_with_tenant_renamed(lab: Lab) -> Any:
         type(twin.metadata)(),
         *(type(c)(c.name, c.type, key=f"k_{c.key}", primary_key=c.primary_key) for c in twin.columns),
     )
-    lab.write(insert(made).values({f"k_{key}": value for key, value in o.new("b").items()}))
+    lab.write(insert(made).values({f"k_{key}": value for key, value in o.complete("b").items()}))
 
 
 @attack("writes")

@@ -84,6 +84,7 @@ def laboratory(
     *,
     protect: Protect | None = None,
     values: Mapping[str, Value] | None = None,
+    asynchronous: bool = False,
 ) -> Iterator[Lab]:
     """Open a lab in a database made beside the one that the URL names, and drop it at the end.
 
@@ -92,9 +93,13 @@ def laboratory(
         url: where a database may be made; nothing in what is there already is read or changed.
         protect: installs the guard; ``guard(engine, tenancy)`` by default.
         values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+        asynchronous: attack through the URL's asynchronous driver.
     """
     install = protect or (lambda engine: guard(engine, tenancy))
-    with fresh_database(url) as made, Lab(tenancy, made, install, values=values) as lab:
+    with (
+        fresh_database(url) as made,
+        Lab(tenancy, made, install, values=values, asynchronous=asynchronous) as lab,
+    ):
         yield lab
 
 

@@ -350,8 +350,9 @@ def test_eager_loads_are_guarded(world: World, load: Any) -> None:
     statement = select(Number).options(load(Number.calls).options(load(Call.tags), load(Call.labels)))
     with bind("acme"), Session(world.engine) as session:
         numbers = session.scalars(statement.order_by(Number.id)).unique().all()
-        assert [[call.id for call in number.calls] for number in numbers] == [[1, 2], [3]]
-        assert [tag.id for number in numbers for call in number.calls for tag in call.tags] == [1, 2]
+        # a collection without an order_by comes in the order that the database likes
+        assert [sorted(call.id for call in number.calls) for number in numbers] == [[1, 2], [3]]
+        assert sorted(tag.id for number in numbers for call in number.calls for tag in call.tags) == [1, 2]
 
 
 def test_lazy_loads_are_guarded(world: World) -> None:

@@ -132,7 +132,7 @@ def relationship_on_anything(lab: Lab) -> Any:
 
 
 @attack("reads")
-def own_loaders(lab: Lab) -> Any:
+def every_relationship(lab: Lab) -> Any:
     """Load every relationship of the application's own classes by IN, from every class."""
     session = lab.session()
     kept: list[Any] = []

@@ -67,6 +67,7 @@ def sqlalchemy_tenants(url: str) -> Ready:
 
     def policies(connection: Connection) -> None:
         run = connection.exec_driver_sql
+        run(f'DROP ROLE IF EXISTS "{core.get_tenant_role_name(models.tenant)}"')  # roles outlive databases
         name = core.GET_TENANT_FUNCTION_NAME
         template = core._GET_TENANT_FUNCTION_TEMPLATE
         run(template.format(name=name, tenant_role_prefix=core.TENANT_ROLE_PREFIX))

@@ -30,10 +30,13 @@ def found(raw: dict[str, Any]) -> Iterator[tuple[str, str, bool, dict[str, list[
 
 
 def ratios(by_variant: dict[str, list[float]], base: str) -> dict[str, Ratio]:
-    """Return each variant's cost as a multiple of the base's."""
+    """Return each variant's cost as a multiple of the base's, over the rounds that both took part in."""
     if base not in by_variant:
         return {}
-    return {name: ratio(ns, by_variant[base]) for name, ns in by_variant.items()}
+    against = by_variant[base]
+    return {
+        name: ratio(ns, against[: len(ns)]) for name, ns in by_variant.items() if 0 < len(ns) <= len(against)
+    }
 
 
 def table(raw: dict[str, Any], base: str) -> str:

@@ -1,7 +1,7 @@
 """The pytest plugin: bindings, tokens and recorded violations for tests, and tests that leave nothing bound.
 
-It is loaded in every run of pytest where tenantguard is installed. So it imports at the top only what the
-package itself imports, and the rest where it is asked for.
+It is loaded in every run of pytest where tenantguard is installed. So it imports nothing but pytest at the top,
+and the rest where it is asked for: a run that has no use for tenantguard does not load it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tenantguard.audit import Event, add_sink, remove_sink
-from tenantguard.context import Binding, bind, leave, peek
+from tenantguard.testing.leftovers import nothing_new, now, watched
 
 if TYPE_CHECKING:
+    from tenantguard.audit import Event
+    from tenantguard.context import bind
     from tenantguard.testing.tokens import TokenMaker
 
 _QUIET = ("bypass_opened", "bypass_closed", "token_refused")  # events that are no violation
+_HELD: pytest.StashKey[Any] = pytest.StashKey()  # what fixtures hold bound while a test runs
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -40,6 +42,8 @@ def as_tenant() -> Callable[..., bind]:
 
 
 def _bound(*who: Any) -> bind:
+    from tenantguard.context import bind  # here: it loads SQLAlchemy
+
     return bind(who[0]) if len(who) == 1 else bind(who)
 
 
@@ -54,6 +58,8 @@ def tenant_token() -> TokenMaker:
 @pytest.fixture
 def violations() -> Iterator[list[Event]]:
     """Return the list of the violations that were recorded during the test, the newest last."""
+    from tenantguard.audit import add_sink, remove_sink  # here: it loads SQLAlchemy
+
     found: list[Event] = []
 
     def keep(event: Event) -> None:
@@ -87,12 +93,11 @@ def tenantguard_labs() -> Iterator[Any]:
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run a test under its marker's tenant, in the task that runs it where it is asynchronous."""
     marker = item.get_closest_marker("tenant")
-    enter: Callable[[], ExitStack] = functools.partial(_entered, marker)
     test = getattr(item, "obj", None)
-    with enter():
+    with _entered(marker):
         if not inspect.iscoroutinefunction(test):
             return (yield)
-        item.obj = _watched(test, item.nodeid, enter)  # type: ignore[attr-defined]  # a Function has it
+        item.obj = watched(test, item.nodeid, functools.partial(_entered, marker))  # type: ignore[attr-defined]  # a Function has it
         try:
             return (yield)
         finally:
@@ -102,38 +107,17 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
 def _entered(marker: pytest.Mark | None) -> ExitStack:
     stack = ExitStack()
     if marker is not None:
+        if not marker.args or marker.kwargs:
+            pytest.fail('the marker names its tenant by position: @pytest.mark.tenant("acme")', pytrace=False)
         stack.enter_context(_bound(*marker.args))
     return stack
 
 
-def _watched(function: Callable[..., Any], name: str, enter: Callable[[], ExitStack]) -> Callable[..., Any]:
-    """Return the coroutine function so that it fails if it leaves a binding behind in its task."""
-
-    @functools.wraps(function)
-    async def run(*args: Any, **kwargs: Any) -> Any:
-        before = peek()
-        with enter():
-            value = await function(*args, **kwargs)
-        _nothing_new(name, before)
-        return value
-
-    return run
-
-
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_fixture_setup(
-    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
-) -> Generator[None, Any, Any]:
-    """Fail a fixture that returns, and can never undo it, while something is newly bound."""
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any]) -> Generator[None, Any, Any]:
+    """Fail a fixture that leaves a binding behind: when it returns, or after what follows its ``yield``."""
     function = fixturedef.func
-    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        return (yield)
-    name, before = f"fixture {fixturedef.argname!r}", peek()
-    if not inspect.iscoroutinefunction(function) or inspect.ismethod(function):
-        value = yield
-        _nothing_new(name, before)
-        return value
-    fixturedef.func = _watched(function, name, ExitStack)  # type: ignore[misc]  # restored below
+    fixturedef.func = watched(function, f"fixture {fixturedef.argname!r}")  # type: ignore[misc]  # restored below
     try:
         return (yield)
     finally:
@@ -141,24 +125,20 @@ def pytest_fixture_setup(
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
-    """Fail a test after which, and after whose fixtures, something is still bound."""
+def pytest_runtest_setup(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Note what the test's fixtures hold bound while it runs."""
     value = yield
-    _nothing_new(item.nodeid, None)
+    item.stash[_HELD] = now()
     return value
 
 
-def _nothing_new(name: str, before: Binding | None) -> None:
-    """Take out what was left bound, and fail whoever left it."""
-    left = found = peek()
-    if found is before:
-        return
-    while found is not None and found is not before:
-        leave(found)
-        found = peek()
-    if left is not None:
-        pytest.fail(
-            f"{name} left {left!r} behind: the next test would run under it. Bind with a `with` block, or "
-            "yield inside one",
-            pytrace=False,
-        )
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Fail a test that leaves behind what none of its fixtures holds; each fixture answers for itself."""
+    if _HELD in item.stash:
+        try:
+            nothing_new(item.nodeid, item.stash[_HELD])
+        except pytest.fail.Exception:
+            yield
+            raise
+    return (yield)

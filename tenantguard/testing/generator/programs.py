@@ -6,14 +6,20 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from hypothesis import strategies as st
-
+from tenantguard.errors import ConfigurationError
 from tenantguard.testing.data import Data, generate
 from tenantguard.testing.generator import entities, expressions, selects, units, writes
 from tenantguard.testing.generator.draft import Choose, Draft
 from tenantguard.testing.generator.elements import table_source
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.schema import Schema
+
+try:
+    from hypothesis import strategies as st
+except ImportError as error:
+    raise ConfigurationError(
+        "the generator of programs needs Hypothesis: pip install 'tenantguard[testing]'"
+    ) from error
 
 PAIRS = ((0, 1), (1, 0), (2, 1))
 

@@ -64,8 +64,8 @@ class Lab(Lookups):
         self.url = make_url(url)
         self.protect = protect
         self.asynchronous = asynchronous
-        self.a, self.b = _two_tenants(tenancy)
-        self.mappers = _mappers_of(tenancy)
+        self.a, self.b = two_tenants(tenancy)
+        self.mappers = mappers_of(tenancy)
         self.tables = _tables_of(tenancy)
         self.admin = create_engine(sync_url(self.url))
         self.dialect = self.admin.dialect.name
@@ -349,7 +349,7 @@ def _tables_of(tenancy: Tenancy) -> list[Table]:
     return [table for table in tables if not table.info.get("is_view")]
 
 
-def _mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
+def mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
     """Return the mappers of the application, in no order that matters."""
     known: set[MetaData] = set(tenancy.metadata)
     return [
@@ -357,7 +357,7 @@ def _mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
     ]
 
 
-def _two_tenants(tenancy: Tenancy) -> tuple[Any, Any]:
+def two_tenants(tenancy: Tenancy) -> tuple[Any, Any]:
     """Return two tenant ids of the type that the tenant columns hold."""
     owned = [placed for placed in tenancy if placed.kind == "owned"]
     if not owned:

@@ -27,9 +27,9 @@ FLOORS = (
 )
 REQUIRED = {"sqlalchemy", "sqlglot", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
-    "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "httpx", "hypothesis",
-    "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql", "pytest", "redis", "rich",
-    "rq", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
+    "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "greenlet",
+    "httpx", "hypothesis", "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql", "pytest",
+    "redis", "rich", "rq", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {"typer": {"cli"}, "rich": {"cli", "testing"}, "pytest": {"testing"}, "hypothesis": {"testing"}}

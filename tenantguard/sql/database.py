@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.text import function_fault
 from tenantguard.sql.text.lexer import Unreadable, lexemes
 from tenantguard.tenancy import Placement, Tenancy
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 SETTING = "tenantguard.tenant"  # what a policy compares the tenant column with
 _LONGEST, _DEEPEST = 100_000, 200
@@ -41,9 +43,7 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
         raise ConfigurationError(
             'raw_sql="database" relies on row security, which PostgreSQL has; use "rewrite"'
         )
-    found = (
-        _faults_async(engine, tenancy) if isinstance(engine, AsyncEngine) else _faults_sync(engine, tenancy)
-    )
+    found = _faults_sync(engine, tenancy) if isinstance(engine, Engine) else _faults_async(engine, tenancy)
     if found:
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise ConfigurationError(f'raw_sql="database" cannot be relied on, {len(found)} fault(s):\n{listed}')

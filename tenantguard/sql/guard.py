@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Table, schema
 from sqlalchemy.engine import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.audit import refuse
@@ -23,7 +22,10 @@ from tenantguard.sql.text import Rewritten, rewrite
 from tenantguard.sql.writes import GuardedWrites
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
-EngineT = TypeVar("EngineT", Engine, AsyncEngine)
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
+
+EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 RawSQL = Literal["refuse", "rewrite", "database"]
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
 _TRUSTED_METHODS = (
@@ -215,7 +217,7 @@ def guard(
         ...               Column("company_id", String, nullable=False))
         >>> engine = guard(create_engine("sqlite://"), Tenancy(metadata, column="company_id"))
     """
-    sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
+    sync: Any = getattr(engine, "sync_engine", engine)
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
     if raw_sql == "database":
         verify_row_security(engine, tenancy)

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenantguard.sql import Guard, guard
 from tenantguard.tenancy import Tenancy
 from tenantguard.testing.vectors import LEGITIMATE, VECTORS, Lab, Outcome, Result, Vector, run_one
 from tenantguard.testing.vectors.copies import fresh_database
 from tenantguard.testing.vectors.seed import Value
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 Protect = Callable[[Any], Any]
 

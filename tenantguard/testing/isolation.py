@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import registry
 
 from tenantguard.errors import ConfigurationError
@@ -18,6 +18,9 @@ from tenantguard.testing.vectors import Lab, Outcome, Vector, run_one
 from tenantguard.testing.vectors.copies import sync_url
 from tenantguard.testing.vectors.lab import mappers_of, two_tenants
 from tenantguard.testing.vectors.seed import Value
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 ORACLE = "oracle"
 PROGRAMS = 100  # that the oracle compares, a few seconds

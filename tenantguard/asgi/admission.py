@@ -10,7 +10,7 @@ from tenantguard.asgi.tokens import bearer_token
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
-from tenantguard.errors import ConfigurationError, Violation
+from tenantguard.errors import ConfigurationError, TenantId, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.registry import IsActive
 from tenantguard.identity.tenants import TenantType
@@ -60,13 +60,22 @@ class Admission:
 
         Raises:
             TokenError: there is no token where one is needed, or it is refused.
+            Violation: the page is of a company that does not exist.
+            ConfigurationError: the verifier returned something else.
         """
         if value is None and self._anonymous is not None:
             named = set(await self._anonymous.tenants(scope, self._kind))
-            tenant = named.pop() if len(named) == 1 else None
-            if tenant is not None:
+            if len(named) == 1:
+                tenant = named.pop()
+                if tenant is None:  # a company that nobody knows is answered as a suspended one
+                    refuse(_inactive())
                 return Principal(ANONYMOUS, tenant)
-        return await self._verify(bearer_token(value, self._most_bytes))
+        principal = await self._verify(bearer_token(value, self._most_bytes))
+        if not isinstance(principal, Principal):
+            raise ConfigurationError(
+                f"verify() returned {type(principal).__name__}; return a Principal, or raise TokenError"
+            )
+        return principal
 
     async def settled(self, scope: Scope, principal: Principal) -> Principal:
         """Return the principal, for the one company that the request is for, if that is known and active.
@@ -80,8 +89,12 @@ class Admission:
             for tenant in tenants:
                 if not await self._registry.admits(tenant):
                     with bind(principal):
-                        refuse(Violation("the company is not active", kind="tenant_inactive", tenant=tenant))
+                        refuse(_inactive(tenant))
         return principal
+
+
+def _inactive(tenant: TenantId | None = None) -> Violation:
+    return Violation("the company is not active", kind="tenant_inactive", tenant=tenant)
 
 
 def _never(_value: bytes | None) -> None:

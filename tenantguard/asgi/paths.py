@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 
 _PLACE = re.compile(r"\{\w+\}")
-_AMBIGUOUS = ("//", "\\", "%", ";")
+_AMBIGUOUS = ("//", "\\", "%", ";", "\ufffd")
 
 
 def route_path(scope: Scope) -> str:
@@ -109,6 +110,16 @@ def _is_sound(path: str) -> bool:
 
 def is_plain(path: str) -> bool:
     """Tell whether nobody on the way could read the path as another one."""
-    if not path.isprintable() or any(part in path for part in _AMBIGUOUS):
-        return False
-    return {".", ".."}.isdisjoint(path.split("/"))
+    return (
+        path.isprintable() and not any(part in path for part in _AMBIGUOUS) and stays_in_place(_folded(path))
+    )
+
+
+def stays_in_place(path: str) -> bool:
+    """Tell whether no segment leads elsewhere, for whoever resolves dots before routing."""
+    return {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
+
+
+def _folded(path: str) -> str:
+    """Return the path as a server sees it that takes full-width dots and slashes for plain ones."""
+    return path if path.isascii() else unicodedata.normalize("NFKC", path)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from tenantguard.asgi.paths import PathPattern, is_plain, route_path
+from tenantguard.asgi.paths import PathPattern, is_plain, route_path, stays_in_place
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
@@ -18,6 +18,8 @@ from tenantguard.identity.tenants import TenantType, as_tenant
 MISMATCH = "tenant_mismatch"
 _LONGEST = 200  # characters of a company in a request; a longer one is nobody's
 _LABEL = r"([a-z0-9_-]+)"
+_HOST = re.compile(r"(([a-z0-9_-]+\.)*[a-z0-9_-]+\.?|\[[0-9a-f:.]+\])?(:[0-9]*)?")  # as HTTP clients write it
+_UNREADABLE = ""  # names no company: what could be read in two ways agrees with no token
 
 Resolve = Callable[[str], TenantId | Awaitable[TenantId | None] | None]
 
@@ -39,7 +41,7 @@ class Place:
         return [await self._tenant(name, kind) for name in self.read(scope)]
 
     async def _tenant(self, name: str, kind: TenantType) -> TenantId | None:
-        if len(name) > _LONGEST:
+        if not name or len(name) > _LONGEST:
             return None
         if self.resolve is not None:
             found = self.resolve(name)
@@ -71,13 +73,14 @@ def from_host(pattern: str, *, ignore: Collection[str] = (), resolve: Resolve | 
         or not re.fullmatch(r"([a-z0-9-]+\.)*", before)
     ):
         raise ConfigurationError(f"{pattern!r} is no host pattern; write it as {{company}}.example.com")
-    host = re.compile(re.escape(before) + _LABEL + re.escape(after) + r"\.?(:[0-9]+)?")
+    host = re.compile(re.escape(before) + _LABEL + re.escape(after) + r"\.?(:[0-9]*)?")
 
     def read(scope: Scope) -> list[str]:
         """Return the label of each Host header that fits."""
         given = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         labels = [match[1] for match in map(host.fullmatch, given) if match]
-        return [label for label in labels if label not in ignore]
+        malformed = [_UNREADABLE for value in given if not _HOST.fullmatch(value)]
+        return [label for label in labels if label not in ignore] + malformed
 
     return Place(read, resolve)
 
@@ -98,8 +101,11 @@ def from_path(pattern: str, *, resolve: Resolve | None = None) -> Place:
 
     def read(scope: Scope) -> list[str]:
         """Return the segment, where the path fits."""
-        found = path.read(route_path(scope))
-        return [] if found is None else [found]
+        routed = route_path(scope)
+        found = path.read(routed)
+        if found is None:
+            return []
+        return [found if stays_in_place(routed) else _UNREADABLE]
 
     return Place(read, resolve)
 

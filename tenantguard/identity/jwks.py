@@ -30,6 +30,10 @@ class StaticKeys:
         """Return the keys of that id, and those that answer to every id."""
         return matching(self._keys, kid)
 
+    async def again(self, kid: str | None) -> tuple[Key, ...]:
+        """Return nothing: there are no others."""
+        return ()
+
     def trusted_for(self) -> float:
         """Return that they are trusted for as long as the process runs."""
         return float("inf")
@@ -52,7 +56,7 @@ class RemoteKeys:
         stale: for how many seconds more it serves while the issuer is down.
         cooldown: how many seconds pass between two searches for unknown key ids.
         retry: how many seconds pass before a failed fetch is tried again.
-        patience: how many seconds a request waits for a new set while a stale one would do.
+        patience: how many seconds requests wait for a new set while a stale one would do.
         dropped: called when keys that were trusted are trusted no more.
         clock: seconds that only go on; for tests.
     """
@@ -78,7 +82,7 @@ class RemoteKeys:
         self._cooldown, self._retry, self._patience = cooldown, retry, patience
         self._dropped, self._clock = dropped, clock
         self._keys: tuple[Key, ...] = ()
-        self._fetched = self._ends = self._failed = self._searched = float("-inf")
+        self._fetched = self._ends = self._failed = self._searched = self._departed = float("-inf")
         self._flight: asyncio.Task[bool] | None = None
 
     async def start(self) -> None:
@@ -101,13 +105,33 @@ class RemoteKeys:
         if not found and self._is_flying():
             await self._renew()
             found = self._of(kid)
-        if not found and is_id(kid) and self._clock() >= self._searched + self._cooldown:
-            self._searched = self._clock()
-            await self._renew()
+        if not found and is_id(kid):
+            await self._search()
             found = self._of(kid)
             if found:  # a rotation, which nobody but the issuer can bring about
                 self._searched = float("-inf")
         return found
+
+    async def again(self, kid: str | None) -> tuple[Key, ...]:
+        """Return keys that were not there before, for a token that none of the found ones signed.
+
+        Where ids tell keys apart, the found key was the right one and there is nothing to look for. Without
+        them a rotation shows in no id, and is looked for as an unknown id is.
+        """
+        if kid is not None and any(key.kid == kid for key in self._keys):
+            return ()
+        before = self._of(kid)
+        if self._is_flying():
+            await self._renew()
+        if self._of(kid) == before:
+            await self._search()
+        return tuple(key for key in self._of(kid) if key not in before)
+
+    async def _search(self) -> None:
+        """Fetch the set for what is not in it, unless somebody did so a moment ago."""
+        if self._clock() >= self._searched + self._cooldown:
+            self._searched = self._clock()
+            await self._renew()
 
     def trusted_for(self) -> float:
         """Return for how many seconds, from now, the set may be relied on if no other is fetched."""
@@ -132,12 +156,12 @@ class RemoteKeys:
     async def _wait_for(self, flight: asyncio.Task[bool]) -> None:
         """Wait for as long as it takes where there is no set, for a moment where there is a stale one.
 
-        Once a fetch has failed nobody waits who has a stale set: the issuer is down.
+        Once a fetch has failed, or takes longer than that, nobody waits who has a stale set: the issuer is down.
         """
         if not self._usable():
             await asyncio.shield(flight)
-        elif self._failed < self._fetched:
-            await asyncio.wait({flight}, timeout=self._patience)
+        elif self._failed < self._fetched and self._departed + self._patience > self._clock():
+            await asyncio.wait({flight}, timeout=self._departed + self._patience - self._clock())
 
     def _usable(self) -> bool:
         return bool(self._keys) and self._clock() < self._ends + self._stale
@@ -148,6 +172,7 @@ class RemoteKeys:
 
     def _start_flight(self) -> asyncio.Task[bool]:
         if self._flight is None or self._flight.done():
+            self._departed = self._clock()
             self._flight = asyncio.create_task(self._fly())
         return self._flight
 

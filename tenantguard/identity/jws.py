@@ -69,10 +69,12 @@ class Signed:
         Raises:
             TokenError: it is of none.
         """
-        for key in keys:
-            if self._is_of(key):
-                return
-        raise TokenError("the signature is of no key that is trusted", reason="signature")
+        if not self.is_of(keys):
+            raise TokenError("the signature is of no key that is trusted", reason="signature")
+
+    def is_of(self, keys: Iterable[Key]) -> bool:
+        """Tell whether the signature is of one of the keys."""
+        return any(map(self._is_of, keys))
 
     def _is_of(self, key: Key) -> bool:
         try:

@@ -21,7 +21,12 @@ _LONGEST = 255  # characters of an id
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _INT_64 = range(-(2**63), 2**63)
-_LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK")
+_LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
+# Marks and letters that show nothing and count as printable all the same: Unicode's default ignorable ones that
+# normalisation leaves alone, and two blanks.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\ufe00-\ufe0f\U0001d159\U000e0100-\U000e01ef]"
+)
 _ABSENT = object()
 
 
@@ -70,6 +75,7 @@ def _is_plain(text: str) -> bool:
         text.isprintable()
         and text == text.strip()
         and unicodedata.is_normalized("NFKC", text)
+        and not _INVISIBLE.search(text)
         and sum(script in scripts for script in _LOOK_ALIKE) <= 1
     )
 

@@ -181,7 +181,8 @@ class TokenVerifier:
         if signed.algorithm not in self._algorithms:
             raise TokenError("the token is signed by an algorithm that is not accepted", reason="algorithm")
         changes = self._changes
-        signed.verify(await self._keys.find(signed.kid))
+        if not signed.is_of(await self._keys.find(signed.kid)):
+            signed.verify(await self._keys.again(signed.kid))
         claims = signed.claims()
         until = self._policy.check(claims, self._clock())
         principal = await self._policy.principal(claims)

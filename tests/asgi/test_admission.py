@@ -65,6 +65,7 @@ async def test_an_anonymous_page_has_an_anonymous_principal() -> None:
         "/sign-in/%2e%2e/calls",
         "/x/sign-in",
         "/sign-in;x",
+        "/sign-in/\uff0e\uff0e/calls",
     ],
 )
 async def test_another_route_needs_a_token(path: str) -> None:
@@ -80,12 +81,26 @@ async def test_another_route_needs_a_token(path: str) -> None:
         "a.b.example.com",
         "acme.example.com.evil.com",
         "evil-example.com",
-        " acme.example.com",
     ],
 )
 async def test_a_host_that_names_no_company_needs_a_token(name: str) -> None:
     """There is nothing to bind."""
     assert (await request(by_host(), "/sign-in", host(name))).status == 401
+
+
+@pytest.mark.parametrize("name", ["suspended", "unknown", "no company"])
+async def test_a_page_of_no_active_company_tells_nothing_of_it(name: str) -> None:
+    """Suspended, unknown to the registry, unknown to who resolves the name, and malformed: one answer."""
+
+    async def is_active(tenant: object) -> bool:
+        return tenant == "acme"
+
+    place = from_host("{company}.example.com", resolve=lambda name: None if name == "unknown" else name)
+    app = guarded(anonymous=place, anonymous_on=SIGN_IN, registry=Registry(is_active))
+    expected = await request(app, "/sign-in", host("closed.example.com"))
+    reply = await request(app, "/sign-in", host(f"{name}.example.com"))
+    assert reply.status == 403
+    assert (reply.status, reply.headers, reply.body) == (expected.status, expected.headers, expected.body)
 
 
 async def test_two_hosts_name_no_company() -> None:

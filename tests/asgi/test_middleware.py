@@ -291,6 +291,20 @@ async def test_a_verifier_that_fails_lets_nobody_in() -> None:
     assert (reply.status, type(reply.error)) == (None, ConnectionError)
 
 
+async def test_a_verifier_that_returns_something_else_lets_nobody_in() -> None:
+    """And is told what it should have done."""
+
+    class Forgetful:
+        """Return nothing for a token that is unknown."""
+
+        async def verify(self, token: str) -> Any:
+            """Return nothing."""
+
+    reply = await request(guarded(verifier=Forgetful()), "/", bearer("opaque"))
+    assert isinstance(reply.error, ConfigurationError)
+    assert "raise TokenError" in str(reply.error)
+
+
 @pytest.mark.parametrize("wrong", [None, "secret", object(), SECRET])
 def test_a_verifier_without_verify_is_refused_at_the_start(wrong: Any) -> None:
     """Not at the first request."""

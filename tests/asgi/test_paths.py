@@ -21,6 +21,7 @@ OPEN = [
     "/a b/c",
     "/",
     "/docs/é",
+    "/docs/e\u0301",
 ]
 CLOSED = [
     "",
@@ -40,6 +41,10 @@ CLOSED = [
     "/docs/..",
     "/docs/./x",
     "/docs/.",
+    "/docs/\uff0e\uff0e/calls",
+    "/docs/\u2025/calls",
+    "/docs/..\uff0fcalls",
+    "/docs/\ufffd../calls",
     "/docs\\..\\calls",
     "/docs/..\\calls",
     "/docs/%2e%2e/calls",

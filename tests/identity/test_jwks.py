@@ -169,6 +169,43 @@ async def test_rotation_upon_rotation_fails_no_request() -> None:
     assert found == [["one"], ["two"], ["one"], ["two"]]
 
 
+def _without_id(key: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in key.items() if name != "kid"}
+
+
+async def test_a_rotation_without_key_ids_is_looked_for() -> None:
+    """It shows in no id; whoever waits for the set that is on its way gets the new key too."""
+    issuer = Issuer(_without_id(ONE))
+    keys = issuer.keys()
+    before = await keys.find(None)
+    issuer.answer = {"keys": [_without_id(TWO)]}
+    issuer.open.clear()
+    waiting = [asyncio.ensure_future(keys.again(None)) for _ in range(20)]
+    await settled()
+    issuer.open.set()
+    found = await asyncio.gather(*waiting)
+    assert all(len(one) == 1 and one != before for one in found)
+    assert len(issuer.fetches) == 2
+
+
+async def test_forged_tokens_without_a_key_id_do_not_hammer_the_issuer() -> None:
+    """One search per pause."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys(cooldown=10)
+    await _ids(keys)
+    assert [await keys.again(None) for _ in range(100)] == [()] * 100
+    assert len(issuer.fetches) == 2
+
+
+async def test_a_key_of_that_id_leaves_nothing_to_look_for() -> None:
+    """A forged signature costs the issuer nothing."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys()
+    await _ids(keys)
+    assert await keys.again("one") == ()
+    assert len(issuer.fetches) == 1
+
+
 async def test_unknown_key_ids_do_not_hammer_the_issuer() -> None:
     """However many are made up: one search, and the next after the pause."""
     issuer = Issuer(ONE)
@@ -266,6 +303,22 @@ async def test_an_issuer_that_hangs_makes_nobody_wait_long_who_has_a_stale_set()
     assert len(issuer.fetches) == 3
     issuer.open.set()
     await settled()
+
+
+async def test_requests_wait_for_one_late_answer_once() -> None:
+    """Who comes later, while it is still not there, is served with the stale set at once."""
+    issuer = Issuer(ONE)
+    keys = issuer.keys(lifetime=100, patience=50)
+    await _ids(keys)
+    issuer.open.clear()
+    issuer.now = 200
+    first = asyncio.ensure_future(_ids(keys, "one"))
+    await settled()
+    issuer.now = 250
+    assert await asyncio.wait_for(_ids(keys, "one"), 1) == ["one"]
+    assert not first.done()
+    issuer.open.set()
+    assert await first == ["one"]
 
 
 async def test_a_set_that_is_past_its_life_is_renewed_before_it_serves_again() -> None:

@@ -47,7 +47,7 @@ def remote(http: Http, **settings: Any) -> TokenVerifier:
 def signed(name: str, *, kid: str | None = None, **changes: Any) -> str:
     """Return a token signed by the RSA key of that name."""
     header = {"alg": "RS256", "typ": "JWT", "kid": kid or name}
-    return sign(claims(**changes), header=header, key=private_pem(rsa_key(name)), algorithm="RS256")
+    return sign(claims(**changes), header=header, key=rsa_key(name), algorithm="RS256")
 
 
 def key_set(*names: str) -> dict[str, Any]:
@@ -74,6 +74,18 @@ async def test_a_rotation_lets_the_new_key_in_and_the_old_one_out() -> None:
     http.answer = key_set("two")
     await checked.verify(signed("two"))
     with pytest.raises(TokenError):
+        await checked.verify(signed("one"))
+
+
+async def test_a_rotation_of_keys_without_ids_fails_no_request() -> None:
+    """The set names none, whatever the tokens say."""
+    sets = [{"keys": [jwk(rsa_key(name))]} for name in ("one", "two")]
+    http = Fake(sets[0])
+    checked = remote(http)
+    await checked.verify(signed("one"))
+    http.answer = sets[1]
+    assert (await checked.verify(signed("two"))).tenant == "acme"
+    with pytest.raises(TokenError, match="signature"):
         await checked.verify(signed("one"))
 
 

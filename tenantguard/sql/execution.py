@@ -18,6 +18,7 @@ from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refus
 from tenantguard.sql.database import text_fault
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
+from tenantguard.sql.text import is_harmless
 from tenantguard.sql.verify import unmatched, verify, verify_text
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ class GuardedExecution:
         statement = getattr(self, "statement", None)
         if statement is None or (binding is not None and binding.mode == "bypass"):
             return  # without a statement: a Sequence or a default of its own, which reads no table
+        if is_harmless(statement, self.dialect.name):
+            return
         guard = self.dialect.tg_guard
         if guard.raw_sql == "database" and binding is not None and binding.mode == "tenant":
             fault = text_fault(statement)

@@ -6,7 +6,6 @@ This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
@@ -47,6 +46,7 @@ from tenantguard.sql.text import (
     fragment_fault,
     function_fault,
     hint_fault,
+    is_harmless,
     operator_fault,
     prefix_fault,
     suffix_fault,
@@ -58,7 +58,6 @@ if TYPE_CHECKING:
     from tenantguard.sql.predicates import Predicates
     from tenantguard.sql.writes import WritePlan
 
-_CONSTANT = re.compile(r"\s*select\s+\d+\s*;?\s*", re.IGNORECASE)  # the usual health check
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 
@@ -383,7 +382,7 @@ class GuardedReads:
     def _tg_whole(self, element: Any) -> Any:
         """Refuse a statement that is text, or return it rewritten where the guard was told to."""
         written = str(getattr(element, "text", ""))
-        if _CONSTANT.fullmatch(written):
+        if is_harmless(written, self.dialect.name):
             return element
         how = self.tg_guard.raw_sql
         if how == "refuse" or self.tg_mode != "tenant" or not isinstance(element, TextClause):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     cast,
     column,
     create_engine,
+    event,
     func,
     insert,
     literal,
@@ -102,6 +103,32 @@ PASSED: dict[str, Any] = {
     "construct": (lambda: select(Loud()), [(2,)]),
     "case": (lambda: select(case((Call.id > 1, literal_column("1")), else_=0)).where(Call.id == 1), [(0,)]),
 }
+
+
+@pytest.mark.parametrize("statement", ["SELECT 1", "BEGIN", "begin immediate transaction;"])
+@pytest.mark.parametrize("send", ["text", "driver"])
+def test_what_names_no_row_passes_with_nothing_bound(memory: World, statement: str, send: str) -> None:
+    """A health check passes, and so does the BEGIN that SQLAlchemy's documentation sends on SQLite."""
+    begun: list[str] = []
+
+    def begin(connection: Any) -> None:
+        connection.exec_driver_sql(statement) if send == "driver" else connection.execute(text(statement))
+        begun.append(statement)
+
+    event.listen(memory.engine, "begin", begin)
+    try:
+        with memory.engine.connect() as connection:
+            connection.begin()
+    finally:
+        event.remove(memory.engine, "begin", begin)
+    assert begun == [statement]
+
+
+@pytest.mark.parametrize("statement", ["BEGIN; SELECT * FROM calls", "SELECT 1 FROM calls", "COMMIT"])
+def test_what_only_begins_harmlessly_is_refused(memory: World, statement: str) -> None:
+    """The whole text is what passes, and nothing that follows it."""
+    with bind("acme"), memory.engine.connect() as connection, pytest.raises(RawSQLError):
+        connection.exec_driver_sql(statement)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -3,6 +3,7 @@
 from tenantguard.sql.text.clauses import hint_fault, operator_fault, prefix_fault, suffix_fault
 from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
 from tenantguard.sql.text.functions import function_fault
+from tenantguard.sql.text.harmless import is_harmless
 from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
 from tenantguard.sql.text.values import ForeignKeyUse, TenantUse
 
@@ -14,6 +15,7 @@ __all__ = [
     "fragment_fault",
     "function_fault",
     "hint_fault",
+    "is_harmless",
     "needs_parentheses",
     "operator_fault",
     "prefix_fault",

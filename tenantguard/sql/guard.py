@@ -29,15 +29,16 @@ EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 RawSQL = Literal["refuse", "rewrite", "database"]
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
 _TRUSTED_METHODS = (
-    "initialize", "has_table", "has_index", "has_schema", "has_sequence", "get_columns", "get_multi_columns",
-    "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys", "get_multi_foreign_keys", "get_table_names",
-    "get_temp_table_names", "get_view_names", "get_materialized_view_names", "get_temp_view_names",
-    "get_view_definition", "get_indexes", "get_multi_indexes", "get_unique_constraints",
-    "get_multi_unique_constraints", "get_check_constraints", "get_multi_check_constraints", "get_table_comment",
-    "get_multi_table_comment", "get_table_options", "get_multi_table_options", "get_sequence_names",
-    "get_schema_names", "get_table_oid", "get_domains", "get_enums", "do_begin_twophase", "do_prepare_twophase",
-    "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint", "do_rollback_to_savepoint",
-    "do_release_savepoint",
+    "initialize", "has_table", "has_multi_table", "has_index", "has_schema", "has_sequence", "has_type",
+    "get_columns", "get_multi_columns", "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys",
+    "get_multi_foreign_keys", "get_table_names", "get_temp_table_names", "get_view_names",
+    "get_materialized_view_names", "get_temp_view_names", "get_view_definition", "get_indexes", "get_multi_indexes",
+    "get_unique_constraints", "get_multi_unique_constraints", "get_check_constraints",
+    "get_multi_check_constraints", "get_table_comment", "get_multi_table_comment", "get_table_options",
+    "get_multi_table_options", "get_sequence_names", "get_schema_names", "_get_foreign_table_names",
+    "get_table_oid", "get_domains", "get_enums", "_load_domains", "_load_enums", "do_begin_twophase",
+    "do_prepare_twophase", "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint",
+    "do_rollback_to_savepoint", "do_release_savepoint",
 )  # fmt: skip
 
 

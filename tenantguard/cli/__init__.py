@@ -16,7 +16,8 @@ def main() -> None:
     try:
         from tenantguard.cli.app import app
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in _NEEDED:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _NEEDED:
             raise
-        sys.exit(f"the command line needs {error.name}; install the extra: pip install 'tenantguard[cli]'")
+        sys.exit(f"the command line needs {missing}; install the extra: pip install 'tenantguard[cli]'")
     app()

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from tenantguard.cli.html import page
-from tenantguard.cli.targets import load_tenancy
+from tenantguard.cli.targets import load_tenancy, load_values, writable
 from tenantguard.errors import TenantGuardError
 from tenantguard.sql import guard
-from tenantguard.tenancy import Tenancy
 from tenantguard.testing.attack import Report, chosen, laboratory
 from tenantguard.testing.attack import attack as run
-from tenantguard.testing.vectors import Outcome, Result, Vector
+from tenantguard.testing.vectors import Lab, Outcome, Result, Vector
 from tenantguard.testing.vectors.table import Group, NotApplicable
 
 GROUPS = (*get_args(Group), "legitimate")
@@ -51,12 +53,18 @@ def attack(
     group: Annotated[list[str] | None, typer.Option(help="run this group only; may be said again")] = None,
     name: Annotated[list[str] | None, typer.Option(help="run this vector only; may be said again")] = None,
     raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
+    values: Annotated[
+        str | None,
+        typer.Option(metavar="MODULE:VALUES", help="values for columns that cannot be guessed, a dictionary"),
+    ] = None,
     unguarded: Annotated[
         bool, typer.Option("--unguarded", help="leave the guard off, to see that the vectors do succeed")
     ] = False,
     list_: Annotated[bool, typer.Option("--list", help="list the vectors and run none")] = False,
-    json_: Annotated[Path | None, typer.Option("--json", help="write the results to a file")] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="write a page to a file")] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", help="write the results to a file", callback=writable)
+    ] = None,
+    html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
 ) -> None:
     """Attack a copy of a schema with every vector that fits it. Exit code 1 where something leaked or broke."""
     console = Console()
@@ -64,7 +72,13 @@ def attack(
     if list_:
         _list(console, vectors)
         return
-    report = _attack(console, load_tenancy(tenancy), url, vectors, raw_sql, unguarded)
+    target, given = load_tenancy(tenancy), load_values(values)
+
+    def protect(engine: Any) -> Any:
+        return engine if unguarded else guard(engine, target, raw_sql=raw_sql.value)
+
+    with _explained(console), laboratory(target, url, protect=protect, values=given) as lab:
+        report = _attack(console, lab, vectors)
     _print(console, report)
     if json_ is not None:
         json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")
@@ -91,28 +105,28 @@ def _list(console: Console, vectors: list[Vector]) -> None:
     console.print(f"{len(vectors)} in all")
 
 
-def _attack(
-    console: Console, tenancy: Tenancy, url: str, vectors: list[Vector], raw_sql: RawSQL, unguarded: bool
-) -> Report:
-    """Run the vectors with a progress bar; what keeps them from starting is one sentence and exit code 2."""
-
-    def protect(engine: Any) -> Any:
-        return engine if unguarded else guard(engine, tenancy, raw_sql=raw_sql.value)
-
+def _attack(console: Console, lab: Lab, vectors: list[Vector]) -> Report:
+    """Run the vectors with a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task(f"attacking {lab.dialect}", total=len(vectors))
+        return run(lab, vectors, lambda _: progress.advance(task))
+
+
+@contextmanager
+def _explained(console: Console) -> Iterator[None]:
+    """Tell in one sentence what keeps an attack from starting, and end with exit code 2."""
     try:
-        with (
-            laboratory(tenancy, url, protect=protect) as lab,
-            Progress(*columns, console=console, transient=True) as progress,
-        ):
-            task = progress.add_task(f"attacking {lab.dialect}", total=len(vectors))
-            return run(lab, vectors, lambda _: progress.advance(task))
+        yield
     except ArgumentError as error:
         raise typer.BadParameter(f"the URL cannot be read: {error}") from error
     except NotApplicable as error:
         raise typer.BadParameter(str(error)) from error
+    except ModuleNotFoundError as error:
+        raise typer.BadParameter(f"the URL's driver is not installed: {error.name}") from error
     except (SQLAlchemyError, TenantGuardError) as error:
-        console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {str(error).splitlines()[0]}")
+        told = escape(str(error).splitlines()[0])
+        console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {told}")
         raise typer.Exit(2) from error
 
 
@@ -131,6 +145,8 @@ def _print(console: Console, report: Report) -> None:
     for result in report.results:
         if result.bad or result.outcome is Outcome.LIMIT:
             console.print(_told(result), highlight=False)
+    for table, reason in report.empty.items():
+        console.print(f"[yellow]no rows could be made for {table}[/]: {escape(reason)}; give --values")
     if report.passed:
         console.print(f"[green]Nothing leaked and nothing broke: {len(report.results)} run.[/]")
     else:
@@ -140,4 +156,4 @@ def _print(console: Console, report: Report) -> None:
 def _told(result: Result) -> str:
     colour = COLOURS[result.outcome]
     said = f"[{colour}]{result.outcome}[/] {result.vector.name}: {result.vector.tries}"
-    return f"{said}\n    {result.detail.replace('[', chr(92) + '[')}"
+    return f"{said}\n    {escape(result.detail)}"

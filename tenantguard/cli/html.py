@@ -26,7 +26,7 @@ def page(report: Report) -> str:
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>{verdict} "
         f"{len(report.results)} run, {len(report.leaks)} leaked, {len(report.errors)} broke.</p>"
-        f"{_matrix(report)}{_results(report)}</body></html>\n"
+        f"{_matrix(report)}{_empty(report)}{_results(report)}</body></html>\n"
     )
 
 
@@ -45,6 +45,12 @@ def _count(outcome: Outcome, many: int) -> str:
 
 def _class(outcome: Outcome) -> str:
     return outcome.value.replace(" ", "-")
+
+
+def _empty(report: Report) -> str:
+    """Return the tables where nothing was attacked, if there are any."""
+    listed = "".join(f"<li><code>{escape(t)}</code>: {escape(why)}</li>" for t, why in report.empty.items())
+    return f"<p>No rows could be made for these tables:</p><ul>{listed}</ul>" if listed else ""
 
 
 def _results(report: Report) -> str:

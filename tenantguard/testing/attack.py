@@ -29,10 +29,12 @@ class Report:
     Attributes:
         dialect: the database.
         results: one for each, in order.
+        empty: tables that no rows could be made for, and why: nothing was attacked there.
     """
 
     dialect: str
     results: list[Result] = field(default_factory=list)
+    empty: dict[str, str] = field(default_factory=dict)
 
     @property
     def leaks(self) -> list[Result]:
@@ -62,6 +64,7 @@ class Report:
         return {
             "dialect": self.dialect,
             "passed": self.passed,
+            "empty": self.empty,
             "counts": {group: dict(counts) for group, counts in self.counts().items()},
             "results": [result.as_dict() for result in self.results],
         }
@@ -121,7 +124,7 @@ def attack(lab: Lab, vectors: Iterable[Vector], progress: Callable[[Result], obj
         vectors: from :func:`chosen`.
         progress: told of each result as it comes.
     """
-    report = Report(lab.dialect)
+    report = Report(lab.dialect, empty=lab.seeder.empty)
     for vector in vectors:
         result = run_one(lab, vector)
         report.results.append(result)

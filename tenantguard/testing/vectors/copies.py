@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import secrets
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, event, make_url
+from sqlalchemy.schema import CreateSchema
 
 from tenantguard.errors import ConfigurationError
 
@@ -39,7 +41,7 @@ def fresh_database(url: str | URL) -> Iterator[URL]:
         raise ConfigurationError(
             f"no copy can be made on {url.get_backend_name()}; use SQLite, PostgreSQL or MariaDB"
         )
-    server = create_engine(sync_url(url), isolation_level="AUTOCOMMIT")
+    server = create_engine(sync_url(url), isolation_level="AUTOCOMMIT", poolclass=NullPool)
     quoted = server.dialect.identifier_preparer.quote_identifier(name)
     force = " WITH (FORCE)" if url.get_backend_name() == "postgresql" else ""
     with server.connect() as connection:
@@ -49,7 +51,6 @@ def fresh_database(url: str | URL) -> Iterator[URL]:
     finally:
         with server.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {quoted}{force}")
-        server.dispose()
 
 
 def sync_url(url: URL) -> URL:
@@ -57,3 +58,43 @@ def sync_url(url: URL) -> URL:
     if not url.get_dialect().is_async:
         return url
     return url.set(drivername=f"{url.get_backend_name()}+{_SYNC[url.get_backend_name()]}")
+
+
+def schemas_of(tables: Iterable[Table]) -> list[str]:
+    """Return the schemas that tables name."""
+    return sorted({table.schema for table in tables if table.schema is not None})
+
+
+def refuse_foreign_schemas(dialect: str, schemas: list[str]) -> None:
+    """Refuse schemas where they would be databases that were there before: the kit touches only its own.
+
+    Raises:
+        ConfigurationError: it is MySQL or MariaDB, and tables name a schema.
+    """
+    if schemas and dialect in ("mysql", "mariadb"):
+        raise ConfigurationError(
+            f"tables name the schemas {', '.join(schemas)}, which are databases of their own on {dialect}, "
+            "and the attack kit touches only the one it made; leave the schema out of the models for this run"
+        )
+
+
+def attach_schemas(engine: Engine, schemas: list[str]) -> None:
+    """Attach a file per schema to each connection of a SQLite database, beside the database's own file."""
+    folder = Path(engine.url.database or "").parent
+
+    def attach(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        for schema in schemas:
+            quoted = engine.dialect.identifier_preparer.quote_identifier(schema)
+            cursor.execute(f"ATTACH DATABASE ? AS {quoted}", (str(folder / f"{schema}.attached.db"),))
+        cursor.close()
+
+    if schemas:
+        event.listen(engine, "connect", attach)
+
+
+def create_schemas(connection: Connection, schemas: list[str]) -> None:
+    """Create the schemas that tables name, where a database has schemas of its own."""
+    if connection.dialect.name == "postgresql":
+        for schema in schemas:
+            connection.execute(CreateSchema(schema, if_not_exists=True))

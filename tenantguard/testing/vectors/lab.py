@@ -5,26 +5,32 @@ from __future__ import annotations
 import asyncio
 import gc
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url
-from sqlalchemy.exc import OperationalError, ResourceClosedError
+from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.util import greenlet_spawn
 
 from tenantguard.context import bind, bypass
+from tenantguard.errors import ConfigurationError
 from tenantguard.tenancy import Tenancy
-from tenantguard.testing.vectors.copies import sync_url
+from tenantguard.testing.vectors.copies import (
+    attach_schemas,
+    create_schemas,
+    refuse_foreign_schemas,
+    schemas_of,
+    sync_url,
+)
 from tenantguard.testing.vectors.judge import Leak, Marks, Snapshot
 from tenantguard.testing.vectors.lookups import Lookups
 from tenantguard.testing.vectors.seed import Owner, Seeder, Value
-from tenantguard.testing.vectors.shapes import (
-    map_plain,
-)
+from tenantguard.testing.vectors.shapes import map_plain
 from tenantguard.testing.vectors.table import NotApplicable
 
 Protect = Callable[[Any], Any]
@@ -69,8 +75,11 @@ class Lab(Lookups):
         self.tables = _tables_of(tenancy)
         self.admin = create_engine(sync_url(self.url))
         self.dialect = self.admin.dialect.name
+        self._schemas = schemas_of(self.tables)
+        refuse_foreign_schemas(self.dialect, self._schemas)
         if self.dialect == "sqlite":
             event.listen(self.admin, "connect", _loose_keys)
+            attach_schemas(self.admin, self._schemas)
         owners = (Owner(self.a, 1, _WORDS[0]), Owner(self.b, 2, _WORDS[1]), Owner(None, 3, _WORDS[2]))
         self._owners = {owner.tenant: owner for owner in owners}
         self.seeder = Seeder(tenancy, self.tables, owners, self.mappers, values or {})
@@ -96,6 +105,9 @@ class Lab(Lookups):
         self._stack.close()
         self.admin.dispose()
         self._mappings.dispose()
+        with warnings.catch_warnings():  # what an attack left open ends here, and not in somebody's next test
+            warnings.simplefilter("ignore")
+            gc.collect()
 
     # -- the engine under attack
 
@@ -148,6 +160,7 @@ class Lab(Lookups):
     def _prepare(self, engine: Engine) -> None:
         if self.dialect == "sqlite":
             event.listen(engine, "connect", _strict_keys)
+            attach_schemas(engine, self._schemas)
 
     def _disposed(self, engine: Engine) -> Engine:
         self._stack.callback(engine.dispose)
@@ -320,9 +333,16 @@ class Lab(Lookups):
 
     def _create(self) -> None:
         with self.admin.begin() as connection:
+            create_schemas(connection, self._schemas)
             for metadata in self.tenancy.metadata:
                 metadata.create_all(connection, tables=[t for t in self.tables if t.metadata is metadata])
-            self._insert(connection)
+            try:
+                self._insert(connection)
+            except DBAPIError as error:
+                raise ConfigurationError(
+                    f"the rows that the kit made do not fit the schema: {str(error.orig).splitlines()[0]}. "
+                    "Give values for the columns that it cannot guess"
+                ) from error
 
     def _insert(self, connection: Connection) -> None:
         for table, rows in self._seeds:

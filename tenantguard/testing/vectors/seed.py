@@ -53,6 +53,7 @@ class Seeder:
     mappers: Collection[Mapper[Any]] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
     made: dict[tuple[Table, Any], list[dict[str, Any]]] = field(default_factory=dict)
+    empty: dict[str, str] = field(default_factory=dict)  # tables without rows, and why
     _classes: dict[int, Any] = field(
         default_factory=dict
     )  # the discriminator that a row has, by the row's id
@@ -100,7 +101,8 @@ class Seeder:
         for n in range(self._how_many(table, owner, len(ids))):
             try:
                 row = self.row(table, owner, n)
-            except Unseedable:
+            except Unseedable as error:
+                self.empty[table.fullname] = str(error)
                 return made
             for column, tenant in ids[n : n + 1]:
                 row[column.key] = tenant
@@ -189,7 +191,7 @@ class Seeder:
         except Unseedable:
             if column.nullable:
                 return None
-            raise
+            raise Unseedable(f"{table.fullname}.{column.name} has the type {column.type!r}") from None
 
     def _identities(self, table: Table, column: Column[Any]) -> list[Any]:
         """Return the polymorphic identities that a row of this table may have, where the column is one."""

@@ -11,9 +11,8 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from click.testing import Result
 from sqlalchemy import Engine, MetaData, inspect, make_url, select, text
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from tenantguard.cli.app import app
 from tenantguard.cli.html import page

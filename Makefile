@@ -30,6 +30,9 @@ lint: $(VENV)/.ready  ## check style and types
 docs: $(VENV)/.ready  ## check every link and run every example of the documentation
 	$(BIN)/python -m scripts.check_docs
 
+statements: $(VENV)/.ready  ## write docs/statements.md from the table of statement forms
+	$(BIN)/python -m tests.sql.forms.page
+
 sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and unguarded, and compare them one by one
 	$(BIN)/python -m scripts.sqlalchemy_suite $(ARGS)
 
@@ -55,4 +58,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs sqlalchemy-suite prove mutants bench bench-micro bench-compare help
+.PHONY: setup test demo lint docs statements sqlalchemy-suite prove mutants bench bench-micro bench-compare help

@@ -19,6 +19,7 @@ from tenantguard.belonging import (
     by_foreign_key,
     find_column,
     full_name,
+    generated_keys,
     owned,
     shared,
     shared_writable,
@@ -152,12 +153,21 @@ class Tenancy:
                 found.append(placed)
                 continue
             found += self._faults_of(placed)
+            found += self._generated(mappings)
             if placed.kind == "owned" and placed.python_type is not None:
                 types.setdefault(placed.python_type, f"{full_name(key)}.{placed.column}")
         if len(types) > 1:
             told = ", ".join(f"{where} is {kind.__name__}" for kind, where in types.items())
             found.append(f"tenant columns differ in type ({told}); a tenant id has one type")
         return found
+
+    def _generated(self, mappings: Iterable[Table]) -> Iterator[str]:
+        """Yield the faults of foreign keys that the database generates, where they lead to rows of a tenant."""
+        for table in mappings:
+            for parent, fault in generated_keys(table):
+                placement = self.find_key(table_key(parent))
+                if placement is not None and placement.kind != "shared":
+                    yield fault
 
     def verify(self) -> None:
         """Raise one ConfigurationError that lists every fault.

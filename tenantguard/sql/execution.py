@@ -19,7 +19,7 @@ from tenantguard.sql.database import text_fault
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.text import is_harmless
-from tenantguard.sql.verify import unmatched, verify, verify_text
+from tenantguard.sql.verify import unmatched, verify, verify_defaults, verify_text
 
 if TYPE_CHECKING:
     pass
@@ -155,6 +155,12 @@ class GuardedExecution:
             ),
             str(compiled),
         )
+
+    def _process_execute_defaults(self) -> None:
+        super()._process_execute_defaults()  # type: ignore[misc]  # of the dialect's context
+        plans = getattr(self.compiled, "tg_writes", ())
+        if plans and self.dialect.tg_guard.enforces:
+            verify_defaults(plans, self)
 
     def _setup_dml_or_text_result(self) -> Any:
         plans = getattr(self.compiled, "tg_writes", ())

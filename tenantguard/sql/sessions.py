@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import weakref
 from typing import Any
 
@@ -166,6 +167,37 @@ def watch(
     if connection is not None and not any(known() is connection for known in held.tg_connections):
         alive = tuple(known for known in held.tg_connections if known() is not None)
         held.tg_connections = (*alive, weakref.ref(connection))
+
+
+def _merging(merge: Any) -> Any:
+    """Return ``Session._merge`` so that it copies no object that was loaded for another tenant unread.
+
+    With ``load=False``, as for a cached or a frozen result, no statement is executed that the guard could read.
+    """
+
+    @functools.wraps(merge)
+    def copy(self: Session, state: Any, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        if not kw.get("load", True) and binding is not None and binding.mode in ("tenant", "tenants"):
+            held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
+            if held is not None and held != binding.tenants and _is_a_tenants(self, state.mapper):
+                _switched(held, binding, "an object that was loaded")
+        return merge(self, state, *args, **kw)
+
+    return copy
+
+
+def _is_a_tenants(session: Session, mapper: Any) -> bool:
+    """Tell whether a guarded engine of the session places any table of a class as a tenant's."""
+    for bind in _binds(session):
+        guard = getattr(bind.dialect, "tg_guard", None)
+        if guard is not None and guard.enforces:
+            placed = [guard.tenancy.find(table) for table in mapper.tables]
+            return any(placement is None or placement.kind != "shared" for placement in placed)
+    return False
+
+
+Session._merge = _merging(Session._merge)  # type: ignore[method-assign]
 
 
 def _switched(held: tuple[Any, ...], binding: Binding, what: str = "a session that was used") -> None:

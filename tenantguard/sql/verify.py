@@ -20,6 +20,27 @@ if TYPE_CHECKING:
 _CHUNK = 500  # keys in one look-up of parents
 
 
+def verify_defaults(plans: Iterable[WritePlan], context: Any) -> None:
+    """Verify what the columns' defaults have filled in; the rest was verified before.
+
+    Args:
+        plans: what the compiler found.
+        context: SQLAlchemy's execution context, with its parameters.
+
+    Raises:
+        CrossTenantError: a default names another tenant or a row of one.
+    """
+    binding = peek()
+    for plan in plans:
+        if not plan.late or plan.placement.kind == "shared" or binding is None:
+            continue
+        for name in plan.late.intersection(plan.tenant):
+            _verify_tenant(plan, name, binding, context)
+        for link in plan.links:
+            if not plan.late.isdisjoint(name for row in link.rows for name in row):
+                _verify_link(plan, link, binding, context)
+
+
 def verify(plans: Iterable[WritePlan], context: Any) -> None:
     """Verify what a statement is about to write; stamp rows whose tenant is ``None``.
 
@@ -40,7 +61,8 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
         if binding is None or binding.mode == "closed":
             raise no_tenant(binding, f"A write to {plan.placement.name} was tried")
         for name in plan.tenant:
-            _verify_tenant(plan, name, binding, context)
+            if name not in plan.late:
+                _verify_tenant(plan, name, binding, context)
         for link in plan.links:
             _verify_link(plan, link, binding, context)
         for probe in plan.probes:

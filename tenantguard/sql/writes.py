@@ -23,6 +23,7 @@ from sqlalchemy.sql.selectable import Select, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
 from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.defaults import Named, with_defaults
 from tenantguard.sql.predicates import named
 from tenantguard.sql.reads import GuardedReads, enclosed
 from tenantguard.tenancy import Placement, table_key
@@ -64,6 +65,7 @@ class WritePlan:
         links: the foreign keys that are given by parameters.
         probes: the queries that stand for what is given by expressions.
         key: the parameters that pick a row by its primary key, by column.
+        late: of these parameters, those that a column's default fills when the statement is about to be sent.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
     """
@@ -75,6 +77,7 @@ class WritePlan:
     links: list[Link] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     key: dict[str, str] = field(default_factory=dict)
+    late: set[str] = field(default_factory=set)
     upserts: bool = False
 
     @property
@@ -143,6 +146,7 @@ class GuardedWrites(GuardedReads):
             plan.key = self._tg_key(table, core._where_criteria)
         if verb == "update":
             given = self._tg_given(table, state, toplevel, several=bool(state._extra_froms))
+            given = self._tg_with_defaults(plan, given)
             sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
             self._tg_watch(plan, given, lambda condition: _rows_where(sources, criteria, condition))
         return plan
@@ -155,7 +159,7 @@ class GuardedWrites(GuardedReads):
             for key in self.column_keys or ():
                 column = columns.get(key)
                 if column is not None:
-                    given[column.name] = _Named(self._get_bind_name_for_col(column))
+                    given[column.name] = Named(self._get_bind_name_for_col(column))
         for key, value in (state._dict_parameters or {}).items():
             source = getattr(key, "table", None)
             if several and source is not None and table_key(source) != table_key(table):
@@ -164,6 +168,15 @@ class GuardedWrites(GuardedReads):
             if column is not None:
                 given[column.name] = value
         return given
+
+    def _tg_with_defaults(self, plan: WritePlan, given: Mapping[str, Any], row: int = 0) -> dict[str, Any]:
+        """Return what a statement gives, with what the defaults of the columns that are verified give."""
+        columns = self._tg_watched(plan.table, plan.placement).values()
+        found = with_defaults(self, plan.verb, columns, given, row)
+        plan.late |= {
+            value.name for key, value in found.items() if key not in given and isinstance(value, Named)
+        }
+        return found
 
     def _tg_watch(self, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
         """Fill in a plan what must be verified of the columns that a statement gives."""
@@ -207,7 +220,7 @@ class GuardedWrites(GuardedReads):
 
     def _tg_name(self, value: Any) -> str | None:
         """Return the name of the parameter that holds a value, or ``None`` where it is an expression."""
-        if isinstance(value, _Named):
+        if isinstance(value, Named):
             return value.name
         if isinstance(value, BindParameter):
             found = self.bind_names.get(value)
@@ -344,22 +357,25 @@ class GuardedWrites(GuardedReads):
                 key = coercions.expect(roles.DMLColumnRole, name, as_key=True)
                 if key in columns:
                     given[columns[key].name] = value
+            given = self._tg_with_defaults(plan, given)
             if plan.placement.kind == "owned" and self._tg_stamp_stands_last(core, plan.placement):
                 given.pop(plan.placement.column or "", None)
             self._tg_watch(plan, given, lambda condition: _rows_where([inner], (), condition))
             return
         rows = state._multi_parameters if state._has_multi_parameters else None
         if rows is None:
-            self._tg_watch(plan, self._tg_given(core.table, state, toplevel), _row_where)
-            self._tg_through_given(plan, self._tg_given(core.table, state, toplevel))
+            given = self._tg_with_defaults(plan, self._tg_given(core.table, state, toplevel))
+            self._tg_watch(plan, given, _row_where)
+            self._tg_through_given(plan, given)
             return
         columns = _columns(core.table)
-        for row in rows:
+        for number, row in enumerate(rows):
             named_row = {
                 columns.get(coercions.expect_as_key(roles.DMLColumnRole, key)): value
                 for key, value in row.items()
             }
             given = {column.name: value for column, value in named_row.items() if column is not None}
+            given = self._tg_with_defaults(plan, given, number)
             self._tg_watch(plan, given, _row_where)
             self._tg_through_given(plan, given)
 
@@ -462,15 +478,6 @@ class GuardedWrites(GuardedReads):
             )
 
 
-class _Named:
-    """Name a parameter that is given at execution."""
-
-    __slots__ = ("name",)
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
 def _with(statement: Any, state: Any, **changed: Any) -> Any:
     """Return a copy of a statement that keeps the compile state it was given, instead of making another."""
     clone = statement._clone()
@@ -532,6 +539,8 @@ def _bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, 
 
 
 def _element(value: Any) -> ColumnElement[Any]:
+    if isinstance(value, Named):
+        return BindParameter(value.name, required=True)
     found: ColumnElement[Any] = coercions.expect(roles.ExpressionElementRole, value)
     return found
 

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection, Engine, cursor
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.ext.compiler import _dispatcher
-from sqlalchemy.orm import Session, identity
+from sqlalchemy.orm import Session, identity, loading
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from tests.models import Base, Call
@@ -153,3 +153,10 @@ def test_an_annotated_table_has_the_hash_of_the_table() -> None:
     annotated = CALLS._annotate({"x": 1})
     assert hash(annotated) == hash(CALLS)
     assert Base.metadata.tables["calls"] is CALLS
+
+
+def test_every_merge_passes_one_method() -> None:
+    """`merge()` and the functions that thaw cached results call it, with `load` by keyword."""
+    assert "load" in inspect.signature(Session._merge).parameters
+    for function in (loading.merge_frozen_result, loading.merge_result):
+        assert "load=load" in inspect.getsource(function)

@@ -37,6 +37,7 @@ def test_a_do_connect_hook_is_no_way_around(memory: World) -> None:
     guard(engine, make_tenancy())
     with bind("acme"), engine.connect() as connection:
         assert connection.scalars(select(Call.id).order_by(Call.id)).all() == [1, 2, 3]
+    engine.dispose()
 
 
 def _everywhere(mapper: Any, primary_key: Any, **_more: Any) -> Any:

@@ -49,8 +49,11 @@ def worlds(make_database: Callable[[Backend, str], Database]) -> Iterator[Callab
         return made[backend]
 
     yield make
+    after = {backend: world.everything() for backend, world in made.items()}
     for world in made.values():
-        assert world.everything() == world.before, "a row left something behind"
+        world.guarded.dispose()
+        world.own.dispose()
+    assert after == {backend: world.before for backend, world in made.items()}, "a row left something behind"
 
 
 @pytest.mark.parametrize(("backend", "form"), _rows(refused=False))

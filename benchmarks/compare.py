@@ -7,7 +7,6 @@ moved where its 95 % interval leaves out 1 and it is off by more than the run co
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
 import tarfile
@@ -19,12 +18,15 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cores import beside_the_measured
 from benchmarks.environments import ROOT
-from benchmarks.figures import Ratio, ratio
+from benchmarks.figures import Ratio
 from benchmarks.machine import describe
 from benchmarks.micro.cases import CASES, COLD
 from benchmarks.micro.run import SLICE, Plan, Series, Worker, merged, run_case
+from benchmarks.micro.table import compared
 from benchmarks.micro.variants import SQLITE
+from benchmarks.results_file import write
 
 BEFORE, AFTER = "before", "after"
 TELLS = 0.01  # a smaller difference is not worth a word, however narrow its interval
@@ -48,7 +50,7 @@ def compare(
     plan = Plan(cases=cases, rounds=rounds, slice_ns=slice_ns)
     series: list[Series] = []
     facts = describe()
-    with tempfile.TemporaryDirectory() as home:
+    with beside_the_measured(), tempfile.TemporaryDirectory() as home:
         _unpack(base, Path(home))
         for _ in range(plan.restarts):
             with ExitStack() as stack:
@@ -89,11 +91,11 @@ def table(raw: dict[str, Any]) -> str:
     for (case, cold), by_name in found.items():
         title, state = CASES[case].title, "cold" if cold else "warm"
         before, after = by_name[BEFORE], by_name[AFTER]
-        if not before["cpu"] or not after["cpu"]:
+        moved = compared(after["cpu"], before["cpu"])
+        if moved is None:
             why = (before["missing"] or after["missing"]).splitlines()[0][:100]
             lines.append(f"| {title} | {state} | - | - | {why} |")
             continue
-        moved = ratio(after["cpu"], before["cpu"])
         span = f"{moved.low:.3f} to {moved.high:.3f}"
         lines.append(f"| {title} | {state} | {moved.value:.3f} | {span} | {verdict(moved)} |")
     return "\n".join(lines)
@@ -108,8 +110,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(".cache/compare.json"))
     given = parser.parse_args()
     raw = compare(given.base, given.cases, given.rounds)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(raw, indent=1))
+    write(given.out, raw)
     print(table(raw))
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import Engine, NullPool, create_engine, make_url, text
 
 ROLE = "bench"  # owns its databases and is no superuser: row security would not apply to one
 
@@ -28,11 +28,14 @@ class Server:
             connection.execute(text(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'))
             connection.execute(text(f'CREATE DATABASE "{name}" OWNER {ROLE}'))
         url = make_url(self.admin).set(database=name, username=ROLE)
-        owner = make_url(self.admin).set(database=name)
-        engine = create_engine(owner, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
+        with self.superuser(name).connect() as connection:
             connection.execute(text(f"ALTER SCHEMA public OWNER TO {ROLE}"))
         return url.render_as_string(hide_password=False)
+
+    def superuser(self, name: str) -> Engine:
+        """Return an engine on a database that row security does not apply to; each statement commits."""
+        url = make_url(self.admin).set(database=name)
+        return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
 @contextmanager

@@ -6,13 +6,16 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+from benchmarks.cores import give_a_core
 from benchmarks.environments import ROOT
 
 HOST = "127.0.0.1"
@@ -48,21 +51,27 @@ def served(application: str, environ: Mapping[str, str], path: str = "/") -> Ite
     port = free_port()
     command = [
         sys.executable, "-m", "uvicorn", "--factory", application, "--host", HOST, "--port", str(port),
-        "--log-level", "warning", "--no-access-log",
+        "--log-level", "warning", "--no-access-log", "--timeout-keep-alive", "600",
     ]  # fmt: skip
     told = {**os.environ, **environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0"}
-    process = subprocess.Popen(command, cwd=ROOT, env=told)
-    server = Served(process, port)
-    try:
-        _wait(process, server.url + path)
-        yield server
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=said, stderr=said)
+        give_a_core(process.pid)
+        server = Served(process, port)
         try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            _wait(process, server.url + path, said)
+            yield server
+        finally:
+            _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def free_port() -> int:
@@ -73,10 +82,11 @@ def free_port() -> int:
         return port
 
 
-def _wait(process: subprocess.Popen[bytes], url: str) -> None:
+def _wait(process: subprocess.Popen[bytes], url: str, said: IO[str]) -> None:
     for _ in range(ATTEMPTS):
         if process.poll() is not None:
-            raise RuntimeError("the server ended before it answered; see its output above")
+            said.seek(0)
+            raise RuntimeError(f"the server ended before it answered: {said.read()[-2000:]}")
         try:
             with urllib.request.urlopen(url, timeout=5):
                 return

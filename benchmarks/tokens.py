@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
 import jwt
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
     PublicFormat,
+    load_pem_private_key,
     load_pem_public_key,
 )
 
@@ -49,7 +51,12 @@ class Signer:
             "iat": at + min(lifetime, timedelta()),
             "exp": at + lifetime,
         }
-        return jwt.encode(claims, self.private, algorithm=self.algorithm)
+        return jwt.encode(claims, _private(self.private, self.algorithm), algorithm=self.algorithm)
+
+
+@cache  # reading an RSA key checks its primes, which takes longer than signing with it
+def _private(pem: str, algorithm: str) -> Any:
+    return pem if algorithm == "HS256" else load_pem_private_key(pem.encode(), None)
 
 
 def signer(algorithm: str) -> Signer:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import Depends, FastAPI
-from sqlalchemy import ColumnDefault, event
+from sqlalchemy import DDL, ColumnDefault, Engine, event
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
@@ -17,13 +17,15 @@ from benchmarks.locust import handwritten
 from benchmarks.locust.data import company_id
 from benchmarks.locust.identity import company_of
 from benchmarks.tokens import AUDIENCE, ISSUER, Signer
+from examples.fastapi_app.app import OPEN_PATHS, create_unguarded_app, tenancy
 from examples.fastapi_app.app import create_app as create_guarded_app
-from examples.fastapi_app.app import create_unguarded_app
 from examples.fastapi_app.database import make_engine
 from examples.fastapi_app.live import Live
 from examples.fastapi_app.models import Base, Company, Owned
 from examples.fastapi_app.routes import router
-from tenantguard import TokenVerifier
+from tenantguard import TenantMiddleware, TokenVerifier, guard
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
 
 def nothing(engine: AsyncEngine, signer: Signer) -> FastAPI:
@@ -43,10 +45,7 @@ def by_hand(engine: AsyncEngine, signer: Signer) -> FastAPI:
 
 def guarded(engine: AsyncEngine, signer: Signer) -> FastAPI:
     """Return the example as it is: the guard and the middleware."""
-    verifier = TokenVerifier(
-        key=signer.public, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER, tenant_claim="company_id"
-    )
-    return create_guarded_app(engine, verifier)
+    return create_guarded_app(engine, _verifier(signer))
 
 
 def recipe(engine: AsyncEngine, signer: Signer) -> FastAPI:
@@ -87,6 +86,31 @@ def _app(engine: AsyncEngine, signer: Signer, sessions: async_sessionmaker[Any])
     return app
 
 
+def over_policies(engine: AsyncEngine, signer: Signer) -> FastAPI:
+    """Return the guarded example on a database whose row security is told the tenant of each transaction."""
+    app = create_unguarded_app(guard(engine, tenancy, raw_sql="database"))
+    app.add_middleware(TenantMiddleware, verifier=_verifier(signer), exempt=OPEN_PATHS)
+    return app
+
+
+def _verifier(signer: Signer) -> TokenVerifier:
+    return TokenVerifier(
+        key=signer.public, algorithms=["RS256"], audience=AUDIENCE, issuer=ISSUER, tenant_claim="company_id"
+    )
+
+
+def add_policies(engine: Engine) -> None:
+    """Put row security on every table that companies own; the owner of the tables is not exempt."""
+    own = "(SELECT current_setting('tenantguard.tenant', true))"
+    conditions = dict.fromkeys(("users", "numbers", "calls", "comments"), f"company_id = {own}")
+    conditions |= {"companies": f"id = {own}", "call_tags": "call_id IN (SELECT id FROM calls)"}
+    with engine.begin() as connection:
+        for table, condition in conditions.items():
+            connection.execute(DDL(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"))
+            connection.execute(DDL(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY"))
+            connection.execute(DDL(f"CREATE POLICY own ON {table} USING ({condition})"))
+
+
 @dataclass(frozen=True)
 class Kind:
     """One row of the table.
@@ -96,21 +120,34 @@ class Kind:
         title: how people call it.
         make: returns the application.
         alone: its database holds a single company, since nothing would keep several apart.
+        attacked: intruders try it; only what promises to refuse their writes, too, is measured beside them.
+        prepare: what its filled database needs besides.
+        backends: the databases it is made for.
     """
 
     name: str
     title: str
     make: Callable[[AsyncEngine, Signer], FastAPI]
     alone: bool = False
+    attacked: bool = True
+    prepare: Callable[[Engine], None] | None = None
+    backends: tuple[str, ...] = (SQLITE, POSTGRESQL)
 
 
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("nothing", "no security, one company's rows", nothing, alone=True),
+        Kind("nothing", "no security, one company's rows", nothing, alone=True, attacked=False),
         Kind("handwritten", "PyJWT dependency, filters by hand", by_hand),
         Kind("tenantguard", "tenantguard", guarded),
-        Kind("recipe", "SQLAlchemy's recipe, PyJWT dependency", recipe),
+        Kind("recipe", "SQLAlchemy's recipe, PyJWT dependency", recipe, attacked=False),
+        Kind(
+            "underneath",
+            "tenantguard, row security underneath",
+            over_policies,
+            prepare=add_policies,
+            backends=(POSTGRESQL,),
+        ),
     )
 }
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT
+from benchmarks.locust.data import HOSTILE
 from benchmarks.servers import HOST, free_port
 
 LOCUSTFILE = ROOT / "benchmarks" / "locust" / "locustfile.py"
@@ -48,6 +49,8 @@ class Load:
 def run(host: str, load: Load, environ: Mapping[str, str]) -> dict[str, Any]:
     """Load the server and return requests, failures, leaks, rate and percentiles.
 
+    Attempts of intruders are counted apart: they are no work, and a server that holds a single company gets none.
+
     Raises:
         LoadError: Locust ended without results.
     """
@@ -67,7 +70,7 @@ def run(host: str, load: Load, environ: Mapping[str, str]) -> dict[str, Any]:
         found = list(Path(home).glob("stats*"))
         if not found:
             raise LoadError(f"Locust left no results: {said[-2000:]}")
-        return _summary(json.loads(found[0].read_text()))
+        return summary(json.loads(found[0].read_text()))
 
 
 def _distributed(command: list[str], workers: int, environ: dict[str, str]) -> str:
@@ -98,9 +101,10 @@ def _finish(process: subprocess.Popen[str], seconds: int = 120) -> str:
         process.kill()
 
 
-def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Add up Locust's rows; those of the type LEAK are no requests."""
-    requests = [row for row in rows if row["method"] != LEAK]
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Add up Locust's rows; those of the type LEAK are no requests, and those of intruders are no work."""
+    sent = [row for row in rows if row["method"] != LEAK]
+    requests = [row for row in sent if not row["name"].startswith(HOSTILE)]
     times: Counter[float] = Counter()
     for row in requests:
         times.update({float(at): count for at, count in row["response_times"].items()})
@@ -109,12 +113,13 @@ def _summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     count = sum(row["num_requests"] for row in requests)
     return {
         "requests": count,
-        "failures": sum(row["num_failures"] for row in requests),
+        "attempts": sum(row["num_requests"] for row in sent) - count,
+        "failures": sum(row["num_failures"] for row in sent),
         "leaks": sum(row["num_failures"] for row in rows if row["method"] == LEAK),
         "seconds": ended - began,
         "rate": count / (ended - began) if ended > began else 0.0,
         **{f"p{share}": _percentile(times, share / 100) for share in (50, 95, 99)},
-        "by_name": {f"{row['method']} {row['name']}": row["num_requests"] for row in requests},
+        "by_name": {f"{row['method']} {row['name']}": row["num_requests"] for row in sent},
     }
 
 

@@ -20,6 +20,7 @@ from locust import constant, constant_pacing, events, task
 from benchmarks.locust.data import (
     CALLS,
     COMPANIES,
+    HOSTILE,
     MARK,
     MODULUS,
     NUMBERS,
@@ -155,30 +156,32 @@ class Intruder(HostileUser):
     @task
     def read(self) -> None:
         """Read another company's call."""
-        self.attempt("GET", f"/calls/{self._others()}", name="/calls/{other's}")
+        self.attempt("GET", f"/calls/{self._others()}", name=f"{HOSTILE}/calls/{{other's}}")
 
     @task
     def change(self) -> None:
         """Change another company's call."""
-        self.attempt("PATCH", f"/calls/{self._others()}", name="/calls/{other's}", json={"seconds": 1})
+        self.attempt(
+            "PATCH", f"/calls/{self._others()}", name=f"{HOSTILE}/calls/{{other's}}", json={"seconds": 1}
+        )
 
     @task
     def comment(self) -> None:
         """Comment on another company's call."""
         url = f"/calls/{self._others()}/comments"
-        self.attempt("POST", url, name="/calls/{other's}/comments", json={"text": "mine now"})
+        self.attempt("POST", url, name=f"{HOSTILE}/calls/{{other's}}/comments", json={"text": "mine now"})
 
     @task
     def tag(self) -> None:
         """Put a word on another company's call."""
         given = {"tag": f"x{_RNG.randrange(10**6)}", "call_ids": [self._others()]}
-        self.attempt("POST", "/calls/tags", name="/calls/tags, other's", json=given)
+        self.attempt("POST", "/calls/tags", name=f"{HOSTILE}/calls/tags, other's", json=given)
 
     @task
     def borrow(self) -> None:
         """Record a call on another company's number."""
         call = {"number_id": NUMBERS + 1 + _RNG.randrange(NUMBERS), "caller": "+49170000000"}
-        self.attempt("POST", "/calls", name="/calls, other's number", json=call)
+        self.attempt("POST", "/calls", name=f"{HOSTILE}/calls, other's number", json=call)
 
     @task
     def forge(self) -> None:
@@ -193,7 +196,7 @@ class Intruder(HostileUser):
             "unsigned": unsigned(self.token, company_id=other),
         }
         for name, token in tokens.items():
-            self.attempt("GET", "/numbers", name=f"token: {name}", token=token)
+            self.attempt("GET", "/numbers", name=f"{HOSTILE}token: {name}", token=token)
 
     def _others(self) -> int:
         """Return the id of a call of another company: ids of calls take turns among the companies."""

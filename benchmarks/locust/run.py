@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 
+from benchmarks.cores import beside_the_measured
 from benchmarks.databases import Server, postgresql
-from benchmarks.locust.data import CALLS, COMPANIES, fill
-from benchmarks.locust.kinds import KINDS
+from benchmarks.locust.data import CALLS, COMPANIES, fill, restore
+from benchmarks.locust.kinds import KINDS, POSTGRESQL, SQLITE
 from benchmarks.locust.load import Load, run
 from benchmarks.locust.table import table
 from benchmarks.machine import describe
+from benchmarks.results_file import write
 from benchmarks.servers import Served, served
 from benchmarks.tokens import Signer, signer
 
-BACKENDS = ("sqlite", "postgresql")
+BACKENDS = (SQLITE, POSTGRESQL)
 WARM_UP = 3  # seconds of load that do not count, for everyone
 
 
@@ -34,25 +35,27 @@ class Plan:
     load: Load
     backends: Sequence[str] = BACKENDS
     kinds: Sequence[str] = tuple(KINDS)
-    rounds: int = 3
+    rounds: int = 5
     companies: int = COMPANIES
     calls: int = CALLS
     warm_up: int = WARM_UP
+    apart: bool = True  # whoever loads keeps off the server's core
 
 
 def measure(plan: Plan) -> dict[str, Any]:
     """Return the raw results: for each database, server and round what Locust counted and the server used."""
     facts = describe()
     runs: list[dict[str, Any]] = []
-    for backend in plan.backends:
-        with _databases(backend) as home:
-            runs += _measure_backend(plan, backend, home)
-    return {"part": "locust", **facts, "load": asdict(plan.load), "companies": plan.companies, "runs": runs}
+    with beside_the_measured() if plan.apart else nullcontext():
+        for backend in plan.backends:
+            with _databases(backend) as home:
+                runs += _measure_backend(plan, backend, home)
+    return {"part": "locust", **facts, "plan": asdict(plan), "runs": runs}
 
 
 @contextmanager
 def _databases(backend: str) -> Iterator[Path | Server]:
-    if backend == "postgresql":
+    if backend == POSTGRESQL:
         with postgresql() as server:
             yield server
         return
@@ -65,40 +68,54 @@ def _databases(backend: str) -> Iterator[Path | Server]:
 
 def _measure_backend(plan: Plan, backend: str, home: Path | Server) -> list[dict[str, Any]]:
     signed_by = signer("RS256")
+    kinds = [kind for kind in plan.kinds if backend in KINDS[kind].backends]
     runs = []
     with ExitStack() as stack:
         servers = {
-            kind: stack.enter_context(_serve(kind, _prepare(plan, kind, home), signed_by))
-            for kind in plan.kinds
+            kind: stack.enter_context(_serve(kind, _prepare(plan, kind, home), signed_by)) for kind in kinds
         }
         for kind, server in servers.items() if plan.warm_up else ():
             _load(plan, kind, server, signed_by, plan.warm_up)
         for turn in range(plan.rounds):
-            start = turn % len(plan.kinds)
-            for kind in (*plan.kinds[start:], *plan.kinds[:start]):
+            start = turn % len(kinds)
+            for kind in (*kinds[start:], *kinds[:start]):
+                _restore(plan, kind, home)
                 found = _load(plan, kind, servers[kind], signed_by, plan.load.seconds)
                 runs.append({"backend": backend, "kind": kind, "round": turn, **found})
     return runs
 
 
+def _companies(plan: Plan, kind: str) -> range:
+    return range(1) if KINDS[kind].alone else range(plan.companies)
+
+
 def _prepare(plan: Plan, kind: str, home: Path | Server) -> str:
     """Fill a database for one server and return the URL that its asynchronous driver takes."""
     if isinstance(home, Server):
-        url = home.database(f"load_{kind}")
-        driver = url
+        url = driver = home.database(f"load_{kind}")
     else:
         url, driver = f"sqlite:///{home}/{kind}.sqlite", f"sqlite+aiosqlite:///{home}/{kind}.sqlite"
     engine = create_engine(url)
-    fill(engine, range(1) if KINDS[kind].alone else range(plan.companies), plan.calls)
-    if isinstance(home, Server):
-        _analyze(url)
+    fill(engine, _companies(plan, kind), plan.calls)
+    prepare = KINDS[kind].prepare
+    if prepare is not None:
+        prepare(engine)
     engine.dispose()
     return driver
 
 
-def _analyze(url: str) -> None:
-    with create_engine(url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
+def _restore(plan: Plan, kind: str, home: Path | Server) -> None:
+    """Give each round the same rows, and a database that has tidied up."""
+    engine: Engine
+    if isinstance(home, Server):
+        engine, tidy = home.superuser(f"load_{kind}"), "VACUUM ANALYZE"
+    else:
+        engine, tidy = create_engine(f"sqlite:///{home}/{kind}.sqlite"), "PRAGMA wal_checkpoint(TRUNCATE)"
+    with engine.connect() as connection:
+        restore(connection, _companies(plan, kind), plan.calls)
+        connection.commit()
+        connection.execute(text(tidy))
+    engine.dispose()
 
 
 @contextmanager
@@ -109,12 +126,10 @@ def _serve(kind: str, database: str, signed_by: Signer) -> Iterator[Served]:
 
 
 def _load(plan: Plan, kind: str, server: Served, signed_by: Signer, seconds: int) -> dict[str, Any]:
-    alone = KINDS[kind].alone  # a single company has nobody to be protected from
-    load = Load(**{**asdict(plan.load), "seconds": seconds, "hostile": 0 if alone else plan.load.hostile})
-    companies = 1 if alone else plan.companies
+    load = replace(plan.load, seconds=seconds, hostile=plan.load.hostile if KINDS[kind].attacked else 0)
     environ = {
         "BENCH_SIGNER": signed_by.private,
-        "BENCH_COMPANIES": str(companies),
+        "BENCH_COMPANIES": str(len(_companies(plan, kind))),
         "BENCH_COMPANY_CALLS": str(plan.calls),
     }
     before = server.cpu_ns()
@@ -128,9 +143,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.locust", description=main.__doc__)
     parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS, metavar="NAME")
     parser.add_argument("--kinds", nargs="+", choices=tuple(KINDS), default=tuple(KINDS), metavar="NAME")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--users", type=int, default=24)
-    parser.add_argument("--seconds", type=int, default=10, help="of one run")
+    parser.add_argument("--seconds", type=int, default=6, help="of one run")
     parser.add_argument("--hostile", type=int, default=2, help="users who try what must not succeed")
     parser.add_argument("--processes", type=int, default=2, help="of Locust")
     parser.add_argument("--distributed", action="store_true", help="one master and that many workers")
@@ -141,6 +156,5 @@ def main() -> None:
     load = Load(given.users, given.seconds, given.hostile, given.processes, given.distributed)
     plan = Plan(load, given.backends, given.kinds, given.rounds, given.companies, given.calls)
     raw = measure(plan)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(raw, indent=1))
+    write(given.out, raw)
     print(table(raw))

@@ -1,7 +1,8 @@
 """Count instructions with callgrind: a cost that does not depend on how busy the machine is.
 
-The worker calls ``getppid`` before and after each case; callgrind writes what it has counted at each call
-and starts again from zero. Start-up and imports are thereby left out.
+The worker starts with counting off, which saves most of the time; it is switched on once the database is
+filled. The worker calls ``getppid`` before and after each case; callgrind writes what it has counted at each
+call and starts again from zero.
 """
 
 from __future__ import annotations
@@ -14,22 +15,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT, MissingEnvironmentError, environment
 from benchmarks.machine import describe
-from benchmarks.micro.cases import CASES
+from benchmarks.micro.cases import CASES, COLD
 from benchmarks.micro.run import BASE
 from benchmarks.micro.variants import SQLITE, VARIANTS
 from benchmarks.micro.worker import operation_of
+from benchmarks.results_file import write
 
-LOOPS = 20
+LOOPS, COLD_LOOPS = 10, 3
+FEWER = {"bulk_insert": 1}  # what is long in itself
+Counts = dict[str, dict[str, int]]  # by variant and case
 
 
-def count(variants: Sequence[str], cases: Sequence[str], loops: int = LOOPS) -> dict[str, Any]:
-    """Return the instructions of one operation, by variant and case, on SQLite in memory.
+def count(
+    variants: Sequence[str],
+    cases: Sequence[str] = tuple(CASES),
+    cold: Sequence[str] = COLD,
+    loops: int = LOOPS,
+) -> dict[str, Any]:
+    """Return the instructions of one operation, by variant and case, warm and cold, on SQLite in memory.
 
     Raises:
         MissingEnvironmentError: callgrind is not installed.
@@ -37,26 +46,62 @@ def count(variants: Sequence[str], cases: Sequence[str], loops: int = LOOPS) -> 
     if shutil.which("valgrind") is None:
         raise MissingEnvironmentError("valgrind is not installed; instructions are not counted")
     facts = describe()
-    counted = {name: _count_one(name, cases, loops) for name in variants if SQLITE in VARIANTS[name].backends}
-    return {"part": "instructions", **facts, "loops": loops, "instructions": counted}
+    warm_counts: Counts = {}
+    cold_counts: Counts = {}
+    missing: dict[str, str] = {}
+    for name in variants:
+        if SQLITE not in VARIANTS[name].backends:
+            continue
+        able = [case for case in cases if _has(name, case)]
+        often = {case: min(loops, FEWER.get(case, loops)) for case in able}
+        again = {case: COLD_LOOPS for case in able if case in cold}
+        try:
+            warm_counts[name], cold_counts[name] = _count_one(name, often, again)
+        except MissingEnvironmentError as error:
+            missing[name] = str(error)
+    found = {"instructions": warm_counts, "cold": cold_counts, "missing": missing}
+    return {"part": "instructions", **facts, "loops": loops, **found}
 
 
-def _count_one(name: str, cases: Sequence[str], loops: int) -> dict[str, float]:
+def _count_one(name: str, often: dict[str, int], again: dict[str, int]) -> tuple[dict[str, int], ...]:
     package = VARIANTS[name].package
     python = Path(sys.executable) if package is None else environment(package).python
-    able = [case for case in cases if _has(name, case)]
     with tempfile.TemporaryDirectory() as home:
         command = [
-            "valgrind", "--tool=callgrind", "--dump-before=getppid", f"--callgrind-out-file={home}/out",
-            str(python), "-m", "benchmarks.micro.worker", "--count", name, ",".join(able), "sqlite://", str(loops),
+            "valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-before=getppid",
+            f"--callgrind-out-file={home}/out",
+            str(python), "-m", "benchmarks.micro.worker", "--count", name, "sqlite://",
+            json.dumps(often), json.dumps(again),
         ]  # fmt: skip
-        environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_CALLS": "150"}
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True)
-        if done.returncode:
-            raise MissingEnvironmentError(f"{name}: {done.stderr[-2000:]}")
-        # part 1 ends where the first case begins; then case and what lies between cases take turns
-        totals = [_total(Path(home) / f"out.{2 * i + 2}") for i in range(len(able))]
-    return {case: total / loops for case, total in zip(able, totals, strict=True)}
+        _run(name, command)
+        totals = _totals(Path(home))
+        warm, cold = {}, {}
+        for case, loops in often.items():
+            warm[case] = round(next(totals) / loops)
+            if case in again:
+                cold[case] = round(sum(next(totals) for _ in range(again[case])) / again[case])
+    return warm, cold
+
+
+def _run(name: str, command: list[str]) -> None:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_CALLS": "150"}
+    with tempfile.TemporaryFile("w+") as said:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=said,
+            text=True,
+        )
+        if process.stdout is not None and process.stdout.readline():  # it is ready
+            switch = ["callgrind_control", "--instr=on", str(process.pid)]
+            subprocess.run(switch, capture_output=True, check=True)
+        process.communicate("go\n")
+        if process.returncode:
+            said.seek(0)
+            raise MissingEnvironmentError(f"{name}: {said.read()[-2000:]}")
 
 
 def _has(name: str, case: str) -> bool:
@@ -67,25 +112,29 @@ def _has(name: str, case: str) -> bool:
     return True
 
 
-def _total(part: Path) -> int:
-    found = re.search(r"^totals: (\d+)", part.read_text(), re.MULTILINE)
-    if found is None:
-        raise MissingEnvironmentError(f"callgrind wrote no total into {part.name}")
-    return int(found[1])
+def _totals(home: Path) -> Iterator[int]:
+    """Yield what was counted between the two marks of each pair; what lies between pairs is left out."""
+    part = 2
+    while (path := home / f"out.{part}").exists():
+        found = re.search(r"^totals: (\d+)", path.read_text(), re.MULTILINE)
+        if found is None:
+            raise MissingEnvironmentError(f"callgrind wrote no total into {path.name}")
+        yield int(found[1])
+        part += 2
 
 
 def table(raw: dict[str, Any]) -> str:
     """Return the ratios of instructions to the base's as a Markdown table."""
-    counted: dict[str, dict[str, float]] = raw["instructions"]
-    base = counted.get(BASE, {})
-    names = list(counted)
+    names = list(raw["instructions"])
     lines = [
-        f"| case | {' | '.join(VARIANTS[name].title for name in names)} |",
-        "|---" * (len(names) + 1) + "|",
+        f"| case | cache | {' | '.join(VARIANTS[name].title for name in names)} |",
+        "|---" * (len(names) + 2) + "|",
     ]
-    for case in dict.fromkeys(case for one in counted.values() for case in one):
-        cells = [_cell(counted[name].get(case), base.get(case), name == BASE) for name in names]
-        lines.append(f"| {CASES[case].title} | {' | '.join(cells)} |")
+    for state, counted in (("warm", raw["instructions"]), ("cold", raw["cold"])):
+        base = counted.get(BASE, {})
+        for case in dict.fromkeys(case for one in counted.values() for case in one):
+            cells = [_cell(counted[name].get(case), base.get(case), name == BASE) for name in names]
+            lines.append(f"| {CASES[case].title} | {state} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -102,12 +151,12 @@ def main() -> None:
         "--variants", nargs="+", choices=tuple(VARIANTS), default=tuple(VARIANTS), metavar="NAME"
     )
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES), metavar="NAME")
+    parser.add_argument("--cold", nargs="*", choices=tuple(CASES), default=COLD, metavar="NAME")
     parser.add_argument("--loops", type=int, default=LOOPS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/instructions.json"))
     given = parser.parse_args()
-    raw = count(given.variants, given.cases, given.loops)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(raw, indent=1))
+    raw = count(given.variants, given.cases, given.cold, given.loops)
+    write(given.out, raw)
     print(table(raw))
 
 

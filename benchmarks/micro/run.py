@@ -18,16 +18,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
 
+from benchmarks.cores import beside_the_measured, give_a_core
 from benchmarks.databases import Server, postgresql
 from benchmarks.environments import ROOT, MissingEnvironmentError, environment
 from benchmarks.machine import describe
 from benchmarks.micro.cases import CASES, COLD
 from benchmarks.micro.table import table
 from benchmarks.micro.variants import POSTGRESQL, SQLITE, VARIANTS
+from benchmarks.results_file import write
 
 SLICE = 8_000_000  # nanoseconds that one turn of one variant should take
 MOST = 2_000_000_000  # nanoseconds that one variant works on one case; long operations get fewer rounds
-LEAST_ROUNDS = 12
+LEAST_ROUNDS = 15
 BASE = "unguarded"
 
 
@@ -40,7 +42,7 @@ class Series:
     """Hold what was measured of one case, one variant.
 
     Attributes:
-        wall: nanoseconds for one operation by the clock, one figure per round.
+        wall: nanoseconds for one operation by the clock, one figure per round, by start of the processes.
         cpu: the same of the measuring thread's CPU time: what other work on the machine hardly moves, and
             what a database server does is not in it.
         missing: why there are no figures.
@@ -51,8 +53,8 @@ class Series:
     cold: bool
     variant: str
     loops: int = 0
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    wall: list[list[float]] = field(default_factory=list)
+    cpu: list[list[float]] = field(default_factory=list)
     missing: str = ""
 
 
@@ -72,6 +74,7 @@ class Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environ, cwd=root
         )
+        give_a_core(self._process.pid)
 
     def ask(self, do: str, **command: Any) -> Any:
         """Return the worker's answer.
@@ -81,9 +84,12 @@ class Worker:
             MeasurementError: it failed.
         """
         to, back = _pipes(self._process)
-        to.write(json.dumps({"do": do, **command}) + "\n")
-        to.flush()
-        line = back.readline()
+        try:
+            to.write(json.dumps({"do": do, **command}) + "\n")
+            to.flush()
+            line = back.readline()
+        except OSError:
+            line = ""
         answer = json.loads(line) if line else {"error": "the worker died; see its output above"}
         if "missing" in answer:
             raise LookupError(answer["missing"])
@@ -115,7 +121,7 @@ class Plan:
     cold: Sequence[str] = COLD
     rounds: int = 60
     slice_ns: int = SLICE
-    restarts: int = 3
+    restarts: int = 4
 
 
 def measure(plan: Plan) -> dict[str, Any]:
@@ -124,12 +130,12 @@ def measure(plan: Plan) -> dict[str, Any]:
     versions: dict[str, str] = {}
     series: list[Series] = []
     needs_server = POSTGRESQL in plan.backends
-    with postgresql() if needs_server else nullcontext() as server:
+    with beside_the_measured(), postgresql() if needs_server else nullcontext() as server:
         for backend in plan.backends:
             for _ in range(plan.restarts):
                 with ExitStack() as stack:
                     workers, missing = _start(plan, backend, server, stack, versions)
-                    series += _run_backend(plan, backend, workers)
+                    series += _run_backend(plan, backend, workers, missing)
                     series += [Series(backend, "", False, name, missing=why) for name, why in missing.items()]
     return {
         "part": "micro",
@@ -137,8 +143,13 @@ def measure(plan: Plan) -> dict[str, Any]:
         "packages": versions,
         "rounds": plan.rounds,
         "restarts": plan.restarts,
-        "series": [asdict(one) for one in merged(series)],
+        "series": [_kept(one) for one in merged(series)],
     }
+
+
+def _kept(one: Series) -> dict[str, Any]:
+    """Return what goes into the file: in memory nothing is waited for, and the wall's clock tells nothing more."""
+    return asdict(one) | ({"wall": []} if one.backend == SQLITE else {})
 
 
 def _start(
@@ -173,6 +184,8 @@ def merged(series: list[Series]) -> list[Series]:
         if first is not one:
             first.wall += one.wall
             first.cpu += one.cpu
+            first.loops = first.loops or one.loops
+            first.missing = first.missing or one.missing
     return list(whole.values())
 
 
@@ -185,16 +198,19 @@ def _worker(python: Path) -> Iterator[Worker]:
         worker.close()
 
 
-def _run_backend(plan: Plan, backend: str, workers: dict[str, Worker]) -> Iterator[Series]:
+def _run_backend(
+    plan: Plan, backend: str, workers: dict[str, Worker], missing: dict[str, str]
+) -> Iterator[Series]:
     for case in plan.cases:
-        yield from run_case(plan, backend, case, False, workers)
-        if case in plan.cold:
-            yield from run_case(plan, backend, case, True, workers)
+        for cold in (False, True) if case in plan.cold else (False,):
+            yield from run_case(plan, backend, case, cold, workers)
+            # An empty start keeps those of one variant beside the same ones of another.
+            yield from (Series(backend, case, cold, name, 0, [[]], [[]]) for name in missing)
 
 
 def run_case(plan: Plan, backend: str, case: str, cold: bool, workers: Mapping[str, Asked]) -> list[Series]:
     """Measure one case of every worker, a little of each in turn."""
-    series = {name: Series(backend, case, cold, name) for name in workers}
+    series = {name: Series(backend, case, cold, name, 0, [[]], [[]]) for name in workers}
     for name, one in series.items():
         try:
             workers[name].ask("run", variant=name, case=case, loops=2, cold=cold)
@@ -205,9 +221,15 @@ def run_case(plan: Plan, backend: str, case: str, cold: bool, workers: Mapping[s
     for turn in range(max(1, min(plan.rounds, most) // plan.restarts)):
         start = turn % len(able) if able else 0
         for name in able[start:] + able[:start]:
-            wall, cpu = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)
-            series[name].wall.append(wall / loops)
-            series[name].cpu.append(cpu / loops)
+            if series[name].missing:
+                continue
+            try:
+                wall, cpu = workers[name].ask("run", variant=name, case=case, loops=loops, cold=cold)
+            except MeasurementError as error:  # one that fails half-way must not end the others' run
+                series[name] = Series(backend, case, cold, name, 0, [[]], [[]], str(error))
+                continue
+            series[name].wall[0].append(wall / loops)
+            series[name].cpu[0].append(cpu / loops)
             series[name].loops = loops
     return list(series.values())
 
@@ -234,7 +256,7 @@ def main() -> None:
     parser.add_argument("--cold", nargs="*", choices=tuple(CASES), default=COLD, metavar="NAME")
     parser.add_argument("--rounds", type=int, default=60, help="turns of each variant")
     parser.add_argument("--slice", type=float, default=SLICE / 1e6, help="milliseconds of one turn")
-    parser.add_argument("--restarts", type=int, default=3, help="how often the processes are started")
+    parser.add_argument("--restarts", type=int, default=4, help="how often the processes are started")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/micro.json"))
     given = parser.parse_args()
     plan = Plan(
@@ -247,7 +269,6 @@ def main() -> None:
         given.restarts,
     )
     raw = measure(plan)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(raw, indent=1))
+    write(given.out, raw)
     print(table(raw, BASE))
     print(f"raw results: {given.out}")

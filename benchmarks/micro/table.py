@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import Ratio, ratio, spread
+from benchmarks.figures import Ratio, Starts, flat, ratio, spread
 from benchmarks.micro.cases import CASES
 from benchmarks.micro.variants import SQLITE, VARIANTS
 
@@ -16,27 +16,31 @@ def clock(backend: str) -> str:
     return "cpu" if backend == SQLITE else "wall"
 
 
-def found(raw: dict[str, Any]) -> Iterator[tuple[str, str, bool, dict[str, list[float]]]]:
+def found(raw: dict[str, Any]) -> Iterator[tuple[str, str, bool, dict[str, Starts]]]:
     """Yield backend, case, cold and, by variant, what was measured, in the order it was taken."""
-    groups: dict[tuple[str, str, bool], dict[str, list[float]]] = {}
+    groups: dict[tuple[str, str, bool], dict[str, Starts]] = {}
     for one in raw["series"]:
         if not one["case"]:
             continue  # a variant that did not start
         group = groups.setdefault((one["backend"], one["case"], one["cold"]), {})
-        if one["wall"]:
+        if any(one[clock(one["backend"])]):
             group[one["variant"]] = one[clock(one["backend"])]
     for (backend, case, cold), by_variant in groups.items():
         yield backend, case, cold, by_variant
 
 
-def ratios(by_variant: dict[str, list[float]], base: str) -> dict[str, Ratio]:
-    """Return each variant's cost as a multiple of the base's, over the rounds that both took part in."""
+def ratios(by_variant: dict[str, Starts], base: str) -> dict[str, Ratio]:
+    """Return each variant's cost as a multiple of the base's."""
     if base not in by_variant:
         return {}
     against = by_variant[base]
-    return {
-        name: ratio(ns, against[: len(ns)]) for name, ns in by_variant.items() if 0 < len(ns) <= len(against)
-    }
+    return {name: one for name, ns in by_variant.items() if (one := compared(ns, against)) is not None}
+
+
+def compared(ours: Starts, base: Starts) -> Ratio | None:
+    """Return the ratio over the starts that both took part in."""
+    pairs = [(mine, theirs) for mine, theirs in zip(ours, base, strict=False) if mine and theirs]
+    return ratio([mine for mine, _ in pairs], [theirs for _, theirs in pairs]) if pairs else None
 
 
 def table(raw: dict[str, Any], base: str) -> str:
@@ -52,11 +56,11 @@ def table(raw: dict[str, Any], base: str) -> str:
     return "\n".join([f"| database | case | cache | {head} |", "|---" * (len(names) + 3) + "|", *lines])
 
 
-def _cell(name: str, by_variant: dict[str, list[float]], against: dict[str, Ratio], base: str) -> str:
+def _cell(name: str, by_variant: dict[str, Starts], against: dict[str, Ratio], base: str) -> str:
     if name not in by_variant:
         return "-"
     if name == base or name not in against:
-        ns = by_variant[name]
+        ns = flat(by_variant[name])
         return f"{median(ns) / 1_000:.1f} µs ± {spread(ns) / 1_000:.1f}"
     found = against[name]
     return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, select
 from sqlalchemy.orm import Session
 
-from benchmarks.micro.models import Models, fill
+from benchmarks.micro.models import CALLS, Models, fill
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 BOTH = (SQLITE, POSTGRESQL)
@@ -53,6 +53,7 @@ class Variant:
         filtered: its user writes the condition by hand.
         stamped: cases in which its user leaves the company out of new rows.
         without: cases it has no form of its own for.
+        isolates: a plain select gives the first tenant's rows alone, which is checked before anything is timed.
     """
 
     name: str
@@ -63,12 +64,27 @@ class Variant:
     filtered: bool = False
     stamped: frozenset[str] = frozenset()
     without: frozenset[str] = frozenset()
+    isolates: bool = True
 
     def open(self, url: str) -> Ready:
         """Return it, ready, on an empty database."""
         module, function = self.make.split(":")
         ready: Ready = getattr(importlib.import_module(module), function)(url)
+        if self.isolates:
+            check(ready)
         return ready
+
+
+def check(ready: Ready) -> None:
+    """Make sure that a way of isolating is in force: one that is set up wrongly would be measured doing nothing.
+
+    Raises:
+        RuntimeError: a plain select gives other rows than the first tenant's.
+    """
+    with ready.open_session() as session:
+        found = len(session.scalars(select(ready.models.Call)).all())
+    if found != CALLS:
+        raise RuntimeError(f"it does not isolate as it is set up: {found} rows instead of {CALLS}")
 
 
 def make_engine(url: str, models: Models, *prepare: Callable[[Connection], object]) -> Engine:
@@ -106,8 +122,10 @@ def _foreign_keys(connection: object, _record: object) -> None:
 VARIANTS = {
     variant.name: variant
     for variant in (
-        Variant("unguarded", "no isolation", "benchmarks.micro.ours:unguarded"),
-        Variant("handwritten", "filter by hand", "benchmarks.micro.ours:unguarded", filtered=True),
+        Variant("unguarded", "no isolation", "benchmarks.micro.ours:unguarded", isolates=False),
+        Variant(
+            "handwritten", "filter by hand", "benchmarks.micro.ours:unguarded", filtered=True, isolates=False
+        ),
         Variant(
             "tenantguard",
             "tenantguard",

@@ -1,7 +1,8 @@
 """The process that measures: it reads commands as lines of JSON and answers with durations.
 
 It runs in this project's environment or in a rival's, so it imports nothing but SQLAlchemy and what the
-variant itself needs. ``--count`` runs each case once between two marks, for callgrind.
+variant itself needs. ``--count`` runs each case between two marks, for callgrind; ``--repeat`` repeats one,
+for a profiler.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from time import perf_counter_ns, thread_time_ns
 from typing import Any
 
@@ -19,6 +21,9 @@ from benchmarks.micro.cases import CASES, STAMPED, Case, Operation, Scene
 from benchmarks.micro.variants import VARIANTS, Ready, Variant
 
 SETTLE = 5  # operations before the clock starts, or a fifth of what is timed; for everyone
+PROFILED = 100  # operations of one session, for a profiler
+# Whose own memories of a statement's text are emptied as well before a cold operation.
+MEASURED = ("tenantguard.sql.text", "softtenant", "litestar_tenants", "sqlalchemy_tenants", "fastapi_rls")
 
 
 class Bench:
@@ -112,12 +117,23 @@ def _time_cold(operation: Operation, scene: Scene, loops: int, ready: Ready) -> 
 
 
 def forget(ready: Ready) -> None:
-    """Empty every cache of compiled statements: the engines' and the mappers'."""
+    """Empty every cache of compiled statements and of read SQL text: the engines', the mappers', the package's."""
     for engine in (ready.engine, ready.raw_engine):
         if engine is not None:
             engine.clear_compiled_cache()
     for mapper in ready.models.Base.registry.mappers:
         mapper.__dict__.pop("_compiled_cache", None)
+    for remembering in _memories():
+        remembering.cache_clear()
+
+
+@cache
+def _memories() -> tuple[Any, ...]:
+    """Return the functions of the measured packages that remember texts; what has no bound is no memory of texts."""
+    modules = [module for name, module in sys.modules.items() if name.startswith(MEASURED)]
+    found = [value for module in modules for value in vars(module).values() if hasattr(value, "cache_clear")]
+    bounded = [function for function in found if function.cache_parameters()["maxsize"] is not None]
+    return tuple({id(function): function for function in bounded}.values())
 
 
 def serve(bench: Bench) -> None:
@@ -133,25 +149,60 @@ def serve(bench: Bench) -> None:
         print(json.dumps(answer), flush=True)
 
 
-def count(variant: str, cases: list[str], url: str, loops: int) -> None:
-    """Run each case between two calls of ``getppid``, at which callgrind writes what it has counted."""
+def count(variant: str, url: str, cases: dict[str, int], cold: dict[str, int]) -> None:
+    """Run each case between two marks, as often as told, once whoever counts has said that it listens."""
     bench = Bench()
     bench.open(variant, url)
     ready = bench.ready(variant)
+    print("ready", flush=True)
+    sys.stdin.readline()
     gc.disable()
-    for name in cases:
+    for name, loops in cases.items():
         operation = operation_of(VARIANTS[variant], CASES[name])
         with scene_of(ready, CASES[name]) as scene:
-            for _ in range(SETTLE):
+            for _ in range(min(SETTLE, loops)):
                 operation(scene)
-            os.getppid()
+            _mark()
             for _ in range(loops):
                 operation(scene)
-            os.getppid()
+            _mark()
+            for _ in range(cold.get(name, 0)):
+                forget(ready)
+                _mark()
+                operation(scene)
+                _mark()
+
+
+def _mark() -> None:
+    """Call what nothing else calls: callgrind writes what it has counted, and starts from zero."""
+    os.getppid()
+
+
+def repeat(variant: str, url: str, case: str, cold: bool, seconds: float) -> None:
+    """Repeat a case for a while, for a profiler, and print how many operations that were."""
+    bench = Bench()
+    bench.open(variant, url)
+    operation, done = operation_of(VARIANTS[variant], CASES[case]), 0
+    until = perf_counter_ns() + seconds * 1e9
+    while perf_counter_ns() < until:
+        with scene_of(bench.ready(variant), CASES[case]) as scene:
+            profiled(operation, scene, PROFILED, bench.ready(variant) if cold else None)
+        done += PROFILED
+    print(done)
+
+
+def profiled(operation: Operation, scene: Scene, loops: int, cold: Ready | None) -> None:
+    """Run operations; of the samples, those that have this function on their stack count."""
+    for _ in range(loops):
+        if cold is not None:
+            forget(cold)
+        operation(scene)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--count"]:
-        count(sys.argv[2], sys.argv[3].split(","), sys.argv[4], int(sys.argv[5]))
+        count(sys.argv[2], sys.argv[3], *map(json.loads, sys.argv[4:6]))
+    elif sys.argv[1:2] == ["--repeat"]:
+        repeat(sys.argv[2], sys.argv[3], sys.argv[4], sys.argv[5] == "cold", float(sys.argv[6]))
     else:
         serve(Bench())

@@ -14,13 +14,14 @@ from benchmarks.micro.instructions import table as instruction_table
 from benchmarks.micro.run import BASE
 from benchmarks.micro.table import table as micro_table
 from benchmarks.micro.variants import VARIANTS
-from benchmarks.report import plots
+from benchmarks.profile import table as profile_table
+from benchmarks.report import plots, readme
 from benchmarks.report.page import Section, markdown, page
 from benchmarks.report.targets import Raw, table, targets
 from benchmarks.request.__main__ import table as request_table
 from benchmarks.scale.__main__ import table as scale_table
 
-PARTS = ("micro", "instructions", "request", "locust", "scale")
+PARTS = ("micro", "instructions", "request", "locust", "scale", "profile")
 TITLE = "What isolation costs"
 
 
@@ -43,6 +44,7 @@ def sections(raw: Raw, pictures: Path) -> Iterator[Section]:
         ("request", _request),
         ("locust", _locust),
         ("scale", _scale),
+        ("profile", _profile),
     ):
         if part in raw:
             yield from make(raw[part], pictures)
@@ -97,6 +99,10 @@ def _scale(raw: dict[str, Any], pictures: Path) -> Iterator[Section]:
     yield Section("What grows and what does not", _SAID_SCALE, scale_table(raw["curves"]), path)
 
 
+def _profile(raw: dict[str, Any], pictures: Path) -> Iterator[Section]:
+    yield Section("Where the time goes", _SAID_PROFILE, profile_table(raw["profiles"]))
+
+
 def _facts(raw: Raw) -> str:
     lines = ["| part | taken | commit | load before | command |", "|---|---|---|---|---|"]
     for part, one in raw.items():
@@ -113,7 +119,9 @@ def _facts(raw: Raw) -> str:
 
 _SAID_TARGETS = (
     "Measured against the targets of the design. A ratio is taken round by round within one run, then the median; its "
-    "interval is a bootstrap over the rounds. A target that the interval touches is called within noise."
+    "interval is a bootstrap over starts of the processes and rounds within them. Beside it is the ratio of the two "
+    "lower quartiles, which other work on the machine moves least. A target that the interval touches is called "
+    "within noise. Instruction counts have no noise, and no interval."
 )
 _SAID_HOW = (
     "Every figure below is computed from the raw results in `benchmarks/results/`, and `python -m benchmarks.report` "
@@ -127,13 +135,21 @@ _SAID_MICRO = (
 )
 _SAID_INSTRUCTIONS = (
     "Counted by callgrind on SQLite in memory, so the machine's noise is not in them. The first column is the number "
-    "for one operation, the others are ratios to it."
+    "for one operation, the others are ratios to it. Cold is a first compilation: for SQL text that includes reading "
+    "it, which the guard does once for each text."
 )
 _SAID_REQUEST = "A Starlette route that answers two letters, called as a server would call it, and over HTTP."
 _SAID_LOCUST = (
     "Agents of many companies, asked for as Zipf's law has it, read much and write little; two intruders try what "
-    "must not succeed. Every answer is checked for another company's data, sums and maxima too. The server with no "
-    "security holds the rows of a single company, so that its answers are as large as everyone's."
+    "must not succeed, and are not counted as work. Every answer is checked for another company's data, sums and "
+    "maxima too. The server with no security holds the rows of a single company, so that its answers are as large as "
+    "everyone's; that one and the recipe, which promises nothing about writes, are not attacked. Each server has a "
+    "core of its own, and the rows are put back before each round. Server busy is its CPU time against the clock: near "
+    "100 %, it is the server that was measured, and not who loads it."
+)
+_SAID_PROFILE = (
+    "Sampled by py-spy on SQLite in memory, without the guard and with it. A function's own time counts; named are the "
+    "functions of which the guarded operation spends more, the largest first. `make bench-profile` makes it."
 )
 _SAID_SCALE = "The slope is the exponent of a power law fitted to the points: 0 is flat, 1 proportional."
 
@@ -143,10 +159,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.report", description=main.__doc__)
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--markdown", type=Path, default=Path("benchmarks/RESULTS.md"))
+    parser.add_argument("--readme", type=Path, default=Path("README.md"))
     parser.add_argument("--html", type=Path, default=Path(".cache/benchmarks.html"))
     given = parser.parse_args()
-    made = list(sections(read(given.results), given.results))
+    raw = read(given.results)
+    made = list(sections(raw, given.results))
     given.markdown.write_text(markdown(TITLE, made, given.markdown.parent))
+    if raw:
+        readme.put(given.readme, readme.section(raw, given.results.as_posix()))
     given.html.parent.mkdir(parents=True, exist_ok=True)
     given.html.write_text(page(TITLE, made))
     print(f"{given.markdown}, {given.html}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -12,6 +13,7 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
+from benchmarks.figures import Ratio, flat
 from benchmarks.locust.kinds import KINDS as SERVERS
 from benchmarks.locust.table import by_kind
 from benchmarks.micro.cases import CASES
@@ -31,9 +33,12 @@ COLOURS = {
     "litestar-tenants": "#c9794f",
     "sqlalchemy-tenants": "#4a8f5a",
     "fastapi-rls": "#2f9c95",
+    "underneath": "#5b9bd9",
 }
+DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 STYLE: Any = {
-    "figure.dpi": 110,
+    "figure.dpi": 120,
+    "savefig.facecolor": "white",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -45,7 +50,7 @@ STYLE: Any = {
 
 
 def micro(raw: dict[str, Any], backend: str, *, cold: bool, path: Path) -> bool:
-    """Draw what each variant costs against no isolation, one line per case; return whether there was anything."""
+    """Draw what each variant costs against no isolation, one band per case; return whether there was anything."""
     groups = [
         (case, ratios(by_variant, BASE))
         for where, case, is_cold, by_variant in found(raw)
@@ -55,32 +60,48 @@ def micro(raw: dict[str, Any], backend: str, *, cold: bool, path: Path) -> bool:
     if not groups:
         return False
     names = [name for name in VARIANTS if name != BASE and any(name in against for _, against in groups)]
+    tall = 1.5 + len(groups) * (0.14 + 0.06 * len(names))
     with mpl.rc_context(STYLE):
-        figure, axes = plt.subplots(figsize=(8, 1.2 + 0.42 * len(groups)), layout="constrained")
+        figure, axes = plt.subplots(figsize=(8, tall), layout="constrained")
+        for band in range(0, len(groups), 2):
+            axes.axhspan(band - 0.5, band + 0.5, color="#f3f4f6", zorder=0)
+        axes.axvline(1, color=COLOURS[BASE], linewidth=1, zorder=1)
         for place, name in enumerate(names):
-            points = [(i, against[name]) for i, (_, against) in enumerate(groups) if name in against]
-            ys = [i + (place - (len(names) - 1) / 2) * 0.11 for i, _ in points]
-            xs = [one.value for _, one in points]
-            reach = [
-                [max(0.0, one.value - one.low) for _, one in points],
-                [max(0.0, one.high - one.value) for _, one in points],
-            ]
-            style: dict[str, Any] = {"color": COLOURS[name], "markersize": 6 if name == "tenantguard" else 4}
-            axes.errorbar(xs, ys, xerr=reach, fmt="o", elinewidth=1, label=VARIANTS[name].title, **style)
-        axes.axvline(1, color=COLOURS[BASE], linewidth=1)
+            offset = (place - (len(names) - 1) / 2) * 0.8 / len(names)
+            _points(axes, name, [against.get(name) for _, against in groups], offset)
         axes.set_yticks(range(len(groups)), [CASES[case].title for case, _ in groups])
-        axes.invert_yaxis()
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_ylim(len(groups) - 0.5, -0.5)
         unit = "CPU time" if clock(backend) == "cpu" else "wall time"
+        axes.set_xlabel(f"{unit} against no isolation (1 = no cost; bars: 95 % interval)")
         state = "first compilation" if cold else "warm"
-        axes.set_xlabel(f"{unit} against no isolation (1 = no cost), {state}, {backend}")
-        axes.legend(fontsize=8, loc="best")
+        axes.set_title(f"One statement, {state}, {DATABASES[backend]}", loc="left", fontsize=10)
+        figure.legend(loc="outside upper center", ncols=3, fontsize=8)
         _save(figure, path)
     return True
 
 
+def _points(axes: Axes, name: str, values: Sequence[Ratio | None], offset: float) -> None:
+    """Draw one variant's ratios with their intervals, a little beside the middle of each band."""
+    known = [(place + offset, one) for place, one in enumerate(values) if one is not None]
+    reach = [
+        [max(0.0, one.value - one.low) for _, one in known],
+        [max(0.0, one.high - one.value) for _, one in known],
+    ]
+    ours = name == "tenantguard"
+    xs, ys = [one.value for _, one in known], [place for place, _ in known]
+    style: dict[str, Any] = {
+        "color": COLOURS[name],
+        "markersize": 6.5 if ours else 4,
+        "zorder": 3 if ours else 2,
+    }
+    axes.errorbar(xs, ys, xerr=reach, fmt="o", elinewidth=1, label=VARIANTS[name].title, **style)
+
+
 def request(series: list[dict[str, Any]], path: Path) -> None:
     """Draw what a request costs in each application, in process."""
-    rows = [(APPLICATIONS[one["kind"]], median(one["cpu"]) / 1_000) for one in series]
+    rows = [(APPLICATIONS[one["kind"]], median(flat(one["cpu"])) / 1_000) for one in series]
     with mpl.rc_context(STYLE):
         figure, axes = plt.subplots(figsize=(8, 0.9 + 0.32 * len(rows)), layout="constrained")
         colours = [
@@ -89,19 +110,32 @@ def request(series: list[dict[str, Any]], path: Path) -> None:
         ]
         bars = axes.barh([kind.title for kind, _ in rows], [value for _, value in rows], color=colours)
         axes.bar_label(bars, fmt="%.1f", padding=3)
-        axes.invert_yaxis()
+        axes.margins(x=0.1)
+        _lying(axes)
         axes.set_xlabel("µs of CPU time for one request, in process (lower is better)")
         _save(figure, path)
+
+
+def _lying(axes: Axes) -> None:
+    """Set up bars that lie: the first on top, and lines only where values are read."""
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
 
 
 def load(raw: dict[str, Any], path: Path) -> None:
     """Draw requests per second of each server, a dot for each round."""
     backends = list(dict.fromkeys(run["backend"] for run in raw["runs"]))
+    most = max(len(by_kind(raw, backend)) for backend in backends)
     with mpl.rc_context(STYLE):
         figure, grid = plt.subplots(
-            1, len(backends), figsize=(4.4 * len(backends), 2.6), layout="constrained", squeeze=False
+            len(backends),
+            1,
+            figsize=(8, (0.9 + 0.36 * most) * len(backends)),
+            layout="constrained",
+            squeeze=False,
         )
-        for axes, backend in zip(grid[0], backends, strict=True):
+        for axes, backend in zip(grid[:, 0], backends, strict=True):
             _servers(axes, by_kind(raw, backend), backend)
         _save(figure, path)
 
@@ -109,14 +143,15 @@ def load(raw: dict[str, Any], path: Path) -> None:
 def _servers(axes: Axes, runs: dict[str, list[dict[str, Any]]], backend: str) -> None:
     for place, (kind, rounds) in enumerate(runs.items()):
         rates = [run["rate"] for run in rounds]
-        colour = COLOURS.get(kind, "#4b5563")
-        bars = axes.barh([place], [median(rates)], color=colour, alpha=0.85)
-        axes.bar_label(bars, fmt="%.0f", padding=8)
-        axes.plot(rates, [place] * len(rates), "o", color="#111827", markersize=3)
-    axes.set_yticks(range(len(runs)), [SERVERS[kind].title.replace(", ", ",\n") for kind in runs])
-    axes.invert_yaxis()
-    axes.margins(x=0.15)
-    axes.set_xlabel(f"requests per second, one server process ({backend})")
+        axes.barh([place], [median(rates)], color=COLOURS.get(kind, "#4b5563"), alpha=0.85)
+        axes.plot(rates, [place] * len(rates), "o", color="#111827", markersize=2.5)
+        spot: Any = {"xytext": (7, 0), "textcoords": "offset points", "va": "center"}
+        axes.annotate(f"{median(rates):.0f}", (max(rates), place), **spot)
+    axes.set_yticks(range(len(runs)), [SERVERS[kind].title for kind in runs])
+    axes.margins(x=0.12)
+    _lying(axes)
+    axes.set_title(f"The example application, {DATABASES[backend]}", loc="left", fontsize=10)
+    axes.set_xlabel("requests per second of one server process (higher is better; dots: rounds)")
 
 
 def scale(curves: list[dict[str, Any]], path: Path) -> None:
@@ -125,24 +160,29 @@ def scale(curves: list[dict[str, Any]], path: Path) -> None:
     rows = -(-len(curves) // columns)
     with mpl.rc_context(STYLE):
         figure, grid = plt.subplots(
-            rows, columns, figsize=(10.5, 2.6 * rows), layout="constrained", squeeze=False
+            rows, columns, figsize=(10.5, 2.7 * rows), layout="constrained", squeeze=False
         )
         spots = [spot for line in grid for spot in line]
         for axes, curve in zip(spots, curves, strict=False):
-            for name, ys in curve["lines"].items():
-                label = f"{name}, slope {fitted(curve, name)}"
-                axes.plot(curve["xs"], ys, "o-", color=COLOURS[name], markersize=4, label=label)
-            axes.set_xscale("log")
-            axes.set_ylim(bottom=0)
-            axes.set_title(curve["title"], fontsize=9)
-            axes.set_xlabel(curve["x"])
-            axes.set_ylabel(curve["y"])
-            axes.legend(fontsize=7)
+            _curve(axes, curve)
         for spot in spots[len(curves) :]:
             spot.set_axis_off()
         _save(figure, path)
 
 
+def _curve(axes: Axes, curve: dict[str, Any]) -> None:
+    for name, ys in curve["lines"].items():
+        label = f"{name}, slope {fitted(curve, name)}"
+        axes.plot(curve["xs"], ys, "o-", color=COLOURS[name], markersize=4, label=label)
+    axes.set_xscale("log")
+    highest = max(max(ys) for ys in curve["lines"].values())
+    axes.set_ylim(0, 1.35 * highest if highest else 1)  # room for the legend
+    axes.set_title(curve["title"], fontsize=9, loc="left")
+    axes.set_xlabel(curve["x"])
+    axes.set_ylabel(curve["y"])
+    axes.legend(fontsize=7, loc="upper left")
+
+
 def _save(figure: Any, path: Path) -> None:
-    figure.savefig(path)
+    figure.savefig(path, pil_kwargs={"optimize": True})
     plt.close(figure)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.figures import ratio, spread
+from benchmarks.figures import flat, ratio, spread
 from benchmarks.machine import describe
 from benchmarks.request import inside, outside
 from benchmarks.request.apps import KINDS
+from benchmarks.results_file import write
 
 
 def table(series: list[dict[str, Any]], clock: str) -> str:
@@ -25,7 +25,7 @@ def table(series: list[dict[str, Any]], clock: str) -> str:
     for name, ns in by_kind.items():
         against = ratio(ns, bare)
         lines.append(
-            f"| {KINDS[name].title} | {median(ns) / 1_000:.1f} ± {spread(ns) / 1_000:.1f} "
+            f"| {KINDS[name].title} | {median(flat(ns)) / 1_000:.1f} ± {spread(flat(ns)) / 1_000:.1f} "
             f"| {against.value:.3f} ({against.low:.3f} to {against.high:.3f}) | {ratio(ns, base).value:.3f} |"
         )
     return "\n".join(lines)
@@ -35,13 +35,13 @@ def main() -> None:
     """Measure the request path in process and over HTTP."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.request", description=main.__doc__)
     parser.add_argument("--rounds", type=int, default=60, help="turns of each kind")
+    parser.add_argument("--starts", type=int, default=3, help="how often the processes are started")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/request.json"))
     given = parser.parse_args()
     raw = {"part": "request", **describe(), "rounds": given.rounds}
-    raw["inside"] = inside.measure(given.rounds)
-    raw["outside"] = outside.measure(given.rounds)
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps(raw, indent=1))
+    raw["inside"] = inside.measure(given.rounds, given.starts)
+    raw["outside"] = outside.measure(given.rounds, given.starts)
+    write(given.out, raw)
     print("in process (CPU time)\n" + table(raw["inside"], "cpu"))
     print("\nover HTTP (wall time)\n" + table(raw["outside"], "wall"))
     print("\nover HTTP (the server's CPU time)\n" + table(raw["outside"], "cpu"))

@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import itertools
+import multiprocessing
+import sys
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass, field
 from time import perf_counter_ns, thread_time_ns
 from typing import Any
@@ -22,17 +25,36 @@ SEEN = 100  # different tokens that take turns where tokens were seen before
 
 @dataclass
 class Series:
-    """Hold what was measured of one kind: nanoseconds for one request, one figure per round."""
+    """Hold what was measured of one kind: nanoseconds for one request, one figure per round, by start."""
 
     kind: str
-    wall: list[float] = field(default_factory=list)
-    cpu: list[float] = field(default_factory=list)
+    wall: list[list[float]] = field(default_factory=lambda: [[]])
+    cpu: list[list[float]] = field(default_factory=lambda: [[]])
 
 
-def measure(
+def measure(rounds: int, starts: int = 1) -> list[dict[str, Any]]:
+    """Return the series of every kind; each start is a new process, since layouts of memory differ."""
+    found = []
+    for _ in range(starts):
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            found.append(process.submit(measure_here, max(1, rounds // starts)).result())
+    return merged(found)
+
+
+def merged(starts: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return one series of each kind where several starts measured it."""
+    whole = starts[0]
+    for start in starts[1:]:
+        for first, one in zip(whole, start, strict=True):
+            first["wall"] += one["wall"]
+            first["cpu"] += one["cpu"]
+    return whole
+
+
+def measure_here(
     rounds: int, kinds: Sequence[str] = tuple(KINDS), requests: int = REQUESTS
 ) -> list[dict[str, Any]]:
-    """Return the series of every kind."""
+    """Return the series of every kind, measured in this process."""
     return [asdict(one) for one in asyncio.run(_measure(rounds, kinds, requests))]
 
 
@@ -48,8 +70,8 @@ async def _measure(rounds: int, kinds: Sequence[str], requests: int) -> list[Ser
             if kind.fresh:  # a new verifier has seen no token
                 apps[name] = kind.make(signers[kind.algorithm])
             wall, cpu = await _turn(apps[name], kind, tokens[kind.algorithm], requests)
-            series[name].wall.append(wall / requests)
-            series[name].cpu.append(cpu / requests)
+            series[name].wall[0].append(wall / requests)
+            series[name].cpu[0].append(cpu / requests)
     return list(series.values())
 
 
@@ -78,6 +100,23 @@ async def _turn(
     return taken
 
 
+def repeat(kind: str, seconds: float) -> None:
+    """Answer requests for a while, for a profiler, and print how many."""
+    signed_by = signer(KINDS[kind].algorithm)
+    app, headers = KINDS[kind].make(signed_by), _headers(signed_by, SEEN)
+    done, until = 0, perf_counter_ns() + seconds * 1e9
+    while perf_counter_ns() < until:
+        asyncio.run(profiled(app, [_scope(one) for one in headers]))
+        done += len(headers)
+    print(done)
+
+
+async def profiled(app: App, scopes: list[dict[str, Any]]) -> None:
+    """Answer requests; of the samples, those that have this function on their stack count."""
+    for scope in scopes:
+        await app(scope, _receive, _send)
+
+
 def _scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     return {
         "type": "http",
@@ -101,3 +140,7 @@ async def _receive() -> dict[str, Any]:
 
 async def _send(message: dict[str, Any]) -> None:
     return None
+
+
+if __name__ == "__main__":
+    repeat(sys.argv[1], float(sys.argv[2]))

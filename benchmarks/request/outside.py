@@ -11,8 +11,9 @@ from dataclasses import asdict
 from time import perf_counter_ns
 from typing import Any
 
+from benchmarks.cores import beside_the_measured
 from benchmarks.request.apps import KINDS, App
-from benchmarks.request.inside import SEEN, Series
+from benchmarks.request.inside import SEEN, Series, merged
 from benchmarks.servers import HOST, Served, served
 from benchmarks.tokens import Signer, signer
 
@@ -28,8 +29,16 @@ def create_app() -> App:
     return kind.make(Signer(kind.algorithm, None, public))
 
 
-def measure(rounds: int, kinds: Sequence[str] = OVER_HTTP, requests: int = REQUESTS) -> list[dict[str, Any]]:
+def measure(rounds: int, starts: int = 1) -> list[dict[str, Any]]:
     """Return the series of every kind: wall time of a request in a full pipe, and the server's CPU time."""
+    with beside_the_measured():
+        return merged([measure_once(max(1, rounds // starts)) for _ in range(starts)])
+
+
+def measure_once(
+    rounds: int, kinds: Sequence[str] = OVER_HTTP, requests: int = REQUESTS
+) -> list[dict[str, Any]]:
+    """Return the series of every kind from servers that are started once."""
     signed_by = {name: signer(KINDS[name].algorithm) for name in kinds}
     with ExitStack() as stack:
         servers = {
@@ -64,8 +73,8 @@ async def _measure(
             for name in kinds[start:] + kinds[:start]:
                 worked, clock = servers[name].cpu_ns(), perf_counter_ns()
                 await _turn(clients[name], wires[name], requests)
-                series[name].wall.append((perf_counter_ns() - clock) / requests)
-                series[name].cpu.append((servers[name].cpu_ns() - worked) / requests)
+                series[name].wall[0].append((perf_counter_ns() - clock) / requests)
+                series[name].cpu[0].append((servers[name].cpu_ns() - worked) / requests)
     return list(series.values())
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import slope
 from benchmarks.machine import describe
+from benchmarks.results_file import write
 from benchmarks.scale.curves import CURVES
 
 
@@ -39,8 +39,7 @@ def main() -> None:
     given = parser.parse_args()
     facts = describe()
     curves = [asdict(curve) for name in given.curves for curve in CURVES[name]()]
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(json.dumps({"part": "scale", **facts, "curves": curves}, indent=1))
+    write(given.out, {"part": "scale", **facts, "curves": curves})
     print(table(curves))
 
 

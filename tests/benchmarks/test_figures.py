@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.figures import Ratio, interval, percentile, ratio, slope, spread
+from benchmarks.figures import interval, percentile, ratio, slope, spread
 
 
 def test_a_ratio_is_the_median_of_the_rounds() -> None:
     """Noise that hits both sides of a round leaves the ratio alone."""
-    assert ratio([2.0, 20.0, 4.0], [1.0, 10.0, 2.0]) == Ratio(2.0, 2.0, 2.0)
+    found = ratio([[2.0, 20.0], [4.0]], [[1.0, 10.0], [2.0]])
+    assert (found.value, found.low, found.high) == (2.0, 2.0, 2.0)
+
+
+def test_the_quiet_ratio_leaves_disturbed_rounds_out() -> None:
+    """Where other work hits most rounds of one side, the lower quartiles still tell the cost."""
+    found = ratio([[2.0, 2.0, 9.0, 9.0, 9.0]], [[1.0] * 5])
+    assert (found.value, found.quiet) == (9.0, 2.0)
 
 
 def test_an_interval_holds_its_median() -> None:
     """The interval narrows around what most rounds say, whatever one outlier does."""
-    low, high = interval([1.0] * 20 + [9.0])
+    low, high = interval([[1.0] * 20 + [9.0]])
     assert (low, high) == (1.0, 1.0)
+
+
+def test_starts_that_disagree_widen_the_interval() -> None:
+    """Many rounds of a start are no evidence about the next start."""
+    low, high = interval([[1.0] * 50, [1.1] * 50, [1.2] * 50])
+    assert (low, high) == (1.0, 1.2)
 
 
 @pytest.mark.parametrize(("power", "told"), [(0, 0.0), (1, 1.0), (2, 2.0)])

@@ -7,18 +7,20 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, insert, select
 
-from benchmarks.locust.data import company_id, fill
-from benchmarks.locust.kinds import KINDS
-from benchmarks.locust.load import Load
+from benchmarks.locust.data import HOSTILE, START, company_id, fill, restore
+from benchmarks.locust.kinds import KINDS, SQLITE
+from benchmarks.locust.load import LEAK, Load, summary
 from benchmarks.locust.run import Plan, measure
 from benchmarks.locust.table import table
 from benchmarks.tokens import Signer, signer
 from examples.fastapi_app.database import make_engine
+from examples.fastapi_app.models import Base, Call, CallTag, Comment
 from tenantguard.audit import MemorySink
 
 COMPANIES, CALLS = 3, 10
@@ -26,7 +28,7 @@ PATHS = (
     "/company", "/countries", "/numbers", "/calls?size=5", "/calls?status=answered&size=5", "/calls/1",
     "/statistics/agents", "/statistics/numbers", "/statistics/days",
 )  # fmt: skip
-SEVERAL = [name for name, kind in KINDS.items() if not kind.alone]
+SEVERAL = [name for name, kind in KINDS.items() if not kind.alone and SQLITE in kind.backends]
 
 
 @asynccontextmanager
@@ -76,6 +78,43 @@ async def test_writes_to_other_companies_are_refused(kind: str, tmp_path: Path, 
         assert [answer.status_code // 100 for answer in answers] == [4, 4, 4, 4]
 
 
+def _row(name: str, method: str = "GET", **counted: int) -> dict[str, Any]:
+    times = {"start_time": 10.0, "last_request_timestamp": 12.0, "response_times": {"5": 4}}
+    return {"name": name, "method": method, "num_requests": 4, "num_failures": 0, **times, **counted}
+
+
+def test_attempts_of_intruders_are_no_work() -> None:
+    """Throughput counts what agents asked for; failures and leaks count wherever they happen."""
+    rows = [
+        _row("/calls"),
+        _row(f"{HOSTILE}/calls", num_failures=1),
+        _row("GET /calls", LEAK, num_failures=2),
+    ]
+    told = summary(rows)
+    assert (told["requests"], told["attempts"], told["failures"], told["leaks"]) == (4, 4, 1, 2)
+    assert (told["rate"], told["p95"]) == (2.0, 5.0)
+
+
+def test_each_round_begins_with_the_same_rows(tmp_path: Path) -> None:
+    """What a load has added is taken away, whatever it was."""
+    engine = create_engine(f"sqlite:///{tmp_path}/rows.sqlite")
+    tables = Base.metadata.sorted_tables
+    fill(engine, range(COMPANIES), CALLS)
+    with engine.begin() as connection:
+        before = [connection.execute(select(table).order_by(*table.primary_key)).all() for table in tables]
+        added = {"company_id": company_id(1), "number_id": 1, "caller": "+49", "started_at": START}
+        connection.execute(insert(Call), {"direction": "inbound", "status": "missed", "seconds": 1, **added})
+        connection.execute(insert(CallTag), {"call_id": 2, "tag": "vip"})
+        connection.execute(
+            insert(Comment), {"company_id": company_id(1), "call_id": 2, "text": "new", "written_at": START}
+        )
+        restore(connection, range(COMPANIES), CALLS)
+        assert before == [
+            connection.execute(select(table).order_by(*table.primary_key)).all() for table in tables
+        ]
+    engine.dispose()
+
+
 _LEAKS = """
 from locust.env import Environment
 from tenantguard.testing.locust import LEAK, TenantUser, tampered, unsigned
@@ -109,8 +148,14 @@ def test_a_user_counts_what_belongs_to_somebody_else() -> None:
 def test_a_master_and_two_workers_load_the_example() -> None:
     """The load runs over Locust's own master and workers on loopback, and finds no leak."""
     load = Load(users=4, seconds=60, hostile=1, processes=2, distributed=True, requests=20)
-    plan = Plan(load, ["sqlite"], ["tenantguard"], rounds=1, companies=COMPANIES, calls=CALLS, warm_up=0)
-    raw = measure(plan)
+    small: dict[str, Any] = {
+        "rounds": 1,
+        "companies": COMPANIES,
+        "calls": CALLS,
+        "warm_up": 0,
+        "apart": False,
+    }
+    raw = measure(Plan(load, ["sqlite"], ["tenantguard"], **small))
     (run,) = raw["runs"]
     assert run["requests"] > 0
     assert (run["failures"], run["leaks"]) == (0, 0)

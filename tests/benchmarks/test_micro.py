@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 
 from benchmarks.micro.cases import CASES, COLD, Scene
+from benchmarks.micro.export import suites
 from benchmarks.micro.models import Models
-from benchmarks.micro.run import Plan, Series, merged, run_case
-from benchmarks.micro.table import table
-from benchmarks.micro.variants import SQLITE, VARIANTS
-from benchmarks.micro.worker import Bench, operation_of, scene_of
+from benchmarks.micro.run import MeasurementError, Plan, Series, merged, run_case
+from benchmarks.micro.table import compared, table
+from benchmarks.micro.variants import SQLITE, VARIANTS, check
+from benchmarks.micro.worker import Bench, forget, operation_of, scene_of
+from tenantguard.sql.text.rewrite import _rewrite
 
 OURS = [name for name, variant in VARIANTS.items() if variant.package is None]
 
@@ -79,12 +81,25 @@ class _Fake:
         return [self._ns * command["loops"]] * 2
 
 
+class _Failing(_Fake):
+    """Fail once the figures count."""
+
+    _asked = 0
+
+    def ask(self, do: str, **command: Any) -> Any:
+        """Return wall and CPU time, twice."""
+        self._asked += 1
+        if self._asked > 2:
+            raise MeasurementError("it broke")
+        return super().ask(do, **command)
+
+
 def test_the_variants_take_turns() -> None:
     """Each variant is measured in each round with the same number of loops, and told as a ratio."""
     plan = Plan(rounds=30, slice_ns=1_000_000, restarts=3)
     workers = {"unguarded": _Fake(1_000), "tenantguard": _Fake(1_020)}
     series = run_case(plan, SQLITE, "orm_by_key", False, workers)
-    assert [(one.variant, len(one.wall), one.loops) for one in series] == [
+    assert [(one.variant, len(one.wall[0]), one.loops) for one in series] == [
         ("unguarded", 10, series[0].loops),
         ("tenantguard", 10, series[0].loops),
     ]
@@ -95,11 +110,48 @@ def test_the_variants_take_turns() -> None:
 def test_a_missing_case_is_said_and_not_measured() -> None:
     """A variant without the case has no figures but a reason."""
     (one,) = run_case(Plan(), SQLITE, "raw_select", False, {"recipe": _Fake(1)})
-    assert (one.wall, one.missing) == ([], "no form of its own")
+    assert (one.wall, one.missing) == ([[]], "no form of its own")
 
 
 def test_restarts_are_one_series() -> None:
     """What several starts measured of the same thing is put together."""
-    parts = [Series(SQLITE, "insert", False, "recipe", 1, [float(i)], [float(i)]) for i in range(3)]
+    parts = [Series(SQLITE, "insert", False, "recipe", 1, [[float(i)]], [[float(i)]]) for i in range(3)]
     (whole,) = merged(parts)
-    assert whole.wall == [0.0, 1.0, 2.0]
+    assert whole.wall == [[0.0], [1.0], [2.0]]
+
+
+def test_a_start_that_failed_takes_no_part_in_a_ratio() -> None:
+    """Rounds are compared with rounds of the same start, or not at all."""
+    found = compared([[], [3.0]], [[1.0], [2.0]])
+    assert found is not None
+    assert found.value == 1.5
+    assert compared([[]], [[1.0]]) is None
+
+
+def test_one_that_fails_half_way_leaves_the_others_measured() -> None:
+    """An error in one variant ends its own series and nobody else's."""
+    workers = {"unguarded": _Fake(1_000), "recipe": _Failing(1_000)}
+    plain, recipe = run_case(Plan(rounds=9, restarts=1), SQLITE, "insert", False, workers)
+    assert (len(plain.wall[0]), recipe.wall, recipe.missing) == (9, [[]], "it broke")
+
+
+def test_a_way_of_isolating_that_does_nothing_is_not_measured(bench: Bench) -> None:
+    """A package that is set up wrongly would look cheap; it is noticed before anything is timed."""
+    with pytest.raises(RuntimeError, match=r"10000 rows instead of 1000"):
+        check(bench.ready("unguarded"))
+
+
+def test_cold_forgets_what_was_read_of_a_text(bench: Bench) -> None:
+    """The guard's own memory of SQL text is emptied as well as SQLAlchemy's of compiled statements."""
+    bench.run("tenantguard", "raw_select", 1)
+    forget(bench.ready("tenantguard"))
+    assert _rewrite.cache_info().currsize == 0
+
+
+def test_results_go_into_pyperfs_format() -> None:
+    """Each start of a variant is one run of pyperf's, in seconds."""
+    series = [vars(Series(SQLITE, "insert", False, "recipe", 7, [], [[2e9, 4e9], [6e9]]))]
+    suite = suites({"series": series, "processor": "one", "python": "CPython"})["recipe"]
+    (benchmark,) = suite.get_benchmarks()
+    assert benchmark.get_name() == "sqlite: insert, warm"
+    assert benchmark.get_values() == (2.0, 4.0, 6.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,13 @@ import pytest
 from benchmarks.compare import table as compare_table
 from benchmarks.compare import verdict
 from benchmarks.figures import Ratio
+from benchmarks.profile import Profile, own_time
+from benchmarks.report import readme
 from benchmarks.report.__main__ import read, sections
 from benchmarks.report.page import markdown, page
 from benchmarks.report.targets import Target, targets
 from benchmarks.request.apps import KINDS
+from benchmarks.results_file import write
 
 FACTS = {
     "taken": "2026-01-01", "command": "python", "commit": "abc", "python": "CPython", "system": "Linux",
@@ -36,15 +40,15 @@ def _micro(variant: str, cost: float, *, cold: bool = False) -> dict[str, Any]:
         "cold": cold,
         "variant": variant,
         "missing": "",
-        "wall": ns,
-        "cpu": ns,
+        "wall": [],
+        "cpu": [ns],
     }
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Give a directory of small raw results of every part."""
-    request = [{"kind": name, "wall": _noisy(100), "cpu": _noisy(100)} for name in KINDS]
+    request = [{"kind": name, "wall": [_noisy(100)], "cpu": [_noisy(100)]} for name in KINDS]
     run = {
         "rate": 100.0,
         "p50": 1,
@@ -53,7 +57,9 @@ def results(tmp_path: Path) -> Path:
         "failures": 0,
         "leaks": 0,
         "cpu_seconds": 1,
+        "seconds": 1,
         "requests": 9,
+        "attempts": 1,
     }
     runs = [
         {"backend": "sqlite", "kind": kind, "round": turn, "memory_mb": 50.0, **run}
@@ -66,14 +72,16 @@ def results(tmp_path: Path) -> Path:
     parts: dict[str, dict[str, Any]] = {
         "micro": {"packages": {"softtenant": "0.1.0"}, "series": series},
         "instructions": {
-            "instructions": {"unguarded": {"orm_by_key": 100}, "tenantguard": {"orm_by_key": 101}}
+            "instructions": {"unguarded": {"orm_by_key": 100}, "tenantguard": {"orm_by_key": 101}},
+            "cold": {"unguarded": {"orm_by_key": 100}, "tenantguard": {"orm_by_key": 150}},
         },
         "request": {"inside": request, "outside": request},
         "locust": {"runs": runs},
         "scale": {"curves": [{**curve, "lines": {"tenantguard": [5.0, 5.0]}}]},
+        "profile": {"profiles": [asdict(Profile("insert:cold", 9.0, 11.0, {"f (a.py)": 2.0}))]},
     }
     for name, part in parts.items():
-        (tmp_path / f"{name}.json").write_text(json.dumps({**FACTS, **part}))
+        write(tmp_path / f"{name}.json", {**FACTS, **part})
     return tmp_path
 
 
@@ -85,6 +93,7 @@ def test_the_report_is_made_of_raw_results(results: Path) -> None:
     assert (results / "locust.png").stat().st_size > 0
     assert whole.count("data:image/png;base64,") == 5
     assert 'src="http' not in whole
+    assert "| insert one object, first compilation | 9.0 | 11.0 | `f (a.py)` 2 |" in text
 
 
 def test_targets_are_told_as_they_were_reached(results: Path) -> None:
@@ -93,6 +102,8 @@ def test_targets_are_told_as_they_were_reached(results: Path) -> None:
     assert found["ORM select by key, warm, against unguarded"] == "met"
     assert found["ORM select by key, warm, against hand-written"] == "met"
     assert found["ORM select by key, first compilation, against unguarded"] == "missed"
+    assert found["ORM select by key, first compilation, instructions, against unguarded"] == "missed"
+    assert found["requests per CPU second of the example on sqlite, against no security"] == "met"
     assert found["requests per second of the example on sqlite, against hand-written"] == "missed"
     assert found["requests per second of the example on sqlite, against no security"] == "met"
 
@@ -105,10 +116,10 @@ def test_a_target_inside_the_interval_is_noise() -> None:
 @pytest.mark.parametrize(
     ("one", "told"),
     [
-        (Ratio(1.2, 1.1, 1.3), "slower"),
-        (Ratio(0.8, 0.7, 0.9), "faster"),
-        (Ratio(1.2, 0.9, 1.3), "the same"),
-        (Ratio(1.005, 1.001, 1.009), "the same"),
+        (Ratio(1.2, 1.1, 1.3, 1.2), "slower"),
+        (Ratio(0.8, 0.7, 0.9, 0.8), "faster"),
+        (Ratio(1.2, 0.9, 1.3, 1.2), "the same"),
+        (Ratio(1.005, 1.001, 1.009, 1.0), "the same"),
     ],
 )
 def test_a_comparison_says_what_moved_beyond_its_noise(one: Ratio, told: str) -> None:
@@ -122,3 +133,33 @@ def test_a_comparison_is_told_as_a_table() -> None:
     text = compare_table({"base": "main", "series": [before, after]})
     assert text.splitlines()[-1].startswith("| ORM select by key | warm | 1.5")
     assert text.splitlines()[-1].endswith("| slower |")
+
+
+def test_the_readme_shows_the_two_that_matter(results: Path, tmp_path: Path) -> None:
+    """The section is written between its marks, again and again, and the rest of the README stays."""
+    page = tmp_path / "README.md"
+    page.write_text("before\n<!-- benchmarks -->\nafter\n")
+    for _ in range(2):
+        readme.put(page, readme.section(read(results), "pictures"))
+    text = page.read_text()
+    assert text.startswith("before\n<!-- benchmarks -->\n## What it costs\n")
+    assert text.endswith("\n<!-- /benchmarks -->\nafter\n")
+    assert text.count("![") == 2
+
+
+def test_raw_results_are_rounded_and_lie_one_series_on_a_line(tmp_path: Path) -> None:
+    """What is kept is what a round can tell, in few bytes and lines."""
+    path = tmp_path / "raw.json"
+    write(path, {"part": "micro", "series": [{"cpu": [[123456.789, 0.0123456]]}, {"cpu": [[0.0]]}]})
+    assert path.read_text().count("\n") == 7
+    assert json.loads(path.read_text())["series"] == [{"cpu": [[123500, 0.01235]]}, {"cpu": [[0.0]]}]
+
+
+def test_a_profile_counts_own_time_of_the_profiled_work() -> None:
+    """Samples outside the work, or while caches are emptied, are nobody's."""
+    stacks = [
+        "main (a.py:1);profiled (w.py:2);execute (b.py:3) 20",
+        "main (a.py:1);profiled (w.py:2);forget (w.py:9);clear (b.py:3) 40",
+        "main (a.py:1);open (w.py:2) 80",
+    ]
+    assert own_time(stacks, operations=10) == {"execute (b.py)": 4_000.0}

@@ -52,10 +52,15 @@ bench-micro: $(VENV)/.ready  ## measure statements, the request path and what gr
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.report
 
+bench-profile: $(VENV)/.ready  ## count instructions, sample where the guard spends its time, and report
+	$(BIN)/python -m benchmarks.micro.instructions
+	$(BIN)/python -m benchmarks.profile $(ARGS)
+	$(BIN)/python -m benchmarks.report
+
 bench-compare: $(VENV)/.ready  ## compare with another commit, and say what moved beyond its noise: BASE=main
 	$(BIN)/python -m benchmarks.compare $(or $(BASE),$(error say BASE=, the commit to compare with)) $(ARGS)
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs statements sqlalchemy-suite prove mutants bench bench-micro bench-compare help
+.PHONY: setup test demo lint docs statements sqlalchemy-suite prove mutants bench bench-micro bench-profile bench-compare help

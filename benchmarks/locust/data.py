@@ -1,8 +1,4 @@
-"""The companies of the load test and their rows: each row carries its company where answers show it.
-
-Texts hold the company's id, and every number of seconds leaves the company's index as the remainder of a
-division by ``MODULUS``: sums and maxima over another company's rows give themselves away too.
-"""
+"""The rows of the load test, written into a database, and put back as they were."""
 
 from __future__ import annotations
 
@@ -13,32 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, delete, insert
 
+from benchmarks.locust.companies import CALLS, COMPANIES, NUMBERS, TAGS, company_id, seconds_of
 from examples.fastapi_app.models import Base, Call, CallTag, Comment, Company, Country, Number, User
 
-COMPANIES = 60
-CALLS, NUMBERS, AGENTS, DAYS = 400, 5, 6, 30  # of each company
-MODULUS = 100
-HOSTILE = "hostile: "  # how the names of requests begin that are no part of the work
-MARK = r"\b(co-\d{3})\b"
+AGENTS, DAYS = 6, 30  # of each company
 START = datetime(2026, 3, 2, 7, 0, tzinfo=UTC)
-TAGS = ("angry", "call-back", "complaint", "invoice", "praise", "returns", "vip")
 
 Row = dict[str, Any]
-
-
-def company_id(index: int) -> str:
-    """Return the id of a company."""
-    return f"co-{index:03}"
-
-
-def seconds_of(index: int, rng: random.Random) -> int:
-    """Return a duration that tells whose it is."""
-    return index + MODULUS * rng.randrange(50)
-
-
-def popularity(count: int = COMPANIES) -> list[float]:
-    """Return how often each company is asked for: Zipf's law, the first one most."""
-    return [1 / rank for rank in range(1, count + 1)]
 
 
 def fill(engine: Engine, companies: Sequence[int] = range(COMPANIES), calls: int = CALLS) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 
 from benchmarks.locust import handwritten
-from benchmarks.locust.data import company_id
+from benchmarks.locust.companies import company_id
 from benchmarks.locust.identity import company_of
 from benchmarks.tokens import AUDIENCE, ISSUER, Signer
 from examples.fastapi_app.app import OPEN_PATHS, create_unguarded_app, tenancy

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.environments import ROOT
-from benchmarks.locust.data import HOSTILE
+from benchmarks.locust.companies import HOSTILE
 from benchmarks.servers import HOST, free_port
 
 LOCUSTFILE = ROOT / "benchmarks" / "locust" / "locustfile.py"

@@ -17,7 +17,7 @@ from typing import Any
 
 from locust import constant, constant_pacing, events, task
 
-from benchmarks.locust.data import (
+from benchmarks.locust.companies import (
     CALLS,
     COMPANIES,
     HOSTILE,

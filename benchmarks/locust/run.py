@@ -15,7 +15,8 @@ from sqlalchemy import Engine, create_engine, text
 
 from benchmarks.cores import beside_the_measured
 from benchmarks.databases import Server, postgresql
-from benchmarks.locust.data import CALLS, COMPANIES, fill, restore
+from benchmarks.locust.companies import CALLS, COMPANIES
+from benchmarks.locust.data import fill, restore
 from benchmarks.locust.kinds import KINDS, POSTGRESQL, SQLITE
 from benchmarks.locust.load import Load, run
 from benchmarks.locust.table import table

@@ -13,7 +13,8 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, insert, select
 
-from benchmarks.locust.data import HOSTILE, START, company_id, fill, restore
+from benchmarks.locust.companies import HOSTILE, company_id
+from benchmarks.locust.data import START, fill, restore
 from benchmarks.locust.kinds import KINDS, SQLITE
 from benchmarks.locust.load import LEAK, Load, summary
 from benchmarks.locust.run import Plan, measure

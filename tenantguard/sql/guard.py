@@ -19,6 +19,7 @@ from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.sessions import hook
 from tenantguard.sql.text import Rewritten, rewrite
+from tenantguard.sql.versions import verified, verify_server
 from tenantguard.sql.writes import GuardedWrites
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
@@ -48,10 +49,12 @@ class Guard:
     Attributes:
         tenancy: how every table belongs.
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
+        unproven: whether the caller insisted on a database on which nobody proved the guard.
     """
 
-    def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse") -> None:
+    def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
         self.tenancy = tenancy
+        self.unproven = unproven
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted
         self.probe_cache: Any = LRUCache(500)
@@ -205,11 +208,12 @@ def guard(
         tenancy: how every table belongs.
         raw_sql: what becomes of SQL text: it is refused, or rewritten with the predicates, or let through to
             a database whose row security stands underneath.
-        dialect_unproven: accept a database on which nobody proved the guard.
+        dialect_unproven: accept a database, or a version of one, on which nobody proved the guard.
 
     Raises:
         ConfigurationError: the tenancy has faults (all are listed), the engine is guarded already, or the
-            database is not one of SQLite, PostgreSQL and MariaDB.
+            database is not one of SQLite, PostgreSQL and MariaDB. The first connection raises it where the
+            server is too old.
 
     Example:
         >>> from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
@@ -220,9 +224,11 @@ def guard(
     """
     sync: Any = getattr(engine, "sync_engine", engine)
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
+    if not dialect_unproven:
+        verify_server(sync.dialect)
     if raw_sql == "database":
         verify_row_security(engine, tenancy)
-    _install(sync, Guard(tenancy, raw_sql))
+    _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))
     return engine
 
 
@@ -322,4 +328,6 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         method = getattr(cls, name, None)
         if callable(method):
             members[name] = trusting(method)
+    if not installed.unproven:
+        members["initialize"] = verified(members["initialize"])
     return type(f"Guarded{cls.__name__}", (cls,), members)

@@ -1,0 +1,49 @@
+"""Servers: a database that is older than those the guard was made for is refused when it is first connected to."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from tenantguard.errors import ConfigurationError
+
+# What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
+OLDEST = {"sqlite": (3, 35), "postgresql": (13,), "mariadb": (10, 5)}
+_NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
+
+
+def verify_server(dialect: Any) -> None:
+    """Raise where the server that a dialect has met is not one on which the guard is proven.
+
+    Raises:
+        ConfigurationError: it is too old, or it is MySQL, which is not MariaDB.
+    """
+    kind = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+    found = getattr(dialect, "server_version_info", None)
+    if not found or kind not in _NAMES:
+        return
+    told = f"{_NAMES[kind]} {'.'.join(map(str, found))}"
+    if kind not in OLDEST:
+        raise ConfigurationError(
+            f"the server is {told}, and the guard is proven on SQLite, PostgreSQL and MariaDB; say "
+            "guard(..., dialect_unproven=True) to use it all the same"
+        )
+    if tuple(found) < OLDEST[kind]:
+        oldest = ".".join(map(str, OLDEST[kind]))
+        raise ConfigurationError(
+            f"the server is {told}, and the guard is proven on {_NAMES[kind]} from {oldest} on; say "
+            "guard(..., dialect_unproven=True) to use it all the same"
+        )
+
+
+def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a dialect's ``initialize``, which every first connection runs, with the look at the server."""
+
+    @functools.wraps(initialize)
+    def call(self: Any, connection: Any) -> Any:
+        found = initialize(self, connection)
+        verify_server(self)
+        return found
+
+    return call

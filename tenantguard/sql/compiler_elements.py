@@ -13,9 +13,14 @@ from tenantguard.tenancy import Placement
 
 
 class TenantParameter(BindParameter[Any]):
-    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution."""
+    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution.
+
+    Attributes:
+        place: which of the tenants that are bound it holds, where a row rule is asked for each of them.
+    """
 
     inherit_cache = True
+    place: int | None = None
 
 
 class Belongs(ColumnElement[bool]):

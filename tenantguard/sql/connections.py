@@ -114,21 +114,30 @@ class GuardedConnection(Connection):
         finally:
             self.tg_ready, self.dialect = False, dialect
 
-    def tg_unknown(self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any]) -> list[Any]:
-        """Return the keys of parents that are not known to be the tenant's; the others were read under the guard."""
+    def tg_unknown(
+        self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any], *, read: bool = False
+    ) -> list[Any]:
+        """Return the keys of parents that are not known to be the tenant's; the others were read under the guard.
+
+        A row that a row rule shows was read under the guard too, and may be another tenant's.
+        """
         known = self._tg_known()
-        held = self._tg_maps()
-        classes = self.engine.dialect.tg_guard.classes_by_key(parent, columns) if held else ()  # type: ignore[attr-defined]
+        guard: Any = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
+        placement = guard.tenancy.find_key(parent)
+        held = self._tg_maps() if placement is None or placement.visible is None else []
+        classes = guard.classes_by_key(parent, columns) if held else ()
         return [
             key
             for key in keys
-            if (parent, columns, key) not in known
+            if (parent, columns, read, key) not in known
             and not any(_was_loaded(map_, class_, key) for map_ in held for class_ in classes)
         ]
 
-    def tg_learn(self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any]) -> None:
-        """Remember, for this transaction, that rows are the tenant's."""
-        self._tg_known().update((parent, columns, key) for key in keys)
+    def tg_learn(
+        self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any], *, read: bool = False
+    ) -> None:
+        """Remember, for this transaction, that rows are the tenant's, or shown to it by a row rule."""
+        self._tg_known().update((parent, columns, read, key) for key in keys)
 
     def _tg_known(self) -> set[Any]:
         mark = (peek(), self.get_transaction(), self.get_nested_transaction())

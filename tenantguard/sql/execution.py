@@ -16,6 +16,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.database import text_fault
+from tenantguard.sql.predicates import filled
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.text import is_harmless
@@ -55,6 +56,8 @@ class GuardedExecution:
         for row in self.compiled_parameters:
             for name in compiled.tg_parameters:
                 row[name] = value
+            for name, place in compiled.tg_places:
+                row[name] = filled(binding.tenants, place)
 
     def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
         if "tg_trusted" in connection.__dict__ or not self.dialect.tg_guard.enforces:
@@ -87,7 +90,7 @@ class GuardedExecution:
             _refuse(compiled.tg_fault, compiled.string)
         if compiled.schema_translate_map:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
-        if compiled.tg_parameters and binding is not None:
+        if (compiled.tg_parameters or compiled.tg_places) and binding is not None:
             self._tg_set_tenant(compiled, binding)
         if compiled.tg_checks:
             verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)

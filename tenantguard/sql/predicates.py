@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, String, and_, cast, exists, literal_column, not_, select
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
+from sqlalchemy import LargeBinary, String, and_, case, cast, exists, literal_column, not_, null, or_, select
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, Grouping
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
 
@@ -18,6 +18,7 @@ from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
 _TRUST = object()
+MANY = 16  # for how many tenants that are bound together a row rule can be asked
 
 
 class Predicates:
@@ -37,18 +38,24 @@ class Predicates:
         self.comparison = "=" if shape == "tenant" else "IN"
         self._parameters: dict[Any, BindParameter[Any]] = {}
 
-    def parameter(self, placement: Placement) -> BindParameter[Any]:
-        """Return the one parameter of the column's type; its value is read from the context at execution."""
-        key = (placement.type._static_cache_key, placement.python_type)
+    def parameter(self, placement: Placement, place: int | None = None) -> BindParameter[Any]:
+        """Return the one parameter of the column's type; its value is read from the context at execution.
+
+        Args:
+            placement: how the table belongs.
+            place: ask for one of several tenants that are bound, instead of for the list of them.
+        """
+        key = (placement.type._static_cache_key, placement.python_type, place)
         found = self._parameters.get(key)
         if found is None:
-            found = TenantParameter(
+            found = parameter = TenantParameter(
                 "tenantguard",
-                callable_=_reader(placement.python_type, self.shape),
+                callable_=_reader(placement.python_type, self.shape, place),
                 type_=placement.type,
                 unique=True,
-                expanding=self.shape == "tenants",
+                expanding=self.shape == "tenants" and place is None,
             )
+            parameter.place = place
             self._parameters[key] = found
         return found
 
@@ -78,24 +85,49 @@ class Predicates:
         return value.is_(None) | value.not_in(parameter)
 
     def foreign(
-        self, values: Callable[[FromClause], ColumnElement[bool]], parent: Any
+        self, values: Callable[[FromClause], ColumnElement[bool]], parent: Any, *, read: bool = False
     ) -> ColumnElement[bool]:
-        """Return the condition that a row of ``parent`` which ``values`` picks is another tenant's."""
+        """Return the condition that a row of ``parent`` which ``values`` picks is another tenant's.
+
+        Args:
+            values: picks the row.
+            parent: the table.
+            read: a row that the table's row rule shows will do.
+        """
         source = trusted(parent.alias())
         placement = self.tenancy.of(parent)
-        if placement.kind == "owned":
+        if read:
+            shown = case(
+                (self.owns(source, placement, read=True), literal_column("1")), else_=literal_column("0")
+            )
+            other: ColumnElement[bool] = shown == literal_column("0")
+        elif placement.kind == "owned":
             other = self.differs(named(source, placement.column or "", placement.type), placement)
         else:
             other = not_(self.owns(source, placement))
         return exists(select(literal_column("1")).select_from(source).where(values(source), other))
 
     def _visible(self, source: FromClause, placement: Placement) -> ColumnElement[bool]:
+        """Return the row rule; of several tenants that are bound, a row need be visible to one.
+
+        The rule is the user's own function of one tenant, so it is asked once for each place that a set may fill:
+        the text does not depend on how many are bound, and the last of them fills the places that are left.
+        """
+        if self.shape == "tenant":
+            return self._rule(source, placement, self.parameter(placement))
+        places = (self.parameter(placement, place) for place in range(MANY))
+        return Grouping(or_(*(self._rule(source, placement, parameter) for parameter in places)))
+
+    def _rule(self, source: FromClause, placement: Placement, parameter: Any) -> ColumnElement[bool]:
         assert placement.visible is not None
-        if self.shape == "tenants":
-            raise NoTenantError(
-                f"{placement.name} has a row rule, which is read for one tenant; bind one tenant"
-            )
-        return and_(placement.visible(source, self.parameter(placement))).self_group()
+        rule: ColumnElement[bool] = Grouping(placement.visible(source, parameter))
+        if not self.is_exact(placement):
+            return rule
+        # the rule compares as the database does: a tenant whose id differs in case only is a stranger to it
+        mine = named(source, placement.column or "", placement.type)
+        same = cast(mine, LargeBinary) == parameter
+        stranger = Grouping(placement.visible(source, null()))
+        return Grouping(and_(rule, or_(mine.is_(None), mine != parameter, same, stranger)))
 
 
 def named(source: FromClause, name: str, type_: TypeEngine[Any] | None) -> ColumnClause[Any]:
@@ -114,7 +146,20 @@ def is_trusted(source: Any) -> bool:
     return getattr(source, "_tenantguard", None) is _TRUST
 
 
-def _reader(expected: type | None, shape: Shape) -> Callable[[], Any]:
+def filled(tenants: Sequence[Any], place: int) -> Any:
+    """Return the tenant that fills a place; the last of them fills those that are left.
+
+    Raises:
+        NoTenantError: there are more tenants than places.
+    """
+    if len(tenants) > MANY:
+        raise NoTenantError(
+            f"{len(tenants)} tenants are bound, and a table with a row rule is read for {MANY} at most; bind fewer"
+        )
+    return tenants[min(place, len(tenants) - 1)]
+
+
+def _reader(expected: type | None, shape: Shape, place: int | None = None) -> Callable[[], Any]:
     def one() -> Any:
         binding = peek()
         if binding is None or binding.mode != "tenant":
@@ -131,7 +176,7 @@ def _reader(expected: type | None, shape: Shape) -> Callable[[], Any]:
         for tenant in binding.tenants:
             if expected is not None and type(tenant) is not expected:
                 raise _wrong_type(tenant, expected)
-        return list(binding.tenants)
+        return list(binding.tenants) if place is None else filled(binding.tenants, place)
 
     return one if shape == "tenant" else several
 

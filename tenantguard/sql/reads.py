@@ -95,6 +95,7 @@ class GuardedReads:
         tg_tables: the placements that it names.
         tg_checks: what must be verified of the parameters of SQL text.
         tg_parameters: the names of the parameters that hold the tenant.
+        tg_places: the names of those that hold one of several, and which one.
         tg_custom: a construct of the user's own (``@compiles``) takes part in it.
         tg_plain: it carries its predicates, and nothing else awaits its execution.
     """
@@ -107,6 +108,7 @@ class GuardedReads:
     _tg_read: Any = None
     tg_plain = False
     tg_parameters: tuple[str, ...] = ()
+    tg_places: tuple[tuple[str, int], ...] = ()
     tg_writes: Sequence[WritePlan] = ()
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
@@ -134,8 +136,10 @@ class GuardedReads:
         super().__init__(dialect, statement, *args, **kw)  # type: ignore[call-arg]  # of the dialect's compiler
         if self.tg_custom:
             self._tg_verify_custom()
-        self.tg_parameters = tuple(
-            name for parameter, name in self.bind_names.items() if isinstance(parameter, TenantParameter)
+        ours = [(p, name) for p, name in self.bind_names.items() if isinstance(p, TenantParameter)]
+        self.tg_parameters = tuple(name for parameter, name in ours if parameter.place is None)
+        self.tg_places = tuple(
+            (name, parameter.place) for parameter, name in ours if parameter.place is not None
         )
         self.tg_plain = (
             self.tg_mode == "tenant"

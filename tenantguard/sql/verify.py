@@ -124,17 +124,25 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
 
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
     keys = _keys(link, context.compiled_parameters)
-    _verify_keys(link.parent, link.columns, keys, f"{plan.verb} on {plan.placement.name}", binding, context)
+    tried = f"{plan.verb} on {plan.placement.name}"
+    _verify_keys(link.parent, link.columns, keys, tried, binding, context, read=link.read)
 
 
 def _verify_keys(
-    parent: Any, columns: tuple[str, ...], keys: Iterable[Any], tried: str, binding: Binding, context: Any
+    parent: Any,
+    columns: tuple[str, ...],
+    keys: Iterable[Any],
+    tried: str,
+    binding: Binding,
+    context: Any,
+    *,
+    read: bool = False,
 ) -> None:
     """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
     connection = context.root_connection
-    unknown = connection.tg_unknown(table_key(parent), columns, keys)
+    unknown = connection.tg_unknown(table_key(parent), columns, keys, read=read)
     for chunk in _chunks(unknown):
-        found = connection.tg_probe(_parents(parent, columns, context), {"keys": _flat(chunk)})
+        found = connection.tg_probe(_parents(parent, columns, context, read), {"keys": _flat(chunk)})
         if not all(row[-1] for row in found):
             refuse(
                 CrossTenantError(
@@ -146,7 +154,7 @@ def _verify_keys(
                     statement=_sent(context),
                 )
             )
-        connection.tg_learn(table_key(parent), columns, (tuple(row[:-1]) for row in found))
+        connection.tg_learn(table_key(parent), columns, (tuple(row[:-1]) for row in found), read=read)
 
 
 def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
@@ -208,18 +216,18 @@ def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
     return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
 
 
-def _parents(parent: Any, names: tuple[str, ...], context: Any) -> Any:
-    """Return the query that tells of each key, where it exists, whether its row is the tenant's."""
+def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool) -> Any:
+    """Return the query that tells of each key, where it exists, whether its row is the tenant's, or is shown to it."""
     compiler = context.compiled or context.dialect.statement_compiler
     guard = compiler.tg_guard
-    shape = (compiler.tg_mode, table_key(parent), names)
+    shape = (compiler.tg_mode, table_key(parent), names, read)
     cached = guard.parent_queries.get(shape)
     if cached is None:
         source = trusted(parent.alias())
         types = {column.name: column.type for column in parent.c}
         columns = [named(source, name, types[name]) for name in names]
         target = columns[0] if len(columns) == 1 else tuple_(*columns)
-        owns = compiler.tg_predicates.owns(source, guard.tenancy.of(parent))
+        owns = compiler.tg_predicates.owns(source, guard.tenancy.of(parent), read=read)
         cached = select(*columns, owns.label("own")).where(target.in_(bindparam("keys", expanding=True)))
         guard.parent_queries[shape] = cached
     return cached

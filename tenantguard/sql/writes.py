@@ -37,11 +37,19 @@ _STAMP = "tenantguard_tenant"
 
 @dataclass
 class Link:
-    """Name the parameters that hold one foreign key's values, a tuple of names per row."""
+    """Name the parameters that hold one foreign key's values, a tuple of names per row.
+
+    Attributes:
+        parent: the table that the key leads to.
+        columns: the columns of the parent.
+        rows: the parameters.
+        read: a parent that a row rule shows will do; never where the row belongs through it.
+    """
 
     parent: Any
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    read: bool = False
 
 
 @dataclass
@@ -202,8 +210,10 @@ class GuardedWrites(GuardedReads):
             return
         names = [self._tg_name(given[ours]) if ours in given else None for ours, _ in pairs]
         columns = tuple(theirs for _, theirs in pairs)
+        read = self.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
         if all(name is not None for name in names):
-            plan.links.append(Link(parent, columns, [tuple(name for name in names if name is not None)]))
+            row = tuple(name for name in names if name is not None)
+            plan.links.append(Link(parent, columns, [row], read))
             return
         if all(_same_column(given[ours], plan.table, ours) for ours, _ in pairs if ours in given):
             return
@@ -215,6 +225,7 @@ class GuardedWrites(GuardedReads):
                 *(named(source, c, None) == Grouping(v) for c, v in zip(columns, values, strict=True))
             ),
             parent,
+            read=read,
         )
         plan.probes.append(Probe(rows(condition), plan.placement.name, f"a key of {parent.name}"))
 

@@ -84,7 +84,7 @@ class _Maker:
         self.schema, self.data, self.table = schema, data, table
         self.tenant, self.index = tenant, index
         self.made: list[Row] = []
-        self.taken: dict[str, set[Any]] = defaultdict(set)
+        self.taken: dict[tuple[str, ...], set[Any]] = defaultdict(set)
 
     def rows(self, count: int) -> list[Row]:
         base = self._inherits()
@@ -207,12 +207,12 @@ class _Maker:
         return samples[n % len(samples)]
 
     def _is_new(self, row: Row) -> bool:
-        if not self.table.key:
-            return True
-        key = tuple(row[c.name] for c in self.table.key)
-        if key in self.taken["key"]:
+        found = {names: tuple(row[name] for name in names) for names in self.table.distinct}
+        known = {names: key for names, key in found.items() if None not in key}  # NULLs are never alike
+        if any(key in self.taken[names] for names, key in known.items()):
             return False
-        self.taken["key"].add(key)
+        for names, key in known.items():
+            self.taken[names].add(key)
         return True
 
 

@@ -9,7 +9,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Date, DateTime, Enum, Integer, MetaData, Numeric, String, Table, Uuid
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Enum,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+)
 from sqlalchemy.orm import Mapper, RelationshipDirection, registry
 
 from tenantguard.tenancy import Placement, Tenancy
@@ -92,6 +105,18 @@ class TableInfo:
     def key(self) -> tuple[ColumnInfo, ...]:
         """Return the columns of the primary key."""
         return tuple(c for c in self.columns if c.primary)
+
+    @cached_property
+    def distinct(self) -> tuple[tuple[str, ...], ...]:
+        """Return the columns that no two rows may have alike, for each key and each unique constraint or index."""
+        table = self.table
+        found = [tuple(c.name for c in self.key), *((c.name,) for c in table.columns if c.unique)]
+        found += [
+            tuple(c.name for c in k.columns) for k in table.constraints if isinstance(k, UniqueConstraint)
+        ]
+        found += [tuple(c.name for c in index.columns) for index in table.indexes if index.unique]
+        known = {c.name for c in self.columns}
+        return tuple(dict.fromkeys(names for names in found if names and known.issuperset(names)))
 
     @cached_property
     def tenant_column(self) -> str | None:
@@ -226,8 +251,8 @@ class Schema:
         foreign = {c.name for key in table.foreign_key_constraints for c in key.columns}
         alone = {c.name for c in table.columns if c.unique}
         for constraint in table.constraints:
-            if type(constraint).__name__ == "UniqueConstraint":
-                alone |= {c.name for c in getattr(constraint, "columns", ())}
+            if isinstance(constraint, UniqueConstraint):
+                alone |= {c.name for c in constraint.columns}
         columns = tuple(
             ColumnInfo(
                 name=c.name,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Table, types
+from sqlalchemy import Column, ForeignKeyConstraint, Table, UniqueConstraint, types
 from sqlalchemy.orm import Mapper
 
 from tenantguard.tenancy import Placement, Tenancy
@@ -132,7 +132,9 @@ class Seeder:
         """Tell whether the tenant alone is a key of the table."""
         placed = self.tenancy.of(table)
         keys = [{c.name for c in table.primary_key.columns}]
-        keys += [{c.name for c in table.columns if c.unique and c.name == placed.column}]
+        keys += [{c.name} for c in table.columns if c.unique]
+        keys += [{c.name for c in k.columns} for k in table.constraints if isinstance(k, UniqueConstraint)]
+        keys += [{c.name for c in index.columns} for index in table.indexes if index.unique]
         return placed.kind == "owned" and {placed.column} in keys
 
     def _named_by_tenants(self, table: Table) -> list[tuple[Column[Any], Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
@@ -9,6 +10,8 @@ import sqlglot
 from sqlglot import exp
 
 _DIALECTS = {"postgresql": "postgres", "mariadb": "mysql"}
+# where SQLAlchemy writes the values of an IN when the statement executes, each between what stands in the tildes
+_EXPANDED = re.compile(r"__\[POSTCOMPILE_\S+?(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
 
 
 def custom_fault(
@@ -23,7 +26,8 @@ def custom_fault(
         ctes: the statement's common table expressions.
     """
     try:
-        trees = sqlglot.parse(statement, dialect=_DIALECTS.get(dialect, dialect))
+        shown = _EXPANDED.sub(lambda marker: f"{marker[1] or ''}NULL{marker[2] or ''}", statement)
+        trees = sqlglot.parse(shown, dialect=_DIALECTS.get(dialect, dialect))
     except (sqlglot.errors.SqlglotError, RecursionError):
         return "a construct of your own (@compiles) renders SQL that cannot be read"
     if len(trees) != 1 or trees[0] is None:

@@ -26,6 +26,7 @@ from tenantguard.testing.databases import Database
 from tenantguard.testing.generator.program import Program, script
 from tenantguard.testing.generator.schema import Schema
 from tenantguard.testing.samples import samples_of
+from tenantguard.testing.steady import steady
 from tenantguard.testing.witness import Witness, raised
 
 Function = Callable[..., Any]
@@ -179,7 +180,8 @@ class Oracle:
         own = functools.partial(self._key, tenant)
         position = self.data.tenants.index(tenant)
         other = functools.partial(self._key, self.data.tenants[position - 1])
-        with (engine or database.engine).connect() as connection, warnings.catch_warnings():
+        connect = (engine or database.engine).connect
+        with steady(self.schema), connect() as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             transaction = connection.begin()
             try:

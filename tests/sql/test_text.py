@@ -91,6 +91,7 @@ REFUSED: dict[str, Any] = {
     "type": lambda: select(cast(Country.name, Escaping())),
     "construct": lambda: select(Hidden()),
     "construct beside its table": lambda: select(Call.id, Hidden()),
+    "construct beside an IN": lambda: select(Call.id, Hidden()).where(Call.id.in_([1, 2])),
 }
 PASSED: dict[str, Any] = {
     "constant": (lambda: text("SELECT 1"), [(1,)]),
@@ -101,6 +102,7 @@ PASSED: dict[str, Any] = {
     "prefix": (lambda: select(Call.user_id).prefix_with("DISTINCT").where(Call.id < 3), [(1,)]),
     "operator": (lambda: select(Call.id).where(Call.id.op("%")(2) == 0), [(2,)]),
     "construct": (lambda: select(Loud()), [(2,)]),
+    "construct beside an IN": (lambda: select(Loud()).where(Call.id.in_([1, 99])), [(2,)]),
     "case": (lambda: select(case((Call.id > 1, literal_column("1")), else_=0)).where(Call.id == 1), [(0,)]),
 }
 

@@ -10,7 +10,7 @@ from tenantguard.testing.vectors.escapes.helpers import (
     key_expressions,
 )
 from tenantguard.testing.vectors.lab import Lab
-from tenantguard.testing.vectors.table import attack
+from tenantguard.testing.vectors.table import NotApplicable, attack
 
 
 @attack("writes")
@@ -63,7 +63,9 @@ def fk_update_arithmetic(lab: Lab) -> Any:
     """Move one's own row to the victim's parent by adding to the key."""
     p = lab.pair
     (key, value), *_ = p.to(p.parent.b[0]).items()
-    row = next(row for row in p.child.a if isinstance(row[key], int))
+    row = next((row for row in p.child.a if isinstance(row[key], int)), None)
+    if row is None or not isinstance(value, int):
+        raise NotApplicable("the foreign key is no integer")
     shift = value - row[key]
     lab.write(update(p.child.table).where(p.child.match(row)).values({key: p.child.c[key] + shift}))
 

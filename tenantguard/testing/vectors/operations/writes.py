@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    Column,
+    UniqueConstraint,
     bindparam,
     delete,
     insert,
@@ -95,9 +97,18 @@ def insert_from_own_select(lab: Lab) -> Any:
     o = lab.leaf
     fresh = o.new("a", 100)
     columns = [c for c in o.table.columns if c.key in fresh]
-    chosen = select(*(bindparam("k", fresh[c.key]) if c is o.pk else c for c in columns))
+    alone = {o.pk, *(c for c in columns if _alone(c))}
+    chosen = select(*(bindparam(None, fresh[c.key], c.type) if c in alone else c for c in columns))
     lab.write(insert(o.table).from_select([c.name for c in columns], chosen.where(o.match(o.a[0]))))
     equal(count(lab, o), len(o.a) + 1)
+
+
+def _alone(column: Column[Any]) -> bool:
+    """Tell whether a copy of a row needs another value here."""
+    keys = [
+        k for k in column.table.constraints if isinstance(k, UniqueConstraint) and column.name in k.columns
+    ]
+    return not column.foreign_keys and bool(column.unique or keys)
 
 
 @legitimate("writes")

@@ -94,7 +94,7 @@ class Worker:
         if "missing" in answer:
             raise LookupError(answer["missing"])
         if "error" in answer:
-            raise MeasurementError(f"{command}: {answer['error']}")
+            raise MeasurementError(answer["error"])
         return answer["ok"]
 
     def close(self) -> None:

@@ -6,8 +6,9 @@ import asyncio
 import gc
 import itertools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns, thread_time_ns
@@ -25,12 +26,9 @@ from sqlalchemy import (
     insert,
     select,
 )
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
 
-from tenantguard import Principal, Tenancy, TenantMiddleware, bind, guard
+from benchmarks.scale.requests import at_once, make_app
+from tenantguard import Principal, Tenancy, bind, guard
 from tenantguard.identity.cache import Cache
 
 REPEATS = 7
@@ -91,17 +89,24 @@ def tenants(sizes: Sequence[int] = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_00
     memory = Curve("tenants_memory", "memory left behind", "tenants that took turns", "MB", list(sizes))
     metadata = _metadata(1)
     table = metadata.sorted_tables[0]
-    engine = guard(_engine(table), Tenancy(metadata, column="company_id"))
-    with engine.connect() as connection:
-        query = select(table.c.id).where(table.c.id == 1)
-        for size in sizes:
-            before = _resident_mb()
-            for i in range(size):
-                with bind(f"company-{i}"):
-                    pass  # each tenant was there once
-            memory.add(GUARDED, max(0.0, _resident_mb() - before))
-            turns = itertools.cycle(range(0, size, max(1, size // 1_000)))
-            cost.add(GUARDED, _repeat(lambda: _ask_as(connection, query, next(turns)), 300))  # noqa: B023 - called here
+    engines = {UNGUARDED: _engine(table), GUARDED: _engine(table)}
+    guard(engines[GUARDED], Tenancy(metadata, column="company_id"))
+    query = select(table.c.id).where(table.c.id == 1)
+    for size in sizes:
+        before = _resident_mb()
+        for i in range(size):
+            with bind(f"company-{i}"):
+                pass  # each tenant was there once
+        memory.add(GUARDED, max(0.0, _resident_mb() - before))
+        turns = itertools.cycle(range(0, size, max(1, size // 1_000)))
+        found: dict[str, list[float]] = {name: [] for name in engines}
+        for _ in range(REPEATS):
+            for name, engine in engines.items():
+                with engine.connect() as connection:
+                    run = partial(_ask_as, connection, query, turns)
+                    found[name].append(_time(run, 300))
+        for name, values in found.items():
+            cost.add(name, median(values))
     return [cost, memory]
 
 
@@ -143,10 +148,14 @@ def tasks(sizes: Sequence[int] = (1, 10, 100, 1_000)) -> list[Curve]:
     table = metadata.sorted_tables[0]
     engines = {UNGUARDED: _engine(table), GUARDED: _engine(table)}
     guard(engines[GUARDED], Tenancy(metadata, column="company_id"))
-    apps = {name: _app(engine, table, name == GUARDED) for name, engine in engines.items()}
+    apps = {name: make_app(engine, table, name == GUARDED) for name, engine in engines.items()}
     for size in sizes:
-        for name, app in apps.items():
-            curve.add(name, median(asyncio.run(_at_once(app, size)) for _ in range(REPEATS)))
+        found: dict[str, list[float]] = {name: [] for name in apps}
+        for _ in range(REPEATS):
+            for name, app in apps.items():
+                found[name].append(asyncio.run(at_once(app, size)))
+        for name, values in found.items():
+            curve.add(name, median(values))
     return [curve]
 
 
@@ -217,8 +226,8 @@ def _shapes(engines: dict[str, Engine], table: Table, size: int) -> dict[str, fl
     return {name: median(values) for name, values in found.items()}
 
 
-def _ask_as(connection: Connection, query: Any, tenant: int) -> object:
-    with bind(f"company-{tenant}"):
+def _ask_as(connection: Connection, query: Any, turns: Iterator[int]) -> object:
+    with bind(f"company-{next(turns)}"):
         return connection.execute(query).all()
 
 
@@ -238,57 +247,6 @@ def _time(run: Callable[[], object], loops: int) -> float:
     taken = thread_time_ns() - began
     gc.enable()
     return taken / loops / 1_000
-
-
-def _app(engine: Engine, table: Table, guarded: bool) -> Any:
-    async def endpoint(request: Request) -> Response:
-        await asyncio.sleep(0)  # the others come in between
-        query = select(table.c.id).where(table.c.id == 1)
-        with engine.connect() as connection:
-            connection.execute(query).all()
-        return PlainTextResponse("ok")
-
-    app = Starlette(routes=[Route("/", endpoint)])
-    if guarded:
-        app.add_middleware(TenantMiddleware, verifier=_Believing())
-    return app
-
-
-class _Believing:
-    """Take a token at its word: what a real one costs is measured elsewhere."""
-
-    async def verify(self, token: str) -> Principal:
-        """Return a principal of the company that the token names."""
-        return Principal(subject="somebody", tenant=token)
-
-
-async def _at_once(app: Any, size: int) -> float:
-    """Return the microseconds that one request takes while ``size`` are under way."""
-    rounds = max(1, 400 // size)
-    await asyncio.gather(*(_request(app, i) for i in range(min(size, 10))))
-    began = thread_time_ns()
-    for _ in range(rounds):
-        await asyncio.gather(*(_request(app, i) for i in range(size)))
-    return (thread_time_ns() - began) / (rounds * size) / 1_000
-
-
-async def _request(app: Any, company: int) -> None:
-    headers = [(b"host", b"test"), (b"authorization", b"Bearer company-%d" % company)]
-    scope = {
-        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET", "scheme": "http",
-        "path": "/", "raw_path": b"/", "root_path": "", "query_string": b"", "headers": headers,
-        "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
-    }  # fmt: skip
-    await app(scope, _receive, _send)
-
-
-async def _receive() -> dict[str, Any]:
-    return {"type": "http.request", "body": b"", "more_body": False}
-
-
-async def _send(message: dict[str, Any]) -> None:
-    if message["type"] == "http.response.start" and message["status"] != 200:
-        raise RuntimeError(f"the application answered {message['status']}")
 
 
 def _resident_mb() -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Boolean
+from sqlalchemy import Boolean, String
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.sql.visitors import InternalTraversal
@@ -21,6 +21,28 @@ class TenantParameter(BindParameter[Any]):
 
     inherit_cache = True
     place: int | None = None
+
+
+BYTES = "CAST(CONVERT({} USING utf8mb4) AS BINARY)"  # whatever the column's character set: parameters arrive in utf8mb4
+
+
+class Bytes(ColumnElement[Any]):
+    """Be the bytes of a text, on a database whose usual collation ignores case and trailing spaces."""
+
+    __visit_name__ = "tenantguard_bytes"
+    _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
+    type = String()
+
+    def __init__(self, element: ColumnElement[Any]) -> None:
+        self.element = element
+
+    @property
+    def _from_objects(self) -> list[FromClause]:
+        return list(self.element._from_objects)
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: a function needs no parentheses."""
+        return self
 
 
 class Belongs(ColumnElement[bool]):

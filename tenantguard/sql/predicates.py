@@ -6,14 +6,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, String, and_, case, cast, exists, literal_column, not_, null, or_, select
+from sqlalchemy import String, and_, case, exists, literal_column, not_, null, or_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, Grouping
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
 
 from tenantguard.context import no_tenant, peek
 from tenantguard.errors import NoTenantError
-from tenantguard.sql.compiler_elements import Belongs, TenantParameter
+from tenantguard.sql.compiler_elements import Belongs, Bytes, TenantParameter
 from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
@@ -79,7 +79,7 @@ class Predicates:
         """Return the condition that an expression is not the tenant that is bound, NULL included."""
         parameter = self.parameter(placement)
         if self.is_exact(placement):
-            value = cast(value, LargeBinary)
+            value = Bytes(value)
         if self.shape == "tenant":
             return value.is_distinct_from(parameter)
         return value.is_(None) | value.not_in(parameter)
@@ -125,7 +125,7 @@ class Predicates:
             return rule
         # the rule compares as the database does: a tenant whose id differs in case only is a stranger to it
         mine = named(source, placement.column or "", placement.type)
-        same = cast(mine, LargeBinary) == parameter
+        same = Bytes(mine) == parameter
         stranger = Grouping(placement.visible(source, null()))
         return Grouping(and_(rule, or_(mine.is_(None), mine != parameter, same, stranger)))
 

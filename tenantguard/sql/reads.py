@@ -36,7 +36,7 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
-from tenantguard.sql.compiler_elements import TenantParameter
+from tenantguard.sql.compiler_elements import BYTES, TenantParameter
 from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.database import text_fault
 from tenantguard.sql.names import name_fault, noting
@@ -222,14 +222,16 @@ class GuardedReads:
 
         return self._tg_belongs(column, placement)
 
+    def visit_tenantguard_bytes(self, element: Any, **kw: Any) -> str:
+        """Render the bytes of a text."""
+        return BYTES.format(self.process(element.element, **kw))
+
     def _tg_belongs(self, column: Callable[[str], str], placement: Placement) -> str:
         if placement.kind == "owned":
             parameter = self.process(self.tg_predicates.parameter(placement))
             mine, comparison = column(placement.column or ""), self.tg_predicates.comparison
             if self.tg_predicates.is_exact(placement):
-                return (
-                    f"({mine} {comparison} {parameter} AND CAST({mine} AS BINARY) {comparison} {parameter})"
-                )
+                return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"
             return f"{mine} {comparison} {parameter}"
         assert placement.parent is not None
         self._tg_aliases += 1

@@ -153,7 +153,7 @@ def test_a_statement_with_nothing_bound_is_refused(memory: World) -> None:
 
 def test_a_copy_with_options_is_guarded(memory: World) -> None:
     """engine.execution_options(), and a copy of the copy, hand out guarded connections."""
-    copied = memory.engine.execution_options(logging_token="one").execution_options(logging_token="two")
+    copied = memory.engine.execution_options(max_row_buffer=1).execution_options(max_row_buffer=2)
     with bind("acme"):
         assert _ids(copied) == MINE
         with pytest.raises(RawSQLError):

@@ -35,7 +35,7 @@ def test_a_select_is_composed_in_one_method() -> None:
     ("name", "arguments"),
     [
         ("visit_join", {"asfrom", "from_linter"}),
-        ("visit_table", {"asfrom", "ashint", "enclosing_alias"}),
+        ("visit_table", {"asfrom", "ashint"}),
         ("visit_insert", {"visited_bindparam", "visiting_cte"}),
         ("visit_update", {"visiting_cte"}),
         ("visit_delete", {"visiting_cte"}),
@@ -44,6 +44,11 @@ def test_a_select_is_composed_in_one_method() -> None:
 def test_the_compiler_is_called_with_these(name: str, arguments: set[str]) -> None:
     """The guard's methods take the same keywords; another name would pass them by."""
     assert arguments <= set(_parameters(getattr(SQLCompiler, name)))
+
+
+def test_an_alias_says_what_it_encloses() -> None:
+    """An alias of our own making is not guarded twice: the table is told in which it stands."""
+    assert 'kwargs["enclosing_alias"] = alias' in inspect.getsource(SQLCompiler.visit_alias)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,13 @@ class Names:
             mine = f"{qualifier}.{self.quote(placement.column)}"
             if self.which == MYSQL and isinstance(placement.type, String) and placement.python_type is str:
                 # its usual collations ignore case, accents and trailing spaces: two tenants could be one
-                return [f"({mine} = ", TENANT, f" AND CAST({mine} AS BINARY) = ", TENANT, ")"]
+                return [
+                    f"({mine} = ",
+                    TENANT,
+                    f" AND CAST(CONVERT({mine} USING utf8mb4) AS BINARY) = ",
+                    TENANT,
+                    ")",
+                ]
             return [f"{mine} = ", TENANT]
         if placement.kind == "through" and placement.parent is not None:
             return self._through(placement, placement.parent, qualifier)

@@ -32,11 +32,11 @@ def done(sql: str, style: str = "named", dialect: str = "sqlite", of: Tenancy = 
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
         ("qmark", "sqlite", "mins > 1", 'mins > 1) AND calls."company_id" = ?', None, ("acme",)),
         ("format", "mariadb", "mins %% 2 > %s", "mins %% 2 > %s) AND (calls.`company_id` = %s "
-         "AND CAST(calls.`company_id` AS BINARY) = %s)", (1,), (1, "acme", "acme")),
+         "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)", (1,), (1, "acme", "acme")),
         ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND (calls.`company_id` = %(tenantguard)s "
-         "AND CAST(calls.`company_id` AS BINARY) = %(tenantguard)s)",
+         "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %(tenantguard)s)",
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
-        ("format", "mariadb", "mins > 1", "AND CAST(calls.`company_id` AS BINARY) = %s)", {}, ("acme", "acme")),
+        ("format", "mariadb", "mins > 1", "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)", {}, ("acme", "acme")),
         ("pyformat", "postgresql", "mins > %s", 'mins > %s) AND calls."company_id" = %s', (1,), (1, "acme")),
         ("pyformat", "postgresql", "status LIKE '5%%' AND mins > %(m)s",
          "mins > %(m)s) AND calls.\"company_id\" = %(tenantguard)s", {"m": 1}, {"m": 1, "tenantguard": "acme"}),

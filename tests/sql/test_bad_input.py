@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
@@ -128,7 +127,7 @@ def test_ids_of_control_characters_are_refused(name: str) -> None:
 
 
 @pytest.fixture
-def disagreeing(database: Database) -> Iterator[tuple[Engine, Table, Table]]:
+def disagreeing(database: Database) -> tuple[Engine, Table, Table]:
     """Give an engine whose database lacks one table, and the tenant column of another."""
     metadata = MetaData()
     notes = Table(
@@ -151,7 +150,7 @@ def disagreeing(database: Database) -> Iterator[tuple[Engine, Table, Table]]:
     real.create_all(plain)
     with plain.begin() as connection:
         connection.execute(rows.insert(), {"id": 1})
-    yield guard(database.create_engine(), Tenancy(metadata, column="company_id")), notes, absent
+    return guard(database.create_engine(), Tenancy(metadata, column="company_id")), notes, absent
 
 
 def test_a_database_that_disagrees_gives_nothing(disagreeing: tuple[Engine, Table, Table]) -> None:
@@ -165,7 +164,7 @@ def test_a_database_that_disagrees_gives_nothing(disagreeing: tuple[Engine, Tabl
             notes.insert().values(id=2),
             select(absent.c.id),
         ):
-            with pytest.raises(DBAPIError, match="company_id|absent"):
+            with pytest.raises(DBAPIError, match=r"company_id|absent"):
                 connection.execute(statement)
             connection.rollback()
         assert connection.scalar(select(1)) == 1

@@ -90,6 +90,7 @@ SOURCES.add(
     lambda db: select(values(column("n", Integer), name="v").data([(1,), (2,)]).cte("v")),
     "Values.lateral",
     on=("sqlite", "postgresql"),
+    lines=("2.1",),
 )
 SOURCES.add(
     "VALUES as a set of rows",

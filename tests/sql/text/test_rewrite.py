@@ -36,7 +36,8 @@ def done(sql: str, style: str = "named", dialect: str = "sqlite", of: Tenancy = 
         ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND (calls.`company_id` = %(tenantguard)s "
          "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %(tenantguard)s)",
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
-        ("format", "mariadb", "mins > 1", "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)", {}, ("acme", "acme")),
+        ("format", "mariadb", "mins > 1", "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)",
+         {}, ("acme", "acme")),
         ("pyformat", "postgresql", "mins > %s", 'mins > %s) AND calls."company_id" = %s', (1,), (1, "acme")),
         ("pyformat", "postgresql", "status LIKE '5%%' AND mins > %(m)s",
          "mins > %(m)s) AND calls.\"company_id\" = %(tenantguard)s", {"m": 1}, {"m": 1, "tenantguard": "acme"}),

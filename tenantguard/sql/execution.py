@@ -19,7 +19,7 @@ from tenantguard.sql.database import text_fault
 from tenantguard.sql.predicates import filled
 from tenantguard.sql.results import watch_result
 from tenantguard.sql.sessions import watch
-from tenantguard.sql.text import is_harmless
+from tenantguard.sql.text import is_begin
 from tenantguard.sql.verify import unmatched, verify, verify_defaults, verify_text
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class GuardedExecution:
         statement = getattr(self, "statement", None)
         if statement is None or (binding is not None and binding.mode == "bypass"):
             return  # without a statement: a Sequence or a default of its own, which reads no table
-        if is_harmless(statement, self.dialect.name):
+        if is_begin(statement, self.dialect.name):
             return
         guard = self.dialect.tg_guard
         if guard.raw_sql == "database" and binding is not None and binding.mode == "tenant":

@@ -46,7 +46,8 @@ from tenantguard.sql.text import (
     fragment_fault,
     function_fault,
     hint_fault,
-    is_harmless,
+    is_begin,
+    is_health_check,
     operator_fault,
     prefix_fault,
     suffix_fault,
@@ -388,7 +389,7 @@ class GuardedReads:
     def _tg_whole(self, element: Any) -> Any:
         """Refuse a statement that is text, or return it rewritten where the guard was told to."""
         written = str(getattr(element, "text", ""))
-        if is_harmless(written, self.dialect.name):
+        if is_health_check(written) or is_begin(written, self.dialect.name):
             return element
         how = self.tg_guard.raw_sql
         if how == "refuse" or self.tg_mode != "tenant" or not isinstance(element, TextClause):

@@ -107,10 +107,10 @@ PASSED: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("statement", ["SELECT 1", "BEGIN", "begin immediate transaction;"])
+@pytest.mark.parametrize("statement", ["BEGIN", "begin immediate transaction;"])
 @pytest.mark.parametrize("send", ["text", "driver"])
-def test_what_names_no_row_passes_with_nothing_bound(memory: World, statement: str, send: str) -> None:
-    """A health check passes, and so does the BEGIN that SQLAlchemy's documentation sends on SQLite."""
+def test_a_listener_may_begin_on_sqlite(memory: World, statement: str, send: str) -> None:
+    """The BEGIN that SQLAlchemy's documentation sends from a listener passes, with nothing bound too."""
     begun: list[str] = []
 
     def begin(connection: Any) -> None:

@@ -3,7 +3,7 @@
 from tenantguard.sql.text.clauses import hint_fault, operator_fault, prefix_fault, suffix_fault
 from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
 from tenantguard.sql.text.functions import function_fault
-from tenantguard.sql.text.harmless import is_harmless
+from tenantguard.sql.text.harmless import is_begin, is_health_check
 from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
 from tenantguard.sql.text.values import ForeignKeyUse, TenantUse
 
@@ -15,7 +15,8 @@ __all__ = [
     "fragment_fault",
     "function_fault",
     "hint_fault",
-    "is_harmless",
+    "is_begin",
+    "is_health_check",
     "needs_parentheses",
     "operator_fault",
     "prefix_fault",

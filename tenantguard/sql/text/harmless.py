@@ -1,4 +1,4 @@
-"""Texts that name no row, and that applications send as a matter of course."""
+"""Texts that name no row, which applications send as a matter of course, and which pass whatever is bound."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ _SQLITE_BEGIN = re.compile(
 )
 
 
-def is_harmless(statement: str, dialect: str) -> bool:
-    """Tell whether a text may pass as it is, whatever is bound: a health check, or SQLite's own ``BEGIN``."""
-    if len(statement) > _LONGEST:
-        return False
-    if _HEALTH_CHECK.fullmatch(statement):
-        return True
-    return dialect == "sqlite" and _SQLITE_BEGIN.fullmatch(statement) is not None
+def is_health_check(statement: str) -> bool:
+    """Tell whether a text is ``SELECT 1``."""
+    return len(statement) <= _LONGEST and _HEALTH_CHECK.fullmatch(statement) is not None
+
+
+def is_begin(statement: str, dialect: str) -> bool:
+    """Tell whether a text only begins a transaction, on SQLite."""
+    return dialect == "sqlite" and len(statement) <= _LONGEST and _SQLITE_BEGIN.fullmatch(statement) is not None

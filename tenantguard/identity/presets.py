@@ -13,6 +13,8 @@ from tenantguard.errors import TokenError
 from tenantguard.identity.policy import PolicyOptions
 from tenantguard.identity.tenants import ClaimPath
 
+_PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the directory of every personal Microsoft account
+
 
 class Preset(PolicyOptions, total=False):
     """Be what a preset returns: the policy, where the keys are, and the algorithms."""
@@ -52,14 +54,19 @@ def okta(
 
 
 def cognito(
-    region: str, pool: str, *, client: str, tenant_claim: ClaimPath = "custom:company_id", use: str = "id"
+    region: str,
+    pool: str,
+    *,
+    client: str | Collection[str],
+    tenant_claim: ClaimPath = "custom:company_id",
+    use: str = "id",
 ) -> Preset:
     """Return the options for tokens of an Amazon Cognito user pool.
 
     Args:
         region: such as ``"eu-central-1"``.
         pool: the id of the user pool.
-        client: the id of the app client that tokens must be for.
+        client: the id of the app client that tokens must be for, or of several.
         tenant_claim: a custom attribute; access tokens carry one only by a pre-token-generation trigger.
         use: ``"id"`` or ``"access"``; one kind is never taken for the other.
     """
@@ -75,15 +82,17 @@ def cognito(
     if use == "id":
         preset["audience"] = client
     else:  # an access token of Cognito names its client, and no audience
-        preset["require"] = {"token_use": use, "client_id": client}
+        clients = frozenset({client} if isinstance(client, str) else client)
+        preset["require"] = {"token_use": use, "client_id": clients}
     return preset
 
 
-def entra(*, audience: str, directory: str | None = None, tenant_claim: ClaimPath = "tid") -> Preset:
+def entra(*, audience: str, directory: str | None = None, tenant_claim: ClaimPath | None = None) -> Preset:
     """Return the options for access tokens, version 2.0, of Microsoft Entra ID.
 
-    The company is the directory that the user belongs to. For an application that serves one directory, name
-    it; for one that serves several, each token's issuer has to be that of the directory it names.
+    The company is the directory that the user belongs to (``tid``). For an application that serves one
+    directory, name it; for one that serves several, each token's issuer has to be that of the directory it
+    names. All personal accounts share one directory, which is no company, and are refused.
     """
     place = "https://login.microsoftonline.com"
     return Preset(
@@ -91,7 +100,7 @@ def entra(*, audience: str, directory: str | None = None, tenant_claim: ClaimPat
         jwks_url=f"{place}/{directory or 'common'}/discovery/v2.0/keys",
         algorithms=["RS256"],
         audience=audience,
-        tenant_claim=tenant_claim,
+        tenant_claim=tenant_claim or _directory,
         permissions_claim=("roles", "scp"),
         require={"ver": "2.0"},
     )
@@ -122,6 +131,8 @@ def keycloak(url: str, realm: str, *, audience: str, tenant_claim: ClaimPath | N
 def clerk(frontend: str, *, parties: Collection[str] = ()) -> Preset:
     """Return the options for session tokens of Clerk, version 1 and 2; the company is the active organisation.
 
+    A session that is still pending, with something left to do before it is signed in, is refused.
+
     Args:
         frontend: the address of the frontend API, which is the issuer.
         parties: the origins that tokens may have been made for (``azp``); without them, any.
@@ -132,7 +143,7 @@ def clerk(frontend: str, *, parties: Collection[str] = ()) -> Preset:
         jwks_url=f"{issuer}/.well-known/jwks.json",
         algorithms=["RS256"],
         tenant_claim=_clerk_organization,
-        permissions_claim=("org_permissions",),
+        permissions_claim=("org_permissions", _clerk_permissions),
     )
     if parties:
         preset["require"] = {"azp": frozenset(parties)}
@@ -140,10 +151,17 @@ def clerk(frontend: str, *, parties: Collection[str] = ()) -> Preset:
 
 
 def workos(client: str, *, audience: str | None = None, issuer: str | None = None) -> Preset:
-    """Return the options for access tokens of WorkOS AuthKit; the company is the organisation signed in to."""
+    """Return the options for access tokens of WorkOS AuthKit; the company is the organisation signed in to.
+
+    Args:
+        client: the id of the client, whose keys sign.
+        audience: where a template of yours gives tokens one.
+        issuer: your authentication domain, where you have one; WorkOS's own issuers otherwise.
+    """
+    place = "https://api.workos.com"
     return Preset(
-        issuer=issuer or ["https://api.workos.com", "https://api.workos.com/"],
-        jwks_url=f"https://api.workos.com/sso/jwks/{client}",
+        issuer=issuer or [place, f"{place}/", f"{place}/user_management/{client}"],
+        jwks_url=f"{place}/sso/jwks/{client}",
         algorithms=["RS256"],
         audience=audience,
         tenant_claim="org_id",
@@ -170,8 +188,34 @@ def _organizations(claims: Mapping[str, Any]) -> list[Any]:
     return list(held) if isinstance(held, dict | list) else held
 
 
+def _directory(claims: Mapping[str, Any]) -> Any:
+    """Return the directory, unless it is the one that all personal Microsoft accounts share."""
+    if claims.get("tid") == _PERSONAL:
+        raise TokenError("the token is of a personal account, which belongs to no company", reason="tenant")
+    return claims.get("tid")
+
+
 def _clerk_organization(claims: Mapping[str, Any]) -> Any:
     """Return the organisation of version 2 (``o.id``) or of version 1 (``org_id``), and never of both."""
+    if claims.get("sts", "active") != "active":
+        raise TokenError("the session is not signed in yet", reason="session")
     if "o" in claims and "org_id" in claims:
         raise TokenError("the token names its company in two ways", reason="tenant")
     return claims["o"]["id"] if "o" in claims else claims.get("org_id")
+
+
+def _clerk_permissions(claims: Mapping[str, Any]) -> list[str] | None:
+    """Return what version 2 packs: for each feature of the organisation, a number whose bits are permissions."""
+    held = claims.get("o", {})
+    if not all(isinstance(held.get(name), str) for name in ("per", "fpm")):
+        return None
+    scoped = [feature.strip().partition(":") for feature in claims.get("fea", "").split(",")]
+    features = [name for scope, _, name in scoped if "o" in scope]
+    masks = [int(mask) for mask in held["fpm"].split(",")]
+    words = [word.strip() for word in held["per"].split(",")]
+    return [
+        f"org:{feature}:{word}"
+        for feature, mask in zip(features, masks, strict=False)
+        for bit, word in enumerate(words)
+        if mask >> bit & 1
+    ]

@@ -8,10 +8,11 @@ import pytest
 
 from tenantguard import TokenError, TokenVerifier
 from tenantguard.identity import presets
-from tests.identity.tokens import NOW, clock, private_pem, public_pem, rsa_key, sign
+from tests.identity.tokens import NOW, clock, public_pem, rsa_key, sign
 
 DIRECTORY = "3aa4a235-b6e2-48d5-9195-7fcf05b459b0"
 OTHER_DIRECTORY = "11111111-b6e2-48d5-9195-7fcf05b459b0"
+PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"
 POOL = "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_AbCdEfGhI"
 TIMES = {"iat": NOW - 10, "exp": NOW + 600}
 
@@ -115,6 +116,9 @@ cognito_id = presets.cognito("eu-central-1", "eu-central-1_AbCdEfGhI", client="1
 cognito_access = presets.cognito(
     "eu-central-1", "eu-central-1_AbCdEfGhI", client="1example23456789", use="access"
 )
+cognito_two = presets.cognito(
+    "eu-central-1", "eu-central-1_AbCdEfGhI", client=["1example23456789", "2example"], use="access"
+)
 entra = presets.entra(audience="6e74172b-be56-4843-9ff4-e66a39bb12e3")
 entra_one = presets.entra(audience="6e74172b-be56-4843-9ff4-e66a39bb12e3", directory=DIRECTORY)
 keycloak = presets.keycloak("https://sso.example.com/", "shop", audience="api")
@@ -132,6 +136,17 @@ GOOD: dict[str, tuple[Any, dict[str, Any], str, set[str]]] = {
     "Keycloak": (keycloak, KEYCLOAK, "acme", {"read:calls"}),
     "Keycloak, a list": (keycloak, KEYCLOAK | {"organization": ["acme"]}, "acme", {"read:calls"}),
     "Clerk": (clerk, CLERK, "org_123", set()),
+    "Clerk, with permissions": (
+        clerk,
+        CLERK
+        | {
+            "fea": "o:calls,u:profile,uo:teams",
+            "sts": "active",
+            "o": {"id": "org_123", "rol": "admin", "per": "read,manage", "fpm": "3,2"},
+        },
+        "org_123",
+        {"org:calls:read", "org:calls:manage", "org:teams:manage"},
+    ),
     "Clerk, version 1": (clerk, CLERK_1, "org_123", {"read:calls"}),
     "WorkOS": (workos, WORKOS, "org_01HRDMC6CM357W30QMHMQ96Q0S", {"read:calls"}),
     "WorkOS, with a slash": (
@@ -140,6 +155,13 @@ GOOD: dict[str, tuple[Any, dict[str, Any], str, set[str]]] = {
         WORKOS["org_id"],
         {"read:calls"},
     ),  # type: ignore[dict-item]  # its values are of several types
+    "WorkOS, of the client": (
+        workos,
+        WORKOS | {"iss": "https://api.workos.com/user_management/client_123"},
+        "org_01HRDMC6CM357W30QMHMQ96Q0S",
+        {"read:calls"},
+    ),
+    "Cognito, one of two clients": (cognito_two, COGNITO_ACCESS, "acme", {"read:calls"}),
     "Firebase": (firebase, FIREBASE, "acme-x7k2p", {"read:calls"}),
 }
 BAD: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -168,6 +190,10 @@ BAD: dict[str, tuple[Any, dict[str, Any]]] = {
         ENTRA | {"tid": OTHER_DIRECTORY, "iss": f"https://login.microsoftonline.com/{OTHER_DIRECTORY}/v2.0"},
     ),
     "Entra ID, version 1": (entra, ENTRA | {"ver": "1.0", "iss": f"https://sts.windows.net/{DIRECTORY}/"}),
+    "Entra ID, a personal account": (
+        entra,
+        ENTRA | {"tid": PERSONAL, "iss": f"https://login.microsoftonline.com/{PERSONAL}/v2.0"},
+    ),
     "Keycloak, an id token": (keycloak, KEYCLOAK | {"typ": "ID"}),
     "Keycloak, a refresh token": (keycloak, KEYCLOAK | {"typ": "Refresh"}),
     "Keycloak, another realm": (keycloak, KEYCLOAK | {"iss": "https://sso.example.com/realms/master"}),
@@ -176,6 +202,17 @@ BAD: dict[str, tuple[Any, dict[str, Any]]] = {
     "Clerk, another party": (clerk, CLERK | {"azp": "https://evil.example.com"}),
     "Clerk, no active organisation": (clerk, {k: v for k, v in CLERK.items() if k != "o"}),
     "Clerk, both versions": (clerk, CLERK | {"org_id": "org_456"}),
+    "Clerk, a pending session": (clerk, CLERK | {"sts": "pending"}),
+    "Clerk, an organisation that is text": (clerk, CLERK | {"o": "org_123"}),
+    "Clerk, permissions that are no numbers": (
+        clerk,
+        CLERK | {"fea": "o:calls", "o": {"id": "org_123", "per": "read", "fpm": "all"}},
+    ),
+    "WorkOS, another client": (
+        workos,
+        WORKOS | {"iss": "https://api.workos.com/user_management/client_456"},
+    ),
+    "WorkOS, an audience that was not stated": (workos, WORKOS | {"aud": "client_123"}),
     "WorkOS, no organisation": (workos, {k: v for k, v in WORKOS.items() if k != "org_id"}),
     "Firebase, another project": (firebase, FIREBASE | {"aud": "other"}),
     "Firebase, no tenant": (firebase, FIREBASE | {"firebase": {"identities": {}}}),
@@ -185,7 +222,7 @@ BAD: dict[str, tuple[Any, dict[str, Any]]] = {
 def made(preset: Any, claims: dict[str, Any]) -> tuple[TokenVerifier, str]:
     """Return the verifier of a preset, with a key in place of its key set, and a signed token."""
     settings = {name: value for name, value in preset.items() if name != "jwks_url"}
-    signed = sign(claims | TIMES, key=private_pem(rsa_key()), algorithm="RS256")
+    signed = sign(claims | TIMES, key=rsa_key(), algorithm="RS256")
     return TokenVerifier(**settings, key=public_pem(rsa_key()), clock=clock), signed
 
 

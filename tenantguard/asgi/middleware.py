@@ -20,7 +20,7 @@ from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
-from tenantguard.context import Binding, Principal, enter, leave, request_id
+from tenantguard.context import Principal, begin, leave, request_id
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.jws import MOST_BYTES
@@ -88,6 +88,7 @@ class TenantMiddleware:
         )
         self._recall, self._careful = self._admission.recall, self._admission.careful
         self._exempt = ExemptPaths(exempt)
+        self._likely = self._exempt.likely
         self._answer = NOT_FOUND if conceal else FORBIDDEN
         self._credential = authorization if cookie is None else or_cookie(cookie)
         self._protocol = websocket_subprotocol
@@ -96,7 +97,8 @@ class TenantMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         if scope["type"] != "http" or (
-            (scope["path"].startswith(self._exempt.likely) or scope.get("root_path"))
+            self._likely
+            and (scope["path"].startswith(self._likely) or scope.get("root_path"))
             and self._exempt.covers(scope)
         ):
             await self._aside(scope, receive, send)
@@ -116,8 +118,7 @@ class TenantMiddleware:
             started = True
             return send(message)
 
-        tenant = principal.tenant
-        binding = enter(Binding((tenant,) if tenant is not None else principal.tenants, principal))
+        binding = begin(principal)
         try:
             await self.app(scope, receive, tracked)
         except Exception as error:
@@ -158,8 +159,7 @@ class TenantMiddleware:
             return
         if self._protocol is not None:
             scope = socket.without_token(scope, self._protocol)
-        tenant = principal.tenant
-        binding = enter(Binding((tenant,) if tenant is not None else principal.tenants, principal))
+        binding = begin(principal)
         try:
             until = self._until(principal)
             if until is None:

@@ -36,6 +36,9 @@ def read(results: Path) -> Raw:
 
 def sections(raw: Raw, pictures: Path) -> Iterator[Section]:
     """Yield the sections of the report, drawing its pictures into a directory."""
+    busy = [part for part, one in raw.items() if one["load"][0] > 2 * one["cores"]]
+    if busy:
+        yield Section("Taken on a busy machine", f"{_SAID_BUSY} These parts were: {', '.join(busy)}.")
     yield Section("Targets", _SAID_TARGETS, table(targets(raw)))
     yield Section("How it was measured", _SAID_HOW, _facts(raw))
     for part, make in (
@@ -117,6 +120,10 @@ def _facts(raw: Raw) -> str:
     return "\n".join(lines)
 
 
+_SAID_BUSY = (
+    "While other work kept all cores busy, times are wide apart and throughput means nothing; such figures only show "
+    "that everything runs."
+)
 _SAID_TARGETS = (
     "Measured against the targets of the design. A ratio is taken round by round within one run, then the median; its "
     "interval is a bootstrap over starts of the processes and rounds within them. Beside it is the ratio of the two "

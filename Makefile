@@ -42,6 +42,9 @@ prove: $(VENV)/.ready  ## run a million generated programs over three databases:
 mutants: $(VENV)/.ready  ## break the guards one by one and print how many the tests notice
 	$(BIN)/python -m scripts.mutants $(ARGS)
 
+mechanisms: $(VENV)/.ready  ## attack query hooks, row security alone and the guard, and print what gets through
+	$(BIN)/python -m scripts.mechanisms $(ARGS)
+
 bench: $(VENV)/.ready  ## load the example with Locust on two processes, in four ways, and report
 	$(BIN)/python -m benchmarks.locust $(ARGS)
 	$(BIN)/python -m benchmarks.report
@@ -63,4 +66,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs statements sqlalchemy-suite prove mutants bench bench-micro bench-profile bench-compare help
+.PHONY: setup test demo lint docs statements sqlalchemy-suite prove mutants mechanisms bench bench-micro bench-profile bench-compare help

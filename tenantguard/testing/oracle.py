@@ -25,6 +25,7 @@ from tenantguard.testing.data import Data, generate, keys_of
 from tenantguard.testing.databases import Database
 from tenantguard.testing.generator.program import Program, script
 from tenantguard.testing.generator.schema import Schema
+from tenantguard.testing.places import recipe
 from tenantguard.testing.samples import samples_of
 from tenantguard.testing.steady import steady
 from tenantguard.testing.witness import Witness, raised
@@ -64,6 +65,9 @@ class Oracle:
         protect: Protect | None = guard,
     ) -> None:
         self.tenancy = tenancy
+        self.models = models
+        self.samples = samples or {}
+        self.protect = protect
         self.schema = Schema(metadata, tenancy, models, samples=samples)
         self.data: Data = generate(self.schema)
         self.names = {**self.schema.namespace(), "sample": self._sample}
@@ -142,8 +146,7 @@ class Oracle:
         told = "\n".join((*verdict.disagreements, *verdict.refusals))
         if verdict.program is None:
             return told
-        made = f"Oracle(metadata, tenancy, Base, url={self.together.url.render_as_string()!r})"
-        code = script(verdict.program, self.schema.tables, self.schema.classes, made)
+        code = script(verdict.program, self.schema.tables, self.schema.classes, recipe(self))
         return f"{told}\n\n{code}"
 
     def _compare(self, program: Program, function: Function, tenant: TenantId) -> Verdict:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,17 +30,20 @@ from sqlalchemy import (
 
 from tenantguard import ConfigurationError, Tenancy
 from tenantguard.sql.guard import guard
-from tenantguard.testing.campaign import prove
+from tenantguard.testing.campaign import Tally, prove
 from tenantguard.testing.comparison import Outcome, compare
 from tenantguard.testing.generator import models
 from tenantguard.testing.generator.choices import Recorded
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.programs import write
 from tenantguard.testing.oracle import Oracle
+from tenantguard.testing.places import recipe
 from tenantguard.testing.relations import RowSecurity, by_hand, examine, partition
 from tenantguard.testing.witness import Raised
 from tests.servers import BACKENDS, Backend, MissingServerError, Servers
+from tests.testing.shapes import BY_BACKEND
 
+SEED = 0
 PROGRAMS = {"sqlite": 1200, "postgresql": 200, "mariadb": 200}
 MOST = 400  # "within a few hundred programs"
 
@@ -79,13 +85,30 @@ def unguarded() -> Iterator[Oracle]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def campaign(servers: Servers) -> Callable[[Backend], Tally]:
+    """Return what runs the programs of a database, once for all tests of this module."""
+
+    @cache
+    def run(backend: Backend) -> Tally:
+        with make(url=url_of(servers, backend)) as made:
+            return prove(made, programs=PROGRAMS[backend], seed=SEED)
+
+    return run
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_generated_programs_keep_the_promise(servers: Servers, backend: Backend) -> None:
+def test_generated_programs_keep_the_promise(campaign: Callable[[Backend], Tally], backend: Backend) -> None:
     """Programs see and do in the guarded database what they see and do in the tenant's own."""
-    with make(url=url_of(servers, backend)) as made:
-        tally = prove(made, programs=PROGRAMS[backend])
+    tally = campaign(backend)
     assert tally.disagreements == 0, "\n\n".join(tally.reports)
     assert tally.refusals * 1000 <= tally.programs, "\n\n".join(tally.reports)
+
+
+def test_this_run_covers_every_shape(campaign: Callable[[Backend], Tally]) -> None:
+    """What the generator is said to write was run and compared: here, and not only in a long campaign."""
+    shapes = {shape for backend in BACKENDS for shape in campaign(backend).shapes}
+    assert {shape for wanted in BY_BACKEND.values() for shape in wanted} - shapes == set()
 
 
 def test_row_security_alone_gives_the_same_rows(servers: Servers) -> None:
@@ -220,13 +243,41 @@ def test_check_raises_with_what_differs(unguarded: Oracle) -> None:
         unguarded.check(program)
 
 
-def test_the_report_is_code_that_runs(oracle: Oracle) -> None:
-    """The script that a report ends in makes the oracle and runs the program again."""
+def ran(code: str) -> subprocess.CompletedProcess[str]:
+    """Run a script by itself."""
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_the_report_is_a_script_that_runs_alone(oracle: Oracle) -> None:
+    """It imports the models from where they are, makes the oracle and runs the program again."""
     program = write(Recorded(3, 11), oracle.schema, oracle.data, oracle.dialect)
     code = oracle.report(oracle.run(program)).partition("\n\n")[2]
-    names: dict[str, Any] = {"metadata": models.metadata, "tenancy": models.tenancy, "Base": models.Base}
-    exec(compile(code, "<report>", "exec"), {**names, "Oracle": Oracle})
     assert "oracle.check(program, tenants=" in code
+    assert ran(code).returncode == 0
+
+
+def test_the_smallest_failing_program_fails_alone(unguarded: Oracle) -> None:
+    """What a campaign reports is small, and shows the same disagreement where nothing but the script runs."""
+    tally = prove(
+        unguarded, programs=1, start=first_disagreement(unguarded, "reads") or 0, seed=1, only="reads"
+    )
+    told, _, code = tally.reports[0].partition("\n\n")
+    assert len(code.splitlines()) < 25
+    done = ran(code)
+    assert done.returncode == 1
+    assert told.splitlines()[1] in done.stderr
+
+
+def test_a_report_asks_for_what_no_module_holds() -> None:
+    """Models that were made inside a function are left to the reader, in a comment."""
+    metadata = MetaData()
+    Table("bills", metadata, Column("id", Integer, primary_key=True), Column("firm", String, nullable=False))
+    with Oracle(metadata, Tenancy(metadata, column="firm"), samples={"bills.id": [1, 2]}) as made:
+        assert recipe(made) == [
+            "from tenantguard.testing import Oracle",
+            "# here: import or define what the oracle was given as tenancy",
+            "Oracle(tenancy.metadata, tenancy, url='sqlite://', samples={'bills.id': [1, 2]})",
+        ]
 
 
 ROWS = Program(("s = select(groups)",), ("see(db.execute(s))",), rowwise=True, plain=True)

@@ -36,6 +36,7 @@ class Source:
         cls: the mapped class behind it, where there is one.
         real: it is the table or class itself and no alias of it.
         covers: the tables that it names when it is real.
+        made: what a ``column_property`` computes, each a subquery that is correlated to the class.
     """
 
     code: str
@@ -45,6 +46,7 @@ class Source:
     cls: ClassInfo | None = None
     real: bool = False
     covers: frozenset[str] = frozenset()
+    made: tuple[Col, ...] = ()
 
     def of_kind(self, kind: str) -> list[Col]:
         """Return its columns of a kind."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tenantguard.testing.generator.draft import Col, Draft, Source
 from tenantguard.testing.generator.schema import ClassInfo, TableInfo
+from tenantguard.testing.samples import SAMPLES
 
 
 def table_source(d: Draft, info: TableInfo, *, alias: bool) -> Source:
@@ -34,7 +35,8 @@ def entity(d: Draft, info: ClassInfo, code: str, *, real: bool = False) -> Sourc
     order = [f"{code}.{name}" for name in info.key]
     covers = covered(d, info) if real else frozenset()
     table = d.schema.tables[info.table]
-    return Source(code, cols, order, table=table, cls=info, real=real, covers=covers)
+    made = tuple(Col(f"{code}.{name}", kind) for name, kind in info.expressions if kind in SAMPLES)
+    return Source(code, cols, order, table=table, cls=info, real=real, covers=covers, made=made)
 
 
 def derived(code: str, outputs: Sequence[Col]) -> Source:

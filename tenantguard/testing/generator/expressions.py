@@ -78,6 +78,11 @@ def _compare(d: Draft, sources: Sequence[Source], depth: int) -> str:
     known = columns(sources)
     if not known:
         return "true()"
+    made = [c for s in sources for c in s.made]
+    if made and depth > 0 and d.chance(30):
+        d.did("expression: column_property")
+        one = d.pick(made)
+        return f"{one.code} {d.pick(('==', '<', '>='))} {d.literal(one)}"
     col = d.pick(known)
     forms: list[Callable[[], str]] = [
         lambda: f"{col.code} {d.pick(('==', '!='))} {d.literal(col)}",

@@ -8,7 +8,7 @@ import decimal
 import importlib
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -111,20 +111,21 @@ def imports(code: str, dialect: str) -> list[str]:
     return lines
 
 
-def script(program: Program, tables: Iterable[str], classes: Iterable[str], oracle: str) -> str:
+def script(program: Program, tables: Iterable[str], classes: Iterable[str], oracle: Sequence[str]) -> str:
     """Return a file that runs the program again.
 
     Args:
         tables: names of tables in code, of which those in use are unpacked.
         classes: names of mapped classes in code, the same.
-        oracle: the expression that makes the oracle.
+        oracle: import lines, and last the expression that makes the oracle.
     """
     used = _names(program.code)
     lines = [
         *imports(program.code, program.dialect),
+        *oracle[:-1],
         "",
-        f"oracle = {oracle}",
-        "names = oracle.schema.namespace()",
+        f"oracle = {oracle[-1]}",
+        "names = oracle.names",
     ]
     lines += [f'{name} = names["{name}"]' for name in (*tables, *classes, "sample") if name in used]
     options = [f"{name}=True" for name in ("orm", "writes", "several") if getattr(program, name)]

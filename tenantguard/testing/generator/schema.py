@@ -159,6 +159,8 @@ class Relation:
     direction: str
     view_only: bool
     dynamic: bool
+    orphans: bool
+    cascades: bool
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ class ClassInfo:
     identity: Any
     discriminator: str | None
     deferred: tuple[str, ...]
-    expressions: tuple[str, ...]
+    expressions: tuple[tuple[str, str], ...]
 
     def relation(self, name: str) -> Relation:
         """Return the relationship of this name."""
@@ -286,14 +288,14 @@ class Schema:
 
     def _class(self, mapper: Mapper[Any], names: dict[Mapper[Any], str]) -> ClassInfo:
         attributes: list[tuple[str, ColumnInfo]] = []
-        expressions: list[str] = []
+        expressions: list[tuple[str, str]] = []
         for prop in mapper.column_attrs:
             known = [c for c in prop.columns if isinstance(c, Column) and c.table in self._names]
             if known:
                 info = self.tables[self._names[known[0].table]]
                 attributes.append((prop.key, info.named(known[0].name)))
             else:
-                expressions.append(prop.key)
+                expressions.append((prop.key, kind_of_type(prop.columns[0].type)))
         table = mapper.local_table
         tables = [t for t in mapper.tables if isinstance(t, Table)]
         return ClassInfo(
@@ -331,4 +333,6 @@ def _relations(mapper: Mapper[Any], names: dict[Mapper[Any], str]) -> Iterator[R
                 }[prop.direction],
                 view_only=bool(prop.viewonly),
                 dynamic=prop.lazy in ("dynamic", "write_only"),
+                orphans=prop.cascade.delete_orphan,
+                cascades=prop.cascade.delete,
             )

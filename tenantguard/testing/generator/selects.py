@@ -54,7 +54,10 @@ def _where(d: Draft, inner: Sequence[Source], seen: Sequence[Source], depth: int
         d.did("subquery: correlated")
         code += f".where({sources.condition(d, inner, seen[len(inner) :])})"
     if d.chance(55):
+        lines = len(d.lines)
         code += f".where({expressions.predicate(d, seen, depth)})"
+        if len(d.lines) > lines:
+            d.did("subquery: in where")
     return code
 
 
@@ -64,7 +67,11 @@ Shaped = tuple[list[str], str, bool]
 def _plain(
     d: Draft, inner: Sequence[Source], seen: Sequence[Source], kinds: Sequence[str], depth: int
 ) -> Shaped:
-    return [expressions.scalar(d, seen, kind, depth) for kind in kinds], "", True
+    lines = len(d.lines)
+    outputs = [expressions.scalar(d, seen, kind, depth) for kind in kinds]
+    if len(d.lines) > lines:
+        d.did("subquery: in the select list")
+    return outputs, "", True
 
 
 def aggregate(d: Draft, inner: Sequence[Source], kind: str, depth: int) -> str:

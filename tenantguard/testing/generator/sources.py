@@ -159,8 +159,11 @@ def condition(d: Draft, left: Sequence[Source], right: Sequence[Source], *, simp
         a, b = d.pick(pairs)
         code = f"{a.code} == {b.code}"
     if not simple and d.chance(15):
-        d.did("subquery or predicate in ON")
+        d.did("join: predicate in on")
+        lines = len(d.lines)
         code = f"and_({code}, {expressions.predicate(d, [*left, *right], 1)})"
+        if len(d.lines) > lines:
+            d.did("subquery: in on")
     return code
 
 
@@ -208,6 +211,9 @@ def tree(
     d.did(f"join: {how}")
     if len(rights) > 1:
         d.did("join: nested on the right")
+    names = [{s.table.name for s in side if s.table is not None} for side in (lefts, rights)]
+    if names[0] & names[1]:
+        d.did("join: self")
     if how == "right":
         left, right = right, left
     forms = {

@@ -144,6 +144,8 @@ def _remove(unit: Unit) -> None:
     name, relation = found
     end = unit.d.pick(("pop", "clear", "empty list"))
     unit.d.did(f"unit: {end}, {relation.direction.replace('_', ' ')}")
+    if relation.orphans:
+        unit.d.did("unit: orphans removed")
     children = f"{name}.{relation.name}"
     lines = {
         "pop": f"{children}.remove({_first(unit, children, relation)})",
@@ -177,8 +179,10 @@ def _move(unit: Unit) -> None:
 
 
 def _delete(unit: Unit) -> None:
-    name, _ = unit.known()
+    name, cls = unit.known()
     unit.d.did("unit: delete")
+    if any(relation.cascades for relation in cls.relations):
+        unit.d.did("unit: delete cascades")
     unit.step(f"db.delete({name})", *_flushed(unit))
 
 
@@ -229,11 +233,18 @@ def _bulk(unit: Unit) -> None:
     d = unit.d
     cls = d.pick(writable_classes(d))
     row = new_row(d, d.schema.tables[cls.table], named=attributes(cls), tenant=True)
-    how = d.pick(("bulk_save_objects", "bulk_insert_mappings"))
+    changed = change(d, cls.attributes)
+    how = d.pick(("bulk_save_objects", "bulk_insert_mappings", "bulk_update_mappings", "add_all"))
+    if how == "bulk_update_mappings" and (changed is None or len(cls.key) != 1):
+        how = "bulk_insert_mappings"
     d.did(f"unit: {how}")
-    unit.step(
-        f"db.{how}([{cls.name}(**{row})])" if how == "bulk_save_objects" else f"db.{how}({cls.name}, [{row}])"
-    )
+    if how == "bulk_update_mappings" and changed is not None:
+        rows = f"{{{cls.key[0]!r}: own({cls.name!r}, {d.upto(2)}), {changed[0]!r}: {changed[1]}}}"
+        unit.step(f"db.{how}({cls.name}, [{rows}])")
+    elif how == "bulk_insert_mappings":
+        unit.step(f"db.{how}({cls.name}, [{row}])")
+    else:
+        unit.step(f"db.{how}([{cls.name}(**{row})])", *_flushed(unit))
 
 
 STEPS: tuple[Callable[[Unit], None], ...] = (

@@ -125,10 +125,15 @@ def _upsert(d: Draft) -> None:
     able = [t for t in writable(d) if t.plain()]
     table = d.pick(able or writable(d))
     changed = change(d, [(c.name, c) for c in table.columns])
-    row = new_row(d, table)
+    say = d.chance(25)
+    row = new_row(d, table, tenant=say)
     if d.chance(60):
         row = _with_own_key(d, table, row)
-    statement = f"{d.dialect}_insert({table.name}).values({row})"
+    rows = row
+    if d.chance(20):
+        d.did("insert: upsert of many")
+        rows = f"[{row}, {new_row(d, table, tenant=say)}]"
+    statement = f"{d.dialect}_insert({table.name}).values({rows})"
     d.did("insert: upsert")
     if d.dialect == "mysql":
         column, value = changed or (table.key[0].name, table.key[0].code(table.name))
@@ -259,7 +264,7 @@ def _update_many(d: Draft) -> None:
     name = changed[0][0]
     whose = target.cls.name if target.cls is not None else table.name
     own = [f"own({whose!r}, {n})" for n in range(2)]
-    if d.chance(5):
+    if d.chance(12):
         d.did("write: another tenant's key")
         own[1] = f"other({whose!r}, 0)"
     if target.cls is not None:

@@ -21,7 +21,16 @@ from scripts.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[1]
 WANTED = 0.95  # the part of the mutants that has to be killed
-_COPIED = ("tenantguard", "tests", "scripts", "examples", "docs", "pyproject.toml", "README.md")
+_COPIED = (
+    "tenantguard",
+    "tenantguard_pytest.py",
+    "tests",
+    "scripts",
+    "examples",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+)
 _TESTS = {
     "sql": ["tests/sql", "tests/test_interleaving.py"],
     "audit": ["tests/audit", "tests/test_bypass.py", "tests/sql"],

@@ -99,7 +99,43 @@ MUTATIONS = (
             "placement = self.tg_guard.tenancy.find_key(key)",
             'placement = self.tg_guard.tenancy.find_key(key) or Placement(key, "shared")',
         ),
-        ("SQL text passes", "if _CONSTANT.fullmatch(written):", "if True:"),
+        (
+            "SQL text passes",
+            "        if is_harmless(written, self.dialect.name):\n            return element\n        how",
+            "        if True:\n            return element\n        how",
+        ),
+        (
+            "the tenant is compared by order",
+            'return f"{mine} {comparison} {parameter}"',
+            'return f"{mine} >= {parameter}"',
+        ),
+        (
+            "rows of nobody are everybody's",
+            'return f"{mine} {comparison} {parameter}"',
+            'return f"({mine} {comparison} {parameter} OR {mine} IS NULL)"',
+        ),
+        (
+            "the right side of an inner join is whole",
+            "return left + self._tg_preserved(from_.right, conditions)",
+            "return left",
+        ),
+        ("a table in an unknown place passes", "if id(table) not in known and", "if False and"),
+        (
+            "any owned table beside it vouches for a through table",
+            "if any(_linked(leaf, parent, equalities) for parent in known):",
+            "if known:",
+        ),
+        ("a refused statement counts as a plain one", "            and self.tg_fault is None\n", ""),
+        (
+            "a write counts as a plain statement",
+            "            and all(plan.is_idle for plan in self.tg_writes)\n",
+            "",
+        ),
+        (
+            "a derived table of a FULL JOIN is whole",
+            "where = self.process(self.tg_predicates.owns(source, element.leaf.placement, read=True))",
+            'where = "1 = 1"',
+        ),
         ("text inside a statement is not read", "elif textclause is not self._tg_read:", "elif False:"),
         ("a literal column is not read", "if text is not operator:", "if False:"),
         (
@@ -174,6 +210,27 @@ MUTATIONS = (
             "if False:",
         ),
         (
+            "what a default fills in is not verified",
+            "            verify_defaults(plans, self)\n",
+            "            pass\n",
+        ),
+        (
+            "a listener may rewrite parameters",
+            "if parameters is not sent and parameters != sent:",
+            "if False:",
+        ),
+        ("an upsert that met a foreign row is silent", "and self.cursor.rowcount == 0:", "and False:"),
+        (
+            "what SQL text writes is not verified",
+            "        verify_text(rewritten.checks, self.dialect.statement_compiler, self.parameters, self)\n",
+            "",
+        ),
+        (
+            "a connection made by hand passes",
+            "if not isinstance(connection, GuardedConnection):",
+            "if False:",
+        ),
+        (
             "a session is not watched where it executes",
             "for session in connection.tg_sessions:",
             "for session in ():",
@@ -185,6 +242,16 @@ MUTATIONS = (
             "the compiler of the last binding serves the next",
             "if binding is not self.tg_ready:",
             "if self.tg_ready is False:",
+        ),
+        (
+            "a second engine on the pool passes",
+            'if not hasattr(self._dialect, "tg_guard"):',
+            "if False:",
+        ),
+        (
+            "the dialect's own trust goes on",
+            '                del held["tg_trusted"]\n',
+            "                pass\n",
         ),
         (
             "a raw connection is handed out",
@@ -220,6 +287,27 @@ MUTATIONS = (
         ("a session serves the next tenant", "elif owner != binding.tenants:", "elif False:"),
         ("rows of a bypass are served after it", "        self._wr.owner = _BYPASS\n", "        pass\n"),
         (
+            "no session is tied to its connection",
+            '    (Session, "after_begin", _after_begin, {}),\n',
+            "",
+        ),
+        (
+            "what a session took in before it executes is not looked at",
+            '    (Session, "after_transaction_create", _after_transaction_create, {}),\n',
+            "",
+        ),
+        (
+            "a new object is not given its tenant",
+            '    (Mapper, "before_insert", _before_insert, {"raw": True, "retval": True}),\n',
+            "",
+        ),
+        (
+            "an object is merged unread for another tenant",
+            'if not kw.get("load", True) and binding is not None',
+            "if False and binding is not None",
+        ),
+        ("rows of a bypass are not remembered", "            held.tg_taint()\n", "            pass\n"),
+        (
             "an object of another tenant's session is taken in",
             "if held is not None and held != binding.tenants:",
             "if False:",
@@ -233,6 +321,31 @@ MUTATIONS = (
     *_of(
         "sql/verify.py",
         ("a row may name another tenant", "elif value not in tenants or (", "elif False or ("),
+        (
+            "a tenant of another type is written",
+            "elif value not in tenants or (expected is not None and not isinstance(value, expected)):",
+            "elif value not in tenants:",
+        ),
+        (
+            "only the first row of many is looked at",
+            "    for parameters in context.compiled_parameters:\n        value = parameters.get(name)",
+            "    for parameters in context.compiled_parameters[:1]:\n        value = parameters.get(name)",
+        ),
+        (
+            "only the keys of the first row of many are looked at",
+            "    for parameters in rows:\n        for names in link.rows:",
+            "    for parameters in list(rows)[:1]:\n        for names in link.rows:",
+        ),
+        (
+            "another tenant's row counts as one that is gone",
+            '        if not plan.key or plan.placement.kind == "shared" or binding is None:\n',
+            "        if True:\n",
+        ),
+        (
+            "SQL text may write a row of nobody",
+            "elif check.required and any(None in key for key in values):",
+            "elif False:",
+        ),
         ("a key may point at another tenant's row", "if not all(row[-1] for row in found):", "if False:"),
         ("an expression may name another tenant", "for probe in plan.probes:", "for probe in ():"),
         ("a missing tenant is not stamped", "            parameters[name] = only\n", "            pass\n"),
@@ -266,6 +379,36 @@ MUTATIONS = (
             "true(), *enclosed(",
         ),
         (
+            "ON DUPLICATE KEY UPDATE overwrites any row",
+            "(mine, _element(value)),",
+            '(literal_column("1") == literal_column("1"), _element(value)),',
+        ),
+        (
+            "a conflict clause may give a row away",
+            'watched = {placement.column} if placement.kind == "owned" else set()',
+            "watched: set[Any] = set()",
+        ),
+        (
+            "a conflict clause may point a row anywhere",
+            "                watched |= {ours for ours, _ in pairs}\n",
+            "                pass\n",
+        ),
+        (
+            "an INSERT for several tenants need not say for whom",
+            "            self._tg_must_name(placement, state)\n",
+            "",
+        ),
+        (
+            "only the first row of VALUES is looked at",
+            "for number, row in enumerate(rows):",
+            "for number, row in enumerate(rows[:1]):",
+        ),
+        (
+            "an UPDATE of several tables looks at the first",
+            "for table in _written(core, state)\n",
+            "for table in _written(core, state)[:1]\n",
+        ),
+        (
             "an INSERT is not stamped",
             "            self._tg_stamp(core.table, state, placement, toplevel)\n",
             "            pass\n",
@@ -287,8 +430,8 @@ MUTATIONS = (
         ),
         (
             "a row may belong to nobody",
-            "            self._tg_through_given(plan, self._tg_given(core.table, state, toplevel))\n",
-            "",
+            'if any(getattr(columns.get(name), "nullable", False) for name in missing):',
+            "if False:",
         ),
     ),
     *_of(
@@ -302,6 +445,22 @@ MUTATIONS = (
     ),
     *_of(
         "context.py",
+        (
+            "carry takes nothing along",
+            "        _set(self._binding)\n        set_request_id",
+            "        set_request_id",
+        ),
+        (
+            "a bypass needs no reason",
+            "if not isinstance(reason, str) or not reason.strip():",
+            "if False:",
+        ),
+        ("a bypass is not recorded", "                observe(binding, True)\n", "                pass\n"),
+        (
+            "a binding outlives its block",
+            "            leave(binding)\n\n\ndef _entered_twice",
+            "            pass\n\n\ndef _entered_twice",
+        ),
         (
             "a bypass goes on in tasks that outlive it",
             '_put(binding, "mode", "closed")  # a task',
@@ -381,6 +540,17 @@ MUTATIONS = (
     ),
     *_of(
         "identity/claims.py",
+        ("a token counts before its time", "if begins is not None and begins > now + leeway:", "if False:"),
+        (
+            "a required claim may hold anything",
+            "if not any(type(held) is type(value) and held == value for value in values):",
+            "if False:",
+        ),
+        (
+            "a token for nobody in particular is for everybody",
+            "if not isinstance(listed, list) or not listed or not all(isinstance(one, str) for one in listed):",
+            "if listed is None:\n        return\n    if not isinstance(listed, list):",
+        ),
         ("a token need not expire", "if expires is None and must_expire:", "if False:"),
         ("an expired token passes", "if expires is not None and now >= expires + leeway:", "if False:"),
         ("a token of another audience passes", "if audiences.isdisjoint(listed):", "if False:"),
@@ -394,8 +564,8 @@ MUTATIONS = (
         "identity/verifier.py",
         (
             "a signature is not verified",
-            "signed.verify(await self._keys.find(signed.kid))",
-            "await self._keys.find(signed.kid)",
+            "            signed.verify(await self._keys.again(signed.kid))\n",
+            "            await self._keys.again(signed.kid)\n",
         ),
         (
             "any algorithm is accepted",
@@ -409,6 +579,43 @@ MUTATIONS = (
             "a token is remembered beyond its end",
             "return entry[0] if self._clock() < entry[1] else None",
             "return entry[0]",
+        ),
+    ),
+    *_of(
+        "identity/jws.py",
+        (
+            "a signature is taken on trust",
+            "        if not self.is_of(keys):\n",
+            "        if False:\n",
+        ),
+        ("a header may name parameters that change its meaning", "    if refused:\n", "    if False:\n"),
+        (
+            "a token of any type is taken",
+            'if not isinstance(named, str) or not _is_type(named.lower().removeprefix("application/"), typ):',
+            "if False:",
+        ),
+    ),
+    *_of(
+        "asgi/middleware.py",
+        (
+            "a request's company stays bound after it",
+            "            leave(binding)\n            if request_id()",
+            "            if request_id()",
+        ),
+        (
+            "a websocket's company stays bound after it",
+            "            leave(binding)\n            forget(scope)\n\n    def _until",
+            "            forget(scope)\n\n    def _until",
+        ),
+        (
+            "an exempt path keeps what is bound around it",
+            "await _unbound(self.app, scope, receive, send)",
+            "await self.app(scope, receive, send)",
+        ),
+        (
+            "a refusal after the answer began is answered again",
+            "            if answer is None or started:\n",
+            "            if answer is None:\n",
         ),
     ),
     *_of(

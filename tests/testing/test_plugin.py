@@ -416,14 +416,16 @@ def test_none(violations):
 
 def test_a_run_that_uses_nothing_loads_nothing() -> None:
     """pytest starts without SQLAlchemy, Hypothesis, and all that the package stands on."""
-    code = (
-        "import sys, pytest; before = set(sys.modules); import tenantguard.testing.plugin; "
-        "print(*sorted({m for m in set(sys.modules) - before}))"
-    )
+    code = "import sys, pytest; old = set(sys.modules); import tenantguard_pytest; print(*set(sys.modules) - old)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == [
-        "tenantguard", "tenantguard.testing", "tenantguard.testing.leftovers", "tenantguard.testing.plugin",
-    ]  # fmt: skip
+    assert done.stdout.split() == ["tenantguard_pytest"]
+
+
+def test_the_plugin_has_a_name_within_the_package(pytester: pytest.Pytester) -> None:
+    """Where plugins are not loaded by themselves, it is named."""
+    pytester.makepyfile("def test_one(as_tenant, violations): assert violations == []")
+    named = ("-p", "no:tenantguard", "-p", "tenantguard.testing.plugin")
+    pytester.runpytest_inprocess(*QUIET, *SYNC, *named).assert_outcomes(passed=1)
 
 
 def test_a_missing_extra_keeps_nobody_from_testing(pytester: pytest.Pytester) -> None:

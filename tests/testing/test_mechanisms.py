@@ -1,0 +1,60 @@
+"""The mechanisms that are counted beside the guard do what they are known to do, so that the numbers are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from scripts.mechanisms import QueryHooks, RowSecurity, row
+from tenantguard.testing.attack import Report, attack, chosen, laboratory
+from tenantguard.testing.vectors import VECTORS, Outcome, Result
+from tenantguard.testing.vectors.models import tenancy
+from tests.servers import Backend, Database
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # attacks leave behind what a program should not
+
+
+@pytest.fixture
+def hooks() -> Iterator[QueryHooks]:
+    """Give the recipe, and take it out again."""
+    made = QueryHooks(tenancy)
+    yield made
+    made.close()
+
+
+def outcomes(url: str, protect: Any, *names: str) -> dict[str, str]:
+    """Return how some vectors end under a mechanism."""
+    with laboratory(tenancy, url, protect=protect) as lab:
+        report = attack(lab, chosen(names=names))
+    return {found.vector.name: str(found.outcome) for found in report.results}
+
+
+def test_query_hooks_narrow_what_the_orm_reads(hooks: QueryHooks) -> None:
+    """Entities and aliases are narrowed; a table on a connection is not."""
+    found = outcomes("sqlite://", hooks, "orm_select", "orm_alias", "legacy_query", "count_rows")
+    assert found["count_rows"] == "leaked"
+    assert set(map(found.get, ("orm_select", "orm_alias", "legacy_query"))) == {"held"}
+
+
+def test_row_security_narrows_every_statement(
+    make_database: Callable[[Backend, str], Database],
+) -> None:
+    """A table on a connection and SQL text are narrowed; a key that points at another tenant's row is not refused."""
+    database = make_database("postgresql", "mechanisms")
+    names = ("count_rows", "text_select", "fk_insert_core")
+    found = outcomes(database.url, RowSecurity(tenancy), *names)
+    assert (found["count_rows"], found["text_select"]) == ("held", "held")
+    assert found["fk_insert_core"] == "leaked"
+
+
+def test_a_line_counts_what_got_through() -> None:
+    """By group, and in all; what has no shape is not among those that ran."""
+    first, second, third = [vector for vector in VECTORS if vector.group == "reads"][:3]
+    results = [
+        Result(first, Outcome.LEAKED),
+        Result(second, Outcome.HELD),
+        Result(third, Outcome.NOT_APPLICABLE),
+    ]
+    assert row("none", Report("sqlite", results))[:5] == ["sqlite", "none", "2", "1", "1"]

@@ -48,16 +48,23 @@ class Predicates:
         key = (placement.type._static_cache_key, placement.python_type, place)
         found = self._parameters.get(key)
         if found is None:
-            found = parameter = TenantParameter(
-                "tenantguard",
-                callable_=_reader(placement.python_type, self.shape, place),
-                type_=placement.type,
-                unique=True,
-                expanding=self.shape == "tenants" and place is None,
-            )
-            parameter.place = place
-            self._parameters[key] = found
+            self._parameters[key] = found = self.stamp(placement, place)
         return found
+
+    def stamp(self, placement: Placement, place: int | None = None) -> BindParameter[Any]:
+        """Return another such parameter, for the VALUES of one INSERT.
+
+        A batch of rows gets a parameter for each row in its place, and the predicate of an upsert keeps its own.
+        """
+        made = TenantParameter(
+            "tenantguard",
+            callable_=_reader(placement.python_type, self.shape, place),
+            type_=placement.type,
+            unique=True,
+            expanding=self.shape == "tenants" and place is None,
+        )
+        made.place = place
+        return made
 
     def owns(self, source: FromClause, placement: Placement, *, read: bool = False) -> ColumnElement[bool]:
         """Return the condition that a row of ``source`` is the tenant's.

@@ -116,6 +116,10 @@ class GuardedReads:
     _tg_rendered: Counter[str]
     _tg_aliases = 0
     _tg_operator_text: Any = None
+    _tg_target: Key | None = None  # the table that the UPDATE or DELETE in hand writes
+    _tg_own_text: frozenset[str] = (
+        frozenset()
+    )  # what SQLAlchemy itself writes as literal columns, in an upsert
     tg_custom = False
 
     if TYPE_CHECKING:
@@ -194,7 +198,7 @@ class GuardedReads:
     def visit_tenantguard_filtered(self, element: Filtered, **kw: Any) -> str:
         """Render a table of a FULL JOIN as a derived table of the same name."""
         source = element.leaf.source
-        if getattr(source, "schema", None):
+        if isinstance(source, TableClause) and self.preparer.schema_for_object(source):
             self.tg_refuse(
                 RawSQLError(
                     f"FULL JOIN of {element.leaf.placement.name}: a table with a schema cannot keep its name as a "
@@ -244,6 +248,9 @@ class GuardedReads:
             lambda name: f"{alias}.{quote(name)}", self.tg_guard.tenancy.of(placement.parent)
         )
         table = self.preparer.format_table(placement.parent)
+        if self.tg_predicates.exact and table_key(placement.parent) == self._tg_target:
+            # MariaDB reads the table that it writes in a derived table only, and in one that it has to keep
+            table = f"(SELECT DISTINCT * FROM {table})"  # noqa: S608 - a name only, quoted
         return f"EXISTS (SELECT 1 FROM {table} AS {alias} WHERE {link} AND {owned})"  # noqa: S608 - names only, quoted
 
     def _tg_preserved(self, from_: Any, conditions: list[Any]) -> list[Leaf]:
@@ -446,7 +453,7 @@ class GuardedReads:
     def escape_literal_column(self, text: Any) -> Any:
         """Render the text of a literal column, or of an operator, which has rules of its own."""
         operator, self._tg_operator_text = self._tg_operator_text, None
-        if text is not operator:
+        if text is not operator and text not in self._tg_own_text:
             self.tg_fragment(fragment_fault(str(text), self.dialect.name), str(text))
         return super().escape_literal_column(text)  # type: ignore[misc]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, exists, literal_column, select
+from sqlalchemy import LargeBinary, and_, case, cast, exists, literal_column, select
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -103,6 +103,7 @@ class GuardedWrites(GuardedReads):
 
     if TYPE_CHECKING:
         column_keys: Any
+        for_executemany: bool
         tg_guard: Guard
 
         def _get_bind_name_for_col(self, column: Any) -> str: ...
@@ -125,9 +126,11 @@ class GuardedWrites(GuardedReads):
         extra = [from_ for from_ in state._extra_froms if from_ not in main]
         criteria = self.tg_guarded(target, core._where_criteria, read=False)
         if extra:
-            criteria = (*self._tg_extra(extra, core._where_criteria), *criteria)
+            criteria = (*self._tg_extra(target, extra, core._where_criteria), *criteria)
         render = getattr(super(), f"visit_{verb}")
+        outer, self._tg_target = self._tg_target, table_key(_base(next(iter(main))))
         text: str = render(_with(core, state, _where_criteria=criteria), visiting_cte=visiting_cte, **kw)
+        self._tg_target = outer
         self._tg_levels.pop()
         plans = [
             self._tg_changed_plan(verb, table, core, state, toplevel, criteria)
@@ -136,10 +139,12 @@ class GuardedWrites(GuardedReads):
         self.tg_writes = (*self.tg_writes, *(plan for plan in plans if plan is not None))
         return text
 
-    def _tg_extra(self, extra: list[Any], where: tuple[Any, ...]) -> tuple[Any, ...]:
+    def _tg_extra(self, target: list[Any], extra: list[Any], where: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the predicates of the other tables; one that hangs on a row of the target by its key needs none."""
         conditions: list[Any] = list(where)
+        around = [leaf for from_ in target for leaf in self._tg_preserved(from_, conditions)]
         leaves = [leaf for from_ in extra for leaf in self._tg_preserved(from_, conditions)]
-        return tuple(self._tg_conditions(leaves, [], [], read=True))
+        return tuple(self._tg_conditions(leaves, around, conditions, read=True))
 
     def _tg_changed_plan(
         self, verb: str, table: Any, core: Any, state: Any, toplevel: bool, criteria: tuple[Any, ...]
@@ -313,7 +318,7 @@ class GuardedWrites(GuardedReads):
         if self.tg_mode != "tenant":
             self._tg_must_name(placement, state)
             return
-        parameter = self.tg_predicates.parameter(placement)
+        parameter = self.tg_predicates.stamp(placement)
         if state._has_multi_parameters:
             rows = [_stamped_row(row, column, parameter) for row in state._multi_parameters]
             state._multi_parameters, state._dict_parameters = rows, rows[0]
@@ -446,14 +451,12 @@ class GuardedWrites(GuardedReads):
 
     def visit_on_duplicate_key_update(self, on_duplicate: Any, **kw: Any) -> str:
         """Render ON DUPLICATE KEY UPDATE, each assignment of which keeps another tenant's value as it is."""
-        from sqlalchemy import case
-
         table = self.stack[-1]["selectable"].table
         placement = self.tg_placement(table)
         if placement is not None and placement.kind != "shared":
             self._tg_upsert_set(table, placement, on_duplicate.update)
             columns = _columns(table)
-            mine = self.tg_predicates.owns(table, placement)
+            mine = self._tg_met(table, placement, on_duplicate)
             clone = on_duplicate._clone()
             clone.update = {
                 key: case(
@@ -463,7 +466,27 @@ class GuardedWrites(GuardedReads):
                 for key, value in on_duplicate.update.items()
             }
             on_duplicate = clone
-        return super().visit_on_duplicate_key_update(on_duplicate, **kw)  # type: ignore[misc,no-any-return]
+        quote, outer = self.preparer.quote, self._tg_own_text
+        self._tg_own_text = frozenset(f"VALUES({quote(column.name)})" for column in table.c)
+        text: str = super().visit_on_duplicate_key_update(on_duplicate, **kw)  # type: ignore[misc]
+        self._tg_own_text = outer
+        # PyMySQL's executemany() knows no parameters behind VALUES, unless it takes the rows one by one,
+        # as it does where it does not recognise the statement
+        return f"/* */ {text}" if self.for_executemany and "tenantguard" in text else text
+
+    def _tg_met(self, table: Any, placement: Placement, on_duplicate: Any) -> Any:
+        """Return the condition that the row which holds the key is the tenant's.
+
+        The row that was to be inserted is the tenant's, which saves an owned table the parameter.
+        """
+        columns = _columns(table)
+        if placement.kind != "owned" or self.tg_mode != "tenant" or placement.column not in columns:
+            return self.tg_predicates.owns(table, placement)
+        mine = columns[placement.column]
+        new = on_duplicate.inserted_alias.c[mine.key]
+        if not self.tg_predicates.is_exact(placement):
+            return mine == new
+        return and_(mine == new, cast(mine, LargeBinary) == cast(new, LargeBinary))
 
     def _tg_upsert_set(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
         """Refuse an upsert whose SET could move a row, or point it at another tenant's, unseen."""

@@ -189,6 +189,23 @@ def own_upsert(lab: Lab) -> Any:
 
 
 @legitimate("dialect")
+def own_upserts(lab: Lab) -> Any:
+    """Upsert many rows at once, each to what was to be inserted."""
+    o = lab.leaf
+    rows = [{**o.a[0], o.text.key: "mine"}, {**o.new("a", 100), o.text.key: "mine"}]
+    if lab.dialect in ("mysql", "mariadb"):
+        made = mysql.insert(o.table)
+        lab.write(made.on_duplicate_key_update({o.text.name: made.inserted[o.text.key]}), rows)
+    else:
+        other: Any = (postgresql if lab.dialect == "postgresql" else sqlite).insert(o.table)
+        keys = list(o.table.primary_key.columns)
+        changed = {o.text.key: other.excluded[o.text.key]}
+        lab.write(other.on_conflict_do_update(index_elements=keys, set_=changed).returning(o.pk), rows)
+    equal(count(lab, o), len(o.a) + 1)
+    equal(len(lab.rows(select(o.pk).where(o.text == "mine"))), 2)
+
+
+@legitimate("dialect")
 def own_upsert_stamped(lab: Lab) -> Any:
     """Upsert without naming a tenant."""
     o = lab.leaf

@@ -114,6 +114,9 @@ class GuardedReads:
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
     _tg_rendered: Counter[str]
+    _tg_relied: set[str]  # the tables, by name, that a predicate reads beside the one it stands for
+    _tg_ctes: set[str]
+    _tg_hidden: frozenset[str]  # the tables whose name a CTE has taken
     _tg_aliases = 0
     _tg_operator_text: Any = None
     _tg_target: Key | None = None  # the table that the UPDATE or DELETE in hand writes
@@ -135,12 +138,17 @@ class GuardedReads:
         def _truncated_identifier(self, ident_class: str, name: Any) -> str: ...
 
     def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
-        self.tg_tables = {}
-        self._tg_levels = []
-        self._tg_rendered = Counter()
+        self._tg_begin(frozenset())
         super().__init__(dialect, statement, *args, **kw)  # type: ignore[call-arg]  # of the dialect's compiler
+        hidden = self._tg_ctes & self._tg_relied
+        if hidden and dialect.default_schema_name:
+            self.__dict__.clear()  # what was compiled reads a CTE for a table: once more, with the table's schema
+            self._tg_begin(frozenset(hidden))
+            super().__init__(dialect, statement, *args, **kw)  # type: ignore[call-arg]
         if self.tg_custom:
             self._tg_verify_custom()
+        if self._tg_ctes & self._tg_relied:
+            self._tg_shadowed()
         ours = [(p, name) for p, name in self.bind_names.items() if isinstance(p, TenantParameter)]
         self.tg_parameters = tuple(name for parameter, name in ours if parameter.place is None)
         self.tg_places = tuple(
@@ -153,6 +161,12 @@ class GuardedReads:
             and not self.tg_checks
             and not self.schema_translate_map
         )
+
+    def _tg_begin(self, hidden: frozenset[str]) -> None:
+        self.tg_tables = {}
+        self._tg_levels = []
+        self._tg_rendered = Counter()
+        self._tg_relied, self._tg_ctes, self._tg_hidden = set(), set(), hidden
 
     # -- predicates -------------------------------------------------------------------------------------
 
@@ -217,6 +231,48 @@ class GuardedReads:
             return str(self.preparer.quote(self._truncated_identifier("alias", source.name)))
         return str(self.preparer.quote(source.name))
 
+    def _tg_from_name(self, source: Any) -> str:
+        """Return the name of a FROM element as databases compare names."""
+        name = source.name
+        if isinstance(name, _truncated_label):
+            name = self._truncated_identifier("alias", name)
+        return str(name).lower()
+
+    def _tg_table(self, table: Any) -> str:
+        """Return a table's name as a predicate reads it, with its schema where a CTE has the name."""
+        name = str(self.preparer.format_table(table))
+        if self._tg_is_hidden(table):
+            return f"{self.preparer.quote_schema(self.dialect.default_schema_name)}.{name}"
+        self._tg_rely(table)
+        return name
+
+    def _tg_is_hidden(self, table: Any) -> bool:
+        return (
+            bool(self._tg_hidden)
+            and not self.preparer.schema_for_object(table)
+            and self._tg_from_name(table) in self._tg_hidden
+        )
+
+    def _tg_rely(self, table: Any) -> None:
+        """Note that a predicate holds only if a name in FROM means the table."""
+        if not self.preparer.schema_for_object(table):
+            self._tg_relied.add(self._tg_from_name(table))
+
+    def visit_cte(self, cte: Any, *args: Any, **kw: Any) -> Any:
+        """Render a CTE, whose name hides the table of that name."""
+        self._tg_ctes.add(self._tg_from_name(cte))
+        return super().visit_cte(cte, *args, **kw)  # type: ignore[misc]  # of the dialect's compiler
+
+    def _tg_shadowed(self) -> None:
+        name = min(self._tg_ctes & self._tg_relied)
+        self.tg_refuse(
+            RawSQLError(
+                f"a CTE is named {name!r}, as a table is that a predicate has to read. Give it another name",
+                kind="shadowed",
+                table=name,
+            )
+        )
+
     def visit_tenantguard_belongs(self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any) -> str:
         """Render a predicate: an equality, or for a ``through`` table the EXISTS that leads to one."""
         source, placement = element.source, element.placement
@@ -225,13 +281,13 @@ class GuardedReads:
             clause: ColumnClause[Any] = ColumnClause(name, None, _selectable=source)
             return self.process(clause, ambiguous_table_name_map=ambiguous_table_name_map)
 
-        return self._tg_belongs(column, placement)
+        return self._tg_belongs(column, placement, self._tg_from_name(source))
 
     def visit_tenantguard_bytes(self, element: Any, **kw: Any) -> str:
         """Render the bytes of a text."""
         return BYTES.format(self.process(element.element, **kw))
 
-    def _tg_belongs(self, column: Callable[[str], str], placement: Placement) -> str:
+    def _tg_belongs(self, column: Callable[[str], str], placement: Placement, name: str) -> str:
         if placement.kind == "owned":
             parameter = self.process(self.tg_predicates.parameter(placement))
             mine, comparison = column(placement.column or ""), self.tg_predicates.comparison
@@ -240,14 +296,16 @@ class GuardedReads:
             return f"{mine} {comparison} {parameter}"
         assert placement.parent is not None
         self._tg_aliases += 1
+        if name == f"tenantguard_{self._tg_aliases}":
+            self._tg_aliases += 1  # the user's own name: columns of it would be taken for columns of ours
         self._tg_rendered[str(placement.parent.name)] += 1
         alias = f"tenantguard_{self._tg_aliases}"
         quote = self.preparer.quote
         link = " AND ".join(f"{alias}.{quote(theirs)} = {column(ours)}" for ours, theirs in placement.link)
         owned = self._tg_belongs(
-            lambda name: f"{alias}.{quote(name)}", self.tg_guard.tenancy.of(placement.parent)
+            lambda name: f"{alias}.{quote(name)}", self.tg_guard.tenancy.of(placement.parent), alias
         )
-        table = self.preparer.format_table(placement.parent)
+        table = self._tg_table(placement.parent)
         if self.tg_predicates.exact and table_key(placement.parent) == self._tg_target:
             # MariaDB reads the table that it writes in a derived table only, and in one that it has to keep
             table = f"(SELECT DISTINCT * FROM {table})"  # noqa: S608 - a name only, quoted
@@ -324,7 +382,9 @@ class GuardedReads:
         while progress and pending:
             progress = False
             for leaf in tuple(pending):
-                if any(_linked(leaf, parent, equalities) for parent in known):
+                above = leaf.placement.parent
+                if not self._tg_is_hidden(above) and any(_linked(leaf, p, equalities) for p in known):
+                    self._tg_rely(above)
                     pending.remove(leaf)
                     known.append(leaf)
                     progress = True
@@ -360,6 +420,8 @@ class GuardedReads:
         if asfrom and not ashint:
             self._tg_rendered[str(table.name)] += 1
             known = self._tg_levels[-1] if self._tg_levels else ()
+            if is_trusted(enclosing_alias):
+                self._tg_rely(table)
             if id(table) not in known and not is_trusted(enclosing_alias):
                 placement = self.tg_placement(table)
                 if placement is not None and placement.kind != "shared":

@@ -67,7 +67,7 @@ class GuardedExecution:
         if self.dialect.tg_guard.raw_sql == "database":
             connection.tg_tell()
         if compiled is None:
-            self._tg_driver_sql()
+            self._tg_driver_sql(binding)
         elif self.isddl:
             self._tg_ddl(compiled)
         else:
@@ -99,45 +99,41 @@ class GuardedExecution:
         if binding is not None and len(self.compiled_parameters) == 1:
             connection.tg_ready = binding
 
-    def _tg_driver_sql(self) -> None:
-        binding = peek()
+    def _tg_driver_sql(self, binding: Binding | None) -> None:
         statement = getattr(self, "statement", None)
-        if statement is None or (binding is not None and binding.mode == "bypass"):
+        mode = "closed" if binding is None else binding.mode
+        if statement is None or mode == "bypass":
             return  # without a statement: a Sequence or a default of its own, which reads no table
-        if is_begin(statement, self.dialect.name):
-            return
         guard = self.dialect.tg_guard
-        if guard.raw_sql == "database" and binding is not None and binding.mode == "tenant":
+        if guard.raw_sql == "rewrite" and mode != "closed":
+            self._tg_rewrite(guard, binding, statement)
+        elif is_begin(statement, self.dialect.name):
+            return
+        elif guard.raw_sql == "database" and mode == "tenant":
             fault = text_fault(statement)
             if fault is not None:
                 _refuse(RawSQLError(f"SQL text was refused: {fault}"), statement)
-            return
-        if guard.raw_sql == "rewrite" and binding is not None and binding.mode == "tenant":
-            self._tg_rewrite(guard, binding, statement)
-            return
-        _refuse(
-            RawSQLError(
-                "SQL text was sent straight to the driver, where the guard cannot read it. Write it with SQLAlchemy's "
-                'constructs, or run it inside `with bypass(reason="..."):`'
-            ),
-            str(statement),
-        )
+        else:
+            _refuse(
+                RawSQLError(
+                    "SQL text was sent straight to the driver, where the guard cannot read it. Write it with "
+                    'SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'
+                ),
+                str(statement),
+            )
 
-    def _tg_rewrite(self, guard: Any, binding: Binding, statement: str) -> None:
+    def _tg_rewrite(self, guard: Any, binding: Any, statement: str) -> None:
         """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
+        mode = binding.mode
+        several = 0 if mode == "tenant" else len(binding.tenants)
         try:
-            rewritten = guard.rewrite(statement, self.dialect, self.dialect.paramstyle)
-            predicates = self.dialect.statement_compiler.tg_predicates
-            rows = list(self.parameters)
-            if rewritten.tenanted:
-                parameter = predicates.parameter(guard.any_owned(rewritten.tables))
-                process = parameter.type.dialect_impl(self.dialect).bind_processor(self.dialect)
-                tenant = parameter.effective_value
-                rows = [rewritten.bind(row, process(tenant) if process else tenant) for row in rows]
+            sent = guard.sent(self.dialect.tg_variants[mode], statement, several)
+            rows = sent.put(binding, self.parameters)
         except Violation as violation:
             _refuse(violation, statement)
-        verify_text(rewritten.checks, self.dialect.statement_compiler, self.parameters, self)
-        self.statement = self.unicode_statement = rewritten.text
+        if sent.checks:
+            verify_text(sent.checks, self.dialect.statement_compiler, self.parameters, self)
+        self.statement = self.unicode_statement = sent.text
         self.parameters = rows
 
     def _tg_ddl(self, compiled: DDLCompiler) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Table, schema
@@ -17,6 +18,7 @@ from tenantguard.sql.database import verify_row_security
 from tenantguard.sql.execution import guarded_context, guarded_do
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
+from tenantguard.sql.sent import Sent, remembered
 from tenantguard.sql.sessions import hook
 from tenantguard.sql.text import Rewritten, rewrite
 from tenantguard.sql.versions import verified, verify_server
@@ -62,6 +64,7 @@ class Guard:
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
         self._attributes: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
         self._classes: dict[Any, tuple[type, ...]] = {}
+        self._sent = lru_cache(maxsize=1024)(partial(Sent, self))
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:
@@ -147,7 +150,22 @@ class Guard:
         placement = self.tenancy.find(table)
         return placement is not None and placement.kind == "owned" and column.name == placement.column
 
-    def rewrite(self, statement: str, dialect: Any, style: str) -> Rewritten:
+    def sent(self, dialect: Any, statement: str, several: int) -> Sent:
+        """Return what becomes of SQL text that is sent straight to the driver.
+
+        Args:
+            dialect: the dialect whose compiler serves the binding's mode.
+            statement: the text.
+            several: how many tenants are bound, where they are a set.
+
+        Raises:
+            Violation: the text cannot be read, or reaches for another tenant's rows; not recorded yet.
+        """
+        if remembered(statement):
+            return self._sent(dialect, statement, several)
+        return Sent(self, dialect, statement, several)
+
+    def rewrite(self, statement: str, dialect: Any, style: str, several: int = 0) -> Rewritten:
         """Return SQL text with the predicates put in; a text that was seen before costs a look-up.
 
         Raises:
@@ -159,6 +177,7 @@ class Guard:
             dialect=dialect.name,
             style=style,
             default_schema=dialect.default_schema_name,
+            several=several,
         )
 
     def any_owned(self, tables: Iterable[Key]) -> Placement:

@@ -461,7 +461,8 @@ class GuardedReads:
         if is_health_check(written) or is_begin(written, self.dialect.name):
             return element
         how = self.tg_guard.raw_sql
-        if how == "refuse" or self.tg_mode != "tenant" or not isinstance(element, TextClause):
+        served = ("tenant", "tenants") if how == "rewrite" else ("tenant",)
+        if how == "refuse" or self.tg_mode not in served or not isinstance(element, TextClause):
             self.tg_refuse(
                 RawSQLError(
                     "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
@@ -477,7 +478,7 @@ class GuardedReads:
 
     def _tg_rewritten(self, element: TextClause) -> TextClause:
         try:
-            rewritten = self.tg_guard.rewrite(element.text, self.dialect, "named")
+            rewritten = self.tg_guard.rewrite(element.text, self.dialect, "named", int(self.tg_mode == "tenants"))
         except Violation as violation:
             self.tg_refuse(violation)
             return element

@@ -5,10 +5,11 @@ from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
 from tenantguard.sql.text.functions import function_fault
 from tenantguard.sql.text.harmless import is_begin, is_health_check
 from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
-from tenantguard.sql.text.values import ForeignKeyUse, TenantUse
+from tenantguard.sql.text.values import Check, ForeignKeyUse, TenantUse
 
 __all__ = [
     "PARAMETER",
+    "Check",
     "ForeignKeyUse",
     "Rewritten",
     "TenantUse",

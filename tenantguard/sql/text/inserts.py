@@ -78,13 +78,24 @@ class Inserts(Conflicts):
                     raise orphan(placement, ours)
         if watched.tenant is None or any(self.names.same(name, watched.tenant) for name in names):
             return None
+        self._one_tenant(placement)
         return watched.tenant
+
+    def _one_tenant(self, placement: Placement) -> None:
+        if self.names.several:
+            raise refusal(
+                f"an INSERT into {placement.name} leaves {placement.column} out while several tenants are bound; "
+                "name one of them",
+                kind="no_tenant_named",
+                table=placement.name,
+            )
 
     def _insert_defaults(self, target: Source, watched: Watched) -> None:
         if target.placement.kind == "through":
             raise orphan(target.placement, target.placement.link[0][0])
         if watched.tenant is None:
             return
+        self._one_tenant(target.placement)
         for token in self.tokens[self.at - 2 : self.at]:
             self.cuts.add(token.start)
         column = self.names.quote(watched.tenant)

@@ -37,6 +37,7 @@ class Names:
         tenancy: how every table belongs.
         which: the family of the dialect.
         default_schema: the schema that a name without one means.
+        several: the tenant is a set, and the column must be one of it.
 
     Attributes:
         tables: what was resolved.
@@ -44,8 +45,11 @@ class Names:
         parents: the name of each table that a predicate reads, as often as it does.
     """
 
-    def __init__(self, tenancy: Tenancy, which: str, default_schema: str | None) -> None:
+    def __init__(
+        self, tenancy: Tenancy, which: str, default_schema: str | None, *, several: bool = False
+    ) -> None:
         self.tenancy = tenancy
+        self.several = several
         self.which = which
         self.default_schema = default_schema
         self.known = {table_key(t): t for metadata in tenancy.metadata for t in metadata.tables.values()}
@@ -119,17 +123,12 @@ class Names:
     def predicate(self, placement: Placement, qualifier: str) -> list[Piece]:
         """Return the predicate of a table that goes by ``qualifier``; nothing for a shared one."""
         if placement.kind == "owned" and placement.column is not None:
-            mine = f"{qualifier}.{self.quote(placement.column)}"
+            mine, equals = f"{qualifier}.{self.quote(placement.column)}", "IN" if self.several else "="
             if self.which == MYSQL and isinstance(placement.type, String) and placement.python_type is str:
                 # its usual collations ignore case, accents and trailing spaces: two tenants could be one
-                return [
-                    f"({mine} = ",
-                    TENANT,
-                    f" AND CAST(CONVERT({mine} USING utf8mb4) AS BINARY) = ",
-                    TENANT,
-                    ")",
-                ]
-            return [f"{mine} = ", TENANT]
+                exactly = f" AND CAST(CONVERT({mine} USING utf8mb4) AS BINARY) {equals} "
+                return [f"({mine} {equals} ", TENANT, exactly, TENANT, ")"]
+            return [f"{mine} {equals} ", TENANT]
         if placement.kind == "through" and placement.parent is not None:
             return self._through(placement, placement.parent, qualifier)
         return []

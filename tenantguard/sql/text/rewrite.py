@@ -37,6 +37,7 @@ class Rewritten:
         recipe: how positional parameters are merged; ``None`` where parameters go by name.
         tenanted: whether the tenant's parameter stands in the text.
         given: how many positional parameters the user's text has.
+        several: how many values the tenant's parameter has, where the tenants are a set.
     """
 
     text: str
@@ -46,13 +47,14 @@ class Rewritten:
     recipe: Recipe | None
     tenanted: bool
     given: int
+    several: int = 0
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
         """Return the parameters with the tenant put in.
 
         Args:
             parameters: one set (a mapping, a tuple or ``None``), or a list of sets.
-            tenant: what the tenant column is compared with.
+            tenant: what the tenant column is compared with, or a sequence of it where the tenants are a set.
 
         Raises:
             RawSQLError: their number or kind does not fit the text.
@@ -71,21 +73,33 @@ class Rewritten:
 
     def _bind(self, parameters: Any, tenant: Any) -> Any:
         if self.recipe is None:
-            if isinstance(parameters, Mapping):
-                return {**parameters, PARAMETER: tenant} if self.tenanted else parameters
-            if not parameters:
-                return {PARAMETER: tenant} if self.tenanted else parameters
-            raise refusal("its parameters go by name, and a sequence of values was given", kind="parameters")
+            if parameters and not isinstance(parameters, Mapping):
+                raise refusal("its parameters go by name, and a sequence of values was given", kind="parameters")
+            return {**(parameters or {}), **self._named(tenant)} if self.tenanted else parameters
         if isinstance(parameters, Mapping) and parameters:
             raise refusal("its parameters go by place, and a mapping was given", kind="parameters")
         given: Sequence[Any] = parameters or ()
         if len(given) != self.given:
             raise refusal(f"it has {self.given} parameters, and {len(given)} were given", kind="parameters")
-        return tuple(tenant if place is None else given[place] for place in self.recipe)
+        values = (tenant,) if not self.several else tuple(tenant)
+        return tuple(
+            value for place in self.recipe for value in (values if place is None else (given[place],))
+        )
+
+    def _named(self, tenant: Any) -> dict[str, Any]:
+        if not self.several:
+            return {PARAMETER: tenant}
+        return {f"{PARAMETER}_{at}": value for at, value in enumerate(tenant)}
 
 
 def rewrite(
-    sql: str, *, tenancy: Tenancy, dialect: str, style: str, default_schema: str | None = None
+    sql: str,
+    *,
+    tenancy: Tenancy,
+    dialect: str,
+    style: str,
+    default_schema: str | None = None,
+    several: int = 0,
 ) -> Rewritten:
     """Return the text with every table's predicate put in, every new row stamped, and what must be checked.
 
@@ -95,6 +109,8 @@ def rewrite(
         dialect: SQLAlchemy's name of the dialect.
         style: ``"named"`` for SQLAlchemy's ``text()``, or the driver's ``paramstyle``.
         default_schema: the schema that a table's name without one means.
+        several: how many tenants are bound, where they are a set; with ``"named"`` any number, since SQLAlchemy
+            expands the one parameter.
 
     Raises:
         RawSQLError: the text cannot be read with certainty, or is of a kind that is not let through.
@@ -112,11 +128,13 @@ def rewrite(
     if len(sql) > LONGEST:
         raise refusal(f"it is longer than {LONGEST:,} characters")
     read = _rewrite if len(sql) <= _CACHED else _rewrite.__wrapped__
-    return read(sql, tenancy, dialect, style, default_schema)
+    return read(sql, tenancy, dialect, style, default_schema, several)
 
 
 @lru_cache(maxsize=1024)
-def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schema: str | None) -> Rewritten:
+def _rewrite(
+    sql: str, tenancy: Tenancy, dialect: str, style: str, default_schema: str | None, several: int
+) -> Rewritten:
     try:
         which = family(dialect)
         style, tokens = _tokens(sql, dialect, style)
@@ -125,8 +143,8 @@ def _rewrite(sql: str, tenancy: Tenancy, dialect: str, style: str, default_schem
     if not tokens:
         raise refusal("it is empty")
     _refuse_names(tokens, which)
-    placing = _Placing(sql, tokens, style)
-    names = Names(tenancy, which, default_schema)
+    placing = _Placing(sql, tokens, style, several)
+    names = Names(tenancy, which, default_schema, several=several > 0)
     reader = Statements(sql, tokens, names, placing.known)
     try:
         reader.statement()
@@ -171,10 +189,12 @@ _STANDING: Mapping[str, str] = {"string": "'s'", "parameter": "'p'"}
 class _Placing:
     """Number the parameters of a text, and write the text out with the pieces put in."""
 
-    def __init__(self, sql: str, tokens: list[Lexeme], style: str) -> None:
+    def __init__(self, sql: str, tokens: list[Lexeme], style: str, several: int) -> None:
         self.sql = sql
         self.tokens = tokens
         self.style = style
+        self.expanded = style == "named" and several > 0  # SQLAlchemy puts in the list and its parentheses
+        self.several = several
         self.known: dict[int, str | int] = {}
         for token in tokens:
             if token.kind == "parameter":
@@ -205,10 +225,16 @@ class _Placing:
         return max(places) + 1 if places else 0
 
     def _tenant(self) -> str:
+        if not self.several or self.expanded:
+            return self._one_tenant("", 1)
+        return f"({', '.join(self._one_tenant(f'_{at}', at + 1) for at in range(self.several))})"
+
+    def _one_tenant(self, suffix: str, place: int) -> str:
         if self.style in ("numeric", "numeric_dollar"):
-            return f"{'$' if self.style == 'numeric_dollar' else ':'}{self.given + 1}"
+            return f"{'$' if self.style == 'numeric_dollar' else ':'}{self.given + place}"
         if self.by_name:
-            return f"%({PARAMETER})s" if self.style in ("format", "pyformat") else f":{PARAMETER}"
+            name = PARAMETER + suffix
+            return f"%({name})s" if self.style in ("format", "pyformat") else f":{name}"
         return "?" if self.style == "qmark" else "%s"
 
     def _pieces(self, reader: Statements) -> list[tuple[int, Lexeme | Piece]]:
@@ -228,7 +254,7 @@ class _Placing:
         written = []
         for _, piece in self._pieces(reader):
             if isinstance(piece, Tenant):
-                written.append(f"'{MARK}'")
+                written.append(f"('{MARK}')" if self.several else f"'{MARK}'")
             elif isinstance(piece, Lexeme):
                 written.append(_STANDING.get(piece.kind) or _PLAIN.get(piece.text, piece.text))
             else:
@@ -264,6 +290,7 @@ class _Placing:
             None if self.by_name else tuple(recipe),
             tenanted,
             self.given,
+            0 if self.expanded else self.several,
         )
 
     def _gap(self, begun: int, end: int) -> str:

@@ -127,9 +127,12 @@ def _asked(condition: exp.Expr) -> set[str]:
         aliases = {ascii_lower(table.alias) for table in condition.find_all(exp.Table)}
         ours = aliases and all(alias.startswith(OWN) for alias in aliases)
         return {ascii_lower(column.table) for column in condition.find_all(exp.Column)} if ours else set()
-    if not isinstance(condition, exp.EQ) or not isinstance(condition.right, exp.Literal):
+    column = condition.this
+    if isinstance(condition, exp.EQ):
+        given = [condition.right]
+    elif isinstance(condition, exp.In):
+        given = condition.expressions
+    else:
         return set()
-    column = condition.left
-    if not isinstance(column, exp.Column) or condition.right.name != MARK:
-        return set()
-    return {ascii_lower(column.table)}
+    marked = len(given) == 1 and isinstance(given[0], exp.Literal) and given[0].name == MARK
+    return {ascii_lower(column.table)} if marked and isinstance(column, exp.Column) else set()

@@ -32,7 +32,7 @@ class GuardedConnection(Connection):
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
-    _tg_told: tuple[Any, Any] | None = None
+    _tg_told: tuple[Any, Any, Any] | None = None
     _tg_learnt: tuple[Any, set[Any]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
@@ -90,10 +90,19 @@ class GuardedConnection(Connection):
         return super().in_transaction()
 
     def tg_tell(self) -> None:
-        """Tell row security the tenant, once in each transaction and binding (``raw_sql="database"``)."""
+        """Tell row security the tenant, once in each transaction, savepoint and binding (``raw_sql="database"``)."""
         binding = peek()
-        if binding is not None and self._tg_told == (self.get_transaction(), binding):
+        # what was told inside a savepoint is taken back with it
+        if binding is not None and self._tg_told == (*self._tg_within(), binding):
             return
+        if binding is not None and binding.mode == "tenants":
+            _refuse_told("row security is told one tenant, and several are bound; bind one")
+        if self._is_autocommit_isolation():
+            if binding is not None and binding.mode == "bypass":
+                return
+            _refuse_told(
+                "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
+            )
         dialect, self.dialect = self.dialect, self._tg_variant("bypass")
         self.__dict__["tg_trusted"] = True
         try:
@@ -102,7 +111,10 @@ class GuardedConnection(Connection):
         finally:
             del self.__dict__["tg_trusted"]
             self.dialect = dialect
-        self._tg_told = (self.get_transaction(), binding)
+        self._tg_told = (*self._tg_within(), binding)
+
+    def _tg_within(self) -> tuple[Any, Any]:
+        return self.get_transaction(), self.get_nested_transaction()
 
     def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
         """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
@@ -246,6 +258,12 @@ def refuse_compiled(compiled: Any) -> None:
             statement=str(compiled),
         )
     )
+
+
+def _refuse_told(why: str) -> None:
+    binding = peek()
+    told = ", ".join(map(str, binding.tenants)) if binding is not None else None
+    refuse(RawSQLError(f'raw_sql="database": {why}', kind="row_security", tenant=told))
 
 
 def _refuse_raw(what: str) -> None:

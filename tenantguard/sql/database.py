@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import json
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.policies import SETTING, restricts
 from tenantguard.sql.text import function_fault
-from tenantguard.sql.text.lexer import Unreadable, lexemes
+from tenantguard.sql.text.lexer import Lexeme, Unreadable, lexemes
 from tenantguard.tenancy import Placement, Tenancy
 
-if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-SETTING = "tenantguard.tenant"  # what a policy compares the tenant column with
 _LONGEST, _DEEPEST = 100_000, 200
-_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE"})
-_ROLE = text("SELECT rolname, rolsuper, rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user")
-_TABLE = text(
+_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "TABLE"})
+_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
+_OF_TOOLS = frozenset({"alembic_version"})  # tables without rows of anybody
+_ROLES = text(
+    "SELECT rolname, rolsuper OR rolbypassrls FROM pg_catalog.pg_roles "
+    "WHERE rolname IN (current_user, session_user)"
+)
+# every relation that the role can reach, with its policies: kind, command, USING and WITH CHECK, whether for all roles
+_RELATIONS = text(
     """
-    SELECT c.relrowsecurity,
+    SELECT n.nspname, c.relname, c.relkind::text, n.nspname = current_schema(), c.relrowsecurity,
            c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(current_user, c.relowner, 'MEMBER'),
-           (SELECT array_agg(coalesce(pg_catalog.pg_get_expr(p.polqual, p.polrelid), 'true'))
-              FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive)
-      FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(:name)
+           coalesce((SELECT bool_or(o ~* '^security_invoker=(true|on|1|yes)$') FROM unnest(c.reloptions) o), false),
+           (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.polpermissive, p.polcmd,
+                     pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
+                     0::oid = ANY (p.polroles)))::text
+              FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+       AND n.nspname NOT LIKE 'pg\\_toast%' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+       AND (pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
+            OR pg_catalog.has_table_privilege(c.oid, 'DELETE, TRUNCATE'))
+     ORDER BY 1, 2
     """
 )
+_TOLD = text(f"SELECT current_setting('{SETTING}', true)")
+_KINDS = {"v": "view", "m": "materialized view", "f": "foreign table"}
 
 
 def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
-    """Raise unless every table of a tenant has policies and the connected role is subject to them.
+    """Raise unless every row of a tenant that the connected role can reach is held by policies it is subject to.
 
     Raises:
         ConfigurationError: the database is not PostgreSQL, or one or more of that does not hold; all are listed.
@@ -43,7 +59,9 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
         raise ConfigurationError(
             'raw_sql="database" relies on row security, which PostgreSQL has; use "rewrite"'
         )
-    found = _faults_sync(engine, tenancy) if isinstance(engine, Engine) else _faults_async(engine, tenancy)
+    found = (
+        _faults_async(engine, tenancy) if isinstance(engine, AsyncEngine) else _faults_sync(engine, tenancy)
+    )
     if found:
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise ConfigurationError(f'raw_sql="database" cannot be relied on, {len(found)} fault(s):\n{listed}')
@@ -69,52 +87,128 @@ def _faults_async(engine: AsyncEngine, tenancy: Tenancy) -> list[str]:
 
 
 def _faults(connection: Connection, tenancy: Tenancy) -> list[str]:
-    name, superuser, bypasses = connection.execute(_ROLE).one()
-    found = []
-    if superuser or bypasses:
-        found.append(f"the role {name} is a superuser or has BYPASSRLS, so no policy applies to it")
-    for placement in tenancy:
-        if placement.kind != "shared":
-            found += _table_faults(connection, placement)
-    return found
+    found = [
+        f"the role {name} is a superuser or has BYPASSRLS, so no policy applies to it"
+        for name, exempt in connection.execute(_ROLES)
+        if exempt
+    ]
+    connection.execute(set_tenant("probe"))
+    if connection.execute(_TOLD).scalar() != "probe":
+        found.append("its transactions end with each statement (autocommit), so it cannot be told the tenant")
+    connection.rollback()
+    missing = {p.key: p.name for p in tenancy if p.kind != "shared"}
+    for schema, name, kind, is_default, *row in connection.execute(_RELATIONS):
+        keys = [(schema, name), *([(None, name)] if is_default else [])]
+        placement = next((p for key in keys if (p := tenancy.find_key(key)) is not None), None)
+        if placement is not None:
+            missing.pop(placement.key, None)
+        fault = _relation_fault(f"{schema}.{name}", name, kind, placement, row)
+        found += [fault] if fault is not None else []
+    return found + [
+        f"table {name} is not in the database, or the role may not use it" for name in missing.values()
+    ]
 
 
-def _table_faults(connection: Connection, placement: Placement) -> list[str]:
-    row = connection.execute(_TABLE, {"name": placement.name}).one_or_none()
-    if row is None:
-        return [f"table {placement.name} is not in the database"]
-    enabled, subject, policies = row
+def _relation_fault(
+    full: str, name: str, kind: str, placement: Placement | None, row: list[Any]
+) -> str | None:
+    """Tell why a relation that the role can reach could show another tenant's rows, or return ``None``."""
+    enabled, subject, invoker, policies = row
+    told = full if placement is None else placement.name
+    if (placement is not None and placement.kind == "shared") or name in _OF_TOOLS:
+        return None
+    if kind in _KINDS:
+        if kind == "v" and invoker:
+            return None  # its tables are read with the role's own rights, and are verified themselves
+        return (
+            f"the role can read {told}, a {_KINDS[kind]}, which no policy holds: WITH (security_invoker = true) for "
+            "a view, or REVOKE ALL, or place it as shared"
+        )
     if not enabled:
-        return [f"row security is not enabled on {placement.name}: ALTER TABLE ... ENABLE ROW LEVEL SECURITY"]
+        return (
+            f"row security is not enabled on {told}: ALTER TABLE ... ENABLE ROW LEVEL SECURITY, or REVOKE ALL"
+        )
     if not subject:
-        return [f"the role owns {placement.name} and is exempt: ALTER TABLE ... FORCE ROW LEVEL SECURITY"]
-    if not policies or any(policy.strip("() ") == "true" for policy in policies):
-        return [f"{placement.name} has no policy that restricts rows"]
-    if placement.kind == "owned" and not all(SETTING in policy for policy in policies):
-        return [f"a policy of {placement.name} does not read current_setting('{SETTING}', true)"]
-    return []
+        return f"the role owns {told} and is exempt: ALTER TABLE ... FORCE ROW LEVEL SECURITY"
+    return _policy_fault(told, placement, json.loads(policies or "[]"))
+
+
+def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any]) -> str | None:
+    permissive, restricted = [], False
+    for is_permissive, command, using, check, for_all in policies:
+        expressions = {
+            "r": [using], "d": [using], "a": [check], "w": [using, check or using], "*": [using, check or using],
+        }[command]  # fmt: skip
+        holds = all(restricts(one, placement) for one in expressions)
+        if is_permissive:
+            permissive.append(holds)
+        else:
+            restricted = restricted or (holds and command == "*" and for_all)
+    if not permissive:
+        return f"{told} has no policy that gives rows to anybody: CREATE POLICY"
+    if not restricted and not all(permissive):
+        return (
+            f"{told} has no policy that restricts rows as it should: each must ask that the tenant column equals "
+            f"current_setting('{SETTING}', true), or for a through table that EXISTS the parent of its key"
+        )
+    return None
 
 
 def set_tenant(tenant: Any) -> Any:
-    """Return the statement that tells PostgreSQL the tenant for the rest of the transaction."""
+    """Return the statement that tells PostgreSQL the tenant for the rest of the transaction; ``""`` is nobody."""
     return select(func.set_config(SETTING, str(tenant), True))
 
 
-def text_fault(statement: str) -> str | None:
+@lru_cache(maxsize=1024)
+def text_fault(statement: str, style: str = "named") -> str | None:
     """Tell why a text must not reach even a database with row security, or return ``None``.
 
-    Row security trusts the setting, and the setting can be changed by SQL.
+    Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
+    tell what other tenants' statements are.
     """
     try:
-        tokens = lexemes(statement, "postgresql", longest=_LONGEST, deepest=_DEEPEST)
+        tokens = lexemes(
+            statement, "postgresql", longest=_LONGEST, deepest=_DEEPEST, style=style, comments=True
+        )
     except Unreadable as unreadable:
         return f"it cannot be read ({unreadable})"
-    if not tokens or tokens[0].upper.lstrip("(") not in _VERBS | {""}:
+    begun = next((at for at, token in enumerate(tokens) if token.text != "("), None)
+    if begun is None or tokens[begun].upper not in _VERBS:
         return "it is not a SELECT, INSERT, UPDATE, DELETE or MERGE"
     if any(token.text == ";" for token in tokens[:-1]):
         return "it holds several statements"
-    for token, after in itertools.pairwise(tokens):
-        fault = function_fault(token.name, "postgresql") if token.name and after.text == "(" else None
+    for at in range(len(tokens)):
+        fault = _token_fault(tokens, at)
         if fault is not None:
             return fault
     return None
+
+
+def _token_fault(tokens: list[Lexeme], at: int) -> str | None:
+    token = tokens[at]
+    before, after = (tokens[at - 1] if at else None), (tokens[at + 1] if at + 1 < len(tokens) else None)
+    if token.kind not in ("word", "quoted"):
+        return None
+    called = after is not None and after.text == "("
+    # (value).name calls a function on PostgreSQL
+    if called or (before is not None and before.text == "."):
+        fault = function_fault(token.text, "postgresql")
+        if fault is not None:
+            return fault
+    if token.upper == "INTO" and (before is None or before.upper not in ("INSERT", "MERGE")):
+        return "it holds SELECT INTO, which makes a table that no policy holds"
+    qualifies = token.name == "pg_catalog" and after is not None and after.text == "."
+    if (token.name.startswith("pg_") or token.name == "information_schema") and not (called or qualifies):
+        return f"it names {token.name}, which has no policies"
+    return None
+
+
+@lru_cache(maxsize=1024)
+def writes(statement: str, style: str = "named") -> bool:
+    """Tell whether a text that has no fault may write: then it is read, because no policy sees a foreign key."""
+    tokens = lexemes(statement, "postgresql", longest=_LONGEST, deepest=_DEEPEST, style=style, comments=True)
+    for at, token in enumerate(tokens):
+        locks = at > 0 and tokens[at - 1].upper in ("FOR", "KEY")
+        if token.upper in _WRITES and not locks:
+            return True
+    return False

@@ -15,9 +15,10 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
-from tenantguard.sql.database import text_fault
+from tenantguard.sql.database import text_fault, writes
 from tenantguard.sql.predicates import filled
 from tenantguard.sql.results import watch_result
+from tenantguard.sql.sent import LONGEST_KEPT
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.text import is_begin
 from tenantguard.sql.verify import unmatched, verify, verify_defaults, verify_text
@@ -60,14 +61,15 @@ class GuardedExecution:
                 row[name] = filled(binding.tenants, place)
 
     def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
-        if "tg_trusted" in connection.__dict__ or not self.dialect.tg_guard.enforces:
+        guard = self.dialect.tg_guard
+        if "tg_trusted" in connection.__dict__ or not guard.enforces:
             return
         if not isinstance(connection, GuardedConnection):
             refuse_by_hand()
-        if self.dialect.tg_guard.raw_sql == "database":
+        if guard.raw_sql == "database":
             connection.tg_tell()
         if compiled is None:
-            self._tg_driver_sql(binding)
+            self._tg_driver_sql(guard, binding)
         elif self.isddl:
             self._tg_ddl(compiled)
         else:
@@ -96,23 +98,25 @@ class GuardedExecution:
             verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
-        if binding is not None and len(self.compiled_parameters) == 1:
+        told = self.dialect.tg_guard.raw_sql == "database"  # which is looked at anew for each statement
+        if binding is not None and len(self.compiled_parameters) == 1 and not told:
             connection.tg_ready = binding
 
-    def _tg_driver_sql(self, binding: Binding | None) -> None:
+    def _tg_driver_sql(self, guard: Any, binding: Binding | None) -> None:
         statement = getattr(self, "statement", None)
-        mode = "closed" if binding is None else binding.mode
-        if statement is None or mode == "bypass":
+        if statement is None or (binding is not None and binding.mode == "bypass"):
             return  # without a statement: a Sequence or a default of its own, which reads no table
-        guard = self.dialect.tg_guard
-        if guard.raw_sql == "rewrite" and mode != "closed":
+        how = guard.raw_sql if binding is not None and binding.mode != "closed" else "refuse"
+        if how == "rewrite":
             self._tg_rewrite(guard, binding, statement)
         elif is_begin(statement, self.dialect.name):
             return
-        elif guard.raw_sql == "database" and mode == "tenant":
-            fault = text_fault(statement)
+        elif how == "database":  # which was told the tenant, so that one is bound
+            fault = text_fault(statement, self.dialect.paramstyle)
             if fault is not None:
                 _refuse(RawSQLError(f"SQL text was refused: {fault}"), statement)
+            if writes(statement, self.dialect.paramstyle):
+                self._tg_rewrite(guard, binding, statement)
         else:
             _refuse(
                 RawSQLError(
@@ -126,8 +130,9 @@ class GuardedExecution:
         """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
         mode = binding.mode
         several = 0 if mode == "tenant" else len(binding.tenants)
+        find = guard.sent if len(statement) <= LONGEST_KEPT else guard.sent.__wrapped__
         try:
-            sent = guard.sent(self.dialect.tg_variants[mode], statement, several)
+            sent = find(self.dialect.tg_variants[mode], statement, several)
             rows = sent.put(binding, self.parameters)
         except Violation as violation:
             _refuse(violation, statement)

@@ -18,7 +18,7 @@ from tenantguard.sql.database import verify_row_security
 from tenantguard.sql.execution import guarded_context, guarded_do
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.sent import Sent, remembered
+from tenantguard.sql.sent import Sent
 from tenantguard.sql.sessions import hook
 from tenantguard.sql.text import Rewritten, rewrite
 from tenantguard.sql.versions import verified, verify_server
@@ -52,6 +52,7 @@ class Guard:
         tenancy: how every table belongs.
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
+        sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
     """
 
     def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
@@ -64,7 +65,7 @@ class Guard:
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
         self._attributes: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
         self._classes: dict[Any, tuple[type, ...]] = {}
-        self._sent = lru_cache(maxsize=1024)(partial(Sent, self))
+        self.sent = lru_cache(maxsize=1024)(partial(Sent, self))
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:
@@ -149,21 +150,6 @@ class Guard:
     def _is_tenant_column(self, table: Any, column: Any) -> bool:
         placement = self.tenancy.find(table)
         return placement is not None and placement.kind == "owned" and column.name == placement.column
-
-    def sent(self, dialect: Any, statement: str, several: int) -> Sent:
-        """Return what becomes of SQL text that is sent straight to the driver.
-
-        Args:
-            dialect: the dialect whose compiler serves the binding's mode.
-            statement: the text.
-            several: how many tenants are bound, where they are a set.
-
-        Raises:
-            Violation: the text cannot be read, or reaches for another tenant's rows; not recorded yet.
-        """
-        if remembered(statement):
-            return self._sent(dialect, statement, several)
-        return Sent(self, dialect, statement, several)
 
     def rewrite(self, statement: str, dialect: Any, style: str, several: int = 0) -> Rewritten:
         """Return SQL text with the predicates put in; a text that was seen before costs a look-up.

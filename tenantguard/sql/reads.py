@@ -38,7 +38,7 @@ from sqlalchemy.sql.selectable import (
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.compiler_elements import BYTES, TenantParameter
 from tenantguard.sql.custom import custom_fault
-from tenantguard.sql.database import text_fault
+from tenantguard.sql.database import text_fault, writes
 from tenantguard.sql.names import name_fault, noting
 from tenantguard.sql.predicates import is_trusted
 from tenantguard.sql.text import (
@@ -472,13 +472,16 @@ class GuardedReads:
             )
             return element
         if how == "database":
-            self.tg_fragment(text_fault(written), written)
-            return element
+            fault = text_fault(written)
+            self.tg_fragment(fault, written)
+            return self._tg_rewritten(element) if fault is None and writes(written) else element
         return self._tg_rewritten(element)
 
     def _tg_rewritten(self, element: TextClause) -> TextClause:
         try:
-            rewritten = self.tg_guard.rewrite(element.text, self.dialect, "named", int(self.tg_mode == "tenants"))
+            rewritten = self.tg_guard.rewrite(
+                element.text, self.dialect, "named", int(self.tg_mode == "tenants")
+            )
         except Violation as violation:
             self.tg_refuse(violation)
             return element

@@ -11,7 +11,7 @@ from tenantguard.sql.text import Check, is_begin
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
 
-_REMEMBERED = 20_000  # longer texts are read each time, so that the cache stays small
+LONGEST_KEPT = 20_000  # longer texts are read each time, so that the cache stays small
 
 
 class Sent:
@@ -51,21 +51,13 @@ class Sent:
             RawSQLError: their number or kind does not fit the text.
             NoTenantError: the tenant is of another type than its column.
         """
-        read = self._read
-        if read is None:
+        tenant: Any = binding._tenant
+        if self._read is None:
             return rows
-        tenant = binding._tenant
         if self._several or type(tenant) is not self._expected:
-            tenant = read()  # which refuses another type
-        process = self._process
-        if process is not None:
-            tenant = [process(one) for one in tenant] if self._several else process(tenant)
-        appended = self._appended
-        if len(rows) == 1 and type(rows[0]) is tuple and len(rows[0]) == appended:
+            tenant = self._read()  # which refuses another type
+        if self._process is not None:
+            tenant = [self._process(one) for one in tenant] if self._several else self._process(tenant)
+        if len(rows) == 1 and type(rows[0]) is tuple and len(rows[0]) == self._appended:
             return [(*rows[0], tenant)]
         return [self._rewritten.bind(row, tenant) for row in rows]
-
-
-def remembered(statement: str) -> bool:
-    """Tell whether a text is short enough to be kept."""
-    return len(statement) <= _REMEMBERED

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, create_engine, make_url, select, text
+from sqlalchemy import Engine, MetaData, create_engine, event, make_url, select, text, update
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
-from tenantguard import ConfigurationError, RawSQLError, Tenancy, bind, bypass, guard
+from tenantguard import ConfigurationError, CrossTenantError, RawSQLError, Tenancy, bind, bypass, guard
 from tests.models import Base, Call, create_schema, make_tenancy, seed
 from tests.servers import Backend, Database
 
@@ -21,6 +22,24 @@ POLICIES = {
     "call_labels": "EXISTS (SELECT 1 FROM calls c WHERE c.id = call_id)",
     "managers": "EXISTS (SELECT 1 FROM employees e WHERE e.id = managers.id)",
 }
+
+
+UNSEEN: list[tuple[str, type[Exception]]] = [
+    ("INSERT INTO calls (id, company_id, number_id, country_code, seconds, note) "
+     "VALUES (900, 'acme', 101, 'DE', 1, '')", CrossTenantError),
+    ("UPDATE calls SET number_id = 101 WHERE id = 1", CrossTenantError),
+    ("WITH x AS (UPDATE calls SET number_id = 101 RETURNING id) SELECT * FROM x", CrossTenantError),
+    ("UPDATE countries SET name = 'x'", CrossTenantError),
+    ("SELECT * INTO stolen FROM calls", RawSQLError),
+    ("SELECT query FROM pg_stat_activity", RawSQLError),
+    ('SELECT * FROM "pg_catalog"."pg_class"', RawSQLError),
+    ("SELECT * FROM information_schema.tables", RawSQLError),
+    ("SELECT ('calls'::text).pg_relation_filepath", RawSQLError),
+    ("SELECT 1 /* /* */ ; SET tenantguard.tenant = 'globex' -- */", RawSQLError),
+    ("((SET tenantguard.tenant = 'globex'))", RawSQLError),
+    (r"SELECT E'\'' || set_config('tenantguard.tenant', 'globex', true) || ''", RawSQLError),
+    (r'SELECT U&"set\005fconfig"(1, 2)', RawSQLError),
+]  # fmt: skip
 
 
 def _tables() -> MetaData:
@@ -45,6 +64,9 @@ def secured(make_database: Callable[[Backend, str], Database]) -> Iterator[Datab
             text("DO $$ BEGIN CREATE ROLE tg_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
         )
         connection.execute(text("GRANT ALL ON ALL TABLES IN SCHEMA public TO tg_app"))
+        connection.execute(
+            text("REVOKE ALL ON call_stats FROM tg_app")
+        )  # a view, read with its owner's rights
         for placement in tenancy:
             if placement.kind != "shared":
                 rule = POLICIES.get(placement.name, OWNED)
@@ -130,6 +152,147 @@ def test_a_table_without_policies_is_named(secured: Database) -> None:
     url = make_url(secured.url).set(username="tg_app", drivername="postgresql+psycopg")
     with pytest.raises(ConfigurationError, match=r"calls has no policy(?s:.)*not enabled on labels"):
         guard(create_async_engine(url), _tenancy(), raw_sql="database")
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("GRANT SELECT ON call_stats TO tg_app", "call_stats, a view"),
+        ("CREATE VIEW v AS SELECT * FROM calls; GRANT SELECT ON v TO tg_app", r"public\.v, a view"),
+        ("CREATE MATERIALIZED VIEW m AS SELECT * FROM calls; GRANT SELECT ON m TO tg_app", r"public\.m, a mater"),
+        ("CREATE TABLE c () INHERITS (calls); GRANT SELECT ON c TO tg_app", r"not enabled on public\.c"),
+        ("CREATE TABLE c (x int); GRANT SELECT (x) ON c TO tg_app", r"not enabled on public\.c"),
+        ("CREATE SCHEMA s; CREATE TABLE s.c (x int); GRANT SELECT ON s.c TO tg_app; GRANT USAGE ON SCHEMA s TO tg_app",
+         r"not enabled on s\.c"),
+        ("ALTER TABLE calls OWNER TO tg_app", "owns calls and is exempt"),
+        ("CREATE POLICY more ON calls USING (true)", "calls has no policy that restricts"),
+    ],
+)  # fmt: skip
+def test_what_the_policies_do_not_hold_is_named(secured: Database, change: str, told: str) -> None:
+    """A relation that the role can reach beside the policies, and a policy that lets more through, are faults."""
+    owner = secured.create_engine()
+    with owner.begin() as connection:
+        for statement in change.split(";"):
+            connection.execute(text(statement))
+    engine = _engine(secured)
+    with pytest.raises(ConfigurationError, match=told):
+        guard(engine, _tenancy(), raw_sql="database")
+    engine.dispose()
+
+
+def test_other_ways_to_hold_rows_are_accepted(secured: Database) -> None:
+    """A view with its reader's rights, a forced owner, restrictive policies and IN for EXISTS hold rows as well."""
+    owner = secured.create_engine()
+    with owner.begin() as connection:
+        for statement in (
+            "CREATE VIEW v WITH (security_invoker = true) AS SELECT * FROM calls",
+            "GRANT SELECT ON v TO tg_app",
+            "ALTER TABLE calls OWNER TO tg_app",
+            "ALTER TABLE calls FORCE ROW LEVEL SECURITY",
+            f"CREATE POLICY more ON calls AS RESTRICTIVE USING ({OWNED})",
+            "CREATE POLICY open_ ON calls USING (true)",
+            "ALTER POLICY tenant ON call_tags USING (call_id IN (SELECT id FROM calls))",
+            "CREATE TABLE alembic_version (version_num text)",
+            "GRANT SELECT ON alembic_version TO tg_app",
+        ):
+            connection.execute(text(statement))
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    with bind("acme"), engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM call_tags")).scalar() == 2
+        assert connection.execute(text("SELECT count(*) FROM v")).scalar() == 3
+    engine.dispose()
+
+
+def test_a_role_that_can_be_reset_is_not_trusted(secured: Database) -> None:
+    """SET ROLE on a superuser's connection leaves a way back, so the guard does not start."""
+    engine = secured.create_engine()
+
+    @event.listens_for(engine, "connect")
+    def _set_role(connection: Any, _record: object) -> None:
+        connection.execute("SET ROLE tg_app")
+        connection.commit()
+
+    with pytest.raises(ConfigurationError, match="superuser or has BYPASSRLS"):
+        guard(engine, _tenancy(), raw_sql="database")
+
+
+def test_what_a_savepoint_told_is_told_again(secured: Database) -> None:
+    """ROLLBACK TO SAVEPOINT takes the setting back as well, so it is told anew."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    count = text("SELECT min(company_id), count(*) FROM calls")
+    with engine.connect() as connection:
+        with bind("acme"):
+            assert connection.execute(count).one() == ("acme", 3)
+            savepoint = connection.begin_nested()
+        with bind("globex"):
+            assert connection.execute(count).one() == ("globex", 3)
+            savepoint.rollback()
+            assert connection.execute(count).one() == ("globex", 3)
+    engine.dispose()
+
+
+def test_autocommit_is_refused(secured: Database) -> None:
+    """What was told ends with the statement under AUTOCOMMIT: refused, instead of an empty answer."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    with bind("acme"), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        with pytest.raises(RawSQLError, match="AUTOCOMMIT"):
+            connection.execute(text("SELECT count(*) FROM calls"))
+    engine.dispose()
+    unaware = create_engine(make_url(secured.url).set(username="tg_app"), connect_args={"autocommit": True})
+    with pytest.raises(ConfigurationError, match="autocommit"):
+        guard(unaware, _tenancy(), raw_sql="database")
+    unaware.dispose()
+
+
+def test_several_tenants_are_refused(secured: Database) -> None:
+    """Row security is told one tenant: under several nothing would be seen, and so it is refused."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    everything = select(Call.id)
+    with (
+        bind(["acme", "globex"]),
+        engine.connect() as connection,
+        pytest.raises(RawSQLError, match="several are bound"),
+    ):
+        connection.execute(everything)
+    engine.dispose()
+
+
+def test_what_no_policy_sees_is_refused(secured: Database) -> None:
+    """Foreign keys, shared rows, new tables and system tables have no policies; texts that reach for them fail."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    with bind("acme"), engine.connect() as connection:
+        for statement, error in UNSEEN:
+            with pytest.raises(error):
+                connection.execute(text(statement))
+            with pytest.raises(error):
+                connection.exec_driver_sql(statement)
+        connection.rollback()
+    engine.dispose()
+
+
+def test_a_parent_that_row_security_hides_is_refused(secured: Database) -> None:
+    """Policies hide another tenant's parent from the guard's look-up, and not from the database's constraint."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    changed = update(Call).where(Call.id == 1).values(number_id=101)
+    with bind("acme"), Session(engine) as session, pytest.raises(CrossTenantError, match="is not seen"):
+        session.execute(changed)
+    with bind("acme"), Session(engine) as session:
+        session.execute(update(Call).where(Call.id == 1).values(number_id=2))
+        assert session.scalars(select(Call.number_id).where(Call.id == 1)).one() == 2
+    engine.dispose()
+
+
+def test_parameters_of_the_driver_and_comments_pass(secured: Database) -> None:
+    """A text is read with the driver's own way of writing parameters, and may hold comments."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    with bind("acme"), engine.connect() as connection:
+        found = connection.exec_driver_sql(
+            "SELECT id FROM calls /* some */ WHERE id >= %(low)s AND 7 %% 2 = 1 -- really", {"low": 0}
+        )
+        assert len(found.all()) == 3
+        assert connection.exec_driver_sql("UPDATE calls SET seconds = %s WHERE true", (5,)).rowcount == 3
+    engine.dispose()
 
 
 def test_other_databases_have_no_row_security() -> None:

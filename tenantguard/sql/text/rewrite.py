@@ -74,7 +74,9 @@ class Rewritten:
     def _bind(self, parameters: Any, tenant: Any) -> Any:
         if self.recipe is None:
             if parameters and not isinstance(parameters, Mapping):
-                raise refusal("its parameters go by name, and a sequence of values was given", kind="parameters")
+                raise refusal(
+                    "its parameters go by name, and a sequence of values was given", kind="parameters"
+                )
             return {**(parameters or {}), **self._named(tenant)} if self.tenanted else parameters
         if isinstance(parameters, Mapping) and parameters:
             raise refusal("its parameters go by place, and a mapping was given", kind="parameters")

@@ -9,7 +9,8 @@ READS = [
     "SELECT id FROM calls WHERE started_at > NOW() - INTERVAL 10000 MONTH ORDER BY id",
     "SELECT id, DATE_ADD(started_at, INTERVAL seconds SECOND) AS ended FROM calls ORDER BY id",
     "SELECT DATEDIFF('2026-03-01', started_at), TIMESTAMPDIFF(HOUR, started_at, '2026-03-01') FROM calls ORDER BY id",
-    "SELECT UNIX_TIMESTAMP(started_at) - UNIX_TIMESTAMP('2026-01-01'), STR_TO_DATE('2026-01-01', '%Y-%m-%d') FROM calls",
+    "SELECT UNIX_TIMESTAMP(started_at) - UNIX_TIMESTAMP('2026-01-01'), STR_TO_DATE('2026-01-01', "
+    "'%Y-%m-%d') FROM calls",
     "SELECT EXTRACT(HOUR FROM started_at) AS hour_, COUNT(*) FROM calls GROUP BY hour_ ORDER BY hour_",
     "SELECT LAST_DAY(started_at), DAYNAME(started_at), WEEKDAY(started_at), QUARTER(started_at) FROM calls ORDER BY id",
     "SELECT GROUP_CONCAT(name ORDER BY name SEPARATOR ', ') FROM agents",
@@ -97,7 +98,8 @@ WRITES = [
     "UPDATE calls SET status = 'answered', seconds = IFNULL(seconds, 0) + 10 WHERE id = :one",
     "UPDATE calls SET status = 'old' WHERE started_at < '2026-02-01' ORDER BY id LIMIT 2",
     "UPDATE calls c JOIN call_tags t ON t.call_id = c.id SET c.status = 'vip' WHERE t.tag = 'vip'",
-    "UPDATE calls AS c INNER JOIN agents AS a ON a.id = c.agent_id SET c.cost = c.cost * 2, a.salary = 1 WHERE a.active",
+    "UPDATE calls AS c INNER JOIN agents AS a ON a.id = c.agent_id SET c.cost = c.cost * 2, "
+    "a.salary = 1 WHERE a.active",
     "UPDATE calls c LEFT JOIN transcripts t ON t.call_id = c.id SET c.status = 'silent' WHERE t.id IS NULL",
     "UPDATE calls, agents SET calls.status = agents.name WHERE agents.id = calls.agent_id",
     "UPDATE agents a JOIN (SELECT agent_id, SUM(cost) AS total FROM calls GROUP BY agent_id) s ON s.agent_id = a.id "

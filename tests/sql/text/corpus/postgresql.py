@@ -163,5 +163,6 @@ WRITES = [
     "counters_pkey DO UPDATE SET value = excluded.value",
     "INSERT INTO invoices (id, month, total, paid) VALUES (50, '2026-04-01', DEFAULT, false)",
     "MERGE INTO counters c USING (VALUES ('calls', 1), ('new', 2)) AS v(name, n) ON c.name = v.name "
-    "WHEN MATCHED THEN UPDATE SET value = c.value + v.n WHEN NOT MATCHED THEN INSERT (name, value) VALUES (v.name, v.n)",
+    "WHEN MATCHED THEN UPDATE SET value = c.value + v.n WHEN NOT MATCHED THEN INSERT (name, value) "
+    "VALUES (v.name, v.n)",
 ]  # fmt: skip

@@ -120,7 +120,7 @@ Rows = list[tuple[Table, list[dict[str, Any]]]]
 
 def rows_of(company: str, base: int) -> Rows:
     """Return rows of one company, whose keys begin at ``base``; other values are the same for both."""
-    start = dt.datetime(2026, 1, 30, 8, 15)
+    start = dt.datetime(2026, 1, 30, 8, 15)  # noqa: DTZ001 - databases store it without a zone
     return [
         (companies, [{"id": company, "name": "The Company", "plan": "pro"}]),
         (agents, [_agent(company, base, n) for n in range(1, 5)]),
@@ -136,14 +136,25 @@ def rows_of(company: str, base: int) -> Rows:
         (
             transcripts,
             [
-                {"id": base + n, "call_id": base + n * 2, "lang": ("en", "de", None)[n % 3], "body": f"Hello {n}"}
+                {
+                    "id": base + n,
+                    "call_id": base + n * 2,
+                    "lang": ("en", "de", None)[n % 3],
+                    "body": f"Hello {n}",
+                }
                 for n in range(1, 6)
             ],
         ),
         (
             invoices,
             [
-                {"id": base + n, "company_id": company, "month": dt.date(2026, n, 1), "total": n * 10, "paid": n < 2}
+                {
+                    "id": base + n,
+                    "company_id": company,
+                    "month": dt.date(2026, n, 1),
+                    "total": n * 10,
+                    "paid": n < 2,
+                }
                 for n in range(1, 4)
             ],
         ),
@@ -211,5 +222,5 @@ def content(connection: Connection, company: str) -> dict[str, list[Any]]:
             query = query.where(table.c.company_id == company)
         elif table is companies:
             query = query.where(table.c.id == company)
-        found[table.name] = sorted((repr(tuple(row)) for row in connection.execute(query)))
+        found[table.name] = sorted(repr(tuple(row)) for row in connection.execute(query))
     return found

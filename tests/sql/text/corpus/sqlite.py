@@ -42,7 +42,8 @@ READS = [
     "WITH v(id, label) AS (VALUES (1, 'one'), (101, 'x')) SELECT v.label, c.id FROM v LEFT JOIN calls c USING (id)",
     "SELECT v.column1, c.id FROM (VALUES (1), (101)) v LEFT JOIN calls c ON c.id = v.column1",
     "WITH RECURSIVE days(d) AS (SELECT date('2026-01-30') UNION ALL SELECT date(d, '+1 day') FROM days WHERE "
-    "d < '2026-02-03') SELECT days.d, count(c.id) FROM days LEFT JOIN calls c ON date(c.started_at) = days.d GROUP BY 1",
+    "d < '2026-02-03') SELECT days.d, count(c.id) FROM days LEFT JOIN calls c ON date(c.started_at) "
+    "= days.d GROUP BY 1",
     "WITH x AS NOT MATERIALIZED (SELECT * FROM calls) SELECT count(*) FROM x",
     "SELECT id, lag(id) OVER (ORDER BY id), sum(seconds) OVER (ORDER BY id ROWS 2 PRECEDING) FROM calls ORDER BY id",
     "SELECT id, sum(cost) OVER (ORDER BY id GROUPS BETWEEN 1 PRECEDING AND CURRENT ROW EXCLUDE TIES) FROM calls",
@@ -87,7 +88,8 @@ WRITES = [
     "DELETE FROM call_tags WHERE call_id IN (SELECT id FROM calls WHERE status = 'missed')",
     "DELETE FROM transcripts WHERE lang IS NULL RETURNING id",
     "DELETE FROM transcripts AS t WHERE EXISTS (SELECT 1 FROM calls c WHERE c.id = t.call_id AND c.seconds > 10)",
-    "WITH old AS (SELECT id FROM transcripts ORDER BY id LIMIT 2) DELETE FROM transcripts WHERE id IN (SELECT id FROM old)",
+    "WITH old AS (SELECT id FROM transcripts ORDER BY id LIMIT 2) DELETE FROM transcripts WHERE id "
+    "IN (SELECT id FROM old)",
     "WITH top AS (SELECT id FROM calls ORDER BY cost DESC LIMIT 3) UPDATE calls SET status = 'top' FROM top "
     "WHERE top.id = calls.id",
 ]  # fmt: skip

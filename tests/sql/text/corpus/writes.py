@@ -10,7 +10,8 @@ WRITES = [
     "INSERT INTO calls (id, caller, status, agent_id) VALUES (50, '+1', 'queued', :two)",
     "INSERT INTO call_tags (call_id, tag, weight) VALUES (:one, 'fresh', 1), (9, 'fresh', NULL)",
     "INSERT INTO transcripts (id, call_id, lang, body) VALUES (50, 3, 'en', 'Hello; -- it''s me')",
-    "INSERT INTO invoices (id, month, total, paid) SELECT id + 50, '2027-01-01', total, false FROM invoices WHERE id = 1",
+    "INSERT INTO invoices (id, month, total, paid) SELECT id + 50, '2027-01-01', total, false FROM "
+    "invoices WHERE id = 1",
     "INSERT INTO calls (id, company_id, agent_id, caller) SELECT id + 50, company_id, agent_id, caller FROM calls",
     "INSERT INTO calls (id, agent_id, caller, status) SELECT a.id + 50, a.id, 'x', 'copy' FROM agents a WHERE a.active",
     "INSERT INTO call_tags (call_id, tag) SELECT c.id, 'bulk' FROM calls c JOIN agents a ON a.id = c.agent_id",

@@ -19,4 +19,6 @@ def is_health_check(statement: str) -> bool:
 
 def is_begin(statement: str, dialect: str) -> bool:
     """Tell whether a text only begins a transaction, on SQLite."""
-    return dialect == "sqlite" and len(statement) <= _LONGEST and _SQLITE_BEGIN.fullmatch(statement) is not None
+    return (
+        dialect == "sqlite" and len(statement) <= _LONGEST and _SQLITE_BEGIN.fullmatch(statement) is not None
+    )

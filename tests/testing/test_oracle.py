@@ -196,7 +196,7 @@ def test_a_refusal_is_told_apart(oracle: Oracle) -> None:
 
     def program(db: Any, see: Any, own: Any, other: Any, tenant: Any) -> None:
         with see:
-            db.exec_driver_sql("SELECT 1")
+            db.exec_driver_sql("SELECT id FROM groups")
 
     verdict = oracle.run(program)
     assert verdict.agrees

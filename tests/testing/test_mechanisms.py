@@ -57,4 +57,4 @@ def test_a_line_counts_what_got_through() -> None:
         Result(second, Outcome.HELD),
         Result(third, Outcome.NOT_APPLICABLE),
     ]
-    assert row("none", Report("sqlite", results))[:5] == ["sqlite", "none", "2", "1", "1"]
+    assert row("none", Report("sqlite", results))[:6] == ["sqlite", "none", "2", "1", "0", "1"]

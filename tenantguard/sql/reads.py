@@ -117,7 +117,6 @@ class GuardedReads:
     _tg_relied: set[str]  # the tables, by name, that a predicate reads beside the one it stands for
     _tg_ctes: set[str]
     _tg_hidden: frozenset[str]  # the tables whose name a CTE has taken
-    _tg_aliases = 0
     _tg_operator_text: Any = None
     _tg_target: Key | None = None  # the table that the UPDATE or DELETE in hand writes
     _tg_own_text: frozenset[str] = (
@@ -287,7 +286,9 @@ class GuardedReads:
         """Render the bytes of a text."""
         return BYTES.format(self.process(element.element, **kw))
 
-    def _tg_belongs(self, column: Callable[[str], str], placement: Placement, name: str) -> str:
+    def _tg_belongs(
+        self, column: Callable[[str], str], placement: Placement, name: str, depth: int = 0
+    ) -> str:
         if placement.kind == "owned":
             parameter = self.process(self.tg_predicates.parameter(placement))
             mine, comparison = column(placement.column or ""), self.tg_predicates.comparison
@@ -295,15 +296,18 @@ class GuardedReads:
                 return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"
             return f"{mine} {comparison} {parameter}"
         assert placement.parent is not None
-        self._tg_aliases += 1
-        if name == f"tenantguard_{self._tg_aliases}":
-            self._tg_aliases += 1  # the user's own name: columns of it would be taken for columns of ours
+        # by depth, so that an expression which is written twice (DISTINCT ON, GROUP BY) is rendered twice the same;
+        # the user's own name is left to the user, whose columns would be taken for ours
+        depth += name == f"tenantguard_{depth + 1}"
+        alias = f"tenantguard_{depth + 1}"
         self._tg_rendered[str(placement.parent.name)] += 1
-        alias = f"tenantguard_{self._tg_aliases}"
         quote = self.preparer.quote
         link = " AND ".join(f"{alias}.{quote(theirs)} = {column(ours)}" for ours, theirs in placement.link)
         owned = self._tg_belongs(
-            lambda name: f"{alias}.{quote(name)}", self.tg_guard.tenancy.of(placement.parent), alias
+            lambda name: f"{alias}.{quote(name)}",
+            self.tg_guard.tenancy.of(placement.parent),
+            alias,
+            depth + 1,
         )
         table = self._tg_table(placement.parent)
         if self.tg_predicates.exact and table_key(placement.parent) == self._tg_target:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import CTE, Connection, false, insert, literal, select, true
+from sqlalchemy import CTE, Connection, false, func, insert, literal, select, true
 
 from tenantguard import TenantGuardError, bind
 from tests.models import Call, CallTag
@@ -68,3 +68,13 @@ def test_a_cte_does_not_hide_the_parents_of_an_insert(world: World) -> None:
     statement = insert(TAGS).from_select(["id", "call_id", "tag"], row)
     with world.engine.connect() as connection, bind("acme"), pytest.raises(TenantGuardError):
         connection.execute(statement)
+
+
+def test_an_expression_written_twice_is_rendered_twice_the_same(world: World) -> None:
+    """PostgreSQL groups by a subquery only where it stands word by word among the columns."""
+    tags = select(func.count(CallTag.id)).where(CallTag.call_id == Call.id).scalar_subquery()
+    statement = select(tags, func.count()).select_from(Call).group_by(tags)
+    with world.engine.connect() as connection:
+        calls = len(_own(connection, select(Call.id)))
+        with bind("acme"):
+            assert sum(row[1] for row in connection.execute(statement)) == calls

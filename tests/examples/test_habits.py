@@ -55,14 +55,14 @@ def test_a_listener_that_writes_before_a_flush(world: World) -> None:
 
     def note(session: Session, *_: Any) -> None:
         for changed in [found for found in session.dirty if isinstance(found, Call)]:
-            session.add(Comment(call_id=changed.id, text="changed"))
+            session.add(Comment(call_id=changed.id, body="changed"))
 
     with bind("globex"), Session(world.engine) as session, listening(session, "before_flush", note):
         call = session.scalars(select(Call)).first()
         assert call is not None
         call.note = "changed"
         session.commit()
-        companies = session.scalars(select(Comment.company_id).where(Comment.text == "changed")).all()
+        companies = session.scalars(select(Comment.company_id).where(Comment.body == "changed")).all()
     assert companies == ["globex"]
 
 
@@ -70,12 +70,12 @@ def test_a_listener_that_writes_on_the_connection(world: World) -> None:
     """What a mapper's listener inserts with Core is stamped too."""
 
     def note(_mapper: Any, connection: Any, call: Call) -> None:
-        connection.execute(insert(Comment).values(call_id=call.id, text="made"))
+        connection.execute(insert(Comment).values(call_id=call.id, body="made"))
 
     with bind("acme"), Session(world.engine) as session, listening(Call, "after_insert", note):
         session.add(new_call(session))
         session.commit()
-        assert session.scalars(select(Comment.company_id).where(Comment.text == "made")).all() == ["acme"]
+        assert session.scalars(select(Comment.company_id).where(Comment.body == "made")).all() == ["acme"]
 
 
 def test_listeners_that_count_and_comment(world: World) -> None:

@@ -25,6 +25,16 @@ except ImportError as error:
 
 _STATE = "tenantguard_sessions"
 _SCHEME = "TenantToken"
+_METHODS = {
+    "get",
+    "put",
+    "post",
+    "delete",
+    "options",
+    "head",
+    "patch",
+    "trace",
+}  # a path has other members too
 _PROBLEM = {
     "type": "object",
     "title": "Problem",
@@ -122,7 +132,8 @@ def _documented(schema: dict[str, Any], covers: Any, refused: str) -> dict[str, 
     for path, item in schema.get("paths", {}).items():
         if covers({"path": path}):
             continue
-        for operation in item.values():
+        for method in item.keys() & _METHODS:
+            operation = item[method]
             operation.setdefault("security", []).append({_SCHEME: []})
             responses = operation.setdefault("responses", {})
             responses.setdefault("401", _answer("The token is missing, expired or not accepted."))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from typing import Unpack
+from urllib.parse import quote_plus
 
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError
@@ -21,7 +22,8 @@ class IntrospectionVerifier:
     Args:
         url: the introspection endpoint, by https.
         client: the id and the secret that this service authenticates with.
-        seconds: for how many seconds an answer holds at most; a token revoked meanwhile still passes.
+        seconds: for how many seconds an answer holds at most, or fewer where it says so (``max-age``); a
+            token revoked meanwhile still passes.
         most_bytes: the longest token that is looked at.
         http: how the endpoint is asked.
         cache: the answers to keep; ``Cache(entries=0)`` keeps none.
@@ -52,7 +54,8 @@ class IntrospectionVerifier:
             raise ConfigurationError(
                 f"IntrospectionVerifier cannot be trusted, {len(faults)} fault(s):{listed}"
             )
-        self._url, self._client, self._seconds = url, client, seconds
+        self._url, self._seconds = url, seconds
+        self._client = quote_plus(client[0]), quote_plus(client[1])  # RFC 6749 section 2.3.1
         self._most_bytes, self._clock = most_bytes, clock
         self._http = http or Http()
         self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
@@ -83,21 +86,22 @@ class IntrospectionVerifier:
         if known is not None:
             return known
         asked = self._clock()
-        claims = await self._ask(token)
+        claims, seconds = await self._ask(token)
         until = self._policy.check(claims, self._clock(), must_expire=False)
         principal = await self._policy.principal(claims)
-        ends = asked + self._seconds
+        ends = asked + seconds
         self._cache.put(header, principal, ends if until is None else min(ends, until), weight(claims))
         return principal
 
-    async def _ask(self, token: str) -> dict[str, object]:
+    async def _ask(self, token: str) -> tuple[dict[str, object], float]:
+        """Return what the issuer says of the token, and for how many seconds it holds."""
         form = {"token": token, "token_type_hint": "access_token"}
         try:
-            claims = (await self._http.post(self._url, form, self._client)).content
+            answer = await self._http.post(self._url, form, self._client)
         except FetchError as error:
             raise TokenError(
                 "the issuer cannot be asked about the token", reason="issuer_unavailable"
             ) from error
-        if claims.get("active") is not True:
+        if answer.content.get("active") is not True:
             raise TokenError("the token is not active", reason="inactive")
-        return claims
+        return answer.content, self._seconds if answer.max_age is None else min(self._seconds, answer.max_age)

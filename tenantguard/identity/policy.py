@@ -112,7 +112,7 @@ class Policy:
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
         if self.lookup is not None:
-            return as_tenants(list(await self.lookup(subject)), self.tenant_type)
+            return as_tenants(_listed(await self.lookup(subject)), self.tenant_type)
         named = self.tenant_of(claims)
         return as_tenants(named, self.tenant_type) if self.several else (as_tenant(named, self.tenant_type),)
 
@@ -120,6 +120,13 @@ class Policy:
         if self.speaks_for is None or self.speaks_for == "every":
             return True
         return bool(self.speaks_for(tenant) if callable(self.speaks_for) else tenant in self.speaks_for)
+
+
+def _listed(companies: object) -> object:
+    """Return what a look-up found as a list; one text is no list of letters, and nothing is no company."""
+    if isinstance(companies, Iterable) and not isinstance(companies, str | bytes | Mapping):
+        return list(companies)
+    return None
 
 
 def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:

@@ -29,12 +29,13 @@ class Issuer(Http):
         self.answer = answer
         self.asked: list[tuple[str, Any, Any]] = []
         self.now = NOW
+        self.max_age: float | None = None
 
     async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
         self.asked.append((url, form["token"], auth))
         if isinstance(self.answer, Exception):
             raise self.answer
-        return Document(self.answer)
+        return Document(self.answer, self.max_age)
 
     def verifier(self, **settings: Any) -> IntrospectionVerifier:
         """Return a verifier that asks this issuer."""
@@ -71,6 +72,24 @@ async def test_an_answer_is_kept_no_longer_than_the_token_lives() -> None:
     issuer.now = NOW + 10
     with pytest.raises(TokenError, match="expired"):
         await checked.verify("0paque")
+
+
+@pytest.mark.parametrize(("max_age", "later", "asked"), [(10, 9, 1), (10, 10, 2), (0, 0, 2), (900, 30, 2)])
+async def test_an_answer_is_kept_no_longer_than_it_says(max_age: float, later: float, asked: int) -> None:
+    """Nor longer than was stated here."""
+    issuer = Issuer(GOOD)
+    issuer.max_age = max_age
+    checked = issuer.verifier(seconds=30)
+    for issuer.now in (NOW, NOW + later):
+        await checked.verify("0paque")
+    assert len(issuer.asked) == asked
+
+
+async def test_the_secret_is_sent_as_oauth_has_it() -> None:
+    """Encoded as a form, so that no character of it is taken for another."""
+    issuer = Issuer(GOOD)
+    await IntrospectionVerifier(URL, client=("a:b", "p w+%"), http=issuer, clock=lambda: NOW).verify("0paque")
+    assert issuer.asked[0][2] == ("a%3Ab", "p+w%2B%25")
 
 
 async def test_a_refusal_is_not_kept() -> None:

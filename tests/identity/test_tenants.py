@@ -182,7 +182,7 @@ async def test_a_forged_token_is_not_looked_up() -> None:
     assert members.asked == []
 
 
-@pytest.mark.parametrize("companies", [[], [""], [7], [None], [b"acme"]])
+@pytest.mark.parametrize("companies", [[], [""], [7], [None], [b"acme"], None, "acme", 7, {"acme": 1}])
 async def test_a_look_up_that_finds_no_company_is_a_refusal(companies: Any) -> None:
     """A subject of no company, or a mistake of the look-up."""
     with pytest.raises(TokenError):

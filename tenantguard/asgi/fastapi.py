@@ -25,16 +25,7 @@ except ImportError as error:
 
 _STATE = "tenantguard_sessions"
 _SCHEME = "TenantToken"
-_METHODS = {
-    "get",
-    "put",
-    "post",
-    "delete",
-    "options",
-    "head",
-    "patch",
-    "trace",
-}  # a path has other members too
+_METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}  # a path has other members
 _PROBLEM = {
     "type": "object",
     "title": "Problem",

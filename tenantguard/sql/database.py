@@ -7,17 +7,19 @@ import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.policies import SETTING, restricts
 from tenantguard.sql.text import function_fault
 from tenantguard.sql.text.lexer import Lexeme, Unreadable, lexemes
 from tenantguard.tenancy import Placement, Tenancy
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 _LONGEST, _DEEPEST = 100_000, 200
 _VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "TABLE"})
@@ -59,9 +61,7 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
         raise ConfigurationError(
             'raw_sql="database" relies on row security, which PostgreSQL has; use "rewrite"'
         )
-    found = (
-        _faults_async(engine, tenancy) if isinstance(engine, AsyncEngine) else _faults_sync(engine, tenancy)
-    )
+    found = _faults_sync(engine, tenancy) if isinstance(engine, Engine) else _faults_async(engine, tenancy)
     if found:
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise ConfigurationError(f'raw_sql="database" cannot be relied on, {len(found)} fault(s):\n{listed}')

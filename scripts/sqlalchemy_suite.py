@@ -42,6 +42,7 @@ def run(place: Path, suites: Sequence[str], *, guarded: bool, workers: int, more
     environment = {
         **os.environ,
         "PYTHONPATH": str(ROOT),
+        "PYTHONNOUSERSITE": "1",
         "TENANTGUARD_SUITE_OUTCOMES": str(told),
         "TENANTGUARD_SUITE_GUARD": "1" if guarded else "",
     }
@@ -50,7 +51,8 @@ def run(place: Path, suites: Sequence[str], *, guarded: bool, workers: int, more
         "-q", "-q", "--maxfail=100000", "-p", "no:asyncio", "-p", "no:hypothesispytest", "-p", "no:cacheprovider",
         "-W", "ignore:The configuration option", *more,
     ]  # fmt: skip
-    # -s: the installed SQLAlchemy is tested, not the copy beside the tests.
+    # -s, and the same for the workers by their environment: the installed SQLAlchemy is tested, with its compiled
+    # parts, and not the copy beside the tests.
     subprocess.run(command, cwd=place, env=environment, stdin=subprocess.DEVNULL, check=False)
     outcomes: Outcomes = {}
     for line in told.read_text().splitlines():

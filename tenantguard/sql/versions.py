@@ -6,10 +6,13 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+import sqlalchemy
+
 from tenantguard.errors import ConfigurationError
 
 # What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
 OLDEST = {"sqlite": (3, 35), "postgresql": (13,), "mariadb": (10, 5)}
+_POOL_CLOSES = not sqlalchemy.__version__.startswith("2.0.")  # what failed to begin; 2.0 leaves it open
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
 
 
@@ -43,7 +46,14 @@ def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(initialize)
     def call(self: Any, connection: Any) -> Any:
         found = initialize(self, connection)
-        verify_server(self)
+        try:
+            verify_server(self)
+        except ConfigurationError:
+            if not _POOL_CLOSES:
+                driver = connection.connection.dbapi_connection
+                connection.invalidate()
+                self.do_close(driver)
+            raise
         return found
 
     return call

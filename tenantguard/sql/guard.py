@@ -85,6 +85,11 @@ class Guard:
             t for metadata in self.tenancy.metadata for t in metadata.tables.values() if table_key(t) == key
         )
 
+    def column_names(self, key: Key) -> set[str]:
+        """Return the names of a table's columns, of every mapping of it."""
+        found = (metadata.tables.get(full_name(key)) for metadata in self.tenancy.metadata)
+        return {column.name for table in found if table is not None for column in table.c}
+
     def links(self, key: Key) -> list[tuple[Any, tuple[tuple[str, str], ...]]]:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
         found = self._links.get(key)

@@ -26,6 +26,7 @@ from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.defaults import Named, with_defaults
 from tenantguard.sql.predicates import named
 from tenantguard.sql.reads import GuardedReads, enclosed
+from tenantguard.sql.targets import grouped_fault, spelling_fault
 from tenantguard.tenancy import Placement, table_key
 
 if TYPE_CHECKING:
@@ -162,12 +163,19 @@ class GuardedWrites(GuardedReads):
             given = self._tg_with_defaults(plan, given)
             sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
             self._tg_watch(plan, given, lambda condition: _rows_where(sources, criteria, condition))
+            if plan.probes:  # they read the target in a SELECT, where a CTE of its name would stand for it
+                for from_ in (table, *map(_base, tables_from_leftmost(core.table))):
+                    self._tg_rely(from_)
         return plan
 
     def _tg_given(self, table: Any, state: Any, toplevel: bool, *, several: bool = False) -> dict[str, Any]:
         """Return what a statement gives for each column, by the column's name: an element, or a parameter's name."""
         given: dict[str, Any] = {}
         columns = _columns(table)
+        placement = self.tg_guard.tenancy.find(table)
+        if placement is not None and placement.kind != "shared":
+            keys = state._dict_parameters or ()
+            self._tg_no_target(placement, grouped_fault(keys, columns, self._tg_watched_names(placement)))
         if toplevel:
             for key in self.column_keys or ():
                 column = columns.get(key)
@@ -194,6 +202,7 @@ class GuardedWrites(GuardedReads):
     def _tg_watch(self, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
         """Fill in a plan what must be verified of the columns that a statement gives."""
         placement, guard = plan.placement, self.tg_guard
+        self._tg_spelled(placement, given)
         if placement.kind == "owned" and placement.column is not None and placement.column in given:
             value = given[placement.column]
             name = self._tg_name(value)
@@ -207,6 +216,23 @@ class GuardedWrites(GuardedReads):
             if not any(ours in given for ours, _ in pairs) or guard.covered(placement, parent, pairs):
                 continue
             self._tg_watch_link(plan, given, parent, pairs, rows)
+
+    def _tg_spelled(self, placement: Placement, names: Iterable[str]) -> None:
+        """Refuse a column that is written under another spelling of one that is verified."""
+        watched = self._tg_watched_names(placement)
+        if watched.issuperset(names):
+            return
+        self._tg_no_target(
+            placement, spelling_fault(names, watched, self.tg_guard.column_names(placement.key))
+        )
+
+    def _tg_no_target(self, placement: Placement, fault: str | None) -> None:
+        if fault is not None:
+            self.tg_refuse(
+                CrossTenantError(
+                    f"a write to {placement.name} was refused: {fault}", kind="target", table=placement.name
+                )
+            )
 
     def _tg_watch_link(
         self, plan: WritePlan, given: Mapping[str, Any], parent: Any, pairs: Any, rows: Any
@@ -295,10 +321,12 @@ class GuardedWrites(GuardedReads):
 
     def _tg_watched(self, table: Any, placement: Placement) -> dict[str, Any]:
         """Return the columns, by key and by name, whose values are verified."""
-        names = {placement.column} | {
-            ours for _, pairs in self.tg_guard.links(placement.key) for ours, _ in pairs
-        }
+        names = self._tg_watched_names(placement)
         return {key: column for key, column in _columns(table).items() if column.name in names}
+
+    def _tg_watched_names(self, placement: Placement) -> set[str]:
+        names = {ours for _, pairs in self.tg_guard.links(placement.key) for ours, _ in pairs}
+        return names | {placement.column} if placement.column is not None else names
 
     def _tg_stamp(self, table: Any, state: Any, placement: Placement, toplevel: bool) -> None:
         """Give the tenant column the bound tenant, on every row that leaves it out."""
@@ -490,6 +518,7 @@ class GuardedWrites(GuardedReads):
 
     def _tg_upsert_set(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
         """Refuse an upsert whose SET could move a row, or point it at another tenant's, unseen."""
+        self._tg_no_target(placement, self._tg_conflict_fault(table, placement, values))
         watched = {placement.column} if placement.kind == "owned" else set()
         for parent, pairs in self.tg_guard.links(placement.key):
             if not self.tg_guard.covered(placement, parent, pairs):
@@ -510,6 +539,14 @@ class GuardedWrites(GuardedReads):
                     table=placement.name,
                 )
             )
+
+    def _tg_conflict_fault(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
+        """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
+        watched = self._tg_watched_names(placement)
+        columns = _columns(table)
+        fault = grouped_fault(values, columns, watched)
+        names = [str(getattr(key, "name", key)) for key in values]
+        return fault or spelling_fault(names, {*watched, *columns}, self.tg_guard.column_names(placement.key))
 
 
 def _with(statement: Any, state: Any, **changed: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from typing import Literal
 
 from tenantguard.asgi.requested import Agreement, Place, on_routes
@@ -12,6 +12,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
 from tenantguard.errors import ConfigurationError, TenantId, Violation
 from tenantguard.identity import Registry, Verifier
+from tenantguard.identity.recall import Recall, recall_of
 from tenantguard.identity.registry import IsActive
 from tenantguard.identity.tenants import TenantType
 
@@ -43,7 +44,7 @@ class Admission:
         if several not in ("refuse", "union"):
             raise ConfigurationError(f'several={several!r} is neither "refuse" nor "union"')
         self._verify = verifier.verify
-        self.recall: Callable[[bytes | None], Principal | None] = getattr(verifier, "recall", _never)
+        self.recall: Recall = recall_of(verifier) or _never
         self.leeway: float = getattr(verifier, "leeway", 0.0)
         self._kind: TenantType = getattr(verifier, "tenant_type", str)
         self._most_bytes = most_bytes

@@ -10,6 +10,7 @@ from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity import jws
 from tenantguard.identity.cache import Cache
+from tenantguard.identity.recall import Recall, recall_of
 from tenantguard.identity.tenants import TenantType
 
 
@@ -55,7 +56,12 @@ class AnyOf:
         self.issuers = frozenset(named)
         self.tenant_type = verifiers[0].tenant_type
         self.leeway = min(verifier.leeway for verifier in verifiers)
-        self.recall = self._cache.get
+        self._recalls = all(recall_of(verifier) is not None for verifier in verifiers)
+
+    @property
+    def recall(self) -> Recall:
+        """Give what returns the principal of an ``Authorization`` header, where no verifier has to be asked."""
+        return self._cache.get if self._recalls else _never
 
     async def start(self) -> None:
         """Fetch what has to be fetched now.
@@ -77,3 +83,7 @@ class AnyOf:
             if verifier.is_for(claims):
                 return await verifier.verify(token)
         raise TokenError("the token is of another issuer", reason="issuer")
+
+
+def _never(_value: bytes | None) -> None:
+    return None

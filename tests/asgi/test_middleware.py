@@ -14,6 +14,7 @@ from tenantguard import (
     Principal,
     TenantMiddleware,
     TokenError,
+    TokenVerifier,
     Violation,
     bind,
     context,
@@ -21,7 +22,7 @@ from tenantguard import (
 )
 from tenantguard.audit import Event, MemorySink, add_sink, refuse, remove_sink
 from tests.asgi.driver import App, Headers, Message, bearer, request
-from tests.identity.tokens import NOW, SECRET, claims, clock, sign, token, verifier
+from tests.identity.tokens import AUDIENCE, ISSUER, NOW, SECRET, claims, clock, sign, token, verifier
 
 START = {"type": "http.response.start", "status": 200, "headers": []}
 
@@ -289,6 +290,46 @@ async def test_a_verifier_that_fails_lets_nobody_in() -> None:
 
     reply = await request(guarded(verifier=Broken()), "/", bearer("x"))
     assert (reply.status, type(reply.error)) == (None, ConnectionError)
+
+
+class Revoking(TokenVerifier):
+    """Add a check of one's own to a verifier that remembers."""
+
+    revoked = False
+
+    async def verify(self, token: str) -> Principal:
+        """Return who the token speaks for, unless it was revoked."""
+        principal = await super().verify(token)
+        if self.revoked:
+            raise TokenError("the token is revoked", reason="revoked")
+        return principal
+
+
+class Wrapping:
+    """Pass everything on but the check."""
+
+    def __init__(self, inner: Revoking) -> None:
+        self._inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    async def verify(self, token: str) -> Principal:
+        """Return who the token speaks for, unless it was revoked."""
+        return await self._inner.verify(token)
+
+
+@pytest.mark.parametrize("make", [lambda one: one, Wrapping, TokenVerifier.any_of])
+async def test_a_verifier_with_a_check_of_its_own_is_asked_each_time(make: Any) -> None:
+    """What it has inherited remembers the token from before the check, and is not relied on."""
+    one = Revoking(
+        key=SECRET, algorithms=["HS256"], audience=AUDIENCE, issuer=ISSUER, clock=clock, speaks_for="every"
+    )
+    app = guarded(verifier=make(one))
+    before = [(await request(app, "/", bearer(token()))).status for _ in range(2)]
+    one.revoked = True
+    after = await request(app, "/", bearer(token()))
+    assert (before, after.status) == ([200, 200], 401)
 
 
 async def test_a_verifier_that_returns_something_else_lets_nobody_in() -> None:

@@ -25,9 +25,8 @@ RESERVED = CLAUSES | JOINS | words(
     " ROWS BY ASC DESC CONFLICT DUPLICATE DO NOTHING UNNEST PIVOT UNPIVOT MATCH_RECOGNIZE APPLY ANTI SEMI ASOF"
 )  # fmt: skip
 
-Environment = Mapping[
-    str, str
-]  # names of common table expressions: "cte", or "doubtful" where dialects differ
+# names of common table expressions: "cte" and a number, "cte" before it is read, "doubtful" where dialects differ
+Environment = Mapping[str, str]
 
 
 class Expressions:
@@ -40,7 +39,9 @@ class Expressions:
     Attributes:
         edits: what is to be put in, by offset, in the order of putting in.
         cuts: the offsets of tokens that are to be left out.
+        hidden: the offsets of tokens that are left out of what the second reader gets, which does not know them.
         mentioned: the name of every table, or common table expression, as it stands in a FROM.
+        queries: what the query in a parenthesis reads, and the index behind it, by the index of the parenthesis.
     """
 
     def __init__(self, tokens: list[Lexeme], names: Names) -> None:
@@ -50,7 +51,9 @@ class Expressions:
         self.at = 0
         self.edits: list[tuple[int, list[Piece]]] = []
         self.cuts: set[int] = set()
+        self.hidden: set[int] = set()
         self.mentioned: list[str] = []
+        self.queries: dict[int, tuple[list[Frame], int]] = {}
 
     # -- the place -------------------------------------------------------------------------------------
 
@@ -185,9 +188,10 @@ class Expressions:
     def group(self, env: Environment) -> None:
         """Read what stands in parentheses or brackets: an expression or a query."""
         close = ")" if self.token().text == "(" else "]"
+        begun = self.at
         self.at += 1
         if close == ")" and self.begins_query():
-            self.query(env)
+            self.queries[begun] = (self.query(env), self.at + 1)
         else:
             if self.sees("(") and self._query_ahead():
                 self.group(env)

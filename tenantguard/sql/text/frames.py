@@ -39,6 +39,19 @@ class Source:
 
 
 @dataclass
+class Derived:
+    """Hold a query that stands in a FROM, or a common table expression that is named there.
+
+    Attributes:
+        frames: what each part of it reads.
+        columns: the names that its alias gives to its columns, as the database compares them.
+    """
+
+    frames: list[Frame]
+    columns: list[str | None]
+
+
+@dataclass
 class Frame:
     """Hold what one part of a statement reads.
 
@@ -46,13 +59,15 @@ class Frame:
         sources: its tables.
         names: every name in its FROM, to find one that stands twice.
         width: how many elements its FROM has; less than none for VALUES.
-        items: the columns of a SELECT.
+        items: the columns of a SELECT, or of a RETURNING.
+        derived: the queries in its FROM, by name.
     """
 
     sources: list[Source] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     width: int = 0
     items: list[Span] = field(default_factory=list)
+    derived: dict[str, Derived] = field(default_factory=dict)
 
 
 def derive(sources: Iterable[Source]) -> None:

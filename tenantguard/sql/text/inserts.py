@@ -19,7 +19,7 @@ class Inserts(Conflicts):
 
     _list_end: int
 
-    def _insert(self, env: Environment) -> None:
+    def _insert(self, env: Environment) -> list[Frame]:
         self.expect("INSERT")
         while self.token().upper in ("OR", "LOW_PRIORITY", "DELAYED", "HIGH_PRIORITY", "IGNORE"):
             if self.took("OR", "REPLACE"):
@@ -34,7 +34,7 @@ class Inserts(Conflicts):
         else:
             self._insert_rows(env, target, watched)
         self._conflicts(env, target, watched)
-        self._returning(env)
+        return self._returning(env, Frame([target], {target.name}, width=1))
 
     def _insert_rows(self, env: Environment, target: Source, watched: Watched) -> None:
         if self.took("DEFAULT", "VALUES"):
@@ -203,41 +203,4 @@ class Inserts(Conflicts):
             return None
         raise refusal(
             f"{column} is given by an expression; give a value, a parameter or a column of its own table"
-        )
-
-    def _is_star(self, span: Span) -> bool:
-        return self.tokens[span[1] - 1].text == "*"
-
-    def _own(self, span: Span, frame: Frame, key: Key, column: str) -> bool:
-        """Tell whether an item of a query is a column of the tenant's own rows that may be copied."""
-        tokens = self.tokens[span[0] : span[1]]
-        if len(tokens) >= 3 and tokens[-2].upper == "AS":
-            tokens = tokens[:-2]
-        if len(tokens) == 3 and tokens[1].text == ".":
-            sources = [s for s in frame.sources if s.name == self.names.fold(tokens[0])]
-        elif len(tokens) == 1 and frame.width == 1:
-            sources = frame.sources
-        else:
-            return False
-        if (
-            len(sources) != 1
-            or tokens[-1].kind not in ("word", "quoted")
-            or sources[0].placement.kind == "shared"
-            or sources[0].renamed
-        ):
-            return False
-        return self._copies(sources[0].placement, tokens[-1], key, column)
-
-    def _copies(self, source: Placement, token: Lexeme, key: Key, column: str) -> bool:
-        if source.key == key and self.names.same(token, column):
-            return True
-        if source.kind == "owned" and source.column is not None and self.names.same(token, source.column):
-            target = self.names.tenancy.find_key(key)
-            return target is not None and target.kind == "owned" and target.column == column
-        return any(
-            parent == key
-            and len(pairs) == 1
-            and pairs[0][1] == column
-            and self.names.same(token, pairs[0][0])
-            for parent, pairs in self.names.links(source.key)
         )

@@ -7,7 +7,7 @@ from tenantguard.sql.text.expressions import (
     TAIL,
     Environment,
 )
-from tenantguard.sql.text.frames import Frame, Span
+from tenantguard.sql.text.frames import Derived, Frame, Span
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, words
 from tenantguard.sql.text.names import refusal
 from tenantguard.sql.text.sources import Sources
@@ -51,8 +51,9 @@ class Queries(Sources):
             name = self._cte_name()
             inner = dict(known)
             inner.update(self._siblings(later, recursive))
-            self._cte(inner)
-            known[name] = "cte"
+            which = f"cte {len(self.expressions)}"
+            self.expressions[which] = self._cte(inner)
+            known[name] = which
             later.pop(0)
             if not self.took(","):
                 return known
@@ -89,19 +90,19 @@ class Queries(Sources):
         own = {names[0]: "cte"} if recursive else {}
         return {**dict.fromkeys(names[1:], "doubtful"), **own}
 
-    def _cte(self, env: Environment) -> None:
-        if self.sees("("):
-            self.names_in_parentheses()
+    def _cte(self, env: Environment) -> Derived:
+        columns = self.names_in_parentheses() if self.sees("(") else []
         self.expect("AS")
         self.took("NOT")
         self.took("MATERIALIZED")
         self.expect("(")
-        self.statement_in_with(env)
+        frames = self.statement_in_with(env)
         self.expect(")")
         if self.token().upper in ("SEARCH", "CYCLE"):
             raise self.unexpected("a query was expected")
+        return Derived(frames, [self.names.fold(column) for column in columns])
 
-    def statement_in_with(self, env: Environment) -> None:
+    def statement_in_with(self, env: Environment) -> list[Frame]:
         """Read the body of a common table expression; data-modifying ones are read in a subclass."""
         raise NotImplementedError
 

@@ -257,6 +257,8 @@ class _Placing:
         for _, piece in self._pieces(reader):
             if isinstance(piece, Tenant):
                 written.append(f"('{MARK}')" if self.several else f"'{MARK}'")
+            elif isinstance(piece, Lexeme) and piece.start in reader.hidden:
+                continue
             elif isinstance(piece, Lexeme):
                 written.append(_STANDING.get(piece.kind) or _PLAIN.get(piece.text, piece.text))
             else:

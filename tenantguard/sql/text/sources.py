@@ -12,7 +12,7 @@ from tenantguard.sql.text.expressions import (
     Environment,
     Expressions,
 )
-from tenantguard.sql.text.frames import Frame, Source, Span, derive
+from tenantguard.sql.text.frames import Derived, Frame, Source, Span, derive
 from tenantguard.sql.text.functions import function_fault
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme
 from tenantguard.sql.text.names import Piece, refusal
@@ -28,7 +28,13 @@ _TABLE_FUNCTIONS = re.compile(
 
 
 class Sources(Expressions):
-    """Read the elements of a FROM, and put the predicates of their tables in."""
+    """Read the elements of a FROM, and put the predicates of their tables in.
+
+    Attributes:
+        expressions: the common table expressions, by what their names mean where they are known.
+    """
+
+    expressions: dict[str, Derived]
 
     def sources(self, env: Environment, frame: Frame) -> None:
         """Read the elements of a FROM with their joins into a frame."""
@@ -105,8 +111,9 @@ class Sources(Expressions):
         """Read an element in parentheses: a query with an alias, or joins, whose tables become derived."""
         self.expect("(")
         before = len(frame.sources)
+        frames: list[Frame] = []
         if self.begins_query():
-            self.query(env)
+            frames = self.query(env)
         elif self.sees("(") and self._query_ahead():
             self._enclosed(env, frame)
             if self.token().upper in SET_OPERATIONS | TAIL:
@@ -118,7 +125,10 @@ class Sources(Expressions):
             self._joins(env, frame)
         self.expect(")")
         derive(frame.sources[before:])
-        self._once(self._alias()[0], frame)
+        alias, columns = self._alias()
+        self._once(alias, frame)
+        if alias is not None:
+            frame.derived[self.names.fold(alias)] = Derived(frames, [self.names.fold(c) for c in columns])
 
     def _function_ahead(self) -> bool:
         ahead = 0
@@ -152,12 +162,16 @@ class Sources(Expressions):
         self.mentioned.append(self.names.fold(parts[-1]))
         placement = self._meant(parts, env, only=only)
         plain = not self._decorated_before(env)
-        alias, columns = self._alias() if frame is not None else (None, False)
+        alias, columns = self._alias() if frame is not None else (None, [])
         plain = not self._decorated_after(env) and plain
         word = alias or parts[-1]
         if frame is not None:
             self._once(word, frame)
         if placement is None:
+            if frame is not None:
+                found = self.expressions.get(env.get(self.names.fold(parts[0]), ""), Derived([], []))
+                renamed: list[str | None] = [self.names.fold(column) for column in columns]
+                frame.derived[self.names.fold(word)] = Derived(found.frames, renamed or found.columns)
             return None
         source = Source(
             placement,
@@ -176,7 +190,7 @@ class Sources(Expressions):
     def _meant(self, parts: list[Lexeme], env: Environment, *, only: bool) -> Placement | None:
         name = self.names.fold(parts[0])
         how = env.get(name, "table") if len(parts) == 1 else "table"
-        if how == "cte" and not only:
+        if how.startswith("cte") and not only:
             return None
         if how != "table":
             raise refusal(f"{name!r} may mean the table or the WITH of that name; name the WITH otherwise")
@@ -193,20 +207,24 @@ class Sources(Expressions):
             raise refusal(f"the name {name!r} stands for two tables in one FROM; give each an alias")
         frame.names.add(name)
 
-    def _alias(self, *, typed: bool = False, env: Environment | None = None) -> tuple[Lexeme | None, bool]:
+    def _alias(
+        self, *, typed: bool = False, env: Environment | None = None
+    ) -> tuple[Lexeme | None, list[Lexeme]]:
         """Read an alias, if there is one, with names for its columns."""
         alias = None
         if self.took("AS"):
             if typed and self.sees("("):
                 self.group(env or {})
-                return None, True
+                return None, []
             alias = self.identifier()
         elif self.token().kind in ("word", "quoted") and not self._reserved(self.token()):
             alias = self.identifier()
         if alias is None or not self.sees("("):
-            return alias, False
-        self.group(env or {}) if typed else self.names_in_parentheses()
-        return alias, True
+            return alias, []
+        if typed:
+            self.group(env or {})
+            return alias, []
+        return alias, self.names_in_parentheses()
 
     def _reserved(self, token: Lexeme) -> bool:
         return token.upper in RESERVED or (token.upper == "NOT")

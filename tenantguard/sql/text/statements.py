@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tenantguard.sql.text.changes import Changes
 from tenantguard.sql.text.expressions import Environment
+from tenantguard.sql.text.frames import Derived, Frame
 from tenantguard.sql.text.inserts import Inserts
 from tenantguard.sql.text.lexer import POSTGRESQL, Lexeme
 from tenantguard.sql.text.names import Names, refusal
@@ -29,6 +30,7 @@ class Statements(Inserts, Changes):
         self.verbs: list[str] = []
         self.checks: list[Check] = []
         self.cte_names: set[str] = set()
+        self.expressions: dict[str, Derived] = {}
 
     def statement(self) -> None:
         """Read the tokens as one statement.
@@ -47,26 +49,25 @@ class Statements(Inserts, Changes):
         if shadowed:
             raise refusal(f"a WITH named {shadowed.pop()!r} hides a table that a predicate needs; rename it")
 
-    def statement_in_with(self, env: Environment) -> None:
+    def statement_in_with(self, env: Environment) -> list[Frame]:
         """Read the body of a common table expression."""
         inner = self.with_(env)
         if self.which != POSTGRESQL and self.token().upper in ("INSERT", "UPDATE", "DELETE"):
             raise self.unexpected("a query was expected")
-        self._verb(inner)
+        return self._verb(inner)
 
-    def _verb(self, env: Environment) -> None:
+    def _verb(self, env: Environment) -> list[Frame]:
         verb = self.token().upper
         if verb in ("SELECT", "VALUES", "TABLE", "("):
             self.verbs.append("select")
-            self.body(env)
-        elif verb == "INSERT":
-            self._insert(env)
-        elif verb == "UPDATE":
-            self._update(env)
-        elif verb == "DELETE":
-            self._delete(env)
-        elif verb == "REPLACE":
+            return self.body(env)
+        if verb == "INSERT":
+            return self._insert(env)
+        if verb == "UPDATE":
+            return self._update(env)
+        if verb == "DELETE":
+            return self._delete(env)
+        if verb == "REPLACE":
             raise refusal("REPLACE deletes whatever row holds the key, another tenant's too")
-        else:
-            told = verb if self.token().kind == "word" else "something else"
-            raise refusal(f"it begins with {told}; SELECT, INSERT, UPDATE and DELETE are read")
+        told = verb if self.token().kind == "word" else "something else"
+        raise refusal(f"it begins with {told}; SELECT, INSERT, UPDATE and DELETE are read")

@@ -10,7 +10,7 @@ from tenantguard.sql.text.expressions import Environment
 from tenantguard.sql.text.frames import Frame, Source, Span
 from tenantguard.sql.text.lexer import POSTGRESQL, Lexeme
 from tenantguard.sql.text.names import literal, shared_write
-from tenantguard.sql.text.queries import Queries
+from tenantguard.sql.text.origins import Origins
 from tenantguard.sql.text.values import Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
 from tenantguard.tenancy import Key, Placement
 
@@ -40,7 +40,7 @@ class Watched:
         return own | {ours for _, pairs in self.links for ours, _ in pairs}
 
 
-class Targets(Queries):
+class Targets(Origins):
     """Read the parts that every write has.
 
     Attributes:
@@ -111,9 +111,11 @@ class Targets(Queries):
         self.expect("=")
         return Assignment(names, self.expression(env, commas=False), single)
 
-    def _returning(self, env: Environment) -> None:
-        if self.took("RETURNING"):
-            self.expression(env)
+    def _returning(self, env: Environment, frame: Frame) -> list[Frame]:
+        """Read RETURNING; return what it gives, as the frame of a query."""
+        if not self.took("RETURNING"):
+            return []
+        return [Frame(frame.sources, width=frame.width, items=self.items(env), derived=frame.derived)]
 
     def _note_tenant(
         self, placement: Placement, column: str, verb: str, given: Iterable[Value | None]

@@ -197,6 +197,18 @@ WRITES: list[tuple[str, str, str | None]] = [
     (ANY, "UPDATE tag_notes SET note = 'x'", None),
     (ANY, "UPDATE calls SET number_id = NULL, company_id = 'acme'", None),
     (ANY, "UPDATE calls SET company_id = company_id, mins = 3", None),
+    (ANY, "UPDATE calls SET number_id = (SELECT max(id) FROM numbers WHERE id < 200)", None),
+    (ANY, "INSERT INTO call_tags (id, call_id) VALUES (50, (SELECT max(id) FROM calls))", None),
+    (ANY, "INSERT INTO call_tags (id, call_id) SELECT 50 + x.n, x.id FROM (SELECT id, id AS n FROM calls) x", None),
+    (ANY, "INSERT INTO call_tags (id, call_id) SELECT x.id + 50, x.id FROM (SELECT * FROM calls) x", None),
+    (f"{LITE} {POST}", "UPDATE calls SET number_id = n.id FROM numbers n WHERE n.id <> 2", None),
+    (f"{LITE} {POST}", "WITH x (a, b) AS (SELECT mins, id FROM calls UNION SELECT id, call_id FROM call_tags WHERE "
+                       "id = 1) INSERT INTO call_tags (id, call_id) SELECT b + 50, b FROM x WHERE b > 4", None),
+    (POST, "WITH x AS (DELETE FROM tag_notes RETURNING tag_id) INSERT INTO tag_notes (id, tag_id) "
+           "SELECT tag_id + 50, tag_id FROM x", None),
+    (POST, "WITH x AS (UPDATE calls SET mins = 1 RETURNING *) INSERT INTO call_tags (id, call_id) SELECT id + 50, id "
+           "FROM x", None),
+    (LITE, "UPDATE OR IGNORE calls SET id = 2 WHERE id = 1", None),
     (ANY, "DELETE FROM tag_notes", None),
     (ANY, "DELETE FROM tag_notes WHERE id = 1 OR 1 = 1", None),
     (ANY, "DELETE FROM tag_notes WHERE tag_id IN (SELECT id FROM call_tags)", None),

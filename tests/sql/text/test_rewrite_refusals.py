@@ -124,7 +124,7 @@ def rewritten(sql: str, dialect: str, style: str = "named") -> str:
         "INSERT INTO calls VALUES (1, 'acme', 'x', 1, 1)",
         "INSERT INTO calls (id, company_id) SELECT 1, upper('acme')",
         "INSERT INTO calls (id, company_id) SELECT * FROM calls",
-        "INSERT INTO calls (id, company_id) SELECT n.id, max(n.company_id) FROM numbers n GROUP BY n.id",
+        "INSERT INTO calls (id, company_id) SELECT n.id, max(n.company_id, n.number) FROM numbers n GROUP BY n.id",
         "INSERT INTO calls (id, company_id) VALUES (1, lower('ACME'))",
         "INSERT INTO calls (id, company_id) VALUES (1, DEFAULT)",
         "INSERT INTO calls (id, company_id) VALUES (1, (SELECT 'globex'))",
@@ -143,6 +143,24 @@ def rewritten(sql: str, dialect: str, style: str = "named") -> str:
         "UPDATE calls SET number_id = number_id + 100",
         "UPDATE calls SET number_id = (SELECT 101)",
         "UPDATE call_tags SET call_id = id",
+        "UPDATE calls SET number_id = (SELECT mins FROM calls c)",
+        "UPDATE calls SET number_id = (SELECT id FROM numbers) + 99",
+        "UPDATE calls SET number_id = (SELECT id FROM numbers UNION SELECT 101)",
+        "UPDATE calls SET company_id = (SELECT company_id FROM numbers)",
+        "UPDATE calls SET number_id = x.id FROM (SELECT 101 AS id) x",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, x.id FROM (SELECT 101 AS id UNION SELECT id FROM calls) x",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, x.id FROM (SELECT id, mins AS id FROM calls) x",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, x.id FROM (SELECT mins, id FROM calls) x (id, n)",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, x.id FROM (SELECT *, 101 AS id FROM countries) x",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, x.id FROM (SELECT * FROM numbers) x",
+        "INSERT INTO call_tags (id, call_id) SELECT 1, min(id, 101) FROM calls",
+        "INSERT INTO call_tags (id, call_id) VALUES (1, (SELECT id FROM calls UNION VALUES (101)))",
+        "WITH x AS (SELECT (WITH y AS (SELECT id FROM calls) SELECT 1) AS a, y.id FROM y), y AS (SELECT 101 AS id) "
+        "INSERT INTO call_tags (id, call_id) SELECT 1, id FROM x",
+        "WITH x AS (SELECT id FROM calls), z AS (WITH x AS (SELECT 101 AS id) SELECT id FROM x) "
+        "INSERT INTO call_tags (id, call_id) SELECT 1, id FROM z",
+        "WITH RECURSIVE x AS (SELECT id FROM calls UNION SELECT id + 1 FROM x) "
+        "INSERT INTO call_tags (id, call_id) SELECT 1, id FROM x",
         # functions
         "SELECT * FROM nothing_known()",
         "SELECT * FROM 'calls'",

@@ -52,7 +52,7 @@ READS = [
     "SELECT id FROM calls FORCE INDEX (PRIMARY) WHERE id < 4 ORDER BY id",
     "SELECT STRAIGHT_JOIN c.id, a.name FROM calls c JOIN agents a ON a.id = c.agent_id ORDER BY c.id",
     "SELECT name FROM agents WHERE BINARY name = 'Ann'",
-    "SELECT name FROM agents WHERE name COLLATE utf8mb4_bin = 'Ann'",
+    "SELECT name FROM agents WHERE CONVERT(name USING latin1) COLLATE latin1_bin = 'Ann'",
     "SELECT name FROM agents WHERE name = _utf8mb4'Ann'",
     "SELECT INET_ATON('127.0.0.1'), BIT_COUNT(7), id FROM agents ORDER BY id",
     "SELECT CASE WHEN active THEN 'yes' ELSE 'no' END FROM agents ORDER BY id",

@@ -1,0 +1,1 @@
+"""The fuzzer: SQL text and tokens nobody would write, by the thousand; `make fuzz` runs it for long."""

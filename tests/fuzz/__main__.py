@@ -1,0 +1,53 @@
+"""``make fuzz``: run seeds until the time is over, and say what was found."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import logging
+import sys
+import time
+
+from tests.fuzz.texts import TextFuzzer
+from tests.fuzz.tokens import TokenFuzzer
+
+_TOLD = 20.0  # seconds between two lines
+
+
+def main() -> int:
+    """Run both fuzzers in turn; return 1 if one of them found anything."""
+    parser = argparse.ArgumentParser(prog="make fuzz", description=main.__doc__)
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long (600)")
+    parser.add_argument("--seed", type=int, default=0, help="the first seed (0); a finding names its own")
+    parser.add_argument("--count", type=int, help="stop after so many seeds of each")
+    given = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # each refusal is recorded, and there are thousands
+    fuzzers = (TextFuzzer(), TokenFuzzer())
+    findings: list[str] = []
+    begun = told = time.monotonic()
+    last = given.seed + given.count if given.count else sys.maxsize
+    for batch in itertools.count(given.seed, 20):
+        if batch >= last or time.monotonic() - begun > given.seconds:
+            break
+        for fuzzer in fuzzers:
+            for seed in range(batch, min(batch + 20, last)):
+                fault = fuzzer.run(seed)
+                if fault is not None:
+                    findings.append(f"{fuzzer.name}, seed {seed}: {fault}")
+                    print(findings[-1], flush=True)
+        if time.monotonic() - told > _TOLD:
+            told = time.monotonic()
+            print(
+                f"{told - begun:6.0f} s, {batch + 20 - given.seed} seeds, {len(findings)} findings",
+                flush=True,
+            )
+    for fuzzer in fuzzers:
+        counts = ", ".join(f"{count:,} {what}" for what, count in sorted(fuzzer.counts.items()))
+        print(f"{fuzzer.name}: {counts}")
+        fuzzer.close()
+    print(f"{len(findings)} findings in {time.monotonic() - begun:.0f} s")
+    return 1 if findings else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

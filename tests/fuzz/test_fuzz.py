@@ -1,0 +1,62 @@
+"""The fuzzer, for as many seeds as a test run has time for; `make fuzz` runs it for long."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tenantguard.sql.text.sources import Sources
+from tests.fuzz.texts import TextFuzzer
+from tests.fuzz.tokens import TokenFuzzer
+
+SEEDS = st.integers(0, 2**32)
+QUICKLY = settings(
+    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="module")
+def texts() -> Iterator[TextFuzzer]:
+    """Give the fuzzer of SQL text."""
+    fuzzer = TextFuzzer()
+    yield fuzzer
+    fuzzer.close()
+
+
+@pytest.fixture(scope="module")
+def tokens() -> Iterator[TokenFuzzer]:
+    """Give the fuzzer of tokens."""
+    fuzzer = TokenFuzzer()
+    yield fuzzer
+    fuzzer.close()
+
+
+@QUICKLY
+@given(seed=SEEDS)
+def test_no_text_reaches_another_tenants_rows(texts: TextFuzzer, seed: int) -> None:
+    """Whatever text is accepted shows and changes the tenant's rows only, and is right about them."""
+    assert texts.run(seed) is None
+
+
+@QUICKLY
+@given(seed=SEEDS)
+def test_no_token_passes_that_was_not_signed(tokens: TokenFuzzer, seed: int) -> None:
+    """Whatever bytes come are answered with 401, or hold a token that was signed with the key."""
+    assert tokens.run(seed) is None
+
+
+def test_the_fuzzer_notices_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that forgets its predicates is found out within some hundred seeds."""
+    broken = TextFuzzer()
+    reading = importlib.import_module("tenantguard.sql.text.rewrite")
+    monkeypatch.setattr(Sources, "add_where", lambda *_args: None)
+    monkeypatch.setattr(reading, "agree", lambda *_args: None)
+    monkeypatch.setattr(reading, "_CACHED", 0)  # what was read before stays right
+    try:
+        assert any(broken.run(seed) is not None for seed in range(400))
+    finally:
+        broken.close()

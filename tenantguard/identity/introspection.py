@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Unpack
@@ -58,6 +59,7 @@ class IntrospectionVerifier:
         self._client = quote_plus(client[0]), quote_plus(client[1])  # RFC 6749 section 2.3.1
         self._most_bytes, self._clock = most_bytes, clock
         self._http = http or Http()
+        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
         self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
 
     @property
@@ -85,6 +87,18 @@ class IntrospectionVerifier:
         known = self._cache.get(header)
         if known is not None:
             return known
+        asking = self._asking.get(header)
+        if asking is None:
+            asking = self._asking[header] = asyncio.ensure_future(self._verify(token, header))
+            asking.add_done_callback(lambda task: self._asked(header, task))
+        return await asyncio.shield(asking)  # who gives up does not end it for the others
+
+    def _asked(self, header: bytes, task: asyncio.Task[Principal]) -> None:
+        del self._asking[header]
+        if not task.cancelled():
+            task.exception()  # whoever waited was told; when all of them went away, nobody need be
+
+    async def _verify(self, token: str, header: bytes) -> Principal:
         asked = self._clock()
         claims, seconds = await self._ask(token)
         until = self._policy.check(claims, self._clock(), must_expire=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tenantguard import ConfigurationError, TokenError
 from tenantguard.identity import Cache, IntrospectionVerifier
 from tenantguard.identity.http import Document, FetchError, Http
+from tests.identity.test_jwks import settled
 from tests.identity.tokens import NOW
 
 URL = "https://idp.example/introspect"
@@ -30,9 +32,12 @@ class Issuer(Http):
         self.asked: list[tuple[str, Any, Any]] = []
         self.now = NOW
         self.max_age: float | None = None
+        self.open = asyncio.Event()
+        self.open.set()
 
     async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
         self.asked.append((url, form["token"], auth))
+        await self.open.wait()
         if isinstance(self.answer, Exception):
             raise self.answer
         return Document(self.answer, self.max_age)
@@ -98,6 +103,34 @@ async def test_a_refusal_is_not_kept() -> None:
     checked = issuer.verifier()
     with pytest.raises(TokenError):
         await checked.verify("0paque")
+    issuer.answer = GOOD
+    assert (await checked.verify("0paque")).tenant == "acme"
+
+
+async def test_one_question_is_in_flight_for_one_token() -> None:
+    """However many requests it comes with at once, and though the first of them gives up."""
+    issuer = Issuer(GOOD)
+    issuer.open.clear()
+    checked = issuer.verifier(seconds=0)
+    first, *others = [asyncio.ensure_future(checked.verify("0paque")) for _ in range(20)]
+    await settled()
+    first.cancel()
+    issuer.open.set()
+    assert {principal.tenant for principal in await asyncio.gather(*others)} == {"acme"}
+    await checked.verify("0paque")
+    assert len(issuer.asked) == 2
+
+
+async def test_a_question_that_nobody_waits_for_any_more_is_no_error() -> None:
+    """It ends by itself, and the next request asks anew."""
+    issuer = Issuer({"active": False})
+    issuer.open.clear()
+    checked = issuer.verifier()
+    alone = asyncio.ensure_future(checked.verify("0paque"))
+    await settled()
+    alone.cancel()
+    issuer.open.set()
+    await settled()
     issuer.answer = GOOD
     assert (await checked.verify("0paque")).tenant == "acme"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -199,7 +200,7 @@ class Tenancy:
         for key, mappings in sorted(self._tables().items(), key=lambda item: full_name(item[0])):
             placed = self._place(key, mappings)
             if isinstance(placed, str):
-                rows.append((full_name(key), "?", "not placed"))
+                rows.append((full_name(key), "?", f"not placed: {re.split(_CLAUSE_END, placed)[0]}"))
             else:
                 belongs, _, by = str(placed).partition(" ")
                 rows.append((full_name(key), belongs.rstrip(","), by))
@@ -313,6 +314,7 @@ class Tenancy:
         return []
 
 
+_CLAUSE_END = r"[:.] "
 _HOW_TO_PLACE = (
     'Give it the tenant column, or say columns={"table": "column"}, through={"table": "foreign_key"}, '
     'shared={"table"}, or info={"tenant": ...} on the model'

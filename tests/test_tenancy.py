@@ -81,7 +81,7 @@ def test_a_tenancy_is_printed_as_a_table() -> None:
 def test_a_table_that_is_not_placed_is_printed_too(metadata: MetaData) -> None:
     """Printing shows what is missing instead of leaving it out."""
     Table("lost", metadata, Column("id", Integer, primary_key=True))
-    assert "lost       ?        not placed" in str(tenancy_of(metadata))
+    assert "lost       ?        not placed: table lost is none of owned" in str(tenancy_of(metadata))
 
 
 def test_a_tenancy_tells_its_size() -> None:

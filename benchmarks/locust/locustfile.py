@@ -37,6 +37,7 @@ _COUNT = int(os.environ.get("BENCH_COMPANIES", COMPANIES))
 _CALLS = int(os.environ.get("BENCH_COMPANY_CALLS", CALLS))
 _SIGNER = Signer("RS256", os.environ["BENCH_SIGNER"], "")
 _ENOUGH = int(os.environ.get("BENCH_REQUESTS", "0"))
+TAGGED = 5  # calls at once
 _STRANGER = signer("RS256")  # a key that no server knows
 _RNG = random.Random(os.getpid())
 
@@ -58,6 +59,8 @@ class Agent(TenantUser):
         """Learn the ids of the company's rows from the application itself."""
         page = self.client.get("/calls?size=100", name="/calls").json()
         self.calls = [call["id"] for call in page["calls"]]
+        at = TAGGED * _RNG.randrange(max(1, len(self.calls) // TAGGED))
+        self.tagged = self.calls[at : at + TAGGED]  # of one's own, or two would write the same word at once
         self.agents = sorted({call["agent"]["id"] for call in page["calls"] if call["agent"]})
         self.numbers = [number["id"] for number in self.client.get("/numbers").json()]
 
@@ -136,7 +139,7 @@ class Agent(TenantUser):
     @task(1)
     def tag(self) -> None:
         """Put a word on some calls."""
-        given = {"tag": _RNG.choice(TAGS), "call_ids": _RNG.sample(self.calls, 5)}
+        given = {"tag": _RNG.choice(TAGS), "call_ids": self.tagged}
         self.client.post("/calls/tags", json=given)
 
 

@@ -13,6 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine, insert, select
 
+from benchmarks.databases import postgresql
 from benchmarks.locust.companies import HOSTILE, company_id
 from benchmarks.locust.data import START, fill, restore
 from benchmarks.locust.kinds import KINDS, SQLITE
@@ -33,11 +34,18 @@ SEVERAL = [name for name, kind in KINDS.items() if not kind.alone and SQLITE in 
 
 
 @asynccontextmanager
-async def _client(kind: str, home: Path, signed_by: Signer) -> AsyncIterator[httpx.AsyncClient]:
-    engine = create_engine(f"sqlite:///{home}/{kind}.sqlite")
+async def _client(
+    kind: str, home: Path, signed_by: Signer, urls: tuple[str, str] | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    file = f"{home}/{kind}.sqlite"
+    url, async_url = urls or (f"sqlite:///{file}", f"sqlite+aiosqlite:///{file}")
+    engine = create_engine(url)
     fill(engine, range(COMPANIES), CALLS)
+    prepare = KINDS[kind].prepare
+    if prepare is not None:
+        prepare(engine)
     engine.dispose()
-    served = make_engine(f"sqlite+aiosqlite:///{home}/{kind}.sqlite")
+    served = make_engine(async_url)
     app = KINDS[kind].make(served, signed_by)
     transport = httpx.ASGITransport(app)
     headers = {"Authorization": f"Bearer {signed_by.sign('ada', company_id(0))}"}
@@ -70,13 +78,27 @@ async def test_every_server_refuses_another_companys_call(
 async def test_writes_to_other_companies_are_refused(kind: str, tmp_path: Path, record: MemorySink) -> None:
     """The two servers whose speed is compared keep the same promise about writes."""
     async with _client(kind, tmp_path, signer("RS256")) as client:
-        answers = [
-            await client.patch("/calls/2", json={"seconds": 1}),
-            await client.post("/calls/2/comments", json={"text": "mine"}),
-            await client.post("/calls/tags", json={"tag": "mine", "call_ids": [2]}),
-            await client.post("/calls", json={"number_id": 6, "caller": "+49170000"}),
-        ]
-        assert [answer.status_code // 100 for answer in answers] == [4, 4, 4, 4]
+        assert await _attempts(client) == [4, 4, 4, 4]
+
+
+async def test_one_more_kind_serves_over_row_security(tmp_path: Path, record: MemorySink) -> None:
+    """The guard with row security underneath, one more row in the table, answers and refuses as the others do."""
+    with postgresql() as server:  # with a role that row security applies to
+        url = server.database("underneath")
+        async with _client("underneath", tmp_path, signer("RS256"), (url, url)) as client:
+            answers = [await client.get(path) for path in PATHS]
+            assert {answer.status_code for answer in answers} == {200}
+            assert await _attempts(client) == [4, 4, 4, 4]
+
+
+async def _attempts(client: httpx.AsyncClient) -> list[int]:
+    answers = [
+        await client.patch("/calls/2", json={"seconds": 1}),
+        await client.post("/calls/2/comments", json={"text": "mine"}),
+        await client.post("/calls/tags", json={"tag": "mine", "call_ids": [2]}),
+        await client.post("/calls", json={"number_id": 6, "caller": "+49170000"}),
+    ]
+    return [answer.status_code // 100 for answer in answers]
 
 
 def _row(name: str, method: str = "GET", **counted: int) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, CompileError, SQLAlchemyError
 
 from tenantguard.cli.html import page
 from tenantguard.cli.targets import load_tenancy, load_values, writable
@@ -126,6 +126,8 @@ def _explained(console: Console) -> Iterator[None]:
         raise typer.BadParameter(f"the URL's driver is not installed: {error.name}") from error
     except (SQLAlchemyError, TenantGuardError) as error:
         told = escape(str(error).splitlines()[0])
+        if isinstance(error, CompileError):
+            told += ". The models may be for another database; name it with --url"
         console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {told}")
         raise typer.Exit(2) from error
 

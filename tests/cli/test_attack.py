@@ -26,6 +26,7 @@ numbers = itertools.count()
 
 MODELS = """
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from tenantguard import Tenancy
 
 metadata = MetaData()
@@ -46,6 +47,11 @@ schemas = MetaData()
 Table("bills", schemas, Column("id", Integer, primary_key=True), Column("firm", String(20), nullable=False),
       schema="billing")
 billing = Tenancy(schemas, column="firm")
+
+documents = MetaData()
+Table("documents", documents, Column("id", Integer, primary_key=True), Column("firm", String(20), nullable=False),
+      Column("body", JSONB, nullable=False), Column("host", INET, nullable=False))
+postgresql_only = Tenancy(documents, column="firm")
 
 nothing = Tenancy(MetaData(), column="firm")
 """
@@ -188,6 +194,7 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
         (("{}",), "write module:attribute"),
         (("{}:metadata",), "is a MetaData, not a Tenancy"),
         (("{}:nothing",), "no owned table, so there is nothing to attack"),
+        (("{}:postgresql_only",), "for another database; name it with --url"),
         (("{}:tenancy", "--url", ":::"), "the URL cannot be read"),
         (("{}:tenancy", "--url", "oracle://x"), "use SQLite, PostgreSQL or MariaDB"),
         (("{}:tenancy", "--url", "mysql+nodriver://x"), "cannot be read"),
@@ -259,6 +266,15 @@ def test_tables_with_a_schema_stay_in_the_kits_own_database(
         assert done.exit_code == 0, done.output
     engine = database.create_engine()
     assert "billing" not in inspect(engine).get_schema_names()
+
+
+def test_a_table_without_rows_is_told(run: Run, models: str, postgresql_database: Database) -> None:
+    """A type that the kit has no value for is named, with the way to give one: nothing was attacked there."""
+    done = run(f"{models}:postgresql_only", "--url", postgresql_database.url, "--group", "cache")
+    told = " ".join(done.output.split())
+    assert done.exit_code == 0, done.output
+    assert "no rows could be made for documents: documents.host has the type INET()" in told
+    assert "give --values" in told
 
 
 def test_a_user_who_may_make_no_database_is_told(

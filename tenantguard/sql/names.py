@@ -15,6 +15,8 @@ from tenantguard.errors import RawSQLError
 from tenantguard.sql.text import fragment_fault
 
 _NAME = re.compile(r'[\w$.\- ]+|"[^"]+"|`[^`]+`')
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
+_PLAIN_TYPE = re.compile(r"[\w\s.,\[\]]*(?:\([\w\s.,-]*\)[\w\s.,\[\]]*)*")  # no parenthesis leads out of it
 _PLAIN_NAME = re.compile(r"[\w$.\-]+|__\[SCHEMA_[^\]]+\]")  # the second is SQLAlchemy's, to be translated
 
 
@@ -39,12 +41,28 @@ def guarded_preparer(cls: Any) -> Any:
 def guarded_type_compiler(cls: Any) -> Any:
     """Return a dialect's type compiler that reads the text of a type of the user's own."""
 
+    def process(self: Any, type_: Any, **kw: Any) -> Any:
+        text = cls.process(self, type_, **kw)
+        if _PLAIN_TYPE.fullmatch(_QUOTED.sub("x", str(text))) and "\\" not in str(text):
+            return text
+        return checked_type(text, self.dialect.name)
+
     def visit_user_defined(self: Any, type_: Any, **kw: Any) -> Any:
         return checked_type(cls.visit_user_defined(self, type_, **kw), self.dialect.name)
 
-    return type(
-        f"Guarded{cls.__name__}", (cls,), {"visit_user_defined": visit_user_defined, "tg_types": True}
-    )
+    members = {"process": process, "visit_user_defined": visit_user_defined, "tg_types": True}
+    return type(f"Guarded{cls.__name__}", (cls,), members)
+
+
+def checked_literal(text: str, type_: Any, dialect: Any) -> str:
+    """Return the text of a literal, or refuse it where a type of the user's own makes more of it than a value."""
+    made = (*type(type_).__mro__, *type(type_.dialect_impl(dialect)).__mro__)
+    own = (cls for cls in made if not cls.__module__.startswith("sqlalchemy."))
+    if any("literal_processor" in vars(cls) or "process_literal_param" in vars(cls) for cls in own):
+        fault = fragment_fault(text, dialect.name)
+        if fault is not None:
+            _refuse_text(f"a type of your own renders a literal that was refused: {fault}")
+    return text
 
 
 def checked_type(text: Any, dialect: str) -> Any:

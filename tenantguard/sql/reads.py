@@ -39,7 +39,7 @@ from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.compiler_elements import BYTES, TenantParameter
 from tenantguard.sql.custom import custom_fault
 from tenantguard.sql.database import text_fault, writes
-from tenantguard.sql.names import name_fault, noting
+from tenantguard.sql.names import checked_literal, name_fault, noting
 from tenantguard.sql.predicates import is_trusted
 from tenantguard.sql.text import (
     PARAMETER,
@@ -526,6 +526,10 @@ class GuardedReads:
         if text is not operator and text not in self._tg_own_text:
             self.tg_fragment(fragment_fault(str(text), self.dialect.name), str(text))
         return super().escape_literal_column(text)  # type: ignore[misc]
+
+    def render_literal_value(self, value: Any, type_: Any) -> str:
+        """Render a literal, which a type of the user's own may make into anything."""
+        return checked_literal(super().render_literal_value(value, type_), type_, self.dialect)  # type: ignore[misc]
 
     def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
         """Render a function, unless it is one that runs SQL or reads what the guard cannot see."""

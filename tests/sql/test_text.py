@@ -10,6 +10,8 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     StaticPool,
+    String,
+    bindparam,
     case,
     cast,
     column,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import quoted_name
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from tenantguard import CrossTenantError, RawSQLError, UnknownTableError, bind, bypass, guard
 from tests.models import Call, CallTag, Country, make_tenancy
@@ -68,7 +70,26 @@ class Escaping(UserDefinedType[Any]):
 
 _STOLEN: Any = DDL("CREATE TABLE stolen AS SELECT * FROM calls")  # type: ignore[no-untyped-call]  # SQLAlchemy's
 
+
+class Telling(TypeDecorator[str]):
+    """Render more than a value where a literal is asked for."""
+
+    impl = String
+    cache_ok = True
+
+    def literal_processor(self, dialect: Any) -> Any:
+        """Return what renders a query."""
+        return lambda value: "(SELECT max(note) FROM calls)"
+
+
+LONG: Any = "5)) || (SELECT max(note) FROM calls) || CAST('a' AS VARCHAR(5"
+
 REFUSED: dict[str, Any] = {
+    "literal of a type": lambda: select(literal("x", Telling(), literal_execute=True)),
+    "literal of a type, at execution": lambda: select(Country).where(
+        Country.name.in_(bindparam("names", ["x"], Telling(), expanding=True, literal_execute=True))
+    ),
+    "length of a type": lambda: select(cast("a", String(LONG))),
     "text": lambda: text("SELECT * FROM calls"),
     "text with columns": lambda: text("SELECT id FROM calls").columns(column("id")),
     "text in a subquery": lambda: select(text("SELECT id FROM calls").columns(column("id")).subquery()),

@@ -11,6 +11,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    bindparam,
     column,
     func,
     literal_column,
@@ -109,6 +110,32 @@ def custom_type_in_cast(lab: Lab) -> Any:
             return f"TEXT) || CAST({text_of(lab, o)} AS TEXT"
 
     return lab.rows(select(func.max(s.text).cast(Smuggled())))
+
+
+@attack("raw SQL")
+def type_with_literal_of_its_own(lab: Lab) -> Any:
+    """Render a query where a type of one's own renders a literal."""
+    o = lab.owned
+
+    class Smuggled(UserDefinedType[Any]):
+        cache_ok = False
+
+        def get_col_spec(self, **kwargs: Any) -> str:
+            return "INTEGER"
+
+        def literal_processor(self, dialect: Any) -> Any:
+            return lambda value: text_of(lab, o)
+
+    return lab.rows(select(bindparam("x", 1, Smuggled(), literal_execute=True)))
+
+
+@attack("raw SQL")
+def type_with_a_long_length(lab: Lab) -> Any:
+    """Leave a CAST by the length of its type."""
+    o, s = lab.owned, lab.shared
+    lab.only("sqlite", "postgresql")
+    length: Any = f"5)) || {text_of(lab, o)} || CAST('a' AS VARCHAR(5"
+    return lab.rows(select(func.max(s.text).cast(String(length))))
 
 
 @attack("raw SQL")

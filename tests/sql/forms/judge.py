@@ -40,6 +40,14 @@ def treatments(statement: str, parameters: Any, backend: str) -> set[Does]:
     }
     if isinstance(tree, exp.Insert) and _stamped(parameters):
         found.add(Does.STAMPED)
+    if any(
+        "company_id" in case.sql()
+        for clause in tree.find_all(exp.OnConflict)
+        for case in clause.find_all(exp.Case)
+    ):
+        found.add(
+            Does.CONFLICT
+        )  # on MariaDB each assignment asks whether the row is that of the tenant inserted
     return found
 
 

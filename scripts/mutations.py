@@ -199,7 +199,11 @@ MUTATIONS = (
             "                    row[name] = binding._tenant\n",
             "                    pass\n",
         ),
-        ("SQL for the driver passes", "            self._tg_driver_sql(guard, binding)\n", "            pass\n"),
+        (
+            "SQL for the driver passes",
+            "            self._tg_driver_sql(guard, binding)\n",
+            "            pass\n",
+        ),
         ("DDL passes", "            self._tg_ddl(compiled)\n", "            pass\n"),
         ("writes are not verified", "if compiled.tg_writes:", "if False:"),
         (

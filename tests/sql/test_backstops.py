@@ -1,0 +1,75 @@
+"""What stands behind the rules that usually act: each holds where the rule before it would not be asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Column as Col
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    column,
+    func,
+    insert,
+    literal_column,
+    select,
+)
+from sqlalchemy.ext.compiler import compiles
+
+from tenantguard import RawSQLError, Tenancy, bind, guard
+from tests.models import Call
+from tests.sql.world import memory_engine, memory_world
+
+
+class CountOf(ColumnElement[int]):
+    """Render a count of a table in a place that no SELECT of SQLAlchemy's has."""
+
+    inherit_cache = False
+    type = Integer()
+
+    def __init__(self, table: Any) -> None:
+        self.table_counted = table
+
+
+@compiles(CountOf)  # type: ignore[no-untyped-call,untyped-decorator]  # of SQLAlchemy
+def _count_of(element: CountOf, compiler: Any, **kw: Any) -> str:
+    table = compiler.process(element.table_counted, asfrom=True)
+    return f"(SELECT count(*) FROM {table})"
+
+
+def test_a_table_in_a_place_of_its_own_is_refused() -> None:
+    """The compiler itself renders the table there, so no predicate was found for it."""
+    engine = memory_world().engine
+    with bind("acme"), engine.connect() as connection, pytest.raises(RawSQLError, match="does not know"):
+        connection.execute(select(CountOf(Call.__table__)))
+
+
+def test_a_refusal_is_looked_for_after_a_plain_statement_too() -> None:
+    """A statement of the same connection and binding that was let through opens no way for the next one."""
+    engine = memory_world().engine
+    refused = select(Call.id).where(literal_column("EXISTS (SELECT 1 FROM calls)"))
+    with bind("acme"), engine.connect() as connection:
+        for _ in range(2):
+            connection.execute(select(Call.id)).all()
+            with pytest.raises(RawSQLError):
+                connection.execute(refused)
+
+
+def test_a_row_of_nobody_is_not_everybodys() -> None:
+    """Where the tenant column may be empty, an empty one is no tenant's."""
+    metadata = MetaData()
+    notes = Table(
+        "notes", metadata, Col("id", Integer, primary_key=True), Col("firm", String(20), nullable=True)
+    )
+    engine = memory_engine()
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(insert(notes), [{"id": 1, "firm": "acme"}, {"id": 2, "firm": None}])
+    guard(engine, Tenancy(metadata, column="firm", nullable={"notes"}))
+    with bind("acme"), engine.connect() as connection:
+        assert connection.execute(select(notes.c.id)).scalars().all() == [1]
+        assert connection.scalar(select(func.count()).select_from(notes).where(column("firm").is_(None))) == 0

@@ -151,6 +151,14 @@ class GuardedConnection(Connection):
         """Remember, for this transaction, that rows are the tenant's, or shown to it by a row rule."""
         self._tg_known().update((parent, columns, read, key) for key in keys)
 
+    def tg_forget(self) -> None:
+        """Let no row vouch for a key any more: a bypass may have given it to another tenant."""
+        self._tg_learnt = None
+        for known in self.tg_sessions:
+            session = known()
+            for state in () if session is None else session.identity_map._dict.values():
+                state.__dict__["tg_planted"] = True
+
     def _tg_known(self) -> set[Any]:
         mark = (peek(), self.get_transaction(), self.get_nested_transaction())
         if self._tg_learnt is None or self._tg_learnt[0] != mark:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.sql.selectable import SelectBase
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
@@ -87,6 +88,8 @@ class GuardedExecution:
                 loads=getattr(compiled.compile_state, "_has_mapper_entities", False),
             )
         if mode == "bypass":
+            if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
+                connection.tg_forget()
             return
         if compiled.tg_fault is not None:
             _refuse(compiled.tg_fault, compiled.string)
@@ -104,7 +107,10 @@ class GuardedExecution:
 
     def _tg_driver_sql(self, guard: Any, binding: Binding | None) -> None:
         statement = getattr(self, "statement", None)
-        if statement is None or (binding is not None and binding.mode == "bypass"):
+        if binding is not None and binding.mode == "bypass":
+            self.root_connection.tg_forget()
+            return
+        if statement is None:
             return  # without a statement: a Sequence or a default of its own, which reads no table
         how = guard.raw_sql if binding is not None and binding.mode != "closed" else "refuse"
         if how == "rewrite":

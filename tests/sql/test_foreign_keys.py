@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, literal, select, update
+from sqlalchemy import insert, literal, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tenantguard import CrossTenantError, bind
+from tenantguard import CrossTenantError, bind, bypass
 from tests.models import Call, CallTag, Comment, Label, Manager, Number, Order, OrderLine, TagNote
 from tests.sql.world import TABLES, World, statements
 
@@ -153,3 +153,30 @@ def test_a_stub_vouches_for_nothing(session: Session) -> None:
         session.add(Call(number_id=101, **NEW))
         with pytest.raises(CrossTenantError):
             session.flush()
+
+
+_GIVEN = update(Number).where(Number.id == 2).values(company_id="globex")
+
+
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda session: session.execute(_GIVEN.execution_options(synchronize_session=False)),
+        lambda session: session.connection().execute(_GIVEN),
+        lambda session: session.connection().execute(
+            text("UPDATE numbers SET company_id = 'globex' WHERE id = 2")
+        ),
+        lambda session: session.connection().exec_driver_sql(
+            "UPDATE numbers SET company_id = 'globex' WHERE id = 2"
+        ),
+    ],
+)
+def test_a_parent_that_a_bypass_gave_away_vouches_for_nothing(session: Session, give: Any) -> None:
+    """What was loaded or looked up before a bypass wrote on the connection is looked up anew."""
+    with bind("acme"):
+        assert session.get(Number, 2) is not None
+        session.connection().execute(insert(CALLS).values(number_id=2, **NEW))
+        with bypass(reason="a number is moved"):
+            give(session)
+        with pytest.raises(CrossTenantError):
+            session.connection().execute(insert(CALLS).values(number_id=2, **NEW))

@@ -155,7 +155,8 @@ def count(variant: str, url: str, cases: dict[str, int], cold: dict[str, int]) -
     bench = Bench()
     bench.open(variant, url)
     ready = bench.ready(variant)
-    for name, loops in cases.items():  # until the interpreter has adapted its instructions; not slowed down yet
+    # Until the interpreter has adapted its instructions, and while nothing is slowed down by counting.
+    for name, loops in cases.items():
         operation = operation_of(VARIANTS[variant], CASES[name])
         with scene_of(ready, CASES[name]) as scene:
             for _ in range(ADAPTED * (loops > 1)):

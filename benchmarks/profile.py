@@ -109,12 +109,16 @@ def _sampled(command: list[str]) -> Counter[str]:
         told, complaint = process.communicate()
         if not out.exists():
             raise MissingEnvironmentError(complaint.strip() or "py-spy recorded nothing")
-        operations = next(int(line) for line in told.splitlines() if line.isdigit())
-        return own_time(out.read_text().splitlines(), operations)
+        cpu = next(int(line) for line in told.splitlines() if line.isdigit()) / 1_000
+        return own_time(out.read_text().splitlines(), cpu)
 
 
-def own_time(stacks: Iterable[str], operations: int) -> Counter[str]:
-    """Return microseconds of one operation by function from py-spy's raw lines, ``frame;frame;frame count``."""
+def own_time(stacks: Iterable[str], cpu: float) -> Counter[str]:
+    """Return by function its share of the microseconds of CPU time that one operation took.
+
+    The lines are py-spy's raw ones, ``frame;frame;frame count``. Waiting for a core is sampled as well, so the
+    samples tell shares, and the clock of the thread tells of what.
+    """
     found: Counter[str] = Counter()
     for line in stacks:
         stack, _, count = line.rpartition(" ")
@@ -123,7 +127,7 @@ def own_time(stacks: Iterable[str], operations: int) -> Counter[str]:
         last = names[-1] if names else None
         if last is not None and "profiled" in called and "forget" not in called:
             found[f"{last['name']} ({last['file']})"] += int(count)
-    return Counter({name: count * 1e6 / RATE / operations for name, count in found.items()})
+    return Counter({name: count * cpu / found.total() for name, count in found.items()})
 
 
 def table(profiles: Sequence[dict[str, Any]]) -> str:

@@ -186,24 +186,28 @@ def _mark() -> None:
 
 
 def repeat(variant: str, url: str, case: str, cold: bool, seconds: float) -> None:
-    """Repeat a case for a while, for a profiler, and print how many operations that were."""
+    """Repeat a case for a while, for a profiler, and print the nanoseconds of CPU time that one operation took."""
     bench = Bench()
     bench.open(variant, url)
-    operation, done = operation_of(VARIANTS[variant], CASES[case]), 0
+    operation, done, worked = operation_of(VARIANTS[variant], CASES[case]), 0, 0
     until = perf_counter_ns() + seconds * 1e9
     while perf_counter_ns() < until:
         with scene_of(bench.ready(variant), CASES[case]) as scene:
-            profiled(operation, scene, PROFILED, bench.ready(variant) if cold else None)
+            worked += profiled(operation, scene, PROFILED, bench.ready(variant) if cold else None)
         done += PROFILED
-    print(done)
+    print(worked // done)
 
 
-def profiled(operation: Operation, scene: Scene, loops: int, cold: Ready | None) -> None:
+def profiled(operation: Operation, scene: Scene, loops: int, cold: Ready | None) -> int:
     """Run operations; of the samples, those that have this function on their stack count."""
+    worked = -thread_time_ns()
     for _ in range(loops):
         if cold is not None:
+            began = thread_time_ns()
             forget(cold)
+            worked -= thread_time_ns() - began
         operation(scene)
+    return worked + thread_time_ns()
 
 
 if __name__ == "__main__":

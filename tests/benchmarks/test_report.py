@@ -162,4 +162,4 @@ def test_a_profile_counts_own_time_of_the_profiled_work() -> None:
         "main (a.py:1);profiled (w.py:2);forget (w.py:9);clear (b.py:3) 40",
         "main (a.py:1);open (w.py:2) 80",
     ]
-    assert own_time(stacks, operations=10) == {"execute (b.py)": 4_000.0}
+    assert own_time(stacks, cpu=4.5) == {"execute (b.py)": 4.5}

@@ -9,6 +9,7 @@ from sqlalchemy import (
     DDL,
     ColumnElement,
     Integer,
+    Numeric,
     StaticPool,
     String,
     bindparam,
@@ -89,7 +90,7 @@ REFUSED: dict[str, Any] = {
     "literal of a type, at execution": lambda: select(Country).where(
         Country.name.in_(bindparam("names", ["x"], Telling(), expanding=True, literal_execute=True))
     ),
-    "length of a type": lambda: select(cast("a", String(LONG))),
+    "precision of a type": lambda: select(cast(1, Numeric(LONG))),
     "text": lambda: text("SELECT * FROM calls"),
     "text with columns": lambda: text("SELECT id FROM calls").columns(column("id")),
     "text in a subquery": lambda: select(text("SELECT id FROM calls").columns(column("id")).subquery()),

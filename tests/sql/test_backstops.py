@@ -35,7 +35,7 @@ class CountOf(ColumnElement[int]):
         self.table_counted = table
 
 
-@compiles(CountOf)  # type: ignore[no-untyped-call,untyped-decorator]  # of SQLAlchemy
+@compiles(CountOf)
 def _count_of(element: CountOf, compiler: Any, **kw: Any) -> str:
     table = compiler.process(element.table_counted, asfrom=True)
     return f"(SELECT count(*) FROM {table})"

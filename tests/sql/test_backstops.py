@@ -10,18 +10,22 @@ from sqlalchemy import (
     ColumnElement,
     Integer,
     MetaData,
+    StaticPool,
     String,
     Table,
     column,
+    create_engine,
+    event,
     func,
     insert,
     literal_column,
     select,
 )
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 
-from tenantguard import RawSQLError, Tenancy, bind, guard
-from tests.models import Call
+from tenantguard import CrossTenantError, RawSQLError, Tenancy, bind, guard
+from tests.models import Call, Number, make_tenancy
 from tests.sql.world import memory_engine, memory_world
 
 
@@ -57,6 +61,43 @@ def test_a_refusal_is_looked_for_after_a_plain_statement_too() -> None:
             connection.execute(select(Call.id)).all()
             with pytest.raises(RawSQLError):
                 connection.execute(refused)
+
+
+def test_a_listener_that_changes_parameters_is_refused() -> None:
+    """What the guard looked at is what is sent."""
+    engine = memory_world().engine
+
+    def change(conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> Any:
+        return sql, tuple("globex" if value == "acme" else value for value in parameters)
+
+    event.listen(engine, "before_cursor_execute", change, retval=True)
+    with bind("acme"), engine.connect() as connection, pytest.raises(RawSQLError, match="parameters"):
+        connection.execute(select(Call.id))
+
+
+def test_an_upsert_that_meets_a_foreign_row_says_so() -> None:
+    """The row stays as it is, and whoever tried is told."""
+    engine = memory_world().engine
+    statement = sqlite_insert(Number).values(id=101, digits="1")
+    changed = statement.on_conflict_do_update(index_elements=["id"], set_={"digits": "2"})
+    with (
+        bind("acme"),
+        engine.connect() as connection,
+        pytest.raises(CrossTenantError, match="stays as it is"),
+    ):
+        connection.execute(changed)
+
+
+def test_text_to_the_driver_may_not_name_another_tenant() -> None:
+    """Rewritten text is verified where it goes straight to the driver, too."""
+    plain = memory_world().plain
+    with plain.connect() as connection:
+        driver: Any = connection.connection.dbapi_connection
+    engine = create_engine("sqlite://", poolclass=StaticPool, creator=lambda: driver)
+    guard(engine, make_tenancy(), raw_sql="rewrite")
+    text = "INSERT INTO numbers (id, company_id, digits) VALUES (?, ?, ?)"
+    with bind("acme"), engine.connect() as connection, pytest.raises(CrossTenantError, match="names tenant"):
+        connection.exec_driver_sql(text, (9001, "globex", "1"))
 
 
 def test_a_row_of_nobody_is_not_everybodys() -> None:

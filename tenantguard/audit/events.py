@@ -69,7 +69,8 @@ def masked(statement: str | None) -> str | None:
     """Return the SQL on one line with every literal replaced by ``?``, so that no value is kept."""
     if statement is None:
         return None
-    return _SPACE.sub(" ", _LITERAL.sub("?", statement[:_READ])).strip()[:_MOST]
+    text = _SPACE.sub(" ", _LITERAL.sub("?", statement[:_READ])).strip()[:_MOST]
+    return text.encode(errors="backslashreplace").decode()  # half of a surrogate pair would fail every sink
 
 
 def fingerprint(statement: str | None) -> str | None:

@@ -20,7 +20,7 @@ def verify_server(dialect: Any) -> None:
     """Raise where the server that a dialect has met is not one on which the guard is proven.
 
     Raises:
-        ConfigurationError: it is too old, or it is MySQL, which is not MariaDB.
+        ConfigurationError: it is too old, it is MySQL, which is not MariaDB, or it reads strings in the old way.
     """
     kind = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
     found = getattr(dialect, "server_version_info", None)
@@ -31,6 +31,12 @@ def verify_server(dialect: Any) -> None:
         raise ConfigurationError(
             f"the server is {told}, and the guard is proven on SQLite, PostgreSQL and MariaDB; say "
             "guard(..., dialect_unproven=True) to use it all the same"
+        )
+    # SQLAlchemy asks for standard_conforming_strings; without it a backslash opens a string that we take for closed
+    if kind == "postgresql" and getattr(dialect, "_backslash_escapes", False):
+        raise ConfigurationError(
+            "standard_conforming_strings is off on this connection, so that text is read in another way than it was "
+            "verified in; set it to on, PostgreSQL's default"
         )
     if tuple(found) < OLDEST[kind]:
         oldest = ".".join(map(str, OLDEST[kind]))

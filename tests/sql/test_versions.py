@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, func, select
+from sqlalchemy import NullPool, create_engine, func, select
 
 from tenantguard import ConfigurationError, bind, guard
 from tenantguard.sql import versions
@@ -81,3 +81,12 @@ def test_each_server_is_told_by_name(dialect: Any, told: str) -> None:
 def test_nothing_is_known_before_a_connection(name: str) -> None:
     """A dialect that has met no server is let through until it has."""
     versions.verify_server(SimpleNamespace(name=name, server_version_info=None))
+
+
+def test_strings_that_are_read_in_the_old_way_are_refused(postgresql_database: Database) -> None:
+    """Without standard_conforming_strings a backslash hides the end of a string, and text is read otherwise."""
+    options = {"options": "-c standard_conforming_strings=off"}
+    engine = postgresql_database.create_engine(connect_args=options, poolclass=NullPool)
+    guard(engine, make_tenancy(), raw_sql="rewrite")
+    with pytest.raises(ConfigurationError, match="standard_conforming_strings"):
+        engine.connect()

@@ -49,7 +49,8 @@ _PARAMETER = {
 _PERCENT = ("format", "pyformat")  # the driver takes every % for its own, in quotes and comments too
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_MOST_TOKENS = 30_000
 _COMMENT_SIGN = re.compile(r"--|/\*|\*/")
 _BLOCK_COMMENT = re.compile(r"/\*(?![!M])(?:[^*/]|\*(?!/)|/(?!\*))*\*/")
 _NAMED_INSIDE = re.compile(_NAMED)
@@ -143,7 +144,7 @@ def lexemes(
     if len(text) > longest:
         raise Unreadable(f"it is longer than {longest:,} characters")
     if _CONTROL.search(text):
-        raise Unreadable("it holds a control character")
+        raise Unreadable("it holds a control character, or half of a surrogate pair")
     which = family(dialect)
     found: list[Lexeme] = []
     open_: list[str] = []
@@ -153,6 +154,8 @@ def lexemes(
         _count(token, open_, deepest)
         _refuse_joined(found[-1] if found else None, token, text)
         found.append(token)
+        if len(found) > _MOST_TOKENS:
+            raise Unreadable(f"it has more than {_MOST_TOKENS:,} words and signs")
         at = _skip(text, token.end, which, style, comments)
     if open_:
         raise Unreadable(_UNMATCHED)

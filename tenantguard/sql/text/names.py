@@ -188,6 +188,7 @@ def shared_write(verb: str, placement: Placement) -> Violation:
 
 def literal(text: str, which: str) -> Any:
     """Return the value of a string token, or ``None`` where its escapes would have to be guessed."""
-    if text[:1] not in ("'", '"') or (which == MYSQL and "\\" in text):
+    # a double quote is a string or, by MariaDB's ANSI_QUOTES, a column
+    if text[:1] != "'" or (which == MYSQL and "\\" in text):
         return None
     return text[1:-1].replace(text[0] * 2, text[0])

@@ -240,6 +240,8 @@ def test_a_table_outside_the_tenancy_is_refused(sql: str, dialect: str) -> None:
         ("DELETE FROM calls WHERE CURRENT OF c", "postgresql"),
         ("SELECT " + "a" * 64 + " FROM calls", "postgresql"),
         (r'SELECT * FROM U&"c\0061lls"', "postgresql"),
+        ('UPDATE calls SET number_id = "mins"', "mariadb"),  # a column, with ANSI_QUOTES
+        ('INSERT INTO calls (id, company_id) VALUES (1, "acme")', "mariadb"),
         ("SELECT load_file('/etc/passwd')", "mariadb"),
         ("SELECT * FROM calls FOR SYSTEM_TIME ALL", "mariadb"),
         ("SELECT * FROM calls -- \nWHERE 1 = 1 --x", "mariadb"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextvars import Token
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar
 from uuid import UUID
 
 from contextvars_extras import ContextVarsRegistry  # type: ignore[import-untyped]  # it has no types
@@ -96,7 +96,7 @@ class Binding(_Fields):
         made._tenant = tenants[0] if one else None
         made.mode = "bypass" if reason is not None else "tenant" if one else "tenants"
         made.__class__ = cls  # from here on it is read-only
-        return cast("Binding", made)
+        return made  # type: ignore[no-any-return]  # typing.cast() is a call, on the path of every request
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
@@ -191,15 +191,25 @@ class bind:  # used like a function
     __slots__ = ("_binding", "_who")
 
     def __init__(self, who: TenantId | Principal | Collection[TenantId]) -> None:
-        self._who: Principal | tuple[TenantId, ...] = who if isinstance(who, Principal) else _tenants(who)
         self._binding: Binding | None = None
+        self._who: Principal | tuple[TenantId, ...]
+        # what most programs bind is looked at here, since every request or job does it
+        if (type(who) is str and who.isprintable() and who.strip()) or type(who) is int:
+            self._who = (who,)
+        else:
+            self._who = who if isinstance(who, Principal) else _tenants(who)
 
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bind")
         who = self._who
-        self._binding = begin(who) if isinstance(who, Principal) else enter(Binding(who))
-        return self._binding
+        if isinstance(who, Principal):
+            self._binding = binding = begin(who)
+            return binding
+        self._binding = binding = Binding(who)
+        _put_outer(binding, peek())  # enter(), written out
+        _put_token(binding, _set(binding))
+        return binding
 
     def __exit__(self, *exc: object) -> None:
         binding, self._binding = self._binding, None
@@ -314,7 +324,7 @@ def begin(principal: Principal) -> Binding:
     made.outer = peek()
     made._token = _set(made)
     made.__class__ = Binding  # from here on it is read-only
-    return cast("Binding", made)
+    return made  # type: ignore[no-any-return]  # as in Binding.__new__
 
 
 def leave(binding: Binding) -> None:

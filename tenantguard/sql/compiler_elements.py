@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Boolean, String
@@ -12,15 +13,34 @@ from sqlalchemy.sql.visitors import InternalTraversal
 from tenantguard.tenancy import Placement
 
 
+class _Unset:
+    """Stand for a tenant that was not written in: no driver takes it."""
+
+    def __repr__(self) -> str:
+        return "<tenant>"
+
+
+UNSET = _Unset()
+
+
 class TenantParameter(BindParameter[Any]):
-    """Be the parameter that holds the tenant; what a caller gives for it is overwritten at execution.
+    """Be the parameter that holds the tenant, which is written in at execution, over what a caller gives for it.
 
     Attributes:
         place: which of the tenants that are bound it holds, where a row rule is asked for each of them.
+        tg_read: reads the tenant from the context, for whoever renders or binds the parameter elsewhere.
+        tg_expected: the type that the tenant must have, if the column tells.
     """
 
     inherit_cache = True
     place: int | None = None
+    tg_read: Callable[[], Any]
+    tg_expected: type | None = None
+
+    @property
+    def effective_value(self) -> Any:
+        """Return the tenant that is bound."""
+        return self.tg_read()
 
 
 BYTES = "CAST(CONVERT({} USING utf8mb4) AS BINARY)"  # whatever the column's character set: parameters arrive in utf8mb4

@@ -7,18 +7,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection, Engine, base
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
 from tenantguard.audit import refuse
-from tenantguard.context import peek
+from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.database import set_tenant
-from tenantguard.sql.sessions import hook
+from tenantguard.sql.sessions import hook, watch
 from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement
+_BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
 
 class GuardedConnection(Connection):
@@ -26,21 +27,31 @@ class GuardedConnection(Connection):
 
     Attributes:
         tg_sessions: weak references to the sessions that began on this connection.
-        tg_ready: the binding that the last statement was let through under; while it lasts, a plain
-            statement needs no second look.
+        tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
+            second look.
     """
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
     _tg_told: tuple[Any, Any, Any] | None = None
-    _tg_learnt: tuple[Any, set[Any]] | None = None
+    _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
         binding = peek()
         if binding is not self.tg_ready:
-            self.tg_ready = False
-            self.dialect = self._tg_variant(None if binding is None else binding.mode)
+            self.tg_make_ready(binding)
         return _EXECUTE(self, elem, distilled_parameters, execution_options)
+
+    def tg_make_ready(self, binding: Binding | None) -> None:
+        """Choose the compiler that fits the binding; for one tenant, let its sessions in, or refuse them."""
+        self.tg_ready = False
+        mode = None if binding is None else binding.mode
+        held: Any = self.engine.dialect
+        self.dialect = held.tg_variants[mode]
+        if mode == "tenant" and held.tg_guard.is_prompt:
+            for session in self.tg_sessions:
+                watch(session(), binding, self)
+            self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
         binding = peek()
@@ -65,14 +76,14 @@ class GuardedConnection(Connection):
     @property
     def connection(self) -> Any:
         """Return the pool's connection, to SQLAlchemy and in a bypass."""
+        found = self._dbapi_connection
+        try:
+            if found is not None and sys._getframe(1).f_globals is _BASE:
+                return found
+        except ValueError:  # no frame below: a greenlet that was handed the method itself
+            pass
         _only_sqlalchemy("Connection.connection", self.engine.dialect)
         return super().connection
-
-    def begin(self) -> Any:
-        """Begin a transaction."""
-        hook()
-        self.tg_ready = False
-        return super().begin()
 
     def begin_nested(self) -> Any:
         """Begin a savepoint."""
@@ -85,9 +96,9 @@ class GuardedConnection(Connection):
         return super().begin_twophase(xid)
 
     def in_transaction(self) -> bool:
-        """Tell whether a transaction is in progress; a session asks before it joins one."""
+        """Tell whether a transaction is in progress; a session asks before it begins one or joins it."""
         hook()
-        return super().in_transaction()
+        return self._transaction is not None and self._transaction.is_active
 
     def tg_tell(self) -> None:
         """Tell row security the tenant, once in each transaction, savepoint and binding (``raw_sql="database"``)."""
@@ -133,23 +144,34 @@ class GuardedConnection(Connection):
 
         A row that a row rule shows was read under the guard too, and may be another tenant's.
         """
-        known = self._tg_known()
+        known = self.tg_known(parent, columns, read)
+        unknown = [key for key in keys if key not in known]
+        if not unknown:
+            return unknown
         guard: Any = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
         placement = guard.tenancy.find_key(parent)
         held = self._tg_maps() if placement is None or placement.visible is None else []
         classes = guard.classes_by_key(parent, columns) if held else ()
         return [
             key
-            for key in keys
-            if (parent, columns, read, key) not in known
-            and not any(_was_loaded(map_, class_, key) for map_ in held for class_ in classes)
+            for key in unknown
+            if not any(_was_loaded(map_, class_, key) for map_ in held for class_ in classes)
         ]
 
-    def tg_learn(
-        self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any], *, read: bool = False
-    ) -> None:
-        """Remember, for this transaction, that rows are the tenant's, or shown to it by a row rule."""
-        self._tg_known().update((parent, columns, read, key) for key in keys)
+    def tg_known(self, parent: Key, columns: tuple[str, ...], read: bool = False) -> set[Any]:
+        """Return the keys that were found in this transaction to be the tenant's, or shown to it by a row rule.
+
+        What is found later is added to the set.
+        """
+        binding, outer, nested = peek(), self._transaction, self._nested_transaction
+        tenants = None if binding is None else binding.tenants
+        learnt = self._tg_learnt
+        if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
+            self._tg_learnt = learnt = (tenants, outer, nested, {})
+        found = learnt[3].get((parent, columns, read))
+        if found is None:
+            found = learnt[3][parent, columns, read] = set()
+        return found
 
     def tg_forget(self) -> None:
         """Let no row vouch for a key any more: a bypass may have given it to another tenant."""
@@ -159,16 +181,14 @@ class GuardedConnection(Connection):
             for state in () if session is None else session.identity_map._dict.values():
                 state.__dict__["tg_planted"] = True
 
-    def _tg_known(self) -> set[Any]:
-        mark = (peek(), self.get_transaction(), self.get_nested_transaction())
-        if self._tg_learnt is None or self._tg_learnt[0] != mark:
-            self._tg_learnt = (mark, set())
-        return self._tg_learnt[1]
-
     def _tg_maps(self) -> list[Any]:
-        sessions = [session for known in self.tg_sessions if (session := known()) is not None]
-        maps = [session.identity_map for session in sessions]
-        return [map_ for map_ in maps if getattr(map_, "tg_seen", None) is peek()]
+        binding = peek()
+        found = []
+        for known in self.tg_sessions:
+            session = known()
+            if session is not None and getattr(session.identity_map, "tg_seen", None) is binding:
+                found.append(session.identity_map)
+        return found
 
 
 def _was_loaded(map_: Any, class_: type, key: Any) -> bool:
@@ -176,26 +196,32 @@ def _was_loaded(map_: Any, class_: type, key: Any) -> bool:
     return state is not None and "tg_planted" not in state.__dict__
 
 
+def _raw_connection(self: Any) -> Any:
+    """Return a raw connection, to SQLAlchemy and in a bypass."""
+    try:
+        asked = sys._getframe(1).f_globals is _BASE
+    except ValueError:  # no frame below: a greenlet that was handed the method itself
+        asked = False
+    if not asked:
+        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
+    connect = getattr(self.pool, "tg_connect", None)
+    return (
+        self.pool.connect() if connect is None else connect()
+    )  # the first where somebody gave it another pool
+
+
 class GuardedEngine(Engine):
     """Hand out guarded connections only; an engine becomes one by its class."""
 
     _connection_cls = GuardedConnection
-
-    def raw_connection(self) -> Any:
-        """Return a raw connection, to SQLAlchemy and in a bypass."""
-        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
-        return super().raw_connection()
+    raw_connection = _raw_connection
 
 
 class GuardedOptionEngine(OptionEngine):
     """Be the copy that ``engine.execution_options()`` makes of a guarded engine."""
 
     _connection_cls = GuardedConnection
-
-    def raw_connection(self) -> Any:
-        """Return a raw connection, to SQLAlchemy and in a bypass."""
-        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
-        return super().raw_connection()
+    raw_connection = _raw_connection
 
 
 GuardedEngine._option_cls = GuardedOptionEngine
@@ -212,7 +238,8 @@ def guarded_pool(cls: type[Pool]) -> type[Pool]:
             _refuse_raw("A second engine on the pool of a guarded engine")
         return cls.connect(self)
 
-    return type(f"Guarded{cls.__name__}", (cls,), {"connect": connect, "__module__": __name__})
+    members = {"connect": connect, "tg_connect": cls.connect, "__module__": __name__}
+    return type(f"Guarded{cls.__name__}", (cls,), members)
 
 
 def trusting(method: Callable[..., Any]) -> Callable[..., Any]:

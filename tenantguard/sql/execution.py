@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -17,8 +18,8 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.database import text_fault, writes
-from tenantguard.sql.predicates import filled
-from tenantguard.sql.results import watch_result
+from tenantguard.sql.predicates import filled, tenant_value
+from tenantguard.sql.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
 from tenantguard.sql.sent import LONGEST_KEPT
 from tenantguard.sql.sessions import watch
 from tenantguard.sql.text import is_begin
@@ -52,14 +53,15 @@ class GuardedExecution:
         parameters: list[Any]
         unicode_statement: str
 
-    def _tg_set_tenant(self, compiled: Any, binding: Binding) -> None:
+    def _tg_set_tenant(self, compiled: Any, binding: Binding | None) -> None:
         """Write the tenant over whatever a caller gave under the name of the guard's parameter."""
-        value = binding._tenant if binding._tenant is not None else list(binding.tenants)
+        for kind in compiled.tg_kinds:
+            value = tenant_value(binding, compiled.tg_mode, kind)
         for row in self.compiled_parameters:
             for name in compiled.tg_parameters:
                 row[name] = value
             for name, place in compiled.tg_places:
-                row[name] = filled(binding.tenants, place)
+                row[name] = filled(value, place)
 
     def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
         guard = self.dialect.tg_guard
@@ -91,19 +93,16 @@ class GuardedExecution:
             if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
                 connection.tg_forget()
             return
+        if compiled.tg_kinds:
+            self._tg_set_tenant(compiled, binding)
         if compiled.tg_fault is not None:
             _refuse(compiled.tg_fault, compiled.string)
         if compiled.schema_translate_map:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
-        if (compiled.tg_parameters or compiled.tg_places) and binding is not None:
-            self._tg_set_tenant(compiled, binding)
         if compiled.tg_checks:
             verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)
         if compiled.tg_writes:
             verify(compiled.tg_writes, self)
-        told = self.dialect.tg_guard.raw_sql == "database"  # which is looked at anew for each statement
-        if binding is not None and len(self.compiled_parameters) == 1 and not told:
-            connection.tg_ready = binding
 
     def _tg_driver_sql(self, guard: Any, binding: Binding | None) -> None:
         statement = getattr(self, "statement", None)
@@ -176,14 +175,15 @@ class GuardedExecution:
         plans = getattr(self.compiled, "tg_writes", ())
         if plans and self.dialect.tg_guard.enforces:
             if self.isinsert:
-                self._tg_inserted(plans)
+                if plans[-1].upserts:
+                    self._tg_inserted(plans)
             elif "compiled_cache" in self.execution_options:
                 self._tg_matched(plans)
         return super()._setup_dml_or_text_result()  # type: ignore[misc]  # of the dialect's context
 
     def _tg_inserted(self, plans: Any) -> None:
         """Tell an upsert that the key it named belongs to another tenant's row, which stays as it is."""
-        if len(self.compiled_parameters) == 1 and plans[-1].upserts and self.cursor.rowcount == 0:
+        if len(self.compiled_parameters) == 1 and self.cursor.rowcount == 0:
             name = plans[-1].placement.name
             _refuse(
                 CrossTenantError(
@@ -206,8 +206,8 @@ class GuardedExecution:
 def guarded_context(cls: Any) -> Any:
     """Return a dialect's execution context with the guard mixed in.
 
-    The two methods that every statement passes call the dialect's own directly, since a ``super()`` in each
-    would be a good part of what the guard costs.
+    The method that every statement passes calls the dialect's own directly, since a ``super()`` would be a good
+    part of what the guard costs.
     """
     create, set_up = cls.create_cursor, cls._setup_result_proxy
 
@@ -215,20 +215,37 @@ def guarded_context(cls: Any) -> Any:
         """Let the statement through to a cursor, or refuse it, after its parameters were read."""
         self.tg_binding = binding = peek()
         compiled = self.compiled
-        # a plain statement under the binding that the last one was let through under needs no second look
-        if getattr(compiled, "tg_plain", False) and self.root_connection.__dict__.get("tg_ready") is binding:
+        # a plain statement on a connection that was made ready for the binding needs no second look
+        try:
+            ready = (
+                compiled.tg_quick
+                and self.root_connection.tg_ready is binding
+                and binding.mode == "tenant"
+                and (compiled.tg_expected is None or type(binding._tenant) is compiled.tg_expected)
+            )
+        except AttributeError:  # no statement of the guarded compiler, or a connection that was made by hand
+            ready = False
+        if ready:
             for row in self.compiled_parameters:
                 for name in compiled.tg_parameters:
-                    row[name] = binding._tenant
+                    row[name] = binding._tenant  # type: ignore[union-attr]  # what is ready is never None
+            if compiled.tg_verified:
+                verify(compiled.tg_writes, self)
         else:
             self._tg_admit(self.root_connection, compiled, binding)
-        return create(self)
+        cursor = create(self)
+        if self._is_server_side or "stream_results" in self.execution_options:
+            self.cursor_fetch_strategy = DEFAULT_FETCH  # which SQLAlchemy exchanges for the one that buffers
+            self.__class__ = streaming
+        return cursor
 
     def _setup_result_proxy(self: Any) -> Any:
-        return watch_result(set_up(self))
+        return watch_stream(set_up(self))
 
-    members = {"create_cursor": create_cursor, "_setup_result_proxy": _setup_result_proxy}
-    return type(f"Guarded{cls.__name__}", (GuardedExecution, cls), members)
+    members = {"create_cursor": create_cursor, "cursor_fetch_strategy": GUARDED_FETCH}
+    guarded = type(f"Guarded{cls.__name__}", (GuardedExecution, cls), members)
+    streaming = type(guarded.__name__, (guarded,), {"_setup_result_proxy": _setup_result_proxy})
+    return guarded
 
 
 def verify_unchanged(statement: Any, parameters: Any, context: Any) -> None:
@@ -267,14 +284,34 @@ def guarded_do(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def send(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
-        if context is not None and (
-            statement is not getattr(context, "statement", statement)
-            or context.root_connection.engine._has_events
-        ):
+        if context is not None and _was_heard(statement, context):
             verify_unchanged(statement, parameters, context)
         return method(self, cursor, statement, parameters, context)
 
-    return send
+    @functools.wraps(method)
+    def execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
+        """Do what the default method does: another frame would be a good part of what the guard costs."""
+        if context is not None:
+            connection = context.root_connection
+            try:
+                heard = statement is not context.statement or connection._has_events
+            except AttributeError:  # a default or a sequence of the statement's, run before it has its text
+                heard = False
+            if heard or connection.engine._has_events:
+                verify_unchanged(statement, parameters, context)
+        cursor.execute(statement, parameters)
+
+    return execute if method is DefaultDialect.do_execute else send
+
+
+def _was_heard(statement: Any, context: Any) -> bool:
+    """Tell whether a listener may have changed what is sent."""
+    connection = context.root_connection
+    return (
+        statement is not getattr(context, "statement", statement)
+        or connection._has_events
+        or connection.engine._has_events
+    )
 
 
 def _refuse(violation: Violation, statement: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Table, schema
 from sqlalchemy.engine import Engine
+from sqlalchemy.orm import mapperlib
 from sqlalchemy.util import LRUCache
 
 from tenantguard.audit import refuse
@@ -60,10 +60,12 @@ class Guard:
         self.unproven = unproven
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted
+        # row security is told the tenant in each transaction, so there each execution gets a second look
+        self.is_prompt = self.enforces and raw_sql != "database"
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
-        self._attributes: weakref.WeakKeyDictionary[Any, tuple[str, ...]] = weakref.WeakKeyDictionary()
+        self._attributes: dict[Any, tuple[str, ...]] = {}
         self._classes: dict[Any, tuple[type, ...]] = {}
         self.sent = lru_cache(maxsize=1024)(partial(Sent, self))
 
@@ -125,8 +127,6 @@ class Guard:
 
     def classes_by_key(self, parent: Key, columns: tuple[str, ...]) -> tuple[type, ...]:
         """Return the mapped classes whose identity is the given columns of a table."""
-        from sqlalchemy.orm import mapperlib
-
         cached = self._classes.get((parent, columns))
         if cached is None:
             mappers = [m for registry in mapperlib._all_registries() for m in registry.mappers]
@@ -315,7 +315,6 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         f"Guarded{cls.statement_compiler.__name__}",
         compilers,
         {
-            "tg_plain": False,
             "tg_guard": installed,
             "tg_mode": mode,
             "tg_predicates": Predicates(

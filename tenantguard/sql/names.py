@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy.sql.compiler import IdentifierPreparer
 from sqlalchemy.sql.elements import quoted_name
 
 from tenantguard.audit import refuse
@@ -30,10 +31,16 @@ def guarded_preparer(cls: Any) -> Any:
     """Return a dialect's identifier preparer that lets nothing but a name go unquoted."""
 
     def quote(self: Any, ident: str, *args: Any) -> Any:
-        if isinstance(ident, quoted_name) and ident.quote is False and not _PLAIN_NAME.fullmatch(ident):
+        how = getattr(ident, "quote", None)
+        if how is None and known:
+            found = self._strings.get(ident)  # as the default method does; most names were quoted before
+            if found is not None:
+                return found
+        elif how is False and isinstance(ident, quoted_name) and not _PLAIN_NAME.fullmatch(ident):
             _refuse_text(f"{ident[:40]!r} was to stand unquoted, and is no name")
         return cls.quote(self, ident, *args)
 
+    known = cls.quote is IdentifierPreparer.quote
     return type(f"Guarded{cls.__name__}", (cls,), {"quote": quote})
 
 

@@ -11,9 +11,9 @@ from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, 
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
 
-from tenantguard.context import no_tenant, peek
+from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import NoTenantError
-from tenantguard.sql.compiler_elements import Belongs, Bytes, TenantParameter
+from tenantguard.sql.compiler_elements import UNSET, Belongs, Bytes, TenantParameter
 from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
@@ -56,14 +56,11 @@ class Predicates:
 
         A batch of rows gets a parameter for each row in its place, and the predicate of an upsert keeps its own.
         """
-        made = TenantParameter(
-            "tenantguard",
-            callable_=_reader(placement.python_type, self.shape, place),
-            type_=placement.type,
-            unique=True,
-            expanding=self.shape == "tenants" and place is None,
-        )
+        several = self.shape == "tenants" and place is None
+        made = TenantParameter("tenantguard", UNSET, type_=placement.type, unique=True, expanding=several)
         made.place = place
+        made.tg_read = _reader(placement.python_type, self.shape, place)
+        made.tg_expected = placement.python_type
         return made
 
     def owns(self, source: FromClause, placement: Placement, *, read: bool = False) -> ColumnElement[bool]:
@@ -166,26 +163,32 @@ def filled(tenants: Sequence[Any], place: int) -> Any:
     return tenants[min(place, len(tenants) - 1)]
 
 
-def _reader(expected: type | None, shape: Shape, place: int | None = None) -> Callable[[], Any]:
-    def one() -> Any:
-        binding = peek()
-        if binding is None or binding.mode != "tenant":
-            raise no_tenant(binding if binding is not None and binding.mode == "closed" else None)
-        tenant = binding._tenant
-        if type(tenant) is not expected and expected is not None:
+def _reader(expected: type | None, shape: Shape, place: int | None) -> Callable[[], Any]:
+    def read() -> Any:
+        tenant = tenant_value(peek(), shape, expected)
+        return tenant if place is None else filled(tenant, place)
+
+    return read
+
+
+def tenant_value(binding: Binding | None, shape: str, expected: type | None) -> Any:
+    """Return what the tenant's parameter holds under a binding.
+
+    Args:
+        binding: what is bound.
+        shape: ``"tenant"`` for one value, ``"tenants"`` for a list.
+        expected: the type that a tenant must have, or ``None``.
+
+    Raises:
+        NoTenantError: nothing of that shape is bound, or it is of another type.
+    """
+    closed = binding is None or binding.mode == "closed"
+    if binding is None or closed or (shape == "tenant" and binding.mode != "tenant"):
+        raise no_tenant(binding if closed else None)
+    for tenant in binding.tenants:
+        if expected is not None and type(tenant) is not expected:
             raise _wrong_type(tenant, expected)
-        return tenant
-
-    def several() -> Sequence[Any]:
-        binding = peek()
-        if binding is None or binding.mode == "closed":
-            raise no_tenant(binding)
-        for tenant in binding.tenants:
-            if expected is not None and type(tenant) is not expected:
-                raise _wrong_type(tenant, expected)
-        return list(binding.tenants) if place is None else filled(binding.tenants, place)
-
-    return one if shape == "tenant" else several
+    return binding._tenant if shape == "tenant" else list(binding.tenants)
 
 
 def _wrong_type(tenant: object, expected: type) -> NoTenantError:

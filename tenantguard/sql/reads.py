@@ -6,7 +6,6 @@ This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
@@ -59,6 +58,7 @@ if TYPE_CHECKING:
     from tenantguard.sql.predicates import Predicates
     from tenantguard.sql.writes import WritePlan
 
+_COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 
@@ -97,8 +97,11 @@ class GuardedReads:
         tg_checks: what must be verified of the parameters of SQL text.
         tg_parameters: the names of the parameters that hold the tenant.
         tg_places: the names of those that hold one of several, and which one.
+        tg_kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
+        tg_expected: the one of these that there usually is.
         tg_custom: a construct of the user's own (``@compiles``) takes part in it.
-        tg_plain: it carries its predicates, and nothing else awaits its execution.
+        tg_quick: it carries its predicates, and no refusal or check of its text awaits its execution.
+        tg_verified: what it writes must be verified.
     """
 
     tg_guard: Guard
@@ -107,13 +110,16 @@ class GuardedReads:
     tg_fault: Violation | None = None
     tg_checks: tuple[Any, ...] = ()
     _tg_read: Any = None
-    tg_plain = False
-    tg_parameters: tuple[str, ...] = ()
-    tg_places: tuple[tuple[str, int], ...] = ()
+    tg_quick = False
+    tg_verified = False
+    tg_parameters: Sequence[str] = ()
+    tg_places: Sequence[tuple[str, int]] = ()
+    tg_kinds: set[type | None]
+    tg_expected: type | None = None
     tg_writes: Sequence[WritePlan] = ()
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
-    _tg_rendered: Counter[str]
+    _tg_rendered: dict[str, int]
     _tg_relied: set[str]  # the tables, by name, that a predicate reads beside the one it stands for
     _tg_ctes: set[str]
     _tg_hidden: frozenset[str]  # the tables whose name a CTE has taken
@@ -148,15 +154,23 @@ class GuardedReads:
             self._tg_verify_custom()
         if self._tg_ctes & self._tg_relied:
             self._tg_shadowed()
-        ours = [(p, name) for p, name in self.bind_names.items() if isinstance(p, TenantParameter)]
-        self.tg_parameters = tuple(name for parameter, name in ours if parameter.place is None)
-        self.tg_places = tuple(
-            (name, parameter.place) for parameter, name in ours if parameter.place is not None
-        )
-        self.tg_plain = (
+        self.tg_parameters, self.tg_places, self.tg_kinds = [], [], set()
+        for parameter, name in self.bind_names.items():
+            if isinstance(parameter, TenantParameter):
+                self.tg_kinds.add(parameter.tg_expected)
+                if parameter.place is None:
+                    self.tg_parameters.append(name)
+                else:
+                    self.tg_places.append((name, parameter.place))
+        expected = self.tg_kinds - {None}
+        if expected:
+            (self.tg_expected, *_) = expected
+        for plan in self.tg_writes:
+            self.tg_verified = self.tg_verified or not plan.is_idle
+        self.tg_quick = (
             self.tg_mode == "tenant"
             and self.tg_fault is None
-            and all(plan.is_idle for plan in self.tg_writes)
+            and len(expected) <= 1
             and not self.tg_checks
             and not self.schema_translate_map
         )
@@ -164,7 +178,7 @@ class GuardedReads:
     def _tg_begin(self, hidden: frozenset[str]) -> None:
         self.tg_tables = {}
         self._tg_levels = []
-        self._tg_rendered = Counter()
+        self._tg_rendered = {}
         self._tg_relied, self._tg_ctes, self._tg_hidden = set(), set(), hidden
 
     # -- predicates -------------------------------------------------------------------------------------
@@ -300,7 +314,7 @@ class GuardedReads:
         # the user's own name is left to the user, whose columns would be taken for ours
         depth += name == f"tenantguard_{depth + 1}"
         alias = f"tenantguard_{depth + 1}"
-        self._tg_rendered[str(placement.parent.name)] += 1
+        self._tg_count(placement.parent)
         quote = self.preparer.quote
         link = " AND ".join(f"{alias}.{quote(theirs)} = {column(ours)}" for ours, theirs in placement.link)
         owned = self._tg_belongs(
@@ -357,7 +371,7 @@ class GuardedReads:
     def tg_placement(self, table: Any) -> Placement | None:
         """Return the placement of a table, or refuse the statement and return ``None``."""
         key = table_key(table)
-        placement = self.tg_guard.tenancy.find_key(key)
+        placement = self.tg_tables.get(key) or self.tg_guard.tenancy.find_key(key)
         if placement is None:
             name = full_name(key)
             self.tg_refuse(
@@ -376,11 +390,13 @@ class GuardedReads:
     ) -> list[ColumnElement[bool]]:
         """Return the predicates; a ``through`` table that is joined to a guarded parent on its key needs none."""
         pending = [leaf for leaf in leaves if leaf.placement.kind == "through"]
+        if not pending:
+            return [self.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in leaves]
         guarded = [
             leaf for leaf in leaves if leaf.placement.kind == "owned" and leaf.placement.visible is None
         ]
         known = [*guarded, *(leaf for leaf in around if leaf.placement.visible is None)]
-        equalities = _equalities(conditions) if pending and (known or len(pending) > 1) else set()
+        equalities = _equalities(conditions) if known or len(pending) > 1 else set()
         free: list[Leaf] = []
         progress = True
         while progress and pending:
@@ -422,7 +438,7 @@ class GuardedReads:
     ) -> str:
         """Render a table; one that no predicate was found for means a form that the guard does not know."""
         if asfrom and not ashint:
-            self._tg_rendered[str(table.name)] += 1
+            self._tg_count(table)
             known = self._tg_levels[-1] if self._tg_levels else ()
             if is_trusted(enclosing_alias):
                 self._tg_rely(table)
@@ -439,6 +455,10 @@ class GuardedReads:
         return super().visit_table(  # type: ignore[misc,no-any-return]
             table, asfrom=asfrom, ashint=ashint, enclosing_alias=enclosing_alias, **kw
         )
+
+    def _tg_count(self, table: Any) -> None:
+        name = str(table.name)
+        self._tg_rendered[name] = self._tg_rendered.get(name, 0) + 1
 
     # -- text --------------------------------------------------------------------------------------------
 
@@ -611,8 +631,27 @@ _dispatcher.__call__ = noting(_dispatcher.__call__, _note_custom)  # type: ignor
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours."""
-    return tuple(Grouping(clause) for clause in where)
+    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours.
+
+    A column that is compared with a value needs none.
+    """
+    return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])
+
+
+def _is_tight(clause: Any) -> bool:
+    """Tell whether a condition compares a plain column with a plain value, and nothing of the user's renders it."""
+    if type(clause) is not BinaryExpression or clause.operator not in _COMPARISONS:
+        return False
+    column, value = clause.left, clause.right
+    return (
+        _plain(column)
+        and type(value) is BindParameter
+        and not value.type._has_bind_expression
+        and not column.type._has_bind_expression
+        and not hasattr(type(column), "_compiler_dispatcher")
+        and not hasattr(BinaryExpression, "_compiler_dispatcher")
+        and not hasattr(BindParameter, "_compiler_dispatcher")
+    )
 
 
 def _equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:

@@ -11,7 +11,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
 
 _FETCH = _cursor.CursorFetchStrategy
-_DEFAULT = _cursor._DEFAULT_FETCH
+DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 
 
 class GuardedFetch(_FETCH):
@@ -25,10 +25,16 @@ class GuardedFetch(_FETCH):
         result.cursor_strategy.__class__ = GuardedBuffer
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        """Fetch one row."""
+        """Fetch one row; written out, since a call of the plain method would cost more than the watching."""
         if peek() is not result.context.tg_binding:
             _verify(peek(), result.context.tg_binding)
-        return _FETCH.fetchone(self, result, dbapi_cursor, hard_close)
+        try:
+            row = dbapi_cursor.fetchone()
+            if row is None:
+                result._soft_close(hard=hard_close)
+        except BaseException as error:
+            self.handle_exception(result, dbapi_cursor, error)
+        return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
         """Fetch several rows."""
@@ -37,10 +43,15 @@ class GuardedFetch(_FETCH):
         return _FETCH.fetchmany(self, result, dbapi_cursor, size)
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        """Fetch every row."""
+        """Fetch every row; written out as well."""
         if peek() is not result.context.tg_binding:
             _verify(peek(), result.context.tg_binding)
-        return _FETCH.fetchall(self, result, dbapi_cursor)
+        try:
+            rows = dbapi_cursor.fetchall()
+            result._soft_close()
+        except BaseException as error:
+            self.handle_exception(result, dbapi_cursor, error)
+        return rows
 
 
 class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
@@ -67,14 +78,14 @@ class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
         return super().fetchall(result, dbapi_cursor)
 
 
-_GUARDED_FETCH = GuardedFetch()
+GUARDED_FETCH = GuardedFetch()  # the strategy of every execution, unless it is asked to stream
 
 
-def watch_result(result: Any) -> Any:
-    """Return the result with a fetch strategy that watches the binding."""
+def watch_stream(result: Any) -> Any:
+    """Return a result that was asked to stream with a fetch strategy that watches the binding."""
     strategy = result.cursor_strategy
-    if strategy is _DEFAULT:
-        result.cursor_strategy = _GUARDED_FETCH
+    if strategy is DEFAULT_FETCH:
+        result.cursor_strategy = GUARDED_FETCH
     elif type(strategy) is _cursor.BufferedRowCursorFetchStrategy:
         strategy.__class__ = GuardedBuffer
     return result

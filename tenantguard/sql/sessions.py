@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import event
 from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm import identity as _identity
+from sqlalchemy.orm.base import instance_dict
 from sqlalchemy.orm.interfaces import EXT_CONTINUE
 
 from tenantguard.audit import refuse
@@ -45,12 +46,11 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def tg_adopt(self) -> None:
         """Hand the objects that come the reference that carries the owner."""
-        self._wr = _Owned(self)
+        self._wr = mine = _Owned(self)
         for state in self._dict.values():
-            state._instance_dict = self._wr
-            state.__dict__["tg_planted"] = (
-                True  # it came before the guard watched; nothing vouches for its key
-            )
+            state._instance_dict = mine
+            # it came before the guard watched; nothing vouches for its key
+            state.__dict__["tg_planted"] = True
 
     def tg_enter(self, binding: Binding | None) -> None:
         """Take the binding as the one the map serves, or refuse."""
@@ -93,13 +93,18 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return super().__getitem__(key)
 
     def __contains__(self, key: Any) -> bool:
-        self._tg_touch()
+        if peek() is not self.tg_seen or self.tg_seen is None:
+            self._tg_touch()
         return bool(super().__contains__(key))
 
     def fast_get_state(self, key: Any) -> Any:
         """Serve a hit, as :meth:`get` does."""
-        self._tg_touch()
-        return super().fast_get_state(key)
+        state = self._dict.get(key)
+        if state is not None:
+            binding = peek()
+            if binding is None or binding is not self.tg_seen:
+                self._tg_touch()
+        return state
 
     def values(self) -> Any:
         """List what the map holds to the tenant that it belongs to."""
@@ -136,7 +141,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
         if held is not None and held != binding.tenants:
             _switched(held, binding, "an object that was loaded")
-        self.tg_enter(binding)
+        if binding is not self.tg_seen:
+            self.tg_enter(binding)
         state.__dict__["tg_planted"] = True  # its key was not read from the database under the guard
 
 
@@ -164,7 +170,11 @@ def watch(
         held.tg_enter(binding)
         if loads and binding is not None and binding.mode == "bypass":
             held.tg_taint()
-    if connection is not None and not any(known() is connection for known in held.tg_connections):
+    if connection is None:
+        return
+    if not held.tg_connections:
+        held.tg_connections = (weakref.ref(connection),)
+    elif not any(known() is connection for known in held.tg_connections):
         alive = tuple(known for known in held.tg_connections if known() is not None)
         held.tg_connections = (*alive, weakref.ref(connection))
 
@@ -218,32 +228,46 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     sessions = getattr(connection, "tg_sessions", None)
     if not isinstance(sessions, tuple):
         return  # the connection of an engine that is not guarded
-    if not any(known() is session for known in sessions):
+    if not sessions:
+        connection.tg_sessions = (weakref.ref(session),)
+    elif not any(known() is session for known in sessions):
         alive = tuple(known for known in sessions if known() is not None)
         connection.tg_sessions = (*alive, weakref.ref(session))
-    connection.tg_ready = False
     binding = peek()
     root = transaction
-    while root.parent is not None:
-        root = root.parent
-    began = root.__dict__.get("tg_began")
+    while root._parent is not None:
+        root = root._parent
     if (
-        began is not None
+        root.__dict__.get("tg_began", binding) is not binding
         and binding is not None
         and binding.mode in ("tenant", "tenants")
-        and began != binding.tenants
+        and root.tg_began.tenants != binding.tenants
     ):
-        _switched(began, binding)
-    watch(session, binding)
+        _switched(root.tg_began.tenants, binding)
+    connection.tg_make_ready(binding)
+    if connection.tg_ready is not binding:
+        watch(session, binding, connection)
 
 
 def _after_transaction_create(session: Session, transaction: Any) -> None:
     """Remember under which tenant a session began: what was added then is not flushed for another."""
     binding = peek()
-    if binding is not None and binding.mode in ("tenant", "tenants"):
-        transaction.__dict__["tg_began"] = binding.tenants
-        if any(hasattr(bind.dialect, "tg_guard") for bind in _binds(session)):
-            watch(session, binding)  # before the first object is attached, not at the first statement
+    if binding is not None and (binding.mode == "tenant" or binding.mode == "tenants"):
+        transaction.tg_began = binding
+        # the map is watched before the first object is attached, not at the first statement
+        held: Any = session.identity_map
+        if isinstance(held, GuardedIdentityMap):
+            if held.tg_seen is not binding:
+                held.tg_enter(binding)
+        elif hasattr(getattr(session.bind, "dialect", None), "tg_guard") or _is_guarded(session):
+            held.__class__ = GuardedIdentityMap
+            held.tg_adopt()
+            held.tg_enter(binding)
+
+
+def _is_guarded(session: Session) -> bool:
+    """Tell whether one of the engines and connections that the session was given is guarded."""
+    return any(hasattr(bind.dialect, "tg_guard") for bind in _binds(session))
 
 
 def _binds(session: Session) -> list[Any]:
@@ -257,9 +281,10 @@ def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
     guard = getattr(getattr(connection, "dialect", None), "tg_guard", None)
     binding = peek()
     if guard is not None and binding is not None and binding.mode == "tenant":
+        target = state.obj()
+        held = instance_dict(target)
         for key in guard.stamped_attributes(mapper):
-            target = state.obj()
-            if getattr(target, key, None) is None:
+            if held.get(key) is None:
                 setattr(target, key, binding._tenant)
     return EXT_CONTINUE
 
@@ -273,7 +298,22 @@ _HOOKS: tuple[tuple[Any, str, Any, dict[str, bool]], ...] = (
 
 
 def hook() -> None:
-    """Listen on sessions and mappers; said again whenever a connection begins, since others may clear listeners."""
+    """Listen on sessions and mappers; said again whenever a session begins, since others may clear listeners."""
+    for function, listeners in _HEARD:
+        if function not in listeners:
+            _listen()
+
+
+def _listen() -> None:
     for target, name, function, options in _HOOKS:
-        if function not in getattr(target.dispatch, name)._clslevel.get(target, ()):
+        if function not in _listeners(target, name):
             event.listen(target, name, function, **options)
+    _HEARD[:] = [(function, _listeners(target, name)) for target, name, function, _ in _HOOKS]
+
+
+def _listeners(target: Any, name: str) -> Any:
+    """Return the collection of the listeners of a class, which stays the same one when it is cleared."""
+    return getattr(target.dispatch, name)._clslevel.get(target, ())
+
+
+_HEARD: list[tuple[Any, Any]] = [(None, ())]  # until the first engine is guarded

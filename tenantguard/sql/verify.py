@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, bindparam, or_, select, tuple_
@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, or_, select, tuple_
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compiler_elements import TenantParameter
 from tenantguard.sql.predicates import named, trusted
 from tenantguard.sql.text import TenantUse
 from tenantguard.tenancy import full_name, table_key
@@ -96,19 +97,20 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
 
 
 def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -> None:
-    tenants = binding.tenants
     only = binding._tenant
     stamps = plan.verb == "insert" and only is not None
     expected = plan.placement.python_type
-    for parameters in context.compiled_parameters:
-        value = parameters.get(name)
+    rows = context.compiled_parameters
+    for value in _distinct(name, rows):
         if value is None and stamps:
             if expected is not None and type(only) is not expected:
                 raise no_tenant(
                     None, f"A {type(only).__name__} is bound for {plan.placement.name} and a write"
                 )
-            parameters[name] = only
-        elif value not in tenants or (expected is not None and not isinstance(value, expected)):
+            for parameters in rows:
+                if parameters.get(name) is None:
+                    parameters[name] = only
+        elif value not in binding.tenants or (expected is not None and not isinstance(value, expected)):
             refuse(
                 CrossTenantError(
                     f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant {_told(binding)} is "
@@ -122,16 +124,36 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
             )
 
 
+def _distinct(name: str, rows: Sequence[Any]) -> Iterable[Any]:
+    """Return the values of a parameter, each once where that is sure: a bulk insert has thousands of rows."""
+    if len(rows) == 1:
+        return (rows[0].get(name),)
+    values = [parameters.get(name) for parameters in rows]
+    if len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
+        try:
+            return dict.fromkeys(values)
+        except TypeError:  # a value that cannot be told apart by its hash
+            pass
+    return values
+
+
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
-    keys = _keys(link, context.compiled_parameters)
-    tried = f"{plan.verb} on {plan.placement.name}"
-    _verify_keys(link.parent, link.columns, keys, tried, binding, context, read=link.read)
+    rows = context.compiled_parameters
+    connection = context.root_connection
+    if len(rows) == len(link.rows) == len(link.columns) == 1:
+        value = rows[0].get(link.rows[0][0])
+        if value is None or (value,) in connection.tg_known(link.parent_key, link.columns, link.read):
+            return
+    unknown = connection.tg_unknown(link.parent_key, link.columns, _keys(link, rows), read=link.read)
+    if unknown:
+        tried = f"{plan.verb} on {plan.placement.name}"
+        _verify_keys(link.parent, link.columns, unknown, tried, binding, context, read=link.read)
 
 
 def _verify_keys(
     parent: Any,
     columns: tuple[str, ...],
-    keys: Iterable[Any],
+    keys: list[Any],
     tried: str,
     binding: Binding,
     context: Any,
@@ -140,9 +162,10 @@ def _verify_keys(
 ) -> None:
     """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
     connection = context.root_connection
-    unknown = connection.tg_unknown(table_key(parent), columns, keys, read=read)
-    for chunk in _chunks(unknown):
-        found = connection.tg_probe(_parents(parent, columns, context, read), {"keys": _flat(chunk)})
+    single = len(keys) == len(columns) == 1
+    query = _parents(parent, columns, context, read, single=single)
+    for chunk in _chunks(keys):
+        found = connection.tg_probe(query, {"keys": chunk[0][0] if single else _flat(chunk)})
         # row security hides another tenant's parent from us, and not from the database's own constraint
         hidden = context.dialect.tg_guard.raw_sql == "database" and len(found) < len(chunk)
         if hidden or not all(row[-1] for row in found):
@@ -157,7 +180,7 @@ def _verify_keys(
                     statement=_sent(context),
                 )
             )
-        connection.tg_learn(table_key(parent), columns, (tuple(row[:-1]) for row in found), read=read)
+        connection.tg_known(table_key(parent), columns, read).update([tuple(row[:-1]) for row in found])
 
 
 def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
@@ -188,8 +211,10 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
             _refuse_value(f"{tried}, without the parent it belongs through,", None, binding, context)
         else:
             keys = dict.fromkeys(key for key in values if None not in key)
-            parent = compiler.tg_guard.table(check.parent_key)
-            _verify_keys(parent, check.parent_columns, keys, tried, binding, context)
+            unknown = context.root_connection.tg_unknown(check.parent_key, check.parent_columns, keys)
+            if unknown:
+                parent = compiler.tg_guard.table(check.parent_key)
+                _verify_keys(parent, check.parent_columns, unknown, tried, binding, context)
 
 
 def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:
@@ -205,13 +230,15 @@ def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> Non
     )
 
 
-def _keys(link: Link, rows: Iterable[Any]) -> dict[tuple[Any, ...], None]:
+def _keys(link: Link, rows: Sequence[Any]) -> dict[tuple[Any, ...], None]:
     found: dict[tuple[Any, ...], None] = {}
-    for parameters in rows:
-        for names in link.rows:
-            key = tuple(parameters.get(name) for name in names)
-            if None not in key:
-                found[key] = None
+    for names in link.rows:
+        if len(names) == 1:
+            values = dict.fromkeys([parameters.get(names[0]) for parameters in rows])
+            found.update(((value,), None) for value in values if value is not None)
+        else:
+            keys = dict.fromkeys([tuple([parameters.get(name) for name in names]) for parameters in rows])
+            found.update((key, None) for key in keys if None not in key)
     return found
 
 
@@ -219,11 +246,11 @@ def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
     return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
 
 
-def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool) -> Any:
+def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool, *, single: bool) -> Any:
     """Return the query that tells of each key, where it exists, whether its row is the tenant's, or is shown to it."""
     compiler = context.compiled or context.dialect.statement_compiler
     guard = compiler.tg_guard
-    shape = (compiler.tg_mode, table_key(parent), names, read)
+    shape = (compiler.tg_mode, table_key(parent), names, read, single)
     cached = guard.parent_queries.get(shape)
     if cached is None:
         source = trusted(parent.alias())
@@ -231,7 +258,9 @@ def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool) -> A
         columns = [named(source, name, types[name]) for name in names]
         target = columns[0] if len(columns) == 1 else tuple_(*columns)
         owns = compiler.tg_predicates.owns(source, guard.tenancy.of(parent), read=read)
-        cached = select(*columns, owns.label("own")).where(target.in_(bindparam("keys", expanding=True)))
+        keys = bindparam("keys", type_=target.type if single else None, expanding=not single)
+        picked = target == keys if single else target.in_(keys)
+        cached = select(*columns, owns.label("own")).where(picked)
         guard.parent_queries[shape] = cached
     return cached
 
@@ -243,7 +272,9 @@ def _finds(context: Any, statement: Any) -> bool:
         values = {
             parameter.key: parameters[name]
             for parameter, name in compiled.bind_names.items()
-            if parameter.callable is None and name in parameters
+            if parameter.callable is None
+            and name in parameters
+            and not isinstance(parameter, TenantParameter)
         }
         if context.root_connection.tg_probe(statement, values)[0][0]:
             return True

@@ -14,8 +14,10 @@ from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.sql.elements import (
     BinaryExpression,
     BindParameter,
+    ClauseList,
     ColumnClause,
     ColumnElement,
+    ExpressionClauseList,
     Grouping,
     Null,
 )
@@ -27,7 +29,7 @@ from tenantguard.sql.defaults import Named, with_defaults
 from tenantguard.sql.predicates import named
 from tenantguard.sql.reads import GuardedReads, enclosed
 from tenantguard.sql.targets import grouped_fault, spelling_fault
-from tenantguard.tenancy import Placement, table_key
+from tenantguard.tenancy import Key, Placement, table_key
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
@@ -48,6 +50,7 @@ class Link:
     """
 
     parent: Any
+    parent_key: Key
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     read: bool = False
@@ -213,9 +216,10 @@ class GuardedWrites(GuardedReads):
                 differs = self.tg_predicates.differs(element, placement)
                 plan.probes.append(Probe(rows(differs), placement.name, "the tenant column"))
         for parent, pairs in guard.links(placement.key):
-            if not any(ours in given for ours, _ in pairs) or guard.covered(placement, parent, pairs):
-                continue
-            self._tg_watch_link(plan, given, parent, pairs, rows)
+            if not given.keys().isdisjoint([ours for ours, _ in pairs]) and not guard.covered(
+                placement, parent, pairs
+            ):
+                self._tg_watch_link(plan, given, parent, pairs, rows)
 
     def _tg_spelled(self, placement: Placement, names: Iterable[str]) -> None:
         """Refuse a column that is written under another spelling of one that is verified."""
@@ -237,14 +241,14 @@ class GuardedWrites(GuardedReads):
     def _tg_watch_link(
         self, plan: WritePlan, given: Mapping[str, Any], parent: Any, pairs: Any, rows: Any
     ) -> None:
-        if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
-            return
         names = [self._tg_name(given[ours]) if ours in given else None for ours, _ in pairs]
-        columns = tuple(theirs for _, theirs in pairs)
+        columns = tuple([theirs for _, theirs in pairs])
         read = self.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
-        if all(name is not None for name in names):
-            row = tuple(name for name in names if name is not None)
-            plan.links.append(Link(parent, columns, [row], read))
+        if None not in names:
+            row = tuple([name for name in names if name is not None])
+            plan.links.append(Link(parent, table_key(parent), columns, [row], read))
+            return
+        if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
             return
         if all(_same_column(given[ours], plan.table, ours) for ours, _ in pairs if ours in given):
             return
@@ -273,7 +277,9 @@ class GuardedWrites(GuardedReads):
         """Return the parameters that pick a row by its primary key, where every key column has one."""
         found: dict[str, str] = {}
         for clause in where:
-            for part in getattr(clause, "clauses", (clause,)):
+            for part in (
+                clause.clauses if isinstance(clause, ClauseList | ExpressionClauseList) else (clause,)
+            ):
                 if isinstance(part, BinaryExpression) and part.operator is operators.eq:
                     name = self._tg_name(part.right)
                     if isinstance(part.left, ColumnClause) and name is not None:
@@ -292,7 +298,7 @@ class GuardedWrites(GuardedReads):
         state = insert_stmt._compile_state_factory(insert_stmt, self, **kw)
         core = state.statement
         placement = self.tg_placement(core.table)
-        self._tg_rendered[str(core.table.name)] += 1
+        self._tg_count(core.table)
         if state._has_multi_parameters:
             # parameters of our own finding: a literal gets a name that depends on where it stands
             watched = self._tg_watched(core.table, placement) if placement is not None else {}
@@ -393,9 +399,9 @@ class GuardedWrites(GuardedReads):
         return clone
 
     def _tg_insert_plan(self, plan: WritePlan, core: Any, state: Any, toplevel: bool) -> None:
+        given: dict[str, Any] = {}
         if core._select_names:
             inner = core.select.subquery()
-            given: dict[str, Any] = {}
             columns = _columns(core.table)
             for name, value in zip(core._select_names, inner.c, strict=False):
                 key = coercions.expect(roles.DMLColumnRole, name, as_key=True)
@@ -408,7 +414,8 @@ class GuardedWrites(GuardedReads):
             return
         rows = state._multi_parameters if state._has_multi_parameters else None
         if rows is None:
-            given = self._tg_with_defaults(plan, self._tg_given(core.table, state, toplevel))
+            given = self._tg_given(core.table, state, toplevel)
+            given = self._tg_with_defaults(plan, given)
             self._tg_watch(plan, given, _row_where)
             self._tg_through_given(plan, given)
             return
@@ -560,8 +567,9 @@ def _with(statement: Any, state: Any, **changed: Any) -> Any:
 
 def _columns(table: Any) -> dict[str, Any]:
     """Return the columns by key and by name."""
-    found = {column.name: column for column in table.c}
-    found.update({column.key: column for column in table.c})
+    columns = list(table.c)
+    found = {column.name: column for column in columns}
+    found.update({column.key: column for column in columns if column.key != column.name})
     return found
 
 

@@ -39,6 +39,18 @@ def parameters_rewritten_by_event(lab: Lab) -> Any:
     return lab.rows(select(o.table).where(o.tenant == lab.a))
 
 
+@attack("pool")
+def parameters_rewritten_by_connection_event(lab: Lab) -> Any:
+    """Do the same in an event of one connection only."""
+    connection, o = lab.connect(), lab.owned
+
+    @event.listens_for(connection, "before_cursor_execute", retval=True)
+    def replace(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> Any:
+        return statement, _swapped(parameters, lab.a, lab.b)
+
+    return connection.execute(select(o.table).where(o.tenant == lab.a)).all()
+
+
 def _swapped(parameters: Any, old: Any, new: Any) -> Any:
     if isinstance(parameters, dict):
         return {key: new if value == old else value for key, value in parameters.items()}

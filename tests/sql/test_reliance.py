@@ -6,12 +6,12 @@ import inspect
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, create_engine, select, text, update
+from sqlalchemy import bindparam, create_engine, event, select, text, update
 from sqlalchemy.engine import Connection, Engine, cursor
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.ext.compiler import _dispatcher
-from sqlalchemy.orm import Session, identity, loading
+from sqlalchemy.orm import Session, SessionTransaction, identity, loading
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from tests.models import Base, Call
@@ -165,3 +165,64 @@ def test_every_merge_passes_one_method() -> None:
     assert "load" in inspect.signature(Session._merge).parameters
     for function in (loading.merge_frozen_result, loading.merge_result):
         assert "load=load" in inspect.getsource(function)
+
+
+def test_the_value_of_a_parameter_of_our_own_is_read_as_it_is() -> None:
+    """A parameter without a callable costs no call: the tenant is written over its value before it is processed."""
+    source = inspect.getsource(SQLCompiler.construct_params)
+    assert "bindparam.callable" in source
+    assert "value_param.value" in source
+
+
+def test_a_fetch_strategy_stands_on_the_class_of_the_execution() -> None:
+    """The guarded one replaces it there; only a result that streams is exchanged one by one."""
+    assert DefaultExecutionContext.cursor_fetch_strategy is cursor._DEFAULT_FETCH
+    source = inspect.getsource(DefaultExecutionContext._setup_result_proxy)
+    assert 'self._is_server_side or exec_opt.get("stream_results", False)' in source
+
+
+def test_fetching_is_what_the_guard_writes_out() -> None:
+    """The guarded strategy repeats these methods, to spare a call for each statement."""
+    for name, call in (("fetchone", "dbapi_cursor.fetchone()"), ("fetchall", "dbapi_cursor.fetchall()")):
+        source = inspect.getsource(getattr(cursor.CursorFetchStrategy, name))
+        assert call in source
+        assert "result._soft_close(" in source
+        assert "self.handle_exception(result, dbapi_cursor, e)" in source
+
+
+def test_sending_is_what_the_guard_writes_out() -> None:
+    """The guarded dialect repeats the default method; a dialect with one of its own keeps that."""
+    body = inspect.getsource(DefaultDialect.do_execute).splitlines()[1:]
+    assert [line.strip() for line in body if line.strip()] == ["cursor.execute(statement, parameters)"]
+
+
+def test_listeners_of_a_class_stay_in_one_collection() -> None:
+    """The guard keeps the collection, and sees in it that its listener was cleared."""
+
+    class Listening(Session):
+        pass
+
+    def begun(session: Any, transaction: Any, connection: Any) -> None:
+        """Do nothing."""
+
+    event.listen(Listening, "after_begin", begun)
+    held = Listening.dispatch.after_begin._clslevel.get(Listening)  # type: ignore[attr-defined]  # private
+    assert begun in held
+    event.remove(Listening, "after_begin", begun)
+    assert begun not in held
+    event.listen(Listening, "after_begin", begun)
+    assert Listening.dispatch.after_begin._clslevel.get(Listening) is held  # type: ignore[attr-defined]  # private
+
+
+def test_names_are_quoted_once() -> None:
+    """The guarded preparer looks into the same cache as the default one."""
+    preparer = create_engine("sqlite://").dialect.identifier_preparer
+    assert preparer.quote("order") == '"order"'
+    assert preparer._strings["order"] == '"order"'
+
+
+def test_a_session_asks_for_a_transaction_before_it_begins_one() -> None:
+    """There the guard looks whether its listeners are still in place."""
+    source = inspect.getsource(SessionTransaction._connection_for_bind)
+    assert source.index("conn.in_transaction()") < source.index("conn.begin()")
+    assert "_parent" in inspect.getsource(SessionTransaction.__init__)

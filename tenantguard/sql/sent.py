@@ -39,7 +39,7 @@ class Sent:
         if rewritten.tenanted:
             placement = guard.any_owned(rewritten.tables)
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
-            self._read, self._expected = parameter.callable, placement.python_type
+            self._read, self._expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
             if not several and rewritten.recipe == (*range(rewritten.given), None):
                 self._appended = rewritten.given

@@ -18,13 +18,15 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    inspect,
     literal_column,
     select,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import Session
 
-from tenantguard import CrossTenantError, RawSQLError, Tenancy, bind, guard
+from tenantguard import CrossTenantError, RawSQLError, Tenancy, TenantSwitchError, bind, guard
 from tests.models import Call, Number, make_tenancy
 from tests.sql.world import memory_engine, memory_world
 
@@ -98,6 +100,36 @@ def test_text_to_the_driver_may_not_name_another_tenant() -> None:
     text = "INSERT INTO numbers (id, company_id, digits) VALUES (?, ?, ?)"
     with bind("acme"), engine.connect() as connection, pytest.raises(CrossTenantError, match="names tenant"):
         connection.exec_driver_sql(text, (9001, "globex", "1"))
+
+
+def test_text_is_refused_after_the_dialects_own() -> None:
+    """What reflection may send ends with it."""
+    engine = memory_world().engine
+    with bind("acme"), engine.connect() as connection:
+        assert "calls" in inspect(connection).get_table_names()
+        with pytest.raises(RawSQLError):
+            connection.exec_driver_sql("SELECT id FROM calls")
+
+
+def test_an_object_is_not_merged_unread_for_another_tenant() -> None:
+    """``merge(load=False)`` sends no statement that could be narrowed."""
+    engine = memory_world().engine
+    with bind("acme"), Session(engine) as session:
+        call = session.scalars(select(Call)).first()
+    with bind("globex"), Session(engine) as session, pytest.raises(TenantSwitchError):
+        session.merge(call, load=False)
+
+
+def test_a_tenant_of_another_type_is_not_written() -> None:
+    """A value that is merely equal to the tenant is not the tenant."""
+    metadata = MetaData()
+    bills = Table(
+        "bills", metadata, Col("id", Integer, primary_key=True), Col("firm", Integer, nullable=False)
+    )
+    engine = guard(memory_engine(), Tenancy(metadata, column="firm"))
+    metadata.create_all(engine)
+    with bind(1), engine.connect() as connection, pytest.raises(CrossTenantError, match="names tenant"):
+        connection.execute(insert(bills).values(id=1, firm=1.0))
 
 
 def test_a_row_of_nobody_is_not_everybodys() -> None:

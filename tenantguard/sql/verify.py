@@ -12,7 +12,7 @@ from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compiler_elements import TenantParameter
 from tenantguard.sql.predicates import named, trusted
-from tenantguard.sql.text import TenantUse
+from tenantguard.sql.text import TenantUse, orphan
 from tenantguard.tenancy import full_name, table_key
 
 if TYPE_CHECKING:
@@ -140,6 +140,8 @@ def _distinct(name: str, rows: Sequence[Any]) -> Iterable[Any]:
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
     rows = context.compiled_parameters
     connection = context.root_connection
+    if link.required:
+        _verify_parent(plan, link, binding, context)
     if len(rows) == len(link.rows) == len(link.columns) == 1:
         value = rows[0].get(link.rows[0][0])
         if value is None or (value,) in connection.tg_known(link.parent_key, link.columns, link.read):
@@ -148,6 +150,15 @@ def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) ->
     if unknown:
         tried = f"{plan.verb} on {plan.placement.name}"
         _verify_keys(link.parent, link.columns, unknown, tried, binding, context, read=link.read)
+
+
+def _verify_parent(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
+    """Refuse a row that is given no parent to belong through."""
+    rows = context.compiled_parameters
+    if any(row.get(name) is None for row in rows for names in link.rows for name in names):
+        fault = orphan(plan.placement, ", ".join([ours for ours, _ in plan.placement.link]))
+        fault.tenant, fault.statement = _told(binding), _sent(context)
+        refuse(fault)
 
 
 def _verify_keys(

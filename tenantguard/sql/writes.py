@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, and_, case, cast, exists, literal_column, select
+from sqlalchemy import LargeBinary, and_, case, cast, exists, literal_column, or_, select
 from sqlalchemy.sql import coercions, operators, roles
 from sqlalchemy.sql.elements import (
     BinaryExpression,
@@ -29,6 +29,7 @@ from tenantguard.sql.defaults import Named, with_defaults
 from tenantguard.sql.predicates import named
 from tenantguard.sql.reads import GuardedReads, enclosed
 from tenantguard.sql.targets import grouped_fault, spelling_fault
+from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Key, Placement, table_key
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Link:
         columns: the columns of the parent.
         rows: the parameters.
         read: a parent that a row rule shows will do; never where the row belongs through it.
+        required: the row belongs through this key, which the database lets be NULL.
     """
 
     parent: Any
@@ -54,6 +56,7 @@ class Link:
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     read: bool = False
+    required: bool = False
 
 
 @dataclass
@@ -241,14 +244,17 @@ class GuardedWrites(GuardedReads):
     def _tg_watch_link(
         self, plan: WritePlan, given: Mapping[str, Any], parent: Any, pairs: Any, rows: Any
     ) -> None:
+        required = _belongs_by(plan, pairs)
         names = [self._tg_name(given[ours]) if ours in given else None for ours, _ in pairs]
         columns = tuple([theirs for _, theirs in pairs])
         read = self.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
         if None not in names:
             row = tuple([name for name in names if name is not None])
-            plan.links.append(Link(parent, table_key(parent), columns, [row], read))
+            plan.links.append(Link(parent, table_key(parent), columns, [row], read, required))
             return
         if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
+            if required:
+                self.tg_refuse(orphan(plan.placement, ", ".join(ours for ours, _ in pairs)))
             return
         if all(_same_column(given[ours], plan.table, ours) for ours, _ in pairs if ours in given):
             return
@@ -262,6 +268,8 @@ class GuardedWrites(GuardedReads):
             parent,
             read=read,
         )
+        if required:
+            condition = or_(condition, *(Grouping(value).is_(None) for value in values))
         plan.probes.append(Probe(rows(condition), plan.placement.name, f"a key of {parent.name}"))
 
     def _tg_name(self, value: Any) -> str | None:
@@ -406,11 +414,12 @@ class GuardedWrites(GuardedReads):
             for name, value in zip(core._select_names, inner.c, strict=False):
                 key = coercions.expect(roles.DMLColumnRole, name, as_key=True)
                 if key in columns:
-                    given[columns[key].name] = value
+                    given[columns[key].name] = self._tg_typed(value, columns[key])
             given = self._tg_with_defaults(plan, given)
             if plan.placement.kind == "owned" and self._tg_stamp_stands_last(core, plan.placement):
                 given.pop(plan.placement.column or "", None)
             self._tg_watch(plan, given, lambda condition: _rows_where([inner], (), condition))
+            self._tg_through_given(plan, given)
             return
         rows = state._multi_parameters if state._has_multi_parameters else None
         if rows is None:
@@ -430,6 +439,11 @@ class GuardedWrites(GuardedReads):
             self._tg_watch(plan, given, _row_where)
             self._tg_through_given(plan, given)
 
+    def _tg_typed(self, value: Any, column: Any) -> Any:
+        """Return a value of a SELECT; a bare NULL in one is a text to PostgreSQL, until it is cast."""
+        bare = value.type._isnull and self.dialect.name == "postgresql"
+        return cast(value, column.type) if bare else value
+
     def _tg_stamp_stands_last(self, core: Any, placement: Placement) -> bool:
         last = list(core.select._all_selected_columns)[-1] if core.select is not None else None
         element = getattr(last, "element", last)
@@ -443,14 +457,7 @@ class GuardedWrites(GuardedReads):
         missing = [ours for ours, _ in placement.link if ours not in given or isinstance(given[ours], Null)]
         columns = {c.name: c for c in plan.table.c}
         if any(getattr(columns.get(name), "nullable", False) for name in missing):
-            self.tg_refuse(
-                CrossTenantError(
-                    f"a row of {placement.name} must name its parent by {', '.join(missing)}; without it, it "
-                    "belongs to no tenant",
-                    kind="orphan",
-                    table=placement.name,
-                )
-            )
+            self.tg_refuse(orphan(placement, ", ".join(missing)))
 
     def _tg_no_replace(self, core: Any, placement: Placement) -> None:
         for prefix, _ in core._prefixes:
@@ -601,6 +608,14 @@ def _stamped_row(row: Mapping[Any, Any], column: Any, parameter: Any) -> dict[An
             return stamped
     stamped[column] = parameter
     return stamped
+
+
+def _belongs_by(plan: WritePlan, pairs: Any) -> bool:
+    """Tell whether a row belongs through a key that the database lets be NULL."""
+    if plan.placement.link != tuple(pairs):
+        return False
+    columns = _columns(plan.table)
+    return any(getattr(columns.get(ours), "nullable", False) for ours, _ in pairs)
 
 
 def _bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, Any]:

@@ -5,6 +5,7 @@ from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
 from tenantguard.sql.text.functions import function_fault
 from tenantguard.sql.text.harmless import is_begin, is_health_check
 from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
+from tenantguard.sql.text.targets import orphan
 from tenantguard.sql.text.values import Check, ForeignKeyUse, TenantUse
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "is_health_check",
     "needs_parentheses",
     "operator_fault",
+    "orphan",
     "prefix_fault",
     "rewrite",
     "suffix_fault",

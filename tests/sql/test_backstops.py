@@ -100,6 +100,13 @@ def test_text_to_the_driver_may_not_name_another_tenant() -> None:
     text = "INSERT INTO numbers (id, company_id, digits) VALUES (?, ?, ?)"
     with bind("acme"), engine.connect() as connection, pytest.raises(CrossTenantError, match="names tenant"):
         connection.exec_driver_sql(text, (9001, "globex", "1"))
+    orphan = "INSERT INTO call_tags (id, call_id, tag) VALUES (?, ?, 'x')"
+    with (
+        bind("acme"),
+        engine.connect() as connection,
+        pytest.raises(CrossTenantError, match="without the parent"),
+    ):
+        connection.exec_driver_sql(orphan, (9001, None))
 
 
 def test_text_is_refused_after_the_dialects_own() -> None:

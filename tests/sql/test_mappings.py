@@ -15,7 +15,13 @@ from tests.models import make_tenancy
 from tests.sql.world import World
 
 
-class Team(SQLModel, table=True):
+class Model(SQLModel):
+    """Keep these tables out of the metadata that every other SQLModel of the run shares."""
+
+    metadata = MetaData()
+
+
+class Team(Model, table=True):
     """Owned."""
 
     __tablename__ = "teams"
@@ -25,7 +31,7 @@ class Team(SQLModel, table=True):
     players: list["Player"] = Relationship(back_populates="team")
 
 
-class Player(SQLModel, table=True):
+class Player(Model, table=True):
     """Owned, with a parent."""
 
     __tablename__ = "players"
@@ -37,10 +43,7 @@ class Player(SQLModel, table=True):
 
 def test_sqlmodel() -> None:
     """Models of SQLModel are stamped, read and checked like any other."""
-    metadata = MetaData()
-    for model in (Team, Player):
-        table: Any = vars(model)["__table__"]
-        table.to_metadata(metadata)
+    metadata = Model.metadata
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
     metadata.create_all(engine)
     guard(engine, Tenancy(metadata, column="company_id"))

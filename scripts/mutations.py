@@ -60,26 +60,6 @@ MUTATIONS = (
             "return from_",
         ),
         (
-            "a criterion of the user's may bind weaker than the predicate",
-            "return tuple(Grouping(clause) for clause in where)",
-            "return where",
-        ),
-        (
-            "half of a composite key counts as a join on it",
-            "    return all(\n        (hash(child.source), ours",
-            "    return any(\n        (hash(child.source), ours",
-        ),
-        (
-            "an equality under OR counts as a join on the key",
-            "and clause.operator is operators.and_:",
-            "and clause.operator in (operators.and_, operators.or_):",
-        ),
-        (
-            "any comparison counts as a join on the key",
-            "isinstance(clause, BinaryExpression) and clause.operator is operators.eq:",
-            "isinstance(clause, BinaryExpression):",
-        ),
-        (
             "the EXISTS of a through table asks for any parent",
             "WHERE {link} AND {owned})",
             "WHERE {link})",
@@ -100,11 +80,6 @@ MUTATIONS = (
             'placement = self.tg_guard.tenancy.find_key(key) or Placement(key, "shared")',
         ),
         (
-            "SQL text passes",
-            "if is_health_check(written) or is_begin(written, self.dialect.name):",
-            "if True:",
-        ),
-        (
             "the tenant is compared by order",
             'return f"{mine} {comparison} {parameter}"',
             'return f"{mine} >= {parameter}"',
@@ -122,7 +97,7 @@ MUTATIONS = (
         ("a table in an unknown place passes", "if id(table) not in known and", "if False and"),
         (
             "any owned table beside it vouches for a through table",
-            "any(_linked(leaf, p, equalities) for p in known):",
+            "any(linked(leaf, p, equal) for p in known):",
             "known:",
         ),
         ("a refused statement counts as a plain one", "            and self.tg_fault is None\n", ""),
@@ -135,6 +110,42 @@ MUTATIONS = (
             "a derived table of a FULL JOIN is whole",
             "where = self.process(self.tg_predicates.owns(source, element.leaf.placement, read=True))",
             'where = "1 = 1"',
+        ),
+        (
+            "a construct of the user's own is not looked at",
+            "        if self.tg_custom:\n",
+            "        if False:\n",
+        ),
+    ),
+    *_of(
+        "sql/leaves.py",
+        (
+            "a criterion of the user's may bind weaker than the predicate",
+            "return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])",
+            "return where",
+        ),
+        (
+            "half of a composite key counts as a join on it",
+            "    return all(\n        (hash(child.source), ours",
+            "    return any(\n        (hash(child.source), ours",
+        ),
+        (
+            "an equality under OR counts as a join on the key",
+            "and clause.operator is operators.and_:",
+            "and clause.operator in (operators.and_, operators.or_):",
+        ),
+        (
+            "any comparison counts as a join on the key",
+            "isinstance(clause, BinaryExpression) and clause.operator is operators.eq:",
+            "isinstance(clause, BinaryExpression):",
+        ),
+    ),
+    *_of(
+        "sql/fragments.py",
+        (
+            "SQL text passes",
+            "if is_health_check(written) or is_begin(written, self.dialect.name):",
+            "if True:",
         ),
         ("text inside a statement is not read", "elif textclause is not self._tg_read:", "elif False:"),
         (
@@ -156,11 +167,6 @@ MUTATIONS = (
             "a prefix is not read",
             "self.tg_fragment(affix_fault(prefix.text, self.dialect.name), prefix.text)",
             "pass",
-        ),
-        (
-            "a construct of the user's own is not looked at",
-            "        if self.tg_custom:\n",
-            "        if False:\n",
         ),
     ),
     *_of(

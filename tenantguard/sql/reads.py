@@ -1,26 +1,20 @@
 """The compiler: every FROM element of every statement carries its predicate, or the statement is refused.
 
-This is the one module that relies on SQLAlchemy's ``SQLCompiler``, an extension point and not a promised API;
-``tests/sql/test_reliance.py`` says what is relied on.
+This module, ``fragments.py`` and what writes are the parts of one compiler, and all that relies on SQLAlchemy's
+``SQLCompiler``, an extension point and not a promised API; ``tests/sql/test_reliance.py`` says what is relied on.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
-    BinaryExpression,
-    BindParameter,
     BooleanClauseList,
-    ClauseElement,
     ColumnClause,
     ColumnElement,
-    Grouping,
-    TextClause,
     _truncated_label,
 )
 from sqlalchemy.sql.functions import FunctionElement
@@ -34,82 +28,33 @@ from sqlalchemy.sql.selectable import (
     Values,
 )
 
-from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.errors import RawSQLError, UnknownTableError
 from tenantguard.sql.compiler_elements import BYTES, TenantParameter
-from tenantguard.sql.custom import custom_fault
-from tenantguard.sql.database import text_fault, writes
-from tenantguard.sql.names import checked_literal, name_fault, noting
+from tenantguard.sql.fragments import GuardedFragments
+from tenantguard.sql.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
 from tenantguard.sql.predicates import is_trusted
-from tenantguard.sql.text import (
-    PARAMETER,
-    fragment_fault,
-    function_fault,
-    hint_fault,
-    is_begin,
-    is_health_check,
-    operator_fault,
-    prefix_fault,
-    suffix_fault,
-)
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:
-    from tenantguard.sql.guard import Guard
-    from tenantguard.sql.predicates import Predicates
     from tenantguard.sql.writes import WritePlan
 
-_COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 
-class Leaf:
-    """Pair a table or an alias, as it stands in a FROM, with its placement."""
-
-    __slots__ = ("placement", "source")
-
-    def __init__(self, source: Any, placement: Placement) -> None:
-        self.source = source
-        self.placement = placement
-
-
-class Filtered(ClauseElement):
-    """Stand in a FULL JOIN for a table: a derived table that holds the tenant's rows only."""
-
-    __visit_name__ = "tenantguard_filtered"
-
-    def __init__(self, leaf: Leaf) -> None:
-        self.leaf = leaf
-
-    @property
-    def _from_objects(self) -> list[Any]:
-        return list(self.leaf.source._from_objects)
-
-
-class GuardedReads:
+class GuardedReads(GuardedFragments):
     """Mix into a dialect's statement compiler; see the module's docstring.
 
     Attributes:
-        tg_guard: the guard that installed the compiler.
-        tg_mode: the kind of binding that the compiled statement serves.
-        tg_fault: the refusal that awaits its execution, if any.
         tg_writes: what must be verified at its execution.
         tg_tables: the placements that it names.
-        tg_checks: what must be verified of the parameters of SQL text.
         tg_parameters: the names of the parameters that hold the tenant.
         tg_places: the names of those that hold one of several, and which one.
         tg_kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         tg_expected: the one of these that there usually is.
-        tg_custom: a construct of the user's own (``@compiles``) takes part in it.
         tg_quick: it carries its predicates, and no refusal or check of its text awaits its execution.
         tg_verified: what it writes must be verified.
     """
 
-    tg_guard: Guard
-    tg_mode = "tenant"
-    tg_predicates: Predicates
-    tg_fault: Violation | None = None
-    tg_checks: tuple[Any, ...] = ()
-    _tg_read: Any = None
     tg_quick = False
     tg_verified = False
     tg_parameters: Sequence[str] = ()
@@ -119,16 +64,10 @@ class GuardedReads:
     tg_writes: Sequence[WritePlan] = ()
     tg_tables: dict[Key, Placement]
     _tg_levels: list[set[int]]
-    _tg_rendered: dict[str, int]
     _tg_relied: set[str]  # the tables, by name, that a predicate reads beside the one it stands for
     _tg_ctes: set[str]
     _tg_hidden: frozenset[str]  # the tables whose name a CTE has taken
-    _tg_operator_text: Any = None
     _tg_target: Key | None = None  # the table that the UPDATE or DELETE in hand writes
-    _tg_own_text: frozenset[str] = (
-        frozenset()
-    )  # what SQLAlchemy itself writes as literal columns, in an upsert
-    tg_custom = False
 
     if TYPE_CHECKING:
         dialect: Any
@@ -396,20 +335,20 @@ class GuardedReads:
             leaf for leaf in leaves if leaf.placement.kind == "owned" and leaf.placement.visible is None
         ]
         known = [*guarded, *(leaf for leaf in around if leaf.placement.visible is None)]
-        equalities = _equalities(conditions) if known or len(pending) > 1 else set()
+        equal = equalities(conditions) if known or len(pending) > 1 else set()
         free: list[Leaf] = []
         progress = True
         while progress and pending:
             progress = False
             for leaf in tuple(pending):
                 above = leaf.placement.parent
-                if not self._tg_is_hidden(above) and any(_linked(leaf, p, equalities) for p in known):
+                if not self._tg_is_hidden(above) and any(linked(leaf, p, equal) for p in known):
                     self._tg_rely(above)
                     pending.remove(leaf)
                     known.append(leaf)
                     progress = True
             if not progress and pending:
-                leaf = _root_first(pending)
+                leaf = root_first(pending)
                 pending.remove(leaf)
                 free.append(leaf)
                 known.append(leaf)
@@ -459,244 +398,3 @@ class GuardedReads:
     def _tg_count(self, table: Any) -> None:
         name = str(table.name)
         self._tg_rendered[name] = self._tg_rendered.get(name, 0) + 1
-
-    # -- text --------------------------------------------------------------------------------------------
-
-    def tg_refuse(self, violation: Violation) -> None:
-        """Remember the first refusal; it is recorded and raised when the statement is executed."""
-        if self.tg_fault is None:
-            self.tg_fault = violation
-
-    def tg_fragment(self, fault: str | None, text: str) -> None:
-        """Refuse the statement where a piece of text in it has a fault."""
-        if fault is not None:
-            self.tg_refuse(
-                RawSQLError(
-                    f"text inside a statement was refused: {fault}. Write it with SQLAlchemy's constructs, or run "
-                    'it inside `with bypass(reason="..."):`',
-                    kind="raw_sql_fragment",
-                    statement=text,
-                )
-            )
-
-    def _tg_whole(self, element: Any) -> Any:
-        """Refuse a statement that is text, or return it rewritten where the guard was told to."""
-        written = str(getattr(element, "text", ""))
-        if is_health_check(written) or is_begin(written, self.dialect.name):
-            return element
-        how = self.tg_guard.raw_sql
-        served = ("tenant", "tenants") if how == "rewrite" else ("tenant",)
-        if how == "refuse" or self.tg_mode not in served or not isinstance(element, TextClause):
-            self.tg_refuse(
-                RawSQLError(
-                    "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
-                    'install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`',
-                    statement=written or None,
-                )
-            )
-            return element
-        if how == "database":
-            fault = text_fault(written)
-            self.tg_fragment(fault, written)
-            return self._tg_rewritten(element) if fault is None and writes(written) else element
-        return self._tg_rewritten(element)
-
-    def _tg_rewritten(self, element: TextClause) -> TextClause:
-        try:
-            rewritten = self.tg_guard.rewrite(
-                element.text, self.dialect, "named", int(self.tg_mode == "tenants")
-            )
-        except Violation as violation:
-            self.tg_refuse(violation)
-            return element
-        clone: Any = element._clone()
-        clone.text = rewritten.text
-        if rewritten.tenanted:
-            owned = self.tg_guard.any_owned(rewritten.tables)
-            clone._bindparams = {**clone._bindparams, PARAMETER: self.tg_predicates.parameter(owned)}
-        self.tg_checks = (*self.tg_checks, *rewritten.checks)
-        return cast("TextClause", clone)
-
-    def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> str:
-        """Render text: a whole statement of it is refused or rewritten, a fragment is read first."""
-        if not self.stack:
-            textclause = self._tg_whole(textclause)
-        elif textclause is not self._tg_read:
-            self.tg_fragment(fragment_fault(textclause.text, self.dialect.name), textclause.text)
-        return super().visit_textclause(textclause, *args, **kw)  # type: ignore[misc,no-any-return]
-
-    def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> str:
-        """Render a template string, as text."""
-        if not self.stack:
-            self._tg_whole(tstring)
-        else:
-            text = "".join(getattr(part, "text", ":part") for part in tstring.parts)
-            self.tg_fragment(fragment_fault(text, self.dialect.name), text)
-        return super().visit_tstring(tstring, *args, **kw)  # type: ignore[misc,no-any-return]
-
-    def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> str:
-        """Render text that was given columns, as a whole statement wherever it stands."""
-        taf = taf._clone()
-        taf.element = self._tg_read = self._tg_whole(taf.element)
-        return super().visit_textual_select(taf, *args, **kw)  # type: ignore[misc,no-any-return]
-
-    def escape_literal_column(self, text: Any) -> Any:
-        """Render the text of a literal column, or of an operator, which has rules of its own."""
-        operator, self._tg_operator_text = self._tg_operator_text, None
-        if text is not operator and text not in self._tg_own_text:
-            self.tg_fragment(fragment_fault(str(text), self.dialect.name), str(text))
-        return super().escape_literal_column(text)  # type: ignore[misc]
-
-    def render_literal_value(self, value: Any, type_: Any) -> str:
-        """Render a literal, which a type of the user's own may make into anything."""
-        return checked_literal(super().render_literal_value(value, type_), type_, self.dialect)  # type: ignore[misc]
-
-    def visit_function(self, func: Any, *args: Any, **kw: Any) -> str:
-        """Render a function, unless it is one that runs SQL or reads what the guard cannot see."""
-        name = ".".join((*func.packagenames, func.name))
-        self.tg_fragment(function_fault(name, self.dialect.name), name)
-        return super().visit_function(func, *args, **kw)  # type: ignore[misc,no-any-return]
-
-    def visit_collation(self, element: Any, **kw: Any) -> str:
-        """Render a collation, whose name some dialects do not quote."""
-        self.tg_fragment(name_fault(str(element.collation)), str(element.collation))
-        return super().visit_collation(element, **kw)  # type: ignore[misc,no-any-return]
-
-    def visit_extract(self, extract: Any, **kw: Any) -> str:
-        """Render EXTRACT, whose field is a word."""
-        self.tg_fragment(name_fault(str(extract.field)), str(extract.field))
-        return super().visit_extract(extract, **kw)  # type: ignore[misc,no-any-return]
-
-    def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> str:
-        """Render an operator of the user's own."""
-        return self._tg_custom_op(super().visit_custom_op_binary, element, operator, **kw)  # type: ignore[misc]
-
-    def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> str:
-        """Render a prefix operator of the user's own."""
-        return self._tg_custom_op(super().visit_custom_op_unary_operator, element, operator, **kw)  # type: ignore[misc]
-
-    def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> str:
-        """Render a suffix operator of the user's own."""
-        return self._tg_custom_op(super().visit_custom_op_unary_modifier, element, operator, **kw)  # type: ignore[misc]
-
-    def _tg_custom_op(self, render: Callable[..., str], element: Any, operator: Any, **kw: Any) -> str:
-        self.tg_fragment(operator_fault(operator.opstring, self.dialect.name), operator.opstring)
-        # only the operator's own string is exempt: its operands are rendered with the exemption lifted again
-        self._tg_operator_text = operator.opstring
-        return render(element, operator, **kw)
-
-    def _tg_verify_custom(self) -> None:
-        fault = custom_fault(self.string, self.dialect.name, self._tg_rendered, self.ctes or {})
-        if fault is not None:
-            self.tg_refuse(RawSQLError(fault, kind="custom_construct"))
-
-    def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
-        # prefixes and suffixes have rules of their own: they are rendered by the plain method for text
-        affix_fault = suffix_fault if prefixes is getattr(stmt, "_suffixes", None) else prefix_fault
-        rendered = []
-        for prefix, name in prefixes:
-            if name not in (None, "*", self.dialect.name):
-                continue
-            if isinstance(prefix, TextClause):
-                self.tg_fragment(affix_fault(prefix.text, self.dialect.name), prefix.text)
-                rendered.append(super().visit_textclause(prefix, **kw))  # type: ignore[misc]
-            else:
-                rendered.append(self.process(prefix, **kw))
-        return " ".join(rendered) + " " if rendered else ""
-
-    def format_from_hint_text(self, sqltext: Any, table: Any, hint: Any, iscrud: Any) -> str:
-        """Render a table's hint."""
-        self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
-        return super().format_from_hint_text(sqltext, table, hint, iscrud)  # type: ignore[misc,no-any-return]
-
-    def get_select_hint_text(self, byfroms: Any) -> Any:
-        """Render the hints that stand before the columns."""
-        for hint in byfroms.values():
-            self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
-        return super().get_select_hint_text(byfroms)  # type: ignore[misc]
-
-    def get_statement_hint_text(self, hint_texts: Any) -> str:
-        """Render the hints that stand after the statement."""
-        for hint in hint_texts:
-            self.tg_fragment(hint_fault(hint, self.dialect.name), hint)
-        return super().get_statement_hint_text(hint_texts)  # type: ignore[misc,no-any-return]
-
-
-def _note_custom(compiler: Any) -> None:
-    if isinstance(compiler, GuardedReads):
-        compiler.tg_custom = True
-
-
-_dispatcher.__call__ = noting(_dispatcher.__call__, _note_custom)  # type: ignore[method-assign]
-
-
-def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours.
-
-    A column that is compared with a value needs none.
-    """
-    return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])
-
-
-def _is_tight(clause: Any) -> bool:
-    """Tell whether a condition compares a plain column with a plain value, and nothing of the user's renders it."""
-    if type(clause) is not BinaryExpression or clause.operator not in _COMPARISONS:
-        return False
-    column, value = clause.left, clause.right
-    return (
-        _plain(column)
-        and type(value) is BindParameter
-        and not value.type._has_bind_expression
-        and not column.type._has_bind_expression
-        and not hasattr(type(column), "_compiler_dispatcher")
-        and not hasattr(BinaryExpression, "_compiler_dispatcher")
-        and not hasattr(BindParameter, "_compiler_dispatcher")
-    )
-
-
-def _equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:
-    """Return the column pairs that are equal on every row: source and name of both sides."""
-    found: set[tuple[int, str, int, str]] = set()
-    pending = list(conditions)
-    while pending:
-        clause = pending.pop()
-        if isinstance(clause, Grouping):
-            pending.append(clause.element)
-        elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
-            pending.extend(clause.clauses)
-        elif isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
-            left, right = clause.left, clause.right
-            if _plain(left) and _plain(right):
-                found.add((hash(left.table), left.name, hash(right.table), right.name))
-                found.add((hash(right.table), right.name, hash(left.table), left.name))
-    return found
-
-
-def _plain(element: Any) -> bool:
-    return (
-        isinstance(element, ColumnClause)
-        and not isinstance(element, BindParameter)
-        and not element.is_literal
-        and element.table is not None
-    )
-
-
-def _linked(child: Leaf, parent: Leaf, equalities: set[tuple[int, str, int, str]]) -> bool:
-    """Tell whether the child's foreign key equals the key of this parent on every row."""
-    placement = child.placement
-    if placement.parent is None or table_key(placement.parent) != parent.placement.key or child is parent:
-        return False
-    # an annotated copy of a table has the hash of the table itself, and its columns may name either
-    return all(
-        (hash(child.source), ours, hash(parent.source), theirs) in equalities
-        for ours, theirs in placement.link
-    )
-
-
-def _root_first(leaves: list[Leaf]) -> Leaf:
-    """Return a leaf whose parent is not among the leaves, so that the others can lean on it."""
-    keys = {leaf.placement.key for leaf in leaves}
-    for leaf in leaves:
-        if leaf.placement.parent is None or table_key(leaf.placement.parent) not in keys:
-            return leaf
-    return leaves[0]

@@ -26,8 +26,9 @@ from sqlalchemy.sql.util import tables_from_leftmost
 
 from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.defaults import Named, with_defaults
+from tenantguard.sql.leaves import enclosed
 from tenantguard.sql.predicates import named
-from tenantguard.sql.reads import GuardedReads, enclosed
+from tenantguard.sql.reads import GuardedReads
 from tenantguard.sql.targets import grouped_fault, spelling_fault
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Key, Placement, table_key

@@ -1,0 +1,115 @@
+"""The leaves of a FROM: tables and aliases with their placements, and which of them a join ties to which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.sql import operators
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ClauseElement,
+    ColumnClause,
+    Grouping,
+)
+
+from tenantguard.tenancy import Placement, table_key
+
+_COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
+
+
+class Leaf:
+    """Pair a table or an alias, as it stands in a FROM, with its placement."""
+
+    __slots__ = ("placement", "source")
+
+    def __init__(self, source: Any, placement: Placement) -> None:
+        self.source = source
+        self.placement = placement
+
+
+class Filtered(ClauseElement):
+    """Stand in a FULL JOIN for a table: a derived table that holds the tenant's rows only."""
+
+    __visit_name__ = "tenantguard_filtered"
+
+    def __init__(self, leaf: Leaf) -> None:
+        self.leaf = leaf
+
+    @property
+    def _from_objects(self) -> list[Any]:
+        return list(self.leaf.source._from_objects)
+
+
+def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours.
+
+    A column that is compared with a value needs none.
+    """
+    return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])
+
+
+def _is_tight(clause: Any) -> bool:
+    """Tell whether a condition compares a plain column with a plain value, and nothing of the user's renders it."""
+    if type(clause) is not BinaryExpression or clause.operator not in _COMPARISONS:
+        return False
+    column, value = clause.left, clause.right
+    return (
+        _plain(column)
+        and type(value) is BindParameter
+        and not value.type._has_bind_expression
+        and not column.type._has_bind_expression
+        and not hasattr(type(column), "_compiler_dispatcher")
+        and not hasattr(BinaryExpression, "_compiler_dispatcher")
+        and not hasattr(BindParameter, "_compiler_dispatcher")
+    )
+
+
+def equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:
+    """Return the column pairs that are equal on every row: source and name of both sides."""
+    found: set[tuple[int, str, int, str]] = set()
+    pending = list(conditions)
+    while pending:
+        clause = pending.pop()
+        if isinstance(clause, Grouping):
+            pending.append(clause.element)
+        elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
+            pending.extend(clause.clauses)
+        elif isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
+            left, right = clause.left, clause.right
+            if _plain(left) and _plain(right):
+                found.add((hash(left.table), left.name, hash(right.table), right.name))
+                found.add((hash(right.table), right.name, hash(left.table), left.name))
+    return found
+
+
+def _plain(element: Any) -> bool:
+    return (
+        isinstance(element, ColumnClause)
+        and not isinstance(element, BindParameter)
+        and not element.is_literal
+        and element.table is not None
+    )
+
+
+def linked(child: Leaf, parent: Leaf, equalities: set[tuple[int, str, int, str]]) -> bool:
+    """Tell whether the child's foreign key equals the key of this parent on every row."""
+    placement = child.placement
+    if placement.parent is None or table_key(placement.parent) != parent.placement.key or child is parent:
+        return False
+    # an annotated copy of a table has the hash of the table itself, and its columns may name either
+    return all(
+        (hash(child.source), ours, hash(parent.source), theirs) in equalities
+        for ours, theirs in placement.link
+    )
+
+
+def root_first(leaves: list[Leaf]) -> Leaf:
+    """Return a leaf whose parent is not among the leaves, so that the others can lean on it."""
+    keys = {leaf.placement.key for leaf in leaves}
+    for leaf in leaves:
+        if leaf.placement.parent is None or table_key(leaf.placement.parent) not in keys:
+            return leaf
+    return leaves[0]

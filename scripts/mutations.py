@@ -76,7 +76,7 @@ MUTATIONS = (
         ),
         (
             "an unknown table passes",
-            "placement = self.tg_guard.tenancy.find_key(key)",
+            "placement = self.tg_tables.get(key) or self.tg_guard.tenancy.find_key(key)",
             'placement = self.tg_guard.tenancy.find_key(key) or Placement(key, "shared")',
         ),
         (
@@ -103,8 +103,8 @@ MUTATIONS = (
         ("a refused statement counts as a plain one", "            and self.tg_fault is None\n", ""),
         (
             "a write counts as a plain statement",
-            "            and all(plan.is_idle for plan in self.tg_writes)\n",
-            "",
+            "self.tg_verified = self.tg_verified or not plan.is_idle",
+            "pass",
         ),
         (
             "a derived table of a FULL JOIN is whole",
@@ -173,7 +173,7 @@ MUTATIONS = (
         "sql/predicates.py",
         (
             "a tenant of another type is left to the database",
-            "if type(tenant) is not expected and expected is not None:",
+            "if expected is not None and type(tenant) is not expected:",
             "if False:",
         ),
         (
@@ -197,13 +197,13 @@ MUTATIONS = (
         ("a refusal of the compiler is forgotten", "if compiled.tg_fault is not None:", "if False:"),
         (
             "a plain statement passes under any binding",
-            'get("tg_ready") is binding:',
-            'get("tg_ready"):',
+            "and self.root_connection.tg_ready is binding\n",
+            "and self.root_connection.tg_ready\n",
         ),
         (
             "a caller's value for the guard's parameter counts",
-            "                    row[name] = binding._tenant\n",
-            "                    pass\n",
+            "row[name] = binding._tenant  # type",
+            "pass  # type",
         ),
         (
             "SQL for the driver passes",
@@ -274,8 +274,8 @@ MUTATIONS = (
         ),
         (
             "a key that was verified for one is known to another",
-            "mark = (peek(), self.get_transaction(), self.get_nested_transaction())",
-            "mark = (None, self.get_transaction(), self.get_nested_transaction())",
+            "learnt[0] != tenants or ",
+            "",
         ),
         (
             "an object that was planted vouches for its key",
@@ -284,8 +284,8 @@ MUTATIONS = (
         ),
         (
             "a key that was verified stays known",
-            "mark = (peek(), self.get_transaction(), self.get_nested_transaction())",
-            "mark = (peek(), None, None)",
+            " or learnt[1] is not outer or learnt[2] is not nested:",
+            ":",
         ),
     ),
     *_of(
@@ -334,21 +334,21 @@ MUTATIONS = (
     ),
     *_of(
         "sql/verify.py",
-        ("a row may name another tenant", "elif value not in tenants or (", "elif False or ("),
+        ("a row may name another tenant", "elif value not in binding.tenants or (", "elif False or ("),
         (
             "a tenant of another type is written",
-            "elif value not in tenants or (expected is not None and not isinstance(value, expected)):",
-            "elif value not in tenants:",
+            "elif value not in binding.tenants or (expected is not None and not isinstance(value, expected)):",
+            "elif value not in binding.tenants:",
         ),
         (
             "only the first row of many is looked at",
-            "    for parameters in context.compiled_parameters:\n        value = parameters.get(name)",
-            "    for parameters in context.compiled_parameters[:1]:\n        value = parameters.get(name)",
+            "for value in _distinct(name, rows):",
+            "for value in _distinct(name, rows[:1]):",
         ),
         (
             "only the keys of the first row of many are looked at",
-            "    for parameters in rows:\n        for names in link.rows:",
-            "    for parameters in list(rows)[:1]:\n        for names in link.rows:",
+            "_keys(link, rows), read=link.read)",
+            "_keys(link, rows[:1]), read=link.read)",
         ),
         (
             "another tenant's row counts as one that is gone",

@@ -77,8 +77,11 @@ def attack(
     def protect(engine: Any) -> Any:
         return engine if unguarded else guard(engine, target, raw_sql=raw_sql.value)
 
-    with _explained(console), laboratory(target, url, protect=protect, values=given) as lab:
-        report = _attack(console, lab, vectors)
+    with _explained(console):
+        if not unguarded:
+            target.verify()  # a lab would stop at the first fault
+        with laboratory(target, url, protect=protect, values=given) as lab:
+            report = _attack(console, lab, vectors)
     _print(console, report)
     if json_ is not None:
         json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")
@@ -115,7 +118,7 @@ def _attack(console: Console, lab: Lab, vectors: list[Vector]) -> Report:
 
 @contextmanager
 def _explained(console: Console) -> Iterator[None]:
-    """Tell in one sentence what keeps an attack from starting, and end with exit code 2."""
+    """Tell what keeps an attack from starting, every fault of the tenancy, and end with exit code 2."""
     try:
         yield
     except ArgumentError as error:
@@ -125,7 +128,9 @@ def _explained(console: Console) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise typer.BadParameter(f"the URL's driver is not installed: {error.name}") from error
     except (SQLAlchemyError, TenantGuardError) as error:
-        told = escape(str(error).splitlines()[0])
+        # ours list every fault; SQLAlchemy's first line is the sentence, and the others are the statement
+        said = str(error)
+        told = escape(said if isinstance(error, TenantGuardError) else said.partition("\n")[0])
         if isinstance(error, CompileError):
             told += ". The models may be for another database; name it with --url"
         console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {told}")

@@ -54,6 +54,12 @@ Table("documents", documents, Column("id", Integer, primary_key=True), Column("f
 postgresql_only = Tenancy(documents, column="firm")
 
 nothing = Tenancy(MetaData(), column="firm")
+
+faulty = MetaData()
+Table("owned", faulty, Column("id", Integer, primary_key=True), Column("firm", String(20), nullable=False))
+Table("first", faulty, Column("id", Integer, primary_key=True))
+Table("second", faulty, Column("id", Integer, primary_key=True))
+unplaced = Tenancy(faulty, column="firm")
 """
 
 
@@ -166,6 +172,15 @@ def test_html_escapes_what_comes_from_outside() -> None:
     assert "<script" not in page(report)
     assert "&lt;script&gt;" in page(report)
     assert "<t>" not in page(report)
+
+
+def test_every_fault_of_the_tenancy_is_listed(run: Run, models: str) -> None:
+    """Whoever sets it up learns all of them at once, a line each."""
+    done = run(f"{models}:unplaced", "--group", "cache")
+    assert done.exit_code == 2
+    assert "cannot attack: ConfigurationError: the tenancy cannot be enforced, 2 fault(s):" in done.output
+    assert "first" in done.output
+    assert "second" in done.output
 
 
 def test_values_are_given_for_what_cannot_be_guessed(run: Run, models: str) -> None:

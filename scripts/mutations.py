@@ -392,25 +392,21 @@ MUTATIONS = (
             "return ()",
         ),
         (
-            "ON CONFLICT DO UPDATE overwrites any row",
-            "self.tg_predicates.owns(table, placement), *enclosed(",
-            "true(), *enclosed(",
+            "an UPDATE of several tables looks at the first",
+            "for table in _written(core, state)\n",
+            "for table in _written(core, state)[:1]\n",
         ),
+    ),
+    *_of(
+        "sql/watched.py",
         (
-            "ON DUPLICATE KEY UPDATE overwrites any row",
-            "(mine, _element(value)),",
-            '(literal_column("1") == literal_column("1"), _element(value)),',
-        ),
-        (
-            "a conflict clause may give a row away",
-            'watched = {placement.column} if placement.kind == "owned" else set()',
-            "watched: set[Any] = set()",
-        ),
-        (
-            "a conflict clause may point a row anywhere",
-            "                watched |= {ours for ours, _ in pairs}\n",
+            "the tenant of a row is not looked at",
+            "                plan.tenant.append(name)\n",
             "                pass\n",
         ),
+    ),
+    *_of(
+        "sql/inserts.py",
         (
             "an INSERT for several tenants need not say for whom",
             "            self._tg_must_name(placement, state)\n",
@@ -420,11 +416,6 @@ MUTATIONS = (
             "only the first row of VALUES is looked at",
             "for number, row in enumerate(rows):",
             "for number, row in enumerate(rows[:1]):",
-        ),
-        (
-            "an UPDATE of several tables looks at the first",
-            "for table in _written(core, state)\n",
-            "for table in _written(core, state)[:1]\n",
         ),
         (
             "an INSERT is not stamped",
@@ -442,14 +433,32 @@ MUTATIONS = (
             "            pass\n",
         ),
         (
-            "the tenant of a row is not looked at",
-            "                plan.tenant.append(name)\n",
-            "                pass\n",
-        ),
-        (
             "a row may belong to nobody",
             'if any(getattr(columns.get(name), "nullable", False) for name in missing):',
             "if False:",
+        ),
+    ),
+    *_of(
+        "sql/upserts.py",
+        (
+            "ON CONFLICT DO UPDATE overwrites any row",
+            "self.tg_predicates.owns(table, placement), *enclosed(",
+            "true(), *enclosed(",
+        ),
+        (
+            "ON DUPLICATE KEY UPDATE overwrites any row",
+            "(mine, element_of(value)),",
+            '(literal_column("1") == literal_column("1"), element_of(value)),',
+        ),
+        (
+            "a conflict clause may give a row away",
+            'watched = {placement.column} if placement.kind == "owned" else set()',
+            "watched: set[Any] = set()",
+        ),
+        (
+            "a conflict clause may point a row anywhere",
+            "                watched |= {ours for ours, _ in pairs}\n",
+            "                pass\n",
         ),
     ),
     *_of(

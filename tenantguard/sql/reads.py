@@ -36,7 +36,7 @@ from tenantguard.sql.predicates import is_trusted
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:
-    from tenantguard.sql.writes import WritePlan
+    from tenantguard.sql.plans import WritePlan
 
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 

@@ -16,7 +16,7 @@ from tenantguard.sql.text import TenantUse, orphan
 from tenantguard.tenancy import full_name, table_key
 
 if TYPE_CHECKING:
-    from tenantguard.sql.writes import Link, WritePlan
+    from tenantguard.sql.plans import Link, WritePlan
 
 _CHUNK = 500  # keys in one look-up of parents
 

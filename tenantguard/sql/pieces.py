@@ -1,0 +1,69 @@
+"""Pieces of writes: columns and rows as a statement names them, and the queries that ask about its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import exists, literal_column, select
+from sqlalchemy.sql import coercions, roles
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.selectable import TableClause
+
+from tenantguard.sql.defaults import Named
+from tenantguard.sql.leaves import enclosed
+
+
+def with_state(statement: Any, state: Any, **changed: Any) -> Any:
+    """Return a copy of a statement that keeps the compile state it was given, instead of making another."""
+    clone = statement._clone()
+    clone.__dict__.update(changed)
+    state.statement = clone
+    clone.__dict__["_compile_state_factory"] = lambda *args, **kw: state
+    return clone
+
+
+def columns_of(table: Any) -> dict[str, Any]:
+    """Return the columns by key and by name."""
+    columns = list(table.c)
+    found = {column.name: column for column in columns}
+    found.update({column.key: column for column in columns if column.key != column.name})
+    return found
+
+
+def base_of(from_: Any) -> Any:
+    while not isinstance(from_, TableClause) and hasattr(from_, "element"):
+        from_ = from_.element
+    return from_
+
+
+def bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, Any]:
+    """Return a row of VALUES whose literals are parameters."""
+    bound = {}
+    for key, value in row.items():
+        column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+        literal = column is not None and (value is None or coercions._is_literal(value))
+        bound[key] = (
+            BindParameter(None, value, type_=column.type, unique=True)
+            if literal and column is not None
+            else value
+        )
+    return bound
+
+
+def element_of(value: Any) -> ColumnElement[Any]:
+    if isinstance(value, Named):
+        return BindParameter(value.name, required=True)
+    found: ColumnElement[Any] = coercions.expect(roles.ExpressionElementRole, value)
+    return found
+
+
+def rows_where(sources: list[Any], criteria: tuple[Any, ...], condition: Any) -> Any:
+    """Return a query that tells whether any row that a statement reaches meets a condition."""
+    inner: Any = select(literal_column("1")).select_from(*sources).where(*enclosed(criteria), condition)
+    return select(exists(inner.correlate(None)))
+
+
+def row_where(condition: Any) -> Any:
+    """Return a query that tells whether the values of one new row meet a condition."""
+    return select(exists(select(literal_column("1")).where(condition)))

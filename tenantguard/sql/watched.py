@@ -1,0 +1,169 @@
+"""Verified columns: what a write gives for the tenant and for the keys, and what must be asked about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, or_
+from sqlalchemy.sql import coercions, roles
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, Grouping, Null
+
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.defaults import Named, with_defaults
+from tenantguard.sql.pieces import columns_of, element_of
+from tenantguard.sql.plans import Link, Probe, WritePlan
+from tenantguard.sql.predicates import named
+from tenantguard.sql.reads import GuardedReads
+from tenantguard.sql.targets import grouped_fault, spelling_fault
+from tenantguard.sql.text import orphan
+from tenantguard.tenancy import Placement, table_key
+
+if TYPE_CHECKING:
+    from tenantguard.sql.guard import Guard
+
+
+class WatchedWrites(GuardedReads):
+    """Add to the guarded compiler what every write needs: the plan of what must be verified."""
+
+    if TYPE_CHECKING:
+        column_keys: Any
+        for_executemany: bool
+        tg_guard: Guard
+
+        def _get_bind_name_for_col(self, column: Any) -> str: ...
+
+    def _tg_given(self, table: Any, state: Any, toplevel: bool, *, several: bool = False) -> dict[str, Any]:
+        """Return what a statement gives for each column, by the column's name: an element, or a parameter's name."""
+        given: dict[str, Any] = {}
+        columns = columns_of(table)
+        placement = self.tg_guard.tenancy.find(table)
+        if placement is not None and placement.kind != "shared":
+            keys = state._dict_parameters or ()
+            self._tg_no_target(placement, grouped_fault(keys, columns, self._tg_watched_names(placement)))
+        if toplevel:
+            for key in self.column_keys or ():
+                column = columns.get(key)
+                if column is not None:
+                    given[column.name] = Named(self._get_bind_name_for_col(column))
+        for key, value in (state._dict_parameters or {}).items():
+            source = getattr(key, "table", None)
+            if several and source is not None and table_key(source) != table_key(table):
+                continue
+            column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+            if column is not None:
+                given[column.name] = value
+        return given
+
+    def _tg_with_defaults(self, plan: WritePlan, given: Mapping[str, Any], row: int = 0) -> dict[str, Any]:
+        """Return what a statement gives, with what the defaults of the columns that are verified give."""
+        columns = self._tg_watched(plan.table, plan.placement).values()
+        found = with_defaults(self, plan.verb, columns, given, row)
+        plan.late |= {
+            value.name for key, value in found.items() if key not in given and isinstance(value, Named)
+        }
+        return found
+
+    def _tg_watched(self, table: Any, placement: Placement) -> dict[str, Any]:
+        """Return the columns, by key and by name, whose values are verified."""
+        names = self._tg_watched_names(placement)
+        return {key: column for key, column in columns_of(table).items() if column.name in names}
+
+    def _tg_watched_names(self, placement: Placement) -> set[str]:
+        names = {ours for _, pairs in self.tg_guard.links(placement.key) for ours, _ in pairs}
+        return names | {placement.column} if placement.column is not None else names
+
+    def _tg_watch(self, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
+        """Fill in a plan what must be verified of the columns that a statement gives."""
+        placement, guard = plan.placement, self.tg_guard
+        self._tg_spelled(placement, given)
+        if placement.kind == "owned" and placement.column is not None and placement.column in given:
+            value = given[placement.column]
+            name = self._tg_name(value)
+            if name is not None:
+                plan.tenant.append(name)
+            elif not _same_column(value, plan.table, placement.column):
+                element = Grouping(element_of(value))
+                differs = self.tg_predicates.differs(element, placement)
+                plan.probes.append(Probe(rows(differs), placement.name, "the tenant column"))
+        for parent, pairs in guard.links(placement.key):
+            if not given.keys().isdisjoint([ours for ours, _ in pairs]) and not guard.covered(
+                placement, parent, pairs
+            ):
+                self._tg_watch_link(plan, given, parent, pairs, rows)
+
+    def _tg_spelled(self, placement: Placement, names: Iterable[str]) -> None:
+        """Refuse a column that is written under another spelling of one that is verified."""
+        watched = self._tg_watched_names(placement)
+        if watched.issuperset(names):
+            return
+        self._tg_no_target(
+            placement, spelling_fault(names, watched, self.tg_guard.column_names(placement.key))
+        )
+
+    def _tg_no_target(self, placement: Placement, fault: str | None) -> None:
+        if fault is not None:
+            self.tg_refuse(
+                CrossTenantError(
+                    f"a write to {placement.name} was refused: {fault}", kind="target", table=placement.name
+                )
+            )
+
+    def _tg_watch_link(
+        self, plan: WritePlan, given: Mapping[str, Any], parent: Any, pairs: Any, rows: Any
+    ) -> None:
+        required = _belongs_by(plan, pairs)
+        names = [self._tg_name(given[ours]) if ours in given else None for ours, _ in pairs]
+        columns = tuple([theirs for _, theirs in pairs])
+        read = self.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
+        if None not in names:
+            row = tuple([name for name in names if name is not None])
+            plan.links.append(Link(parent, table_key(parent), columns, [row], read, required))
+            return
+        if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
+            if required:
+                self.tg_refuse(orphan(plan.placement, ", ".join(ours for ours, _ in pairs)))
+            return
+        if all(_same_column(given[ours], plan.table, ours) for ours, _ in pairs if ours in given):
+            return
+        values = [
+            element_of(given[ours]) if ours in given else named(plan.table, ours, None) for ours, _ in pairs
+        ]
+        condition = self.tg_predicates.foreign(
+            lambda source: and_(
+                *(named(source, c, None) == Grouping(v) for c, v in zip(columns, values, strict=True))
+            ),
+            parent,
+            read=read,
+        )
+        if required:
+            condition = or_(condition, *(Grouping(value).is_(None) for value in values))
+        plan.probes.append(Probe(rows(condition), plan.placement.name, f"a key of {parent.name}"))
+
+    def _tg_name(self, value: Any) -> str | None:
+        """Return the name of the parameter that holds a value, or ``None`` where it is an expression."""
+        if isinstance(value, Named):
+            return value.name
+        if isinstance(value, BindParameter):
+            found = self.bind_names.get(value)
+            return found or next((n for p, n in self.bind_names.items() if p.key == value.key), None)
+        return None
+
+
+def _belongs_by(plan: WritePlan, pairs: Any) -> bool:
+    """Tell whether a row belongs through a key that the database lets be NULL."""
+    if plan.placement.link != tuple(pairs):
+        return False
+    columns = columns_of(plan.table)
+    return any(getattr(columns.get(ours), "nullable", False) for ours, _ in pairs)
+
+
+def _same_column(value: Any, table: Any, name: str | None) -> bool:
+    """Tell whether an expression is the row's own column, so that nothing changes."""
+    return (
+        isinstance(value, ColumnClause)
+        and not value.is_literal
+        and value.name == name
+        and value.table is not None
+        and hash(value.table) == hash(table)
+    )

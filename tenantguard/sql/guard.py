@@ -64,6 +64,8 @@ class Guard:
         self.is_prompt = self.enforces and raw_sql != "database"
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
+        self._columns: dict[Key, frozenset[str]] = {}
+        self._watched: dict[Key, frozenset[str]] = {}
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
         self._attributes: dict[Any, tuple[str, ...]] = {}
         self._classes: dict[Any, tuple[type, ...]] = {}
@@ -87,10 +89,24 @@ class Guard:
             t for metadata in self.tenancy.metadata for t in metadata.tables.values() if table_key(t) == key
         )
 
-    def column_names(self, key: Key) -> set[str]:
+    def column_names(self, key: Key) -> frozenset[str]:
         """Return the names of a table's columns, of every mapping of it."""
-        found = (metadata.tables.get(full_name(key)) for metadata in self.tenancy.metadata)
-        return {column.name for table in found if table is not None for column in table.c}
+        names = self._columns.get(key)
+        if names is None:
+            found = (metadata.tables.get(full_name(key)) for metadata in self.tenancy.metadata)
+            names = frozenset(column.name for table in found if table is not None for column in table.c)
+            self._columns[key] = names
+        return names
+
+    def watched(self, placement: Placement) -> frozenset[str]:
+        """Return the names of a table's columns whose values are verified: the tenant column, and the keys'."""
+        names = self._watched.get(placement.key)
+        if names is None:
+            names = frozenset(ours for _, pairs in self.links(placement.key) for ours, _ in pairs)
+            if placement.column is not None:
+                names |= {placement.column}
+            self._watched[placement.key] = names
+        return names
 
     def links(self, key: Key) -> list[tuple[Any, tuple[tuple[str, str], ...]]]:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""

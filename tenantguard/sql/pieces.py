@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from sqlalchemy import exists, literal_column, select
@@ -23,9 +23,9 @@ def with_state(statement: Any, state: Any, **changed: Any) -> Any:
     return clone
 
 
-def columns_of(table: Any) -> dict[str, Any]:
-    """Return the columns by key and by name."""
-    columns = list(table.c)
+def columns_of(table: Any, names: Container[str] | None = None) -> dict[str, Any]:
+    """Return the columns by key and by name: all, or those that are named as the database does."""
+    columns = [column for column in table.c if names is None or column.name in names]
     found = {column.name: column for column in columns}
     found.update({column.key: column for column in columns if column.key != column.name})
     return found

@@ -27,20 +27,24 @@ def spelling_fault(names: Iterable[str], watched: Collection[str], known: Collec
         watched: the columns whose values are verified.
         known: every column that the tenancy's metadata has.
     """
+    strange = [name for name in names if name not in watched and name not in known]
+    if not strange:
+        return None
     originals = {folded(name): name for name in watched}
-    for name in names:
+    for name in strange:
         meant = originals.get(folded(name))
-        if meant is not None and name not in watched and name not in known:
+        if meant is not None:
             return f"{name!r} may be {meant!r} to the database; name the column as the metadata does"
     return None
 
 
 def grouped_fault(keys: Iterable[Any], columns: Mapping[str, Any], watched: Collection[str]) -> str | None:
     """Tell which verified column a SET writes as a part of something else, ``(a, b) = (...)``, or return ``None``."""
+    grouped = [key for key in keys if isinstance(key, ClauseElement) and not isinstance(key, ColumnClause)]
+    if not grouped:
+        return None
     originals = {folded(name) for name in watched}
-    for key in keys:
-        if not isinstance(key, ClauseElement) or isinstance(key, ColumnClause):
-            continue
+    for key in grouped:
         if columns.get(_as_key(key)) is not None:
             continue
         for part in iterate(key):

@@ -107,7 +107,7 @@ class GuardedUpserts(WatchedWrites):
 
     def _tg_conflict_fault(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
         """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
-        watched = self._tg_watched_names(placement)
+        watched = self.tg_guard.watched(placement)
         columns = columns_of(table)
         fault = grouped_fault(values, columns, watched)
         names = [str(getattr(key, "name", key)) for key in values]

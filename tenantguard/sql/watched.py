@@ -40,7 +40,7 @@ class WatchedWrites(GuardedReads):
         placement = self.tg_guard.tenancy.find(table)
         if placement is not None and placement.kind != "shared":
             keys = state._dict_parameters or ()
-            self._tg_no_target(placement, grouped_fault(keys, columns, self._tg_watched_names(placement)))
+            self._tg_no_target(placement, grouped_fault(keys, columns, self.tg_guard.watched(placement)))
         if toplevel:
             for key in self.column_keys or ():
                 column = columns.get(key)
@@ -66,12 +66,8 @@ class WatchedWrites(GuardedReads):
 
     def _tg_watched(self, table: Any, placement: Placement) -> dict[str, Any]:
         """Return the columns, by key and by name, whose values are verified."""
-        names = self._tg_watched_names(placement)
-        return {key: column for key, column in columns_of(table).items() if column.name in names}
-
-    def _tg_watched_names(self, placement: Placement) -> set[str]:
-        names = {ours for _, pairs in self.tg_guard.links(placement.key) for ours, _ in pairs}
-        return names | {placement.column} if placement.column is not None else names
+        names = self.tg_guard.watched(placement)
+        return columns_of(table, names)
 
     def _tg_watch(self, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
         """Fill in a plan what must be verified of the columns that a statement gives."""
@@ -94,7 +90,7 @@ class WatchedWrites(GuardedReads):
 
     def _tg_spelled(self, placement: Placement, names: Iterable[str]) -> None:
         """Refuse a column that is written under another spelling of one that is verified."""
-        watched = self._tg_watched_names(placement)
+        watched = self.tg_guard.watched(placement)
         if watched.issuperset(names):
             return
         self._tg_no_target(

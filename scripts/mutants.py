@@ -1,7 +1,7 @@
 """Break the guards one by one in a copy of the project, and see whether the tests notice.
 
-Each mutation runs the tests of its own part first on SQLite alone, then on every database, and stops at the
-first failure: that mutant is killed. One that no test notices has survived, and is printed.
+Each mutation runs the tests that it names, then those of its own part on SQLite alone, then on every database,
+and stops at the first failure: that mutant is killed. One that no test notices has survived, and is printed.
 """
 
 from __future__ import annotations
@@ -106,6 +106,8 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
 def survives(place: Path, mutation: Mutation, workers: int) -> bool:
     """Tell whether no test notices the mutation."""
     with broken(place, mutation):
+        if mutation.tests and not passes(place, mutation.tests):
+            return False
         return passes(place, paths_of(mutation), *_ONLY_SQLITE) and passes(
             place, paths_of(mutation, slower=True), "-n", str(workers)
         )
@@ -134,8 +136,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(mutations: Sequence[Mutation], workers: int) -> list[Mutation]:
     survivors = []
     with copy() as place:
-        for tests in {tuple(paths_of(mutation)) for mutation in mutations}:
-            if not passes(place, tests, *_ONLY_SQLITE):
+        asked = {(*paths_of(mutation), *_ONLY_SQLITE) for mutation in mutations}
+        for tests in sorted(asked | {mutation.tests for mutation in mutations if mutation.tests}):
+            if not passes(place, tests):
                 sys.exit(f"nothing can be told: unbroken, {' '.join(tests)} fail")
         for number, mutation in enumerate(mutations, 1):
             began = time.monotonic()

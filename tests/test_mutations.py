@@ -14,7 +14,10 @@ def test_every_mutation_fits_the_code() -> None:
 def test_every_mutation_has_tests_that_exist() -> None:
     """A path that is gone would fail the run of tests, and count every mutant as killed."""
     assert {
-        path for mutation in MUTATIONS for path in paths_of(mutation) if not (ROOT / path).exists()
+        path
+        for mutation in MUTATIONS
+        for path in (*paths_of(mutation, slower=True), *mutation.tests)
+        if not (ROOT / path).exists()
     } == set()
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, ExpressionClauseList
-from sqlalchemy.sql.selectable import TableClause
+from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
 from tenantguard.sql.inserts import GuardedInserts
@@ -39,17 +39,17 @@ class GuardedWrites(GuardedInserts):
         main = set(tables_from_leftmost(core.table))
         extra = [from_ for from_ in state._extra_froms if from_ not in main]
         criteria = self.tg_guarded(target, core._where_criteria, read=False)
+        written = _written(core, state)
         if extra:
             criteria = (*self._tg_extra(target, extra, core._where_criteria), *criteria)
+        if len(written) > 1:
+            criteria = (*self._tg_unwidened([*target, *extra], written), *criteria)
         render = getattr(super(), f"visit_{verb}")
         outer, self._tg_target = self._tg_target, table_key(base_of(next(iter(main))))
         text: str = render(with_state(core, state, _where_criteria=criteria), visiting_cte=visiting_cte, **kw)
         self._tg_target = outer
         self._tg_levels.pop()
-        plans = [
-            self._tg_changed_plan(verb, table, core, state, toplevel, criteria)
-            for table in _written(core, state)
-        ]
+        plans = [self._tg_changed_plan(verb, table, core, state, toplevel, criteria) for table in written]
         self.tg_writes = (*self.tg_writes, *(plan for plan in plans if plan is not None))
         return text
 
@@ -59,6 +59,21 @@ class GuardedWrites(GuardedInserts):
         around = [leaf for from_ in target for leaf in self._tg_preserved(from_, conditions)]
         leaves = [leaf for from_ in extra for leaf in self._tg_preserved(from_, conditions)]
         return tuple(self._tg_conditions(leaves, around, conditions, read=True))
+
+    def _tg_unwidened(self, froms: Iterable[Any], written: Iterable[Any]) -> list[Any]:
+        """Return the predicates of written tables with a row rule: what it shows is joined to, and never written."""
+        keys = {table_key(table) for table in written}
+        leaves = [
+            self._tg_leaf(part)
+            for from_ in froms
+            for part in from_._from_objects
+            if not isinstance(part, Join)
+        ]
+        return [
+            self.tg_predicates.owns(leaf.source, leaf.placement)
+            for leaf in leaves
+            if leaf is not None and leaf.placement.visible is not None and leaf.placement.key in keys
+        ]
 
     def _tg_changed_plan(
         self, verb: str, table: Any, core: Any, state: Any, toplevel: bool, criteria: tuple[Any, ...]

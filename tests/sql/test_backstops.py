@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Column as Col
 from sqlalchemy import (
+    Boolean,
     ColumnElement,
+    ForeignKeyConstraint,
     Integer,
     MetaData,
     StaticPool,
@@ -21,6 +23,8 @@ from sqlalchemy import (
     inspect,
     literal_column,
     select,
+    text,
+    update,
 )
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
@@ -41,6 +45,18 @@ class CountOf(ColumnElement[int]):
         self.table_counted = table
 
 
+class Loose(ColumnElement[bool]):
+    """Render a condition that binds weaker than AND."""
+
+    inherit_cache = True
+    type = Boolean()
+
+
+@compiles(Loose)
+def _loose(element: Loose, compiler: Any, **kw: Any) -> str:
+    return "1 = 1 OR 1 = 1"
+
+
 @compiles(CountOf)
 def _count_of(element: CountOf, compiler: Any, **kw: Any) -> str:
     table = compiler.process(element.table_counted, asfrom=True)
@@ -52,6 +68,15 @@ def test_a_table_in_a_place_of_its_own_is_refused() -> None:
     engine = memory_world().engine
     with bind("acme"), engine.connect() as connection, pytest.raises(RawSQLError, match="does not know"):
         connection.execute(select(CountOf(Call.__table__)))
+
+
+@pytest.mark.parametrize("loose", [Loose(), text("1 = 1 OR 1 = 1"), literal_column("1 = 1 OR 1 = 1")])
+def test_no_criterion_binds_weaker_than_the_predicate(loose: Any) -> None:
+    """What renders an OR of its own stands in parentheses."""
+    engine = memory_world().engine
+    with bind("acme"), engine.connect() as connection:
+        assert connection.scalars(select(Call.id).where(loose).order_by(Call.id)).all() == [1, 2, 3]
+        assert connection.execute(update(Call).where(loose).values(note="x")).rowcount == 3
 
 
 def test_a_refusal_is_looked_for_after_a_plain_statement_too() -> None:
@@ -153,3 +178,35 @@ def test_a_row_of_nobody_is_not_everybodys() -> None:
     with bind("acme"), engine.connect() as connection:
         assert connection.execute(select(notes.c.id)).scalars().all() == [1]
         assert connection.scalar(select(func.count()).select_from(notes).where(column("firm").is_(None))) == 0
+
+
+def test_half_of_a_composite_key_proves_nothing() -> None:
+    """A row that belongs through a key of two columns is guarded itself where a join follows one of them."""
+    metadata = MetaData()
+    orders = Table(
+        "orders",
+        metadata,
+        Col("region", Integer, primary_key=True),
+        Col("number", Integer, primary_key=True),
+        Col("company_id", String(20), nullable=False),
+    )
+    lines = Table(
+        "lines",
+        metadata,
+        Col("id", Integer, primary_key=True),
+        Col("region", Integer, nullable=False),
+        Col("number", Integer, nullable=False),
+        ForeignKeyConstraint(["region", "number"], ["orders.region", "orders.number"]),
+    )
+    engine = memory_engine()
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(
+            insert(orders),
+            [{"region": n, "number": 1, "company_id": c} for n, c in ((1, "acme"), (2, "globex"))],
+        )
+        connection.execute(insert(lines), [{"id": n, "region": n, "number": 1} for n in (1, 2)])
+    guard(engine, Tenancy(metadata, column="company_id", through={"lines": "region"}))
+    half = select(lines.c.id).join(orders, lines.c.number == orders.c.number)
+    with bind("acme"), engine.connect() as connection:
+        assert connection.scalars(half).all() == [1]

@@ -180,3 +180,25 @@ def test_a_parent_that_a_bypass_gave_away_vouches_for_nothing(session: Session, 
             give(session)
         with pytest.raises(CrossTenantError):
             session.connection().execute(insert(CALLS).values(number_id=2, **NEW))
+
+
+def test_a_key_of_one_tenant_is_looked_up_for_the_next(memory: World) -> None:
+    """In the same transaction, what was found for one says nothing of another."""
+    added = insert(CALLS).values(number_id=1, **NEW)
+    with memory.engine.connect() as connection:
+        with bind("acme"):
+            connection.execute(added)
+        with bind("globex"), pytest.raises(CrossTenantError):
+            connection.execute(added)
+
+
+def test_a_key_is_looked_up_again_in_the_next_transaction(memory: World) -> None:
+    """Meanwhile the row may have been given away by somebody else."""
+    added = insert(CALLS).values(number_id=2, **NEW)
+    with bind("acme"), memory.engine.connect() as connection:
+        connection.execute(added)
+        connection.rollback()
+        with memory.plain.begin() as other:
+            other.execute(_GIVEN)
+        with pytest.raises(CrossTenantError):
+            connection.execute(added)

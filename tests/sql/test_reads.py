@@ -307,6 +307,7 @@ def test_a_through_table_joined_to_its_parent_needs_no_second_predicate(memory: 
     [
         TAGS.c.call_id != CALLS.c.id,
         or_(TAGS.c.call_id == CALLS.c.id, true()),
+        or_(TAGS.c.call_id == CALLS.c.id, CALLS.c.id == 1),
         TAGS.c.id == CALLS.c.id + 100,
         and_(TAGS.c.call_id > CALLS.c.id, CALLS.c.id == 1),
     ],

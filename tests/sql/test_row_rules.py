@@ -18,6 +18,7 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    update,
 )
 from sqlalchemy.orm import Session, registry
 
@@ -75,6 +76,11 @@ def _visible(table: Any, tenant: Any) -> Any:
 @pytest.fixture
 def engine(database: Database) -> Engine:
     """Give a guarded engine on templates of three companies, of nobody, and of a company that differs in case."""
+    return shown(database)
+
+
+def shown(database: Database) -> Engine:
+    """Return a guarded engine on the templates, which are made first."""
     plain = database.create_engine()
     metadata.create_all(plain)
     with plain.begin() as connection:
@@ -204,3 +210,17 @@ def test_a_rule_stands_in_every_place(engine: Engine) -> None:
         assert connection.execute(select(uses.c.id, inner)).all() == [(1, 5)]
         with pytest.raises(RawSQLError):
             connection.exec_driver_sql("SELECT * FROM templates")
+
+
+@pytest.mark.parametrize("outer", [False, True])
+def test_a_rule_widens_no_second_table_that_is_written(mariadb_database: Database, outer: bool) -> None:
+    """MariaDB writes several tables in one UPDATE; a shown row is joined to, and stays as it is."""
+    engine = shown(mariadb_database)
+    linked = uses.c.template_id == templates.c.id
+    with bind("acme"), engine.begin() as connection:
+        rows = [{"id": n, "template_id": n, "company_id": "acme"} for n in (1, 4, 7)]
+        connection.execute(uses.insert(), rows)
+        statement = update(uses.outerjoin(templates, linked)) if outer else update(uses).where(linked)
+        connection.execute(statement.values({uses.c.id: uses.c.id + 10, templates.c.body: "new"}))
+        changed = select(templates.c.id).where(templates.c.body == "new")
+        assert connection.scalars(changed).all() == [1]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 from tenantguard import CrossTenantError, NoTenantError, TenantGuardError, TenantSwitchError, bind, bypass
@@ -180,3 +180,20 @@ def test_a_foreign_update_in_a_fresh_session_is_our_error(memory: World) -> None
     """The first statement of a session is an UPDATE of another tenant's row by its key."""
     with bind("acme"), Session(memory.engine) as session, pytest.raises(CrossTenantError):
         session.execute(update(Label), [{"id": 101, "name": "x"}])
+
+
+def test_a_listener_that_binds_another_tenant_is_noticed(memory: World) -> None:
+    """It acts after the connection was made ready for the binding that it leaves."""
+    other = bind("globex")
+
+    def switch(*_: Any) -> None:
+        other.__enter__()
+
+    with bind("acme"), Session(memory.engine) as session:
+        session.get_one(Call, 1)
+        event.listen(memory.engine, "before_execute", switch)
+        try:
+            with pytest.raises(TenantSwitchError):
+                session.scalars(select(Call)).all()
+        finally:
+            other.__exit__(None, None, None)

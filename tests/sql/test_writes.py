@@ -128,6 +128,15 @@ def test_an_update_of_several_tables_changes_none_of_another_tenant(mariadb_worl
         connection.rollback()
 
 
+def test_an_update_of_several_tables_gives_no_row_away(mariadb_world: World) -> None:
+    """The tenant column of the second table is looked at like that of the first."""
+    moved = update(CALLS).where(CALLS.c.number_id == NUMBERS.c.id)
+    with mariadb_world.engine.connect() as connection, bind("acme"):
+        with pytest.raises(CrossTenantError, match="names tenant 'globex'"):
+            connection.execute(moved.values({CALLS.c.note: "x", NUMBERS.c.company_id: "globex"}))
+        connection.rollback()
+
+
 @pytest.fixture
 def mariadb_world(world: World) -> World:
     """Give the world on MariaDB."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Column as Col
 from sqlalchemy import (
     Boolean,
     ColumnElement,
@@ -26,6 +25,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy import Column as Col
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session

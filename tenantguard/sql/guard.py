@@ -18,7 +18,7 @@ from tenantguard.sql.database import verify_row_security
 from tenantguard.sql.execution import guarded_context, guarded_do
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.sent import Sent
+from tenantguard.sql.sent import LONGEST_KEPT, Sent
 from tenantguard.sql.sessions import hook
 from tenantguard.sql.text import Rewritten, rewrite
 from tenantguard.sql.versions import verified, verify_server
@@ -43,6 +43,7 @@ _TRUSTED_METHODS = (
     "do_prepare_twophase", "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint",
     "do_rollback_to_savepoint", "do_release_savepoint",
 )  # fmt: skip
+_KEPT = 1024  # texts
 
 
 class Guard:
@@ -53,6 +54,7 @@ class Guard:
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
+        repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
     """
 
     def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
@@ -69,7 +71,8 @@ class Guard:
         self._links: dict[Key, list[tuple[Any, tuple[tuple[str, str], ...]]]] = {}
         self._attributes: dict[Any, tuple[str, ...]] = {}
         self._classes: dict[Any, tuple[type, ...]] = {}
-        self.sent = lru_cache(maxsize=1024)(partial(Sent, self))
+        self.sent = lru_cache(maxsize=_KEPT)(partial(Sent, self))
+        self.repeats: dict[Any, Sent] = {}
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:
@@ -82,6 +85,13 @@ class Guard:
         if not isinstance(found, Guard):
             raise ConfigurationError("the engine is not guarded; call guard(engine, tenancy)")
         return found
+
+    def keep(self, statement: str, sent: Sent) -> None:
+        """Let a text be repeated without a second look, unless each execution has to be given one."""
+        if self.is_prompt and len(statement) <= LONGEST_KEPT:
+            if len(self.repeats) >= _KEPT:
+                self.repeats.clear()  # each comes back with its next execution
+            self.repeats[statement] = sent
 
     def table(self, key: Key) -> Table:
         """Return the metadata's own table, by schema and name."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
 from tenantguard.sql.text import Check, is_begin
+from tenantguard.sql.text.rewrite import Recipe
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
@@ -22,16 +23,34 @@ class Sent:
         dialect: the dialect whose compiler serves the binding's mode.
         statement: the text.
         several: how many tenants are bound, where they are a set.
+
+    Attributes:
+        text: what is executed.
+        checks: what must be verified of the parameters each time.
+        place: where one tenant as it is bound goes among parameters by place, if nothing else is to be done.
+        given: how many parameters the text was given.
+        expected: the type of the tenant.
     """
 
-    __slots__ = ("_appended", "_expected", "_process", "_read", "_rewritten", "_several", "checks", "text")
+    __slots__ = (
+        "_process",
+        "_read",
+        "_rewritten",
+        "_several",
+        "checks",
+        "expected",
+        "given",
+        "place",
+        "text",
+    )
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
-        self.text, self._several, self._appended = statement, several, -1
+        self.text, self._several, self.given = statement, several, 0
+        self.place: int | None = None
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None
         self._process: Callable[[Any], Any] | None = None
-        self._expected: type | None = None
+        self.expected: type | None = None
         if is_begin(statement, dialect.name):
             return
         self._rewritten = rewritten = guard.rewrite(statement, dialect, dialect.paramstyle, several)
@@ -39,10 +58,11 @@ class Sent:
         if rewritten.tenanted:
             placement = guard.any_owned(rewritten.tables)
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
-            self._read, self._expected = parameter.tg_read, placement.python_type
+            self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            if not several and rewritten.recipe == (*range(rewritten.given), None):
-                self._appended = rewritten.given
+            self.given = rewritten.given
+            if not several and not self.checks and self._process is None and self.expected is not None:
+                self.place = _place(rewritten.recipe, rewritten.given)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
         """Return the sets of parameters with the tenant in each.
@@ -54,10 +74,16 @@ class Sent:
         tenant: Any = binding._tenant
         if self._read is None:
             return rows
-        if self._several or type(tenant) is not self._expected:
+        if self._several or type(tenant) is not self.expected:
             tenant = self._read()  # which refuses another type
         if self._process is not None:
             tenant = [self._process(one) for one in tenant] if self._several else self._process(tenant)
-        if len(rows) == 1 and type(rows[0]) is tuple and len(rows[0]) == self._appended:
-            return [(*rows[0], tenant)]
         return [self._rewritten.bind(row, tenant) for row in rows]
+
+
+def _place(recipe: Recipe | None, given: int) -> int | None:
+    """Return where the tenant goes, if it goes to one place and the given parameters stay in order."""
+    if recipe is None or None not in recipe:
+        return None
+    place = recipe.index(None)
+    return place if recipe == (*range(place), None, *range(place, given)) else None

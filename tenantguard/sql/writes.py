@@ -36,16 +36,16 @@ class GuardedWrites(GuardedInserts):
         toplevel = visiting_cte is None and not self.stack
         self._tg_levels.append(set())
         target = [core.table]
-        main = set(tables_from_leftmost(core.table))
-        extra = [from_ for from_ in state._extra_froms if from_ not in main]
+        main = list(tables_from_leftmost(core.table))
+        extra = [from_ for from_ in state._extra_froms if from_ not in set(main)]
         criteria = self.tg_guarded(target, core._where_criteria, read=False)
-        written = _written(core, state)
+        written = _written(main[0], state)
         if extra:
             criteria = (*self._tg_extra(target, extra, core._where_criteria), *criteria)
         if len(written) > 1:
             criteria = (*self._tg_unwidened([*target, *extra], written), *criteria)
         render = getattr(super(), f"visit_{verb}")
-        outer, self._tg_target = self._tg_target, table_key(base_of(next(iter(main))))
+        outer, self._tg_target = self._tg_target, table_key(base_of(main[0]))
         text: str = render(with_state(core, state, _where_criteria=criteria), visiting_cte=visiting_cte, **kw)
         self._tg_target = outer
         self._tg_levels.pop()
@@ -111,13 +111,13 @@ class GuardedWrites(GuardedInserts):
         return {key: found[key] for key in keys} if keys and all(key in found for key in keys) else {}
 
 
-def _written(core: Any, state: Any) -> list[Any]:
+def _written(main: Any, state: Any) -> list[Any]:
     """Return the tables that a statement writes: its own, and on MariaDB each that a column of SET belongs to."""
-    main = next(iter(tables_from_leftmost(core.table)))
-    found = {table_key(base_of(main)): base_of(main)}
+    own = base_of(main)
+    found = {table_key(own): own}
     if getattr(state, "isupdate", False):
         for key in state._dict_parameters or ():
-            table = getattr(key, "table", None)
-            if table is not None and isinstance(base_of(table), TableClause):
-                found.setdefault(table_key(base_of(table)), base_of(table))
+            table = base_of(getattr(key, "table", None))
+            if table is not own and isinstance(table, TableClause):
+                found.setdefault(table_key(table), table)
     return list(found.values())

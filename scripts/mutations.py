@@ -226,11 +226,13 @@ MUTATIONS = (
             "a listener may rewrite a statement",
             "if _without_comments(statement) != _without_comments(context.statement):",
             "if False:",
+            "tests/testing/test_vectors.py",
         ),
         (
             "what a default fills in is not verified",
             "            verify_defaults(plans, self)\n",
             "            pass\n",
+            "tests/testing/test_vectors.py",
         ),
         (
             "a listener may rewrite parameters",

@@ -219,7 +219,7 @@ class Guard:
         for key, placement in compiled.tg_tables.items():
             translated = (names.get(key[0], key[0]), key[1])
             other = self.tenancy.find_key(translated)
-            if other is not None and (other.kind, other.column) != (placement.kind, placement.column):
+            if other is not None and _way(other) != _way(placement):
                 refuse(
                     CrossTenantError(
                         f"schema_translate_map turns {placement.name} into {full_name(translated)}, which belongs "
@@ -228,6 +228,11 @@ class Guard:
                         table=full_name(translated),
                     )
                 )
+
+
+def _way(placement: Placement) -> tuple[Any, ...]:
+    """Return what the predicate of a table was made from."""
+    return placement.kind, placement.column, placement.visible
 
 
 def guard(

@@ -8,16 +8,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from sqlalchemy import create_engine, event, func, select
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, event, func, select
 from sqlalchemy.ext import serializer as _serializer
 from sqlalchemy.ext.horizontal_shard import ShardedSession
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import loading as _loading
 from sqlalchemy.sql.elements import ClauseElement
 
-from tenantguard import Guard, RawSQLError, TenantSwitchError, bind, guard
+from tenantguard import CrossTenantError, Guard, RawSQLError, Tenancy, TenantSwitchError, bind, guard
 from tests.models import Base, Call, make_tenancy
-from tests.sql.world import World, memory_world
+from tests.sql.world import World, memory_engine, memory_world
 
 serializer: Any = _serializer  # it has no types, nor has the next one
 loading: Any = _loading
@@ -161,3 +161,25 @@ def test_a_syntax_extension_of_ones_own_is_read(memory: World) -> None:
         with pytest.raises(RawSQLError):
             connection.execute(select(Call.id).where(Call.id > 0).ext(Extension(hiding)))
         assert len(connection.execute(select(Call.id)).all()) == 3
+
+
+def test_a_translated_schema_makes_no_table_another() -> None:
+    """A shared table is not turned into an owned one of the same name, nor one with a row rule into one without."""
+    metadata = MetaData()
+    for schema in (None, "catalogue", "shown"):
+        columns = Column("id", Integer, primary_key=True), Column("firm", String(20), nullable=False)
+        Table("things", metadata, *columns, schema=schema)
+    tenancy = Tenancy(
+        metadata,
+        column="firm",
+        shared={"catalogue.things"},
+        visible={"shown.things": lambda table, tenant: table.c.id > 0},
+    )
+    engine = memory_engine()
+    metadata.tables["things"].create(engine)
+    guard(engine, tenancy)
+    with bind("acme"), engine.connect() as connection:
+        for schema in ("catalogue", "shown"):
+            translated = connection.execution_options(schema_translate_map={schema: None})
+            with pytest.raises(CrossTenantError, match="belongs in another way"):
+                translated.execute(select(metadata.tables[f"{schema}.things"]))

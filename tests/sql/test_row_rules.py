@@ -168,6 +168,13 @@ def test_what_a_rule_shows_is_not_taken_over(engine: Engine) -> None:
         assert connection.scalar(select(templates.c.company_id).where(templates.c.id == 90)) == "acme"
 
 
+def test_no_expression_gives_a_row_to_nobody(engine: Engine) -> None:
+    """A row of nobody is shown to everybody."""
+    nobody = func.nullif(templates.c.company_id, templates.c.company_id)
+    with bind("acme"), engine.connect() as connection, pytest.raises(CrossTenantError):
+        connection.execute(update(templates).values(company_id=nobody))
+
+
 @pytest.mark.parametrize("tenants", [("acme",), ("acme", "nobody")])
 def test_what_is_shown_may_be_pointed_at(engine: Engine, tenants: tuple[str, ...]) -> None:
     """A foreign key leads to a shown row as to a shared one, and not to one that is hidden."""

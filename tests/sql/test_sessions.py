@@ -9,7 +9,15 @@ import pytest
 from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
-from tenantguard import CrossTenantError, NoTenantError, TenantGuardError, TenantSwitchError, bind, bypass
+from tenantguard import (
+    CrossTenantError,
+    NoTenantError,
+    RawSQLError,
+    TenantGuardError,
+    TenantSwitchError,
+    bind,
+    bypass,
+)
 from tests.models import Call, Label
 from tests.sql.world import World
 
@@ -197,3 +205,19 @@ def test_a_listener_that_binds_another_tenant_is_noticed(memory: World) -> None:
                 session.scalars(select(Call)).all()
         finally:
             other.__exit__(None, None, None)
+
+
+def test_a_statement_of_a_bypass_is_not_executed_under_a_tenant(memory: World) -> None:
+    """It was compiled for the bypass, without predicates, when a listener bound a tenant."""
+    inner = bind("acme")
+
+    def switch(*_: Any) -> None:
+        inner.__enter__()
+
+    with bypass(reason="count"), memory.engine.connect() as connection:
+        event.listen(memory.engine, "before_execute", switch)
+        try:
+            with pytest.raises(RawSQLError, match="executed under another binding"):
+                connection.execute(select(Call.id))
+        finally:
+            inner.__exit__(None, None, None)

@@ -20,6 +20,7 @@ from tenantguard import (
     context,
     current,
 )
+from tenantguard.asgi.tokens import bearer_token
 from tenantguard.audit import Event, MemorySink, add_sink, refuse, remove_sink
 from tests.asgi.driver import App, Headers, Message, bearer, request
 from tests.identity.tokens import AUDIENCE, ISSUER, NOW, SECRET, claims, clock, sign, token, verifier
@@ -113,6 +114,13 @@ REFUSED: dict[str, tuple[Headers, str]] = {
     "a token in another header": ([(b"x-authorization", GOOD)], "Bearer"),
     "a company in a header": ([(b"x-tenant-id", b"acme")], "Bearer"),
 }
+
+
+def test_no_verifier_is_handed_an_oversized_token() -> None:
+    """Ours would refuse it too; one of the application's own need not."""
+    assert bearer_token(b"Bearer " + b"A" * 10, 10) == "A" * 10
+    with pytest.raises(TokenError, match="longer than 10 bytes"):
+        bearer_token(b"Bearer " + b"A" * 11, 10)
 
 
 @pytest.mark.parametrize(("headers", "challenge"), REFUSED.values(), ids=REFUSED.keys())

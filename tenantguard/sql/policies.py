@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import sqlglot
 from sqlglot import exp
 
+from tenantguard.sql.text.second import conjuncts
 from tenantguard.tenancy import Placement
 
 SETTING = "tenantguard.tenant"  # what a policy compares the tenant column with
@@ -30,19 +29,7 @@ def restricts(expression: str | None, placement: Placement | None) -> bool:
         tree = sqlglot.parse_one(expression, dialect="postgres")
     except (sqlglot.errors.SqlglotError, RecursionError):
         return False
-    return any(_holds(condition, placement) for condition in _conjuncts(tree))
-
-
-def _conjuncts(tree: exp.Expr) -> Iterator[exp.Expr]:
-    pending = [tree]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, exp.And):
-            pending += [one.left, one.right]
-        elif isinstance(one, exp.Paren):
-            pending.append(one.this)
-        else:
-            yield one
+    return any(_holds(condition, placement) for condition in conjuncts(tree))
 
 
 def _holds(condition: exp.Expr, placement: Placement | None) -> bool:
@@ -117,7 +104,7 @@ def _in_pairs(condition: exp.In, query: exp.Select) -> set[tuple[str, str]]:
 def _equal_pairs(where: exp.Expr, alias: str) -> set[tuple[str, str]]:
     """Return the pairs of a column of the table itself and one of the parent that a condition asks to be equal."""
     found = set()
-    for one in _conjuncts(where):
+    for one in conjuncts(where):
         if not isinstance(one, exp.EQ):
             continue
         left, right = _column(one.left), _column(one.right)

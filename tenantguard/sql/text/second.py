@@ -91,10 +91,10 @@ def _predicated(table: exp.Table, asked: dict[int, set[str]]) -> bool:
 def _conditions(node: exp.Expr) -> Iterator[exp.Expr]:
     where = node.args.get("where")
     if where is not None:
-        yield from _conjuncts(where.this)
+        yield from conjuncts(where.this)
     for join in _joins(node):
         if (on := join.args.get("on")) is not None:
-            yield from _conjuncts(on)
+            yield from conjuncts(on)
 
 
 def _joins(node: exp.Expr) -> Iterator[exp.Expr]:
@@ -109,7 +109,8 @@ def _joins(node: exp.Expr) -> Iterator[exp.Expr]:
         pending += [*(one.args.get("joins") or ()), one.args.get("this")]
 
 
-def _conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the conditions that AND joins, those in parentheses too."""
     pending = [condition]
     while pending:
         one = pending.pop()

@@ -79,8 +79,10 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""
+        if key not in self._dict:  # the usual case: cheaper asked than looked up
+            return default
         state = self._dict.get(key)
-        if state is None:
+        if state is None:  # collected in between
             return default
         binding = peek()
         if binding is None or binding is not self.tg_seen:

@@ -48,7 +48,7 @@ mutants: $(VENV)/.ready  ## break the guards one by one and print how many the t
 mechanisms: $(VENV)/.ready  ## attack query hooks, row security alone and the guard, and print what gets through
 	$(BIN)/python -m scripts.mechanisms $(ARGS)
 
-bench: $(VENV)/.ready  ## load the example with Locust on two processes, in four ways, and report
+bench: $(VENV)/.ready  ## load the example with Locust on two processes, in each way of isolating, and report
 	$(BIN)/python -m benchmarks.locust $(ARGS)
 	$(BIN)/python -m benchmarks.report
 

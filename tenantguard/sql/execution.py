@@ -18,6 +18,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
 from tenantguard.sql.database import text_fault, writes
+from tenantguard.sql.mixing import mixed
 from tenantguard.sql.predicates import filled, tenant_value
 from tenantguard.sql.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
 from tenantguard.sql.sent import LONGEST_KEPT
@@ -277,7 +278,7 @@ def guarded_context(cls: Any) -> Any:
         "_setup_dml_or_text_result": _setup_dml_or_text_result,
         "cursor_fetch_strategy": GUARDED_FETCH,
     }
-    guarded = type(f"Guarded{cls.__name__}", (GuardedExecution, cls), members)
+    guarded = mixed(f"Guarded{cls.__name__}", cls, GuardedExecution, members)
     streaming = type(guarded.__name__, (guarded,), {"_setup_result_proxy": _setup_result_proxy})
     return guarded
 

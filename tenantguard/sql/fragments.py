@@ -225,7 +225,7 @@ class GuardedFragments:
 
 
 def _note_custom(compiler: Any) -> None:
-    if isinstance(compiler, GuardedFragments):
+    if hasattr(compiler, "tg_custom"):  # a guarded one
         compiler.tg_custom = True
 
 

@@ -16,6 +16,7 @@ from tenantguard.errors import ConfigurationError, CrossTenantError
 from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
 from tenantguard.sql.database import verify_row_security
 from tenantguard.sql.execution import guarded_context, guarded_do
+from tenantguard.sql.mixing import mixed
 from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.sent import LONGEST_KEPT, Sent
@@ -341,10 +342,10 @@ def _variant(dialect: Any, mode: str, installed: Guard) -> Any:
 
 
 def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
-    compilers = (cls.statement_compiler,) if mode == "bypass" else (GuardedWrites, cls.statement_compiler)
-    compiler = type(
+    compiler = mixed(
         f"Guarded{cls.statement_compiler.__name__}",
-        compilers,
+        cls.statement_compiler,
+        object if mode == "bypass" else GuardedWrites,
         {
             "tg_guard": installed,
             "tg_mode": mode,

@@ -270,8 +270,8 @@ MUTATIONS = (
         ),
         (
             "the dialect's own trust goes on",
-            '                del held["tg_trusted"]\n',
-            "                pass\n",
+            "            connection.tg_trusted = outer\n",
+            "            pass\n",
         ),
         (
             "a raw connection is handed out",
@@ -285,7 +285,7 @@ MUTATIONS = (
         ),
         (
             "an object that was planted vouches for its key",
-            'return state is not None and "tg_planted" not in state.__dict__',
+            'return state is not None and not getattr(state, "tg_planted", False)',
             "return state is not None",
         ),
         (

@@ -43,6 +43,21 @@ class TenantParameter(BindParameter[Any]):
         return self.tg_read()
 
 
+class NamedColumn:
+    """Be what the compiler's ``visit_column`` reads of a column: its name, and the FROM element that it is of.
+
+    A ``ColumnClause`` answers each of these through ``__getattr__``, and most of the predicate's cost would be that.
+    """
+
+    __slots__ = ("name", "table")
+
+    is_literal = False
+
+    def __init__(self, name: str, table: FromClause) -> None:
+        self.name = name
+        self.table = table
+
+
 BYTES = "CAST(CONVERT({} USING utf8mb4) AS BINARY)"  # whatever the column's character set: parameters arrive in utf8mb4
 
 

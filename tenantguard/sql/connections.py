@@ -29,10 +29,12 @@ class GuardedConnection(Connection):
         tg_sessions: weak references to the sessions that began on this connection.
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
+        tg_trusted: SQL text of SQLAlchemy's own is on its way, as for reflection.
     """
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
+    tg_trusted = False
     _tg_told: tuple[Any, Any, Any] | None = None
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
@@ -115,12 +117,12 @@ class GuardedConnection(Connection):
                 "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
             )
         dialect, self.dialect = self.dialect, self._tg_variant("bypass")
-        self.__dict__["tg_trusted"] = True
+        self.tg_trusted = True
         try:
             tenant = binding._tenant if binding is not None and binding.mode == "tenant" else None
             _EXECUTE(self, set_tenant("" if tenant is None else tenant), [], {})
         finally:
-            del self.__dict__["tg_trusted"]
+            self.tg_trusted = False
             self.dialect = dialect
         self._tg_told = (*self._tg_within(), binding)
 
@@ -179,7 +181,7 @@ class GuardedConnection(Connection):
         for known in self.tg_sessions:
             session = known()
             for state in () if session is None else session.identity_map._dict.values():
-                state.__dict__["tg_planted"] = True
+                state.tg_planted = True
 
     def _tg_maps(self) -> list[Any]:
         binding = peek()
@@ -193,7 +195,7 @@ class GuardedConnection(Connection):
 
 def _was_loaded(map_: Any, class_: type, key: Any) -> bool:
     state = map_._dict.get((class_, key, None))
-    return state is not None and "tg_planted" not in state.__dict__
+    return state is not None and not getattr(state, "tg_planted", False)
 
 
 def _raw_connection(self: Any) -> Any:
@@ -247,16 +249,14 @@ def trusting(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def call(self: Any, connection: Any, *args: Any, **kw: Any) -> Any:
-        held = connection.__dict__
-        outer = held.get("tg_trusted")
-        held["tg_trusted"] = True
+        outer = getattr(connection, "tg_trusted", False)  # at the start of an engine it is a plain one
+        connection.tg_trusted = True
         try:
             found = method(self, connection, *args, **kw)
             # what yields would ask the database after the trust has ended
             return iter(list(found)) if isinstance(found, Iterator) else found
         finally:
-            if outer is None:
-                del held["tg_trusted"]
+            connection.tg_trusted = outer
 
     return call
 

@@ -26,14 +26,12 @@ def with_defaults(
     Args:
         compiler: the compiler, after it rendered the statement.
         verb: ``"insert"`` or ``"update"``.
-        columns: the columns whose values are verified.
-        given: what the statement gives, by the column's name.
+        columns: the columns whose values are verified, and that the statement gives nothing for.
+        given: what it gives, by the column's name.
         row: which of the rows of one VALUES.
     """
     found = dict(given)
     for column in columns:
-        if column.name in found:
-            continue
         default = getattr(column, "default" if verb == "insert" else "onupdate", None)
         if default is None and verb == "insert":
             default = getattr(column, "server_default", None)

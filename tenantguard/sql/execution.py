@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
 from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
@@ -66,7 +66,7 @@ class GuardedExecution:
 
     def _tg_admit(self, connection: Any, compiled: Any, binding: Binding | None) -> None:
         guard = self.dialect.tg_guard
-        if "tg_trusted" in connection.__dict__ or not guard.enforces:
+        if getattr(connection, "tg_trusted", False) or not guard.enforces:
             return
         if not isinstance(connection, GuardedConnection):
             refuse_by_hand()
@@ -114,8 +114,8 @@ class GuardedExecution:
         if (
             binding is None
             or binding.mode != "tenant"
-            or "tg_trusted" in connection.__dict__
             or not isinstance(connection, GuardedConnection)
+            or connection.tg_trusted
         ):
             return False
         try:
@@ -228,6 +228,10 @@ def guarded_context(cls: Any) -> Any:
     part of what the guard costs.
     """
     create, set_up = cls.create_cursor, cls._setup_result_proxy
+    usual = (
+        create is DefaultExecutionContext.create_cursor
+        and cls.create_default_cursor is DefaultExecutionContext.create_default_cursor
+    )
     set_up_rows = cls._setup_dml_or_text_result
 
     def create_cursor(self: Any) -> Any:
@@ -252,8 +256,12 @@ def guarded_context(cls: Any) -> Any:
                 verify(compiled.tg_writes, self)
         elif compiled is not None or not self._tg_repeats(binding):
             self._tg_admit(self.root_connection, compiled, binding)
+        streams = "stream_results" in self.execution_options
+        if usual and not streams and not self.dialect.server_side_cursors:
+            self._is_server_side = False  # the default methods, written out
+            return self._dbapi_connection.cursor()
         cursor = create(self)
-        if self._is_server_side or "stream_results" in self.execution_options:
+        if streams or self._is_server_side:
             self.cursor_fetch_strategy = DEFAULT_FETCH  # which SQLAlchemy exchanges for the one that buffers
             self.__class__ = streaming
         return cursor
@@ -290,7 +298,7 @@ def verify_unchanged(statement: Any, parameters: Any, context: Any) -> None:
     """
     if (
         context.execute_style is ExecuteStyle.INSERTMANYVALUES
-        or "tg_trusted" in context.root_connection.__dict__
+        or getattr(context.root_connection, "tg_trusted", False)
     ):
         return
     binding = peek()

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import cast, select
-from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import Null
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.pieces import bound_row, columns_of, row_where, rows_where, with_state
 from tenantguard.sql.plans import WritePlan
+from tenantguard.sql.targets import key_of
 from tenantguard.sql.text import orphan
 from tenantguard.sql.upserts import GuardedUpserts
 from tenantguard.tenancy import Placement
@@ -88,7 +88,7 @@ class GuardedInserts(GuardedUpserts):
     def _tg_must_name(self, placement: Placement, state: Any) -> None:
         rows = state._multi_parameters if state._has_multi_parameters else [state._dict_parameters or {}]
         for row in rows:
-            if not any(coercions.expect_as_key(roles.DMLColumnRole, key) == placement.column for key in row):
+            if not any(key_of(key) == placement.column for key in row):
                 self.tg_refuse(
                     CrossTenantError(
                         f"an INSERT into {placement.name} names no tenant while several are bound; "
@@ -104,7 +104,7 @@ class GuardedInserts(GuardedUpserts):
         if placement is None or placement.kind != "owned":
             return statement
         column = next((c for c in statement.table.c if c.name == placement.column), None)
-        names = [coercions.expect(roles.DMLColumnRole, name, as_key=True) for name in statement._select_names]
+        names = [key_of(name) for name in statement._select_names]
         if column is None or column.key in names:
             return statement
         parameter = self.tg_predicates.parameter(placement) if self.tg_mode == "tenant" else None
@@ -129,7 +129,7 @@ class GuardedInserts(GuardedUpserts):
             inner = core.select.subquery()
             columns = columns_of(core.table)
             for name, value in zip(core._select_names, inner.c, strict=False):
-                key = coercions.expect(roles.DMLColumnRole, name, as_key=True)
+                key = key_of(name)
                 if key in columns:
                     given[columns[key].name] = self._tg_typed(value, columns[key])
             given = self._tg_with_defaults(plan, given)
@@ -147,10 +147,7 @@ class GuardedInserts(GuardedUpserts):
             return
         columns = columns_of(core.table)
         for number, row in enumerate(rows):
-            named_row = {
-                columns.get(coercions.expect_as_key(roles.DMLColumnRole, key)): value
-                for key, value in row.items()
-            }
+            named_row = {columns.get(key_of(key)): value for key, value in row.items()}
             given = {column.name: value for column, value in named_row.items() if column is not None}
             given = self._tg_with_defaults(plan, given, number)
             self._tg_watch(plan, given, row_where)
@@ -193,7 +190,7 @@ def _stamped_row(row: Mapping[Any, Any], column: Any, parameter: Any) -> dict[An
     """Return a row of VALUES with the tenant; one that names ``None`` is stamped like one that names nothing."""
     stamped = dict(row)
     for key, value in row.items():
-        if coercions.expect_as_key(roles.DMLColumnRole, key) == column.key:
+        if key_of(key) == column.key:
             if isinstance(value, Null):
                 stamped[key] = parameter
             return stamped

@@ -61,10 +61,15 @@ def _is_tight(clause: Any) -> bool:
         and type(value) is BindParameter
         and not value.type._has_bind_expression
         and not column.type._has_bind_expression
-        and not hasattr(type(column), "_compiler_dispatcher")
-        and not hasattr(BinaryExpression, "_compiler_dispatcher")
-        and not hasattr(BindParameter, "_compiler_dispatcher")
+        and _as_made(type(column))
+        and _as_made(BinaryExpression)
+        and _as_made(BindParameter)
     )
+
+
+def _as_made(cls: Any) -> bool:
+    """Tell whether SQLAlchemy itself renders a class, and no ``@compiles`` does."""
+    return cls._compiler_dispatch is cls._original_compiler_dispatch
 
 
 def equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:

@@ -46,7 +46,11 @@ def _of(cell: CellType, function: FunctionType) -> FunctionType:
         return function
     held = dict(zip(names, function.__closure__ or (), strict=True)) | {"__class__": cell}
     made = FunctionType(
-        function.__code__, function.__globals__, function.__name__, function.__defaults__, tuple(held.values())
+        function.__code__,
+        function.__globals__,
+        function.__name__,
+        function.__defaults__,
+        tuple(held.values()),
     )
     made.__kwdefaults__ = function.__kwdefaults__
     return made

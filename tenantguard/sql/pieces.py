@@ -12,6 +12,7 @@ from sqlalchemy.sql.selectable import TableClause
 
 from tenantguard.sql.defaults import Named
 from tenantguard.sql.leaves import enclosed
+from tenantguard.sql.targets import key_of
 
 
 def with_state(statement: Any, state: Any, **changed: Any) -> Any:
@@ -41,7 +42,7 @@ def bound_row(row: Mapping[Any, Any], columns: Mapping[str, Any]) -> dict[Any, A
     """Return a row of VALUES whose literals are parameters."""
     bound = {}
     for key, value in row.items():
-        column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+        column = columns.get(key_of(key))
         literal = column is not None and (value is None or coercions._is_literal(value))
         bound[key] = (
             BindParameter(None, value, type_=column.type, unique=True)

@@ -13,7 +13,6 @@ from sqlalchemy.sql import operators
 from sqlalchemy.sql.dml import UpdateBase
 from sqlalchemy.sql.elements import (
     BooleanClauseList,
-    ColumnClause,
     ColumnElement,
     _truncated_label,
 )
@@ -29,7 +28,7 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError, UnknownTableError
-from tenantguard.sql.compiler_elements import BYTES, TenantParameter
+from tenantguard.sql.compiler_elements import BYTES, NamedColumn, TenantParameter
 from tenantguard.sql.fragments import GuardedFragments
 from tenantguard.sql.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
 from tenantguard.sql.predicates import is_trusted
@@ -79,6 +78,8 @@ class GuardedReads(GuardedFragments):
         string: str
 
         def process(self, obj: Any, **kw: Any) -> str: ...
+        def visit_column(self, column: Any, **kw: Any) -> str: ...
+        def visit_bindparam(self, bindparam: Any, **kw: Any) -> str: ...
         def _truncated_identifier(self, ident_class: str, name: Any) -> str: ...
 
     def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
@@ -230,8 +231,9 @@ class GuardedReads(GuardedFragments):
         source, placement = element.source, element.placement
 
         def column(name: str) -> str:
-            clause: ColumnClause[Any] = ColumnClause(name, None, _selectable=source)
-            return self.process(clause, ambiguous_table_name_map=ambiguous_table_name_map)
+            return self.visit_column(
+                NamedColumn(name, source), ambiguous_table_name_map=ambiguous_table_name_map
+            )
 
         return self._tg_belongs(column, placement, self._tg_from_name(source))
 
@@ -243,7 +245,7 @@ class GuardedReads(GuardedFragments):
         self, column: Callable[[str], str], placement: Placement, name: str, depth: int = 0
     ) -> str:
         if placement.kind == "owned":
-            parameter = self.process(self.tg_predicates.parameter(placement))
+            parameter = self.visit_bindparam(self.tg_predicates.parameter(placement))
             mine, comparison = column(placement.column or ""), self.tg_predicates.comparison
             if self.tg_predicates.is_exact(placement):
                 return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"

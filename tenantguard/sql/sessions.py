@@ -27,14 +27,33 @@ class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
 
 
 class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs between SQLAlchemy 2.0 and 2.1
-    """Refuse to serve what was loaded under another tenant, or in a bypass.
-
-    A session's own map is made one of these, by its class, when the session first reaches a guarded engine.
-    """
+    """Refuse to serve what was loaded under another tenant, or in a bypass."""
 
     tg_seen: Binding | None = None
     tg_connections: tuple[Any, ...] = ()
     _wr: _Owned
+
+    def __init__(self, binding: Binding | None = None) -> None:
+        # the base's own, written out: each session makes one
+        self._dict = {}
+        self._modified = set()
+        self._wr = mine = _Owned(self)
+        if binding is not None:
+            mine.owner = binding.tenants
+            self.tg_seen = binding
+
+    @staticmethod
+    def of(session: Session) -> GuardedIdentityMap:
+        """Return the map of a session, made a guarded one where it is not."""
+        held: Any = session.identity_map
+        if type(held) is GuardedIdentityMap:
+            return held
+        if held._dict or held._modified:  # loaded from an engine that is not guarded
+            held.__class__ = GuardedIdentityMap
+            held.tg_adopt()
+        else:  # a new object: CPython is slow with the attributes of one whose class was changed
+            session.identity_map = held = GuardedIdentityMap()
+        return held  # type: ignore[no-any-return]  # typing.cast() is a call
 
     def _kill(self) -> None:
         # the session gets a new map, which the connections have not seen
@@ -50,7 +69,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         for state in self._dict.values():
             state._instance_dict = mine
             # it came before the guard watched; nothing vouches for its key
-            state.__dict__["tg_planted"] = True
+            state.tg_planted = True
 
     def tg_enter(self, binding: Binding | None) -> None:
         """Take the binding as the one the map serves, or refuse."""
@@ -129,7 +148,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return super().replace(state)
 
     def _manage_removed_state(self, state: Any) -> None:
-        state.__dict__["tg_owner"] = self._wr.owner
+        state.tg_owner = self._wr.owner
         super()._manage_removed_state(state)
 
     def _tg_take(self, state: Any) -> None:
@@ -140,12 +159,12 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         if binding.mode == "bypass":
             self.tg_taint()
             return
-        held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
+        held = getattr(state, "tg_owner", None) or getattr(state._instance_dict, "owner", None)
         if held is not None and held != binding.tenants:
             _switched(held, binding, "an object that was loaded")
         if binding is not self.tg_seen:
             self.tg_enter(binding)
-        state.__dict__["tg_planted"] = True  # its key was not read from the database under the guard
+        state.tg_planted = True  # its key was not read from the database under the guard
 
 
 def watch(
@@ -164,10 +183,7 @@ def watch(
     """
     if session is None:
         return
-    held: Any = session.identity_map
-    if not isinstance(held, GuardedIdentityMap):
-        held.__class__ = GuardedIdentityMap
-        held.tg_adopt()
+    held = GuardedIdentityMap.of(session)
     if binding is None or held.tg_seen is not binding:
         held.tg_enter(binding)
         if loads and binding is not None and binding.mode == "bypass":
@@ -191,7 +207,7 @@ def _merging(merge: Any) -> Any:
     def copy(self: Session, state: Any, *args: Any, **kw: Any) -> Any:
         binding = peek()
         if not kw.get("load", True) and binding is not None and binding.mode in ("tenant", "tenants"):
-            held = state.__dict__.get("tg_owner") or getattr(state._instance_dict, "owner", None)
+            held = getattr(state, "tg_owner", None) or getattr(state._instance_dict, "owner", None)
             if held is not None and held != binding.tenants and _is_a_tenants(self, state.mapper):
                 _switched(held, binding, "an object that was loaded")
         return merge(self, state, *args, **kw)
@@ -240,7 +256,7 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     while root._parent is not None:
         root = root._parent
     if (
-        root.__dict__.get("tg_began", binding) is not binding
+        getattr(root, "tg_began", binding) is not binding
         and binding is not None
         and binding.mode in ("tenant", "tenants")
         and root.tg_began.tenants != binding.tenants
@@ -258,13 +274,14 @@ def _after_transaction_create(session: Session, transaction: Any) -> None:
         transaction.tg_began = binding
         # the map is watched before the first object is attached, not at the first statement
         held: Any = session.identity_map
-        if isinstance(held, GuardedIdentityMap):
+        if type(held) is GuardedIdentityMap:
             if held.tg_seen is not binding:
                 held.tg_enter(binding)
         elif hasattr(getattr(session.bind, "dialect", None), "tg_guard") or _is_guarded(session):
-            held.__class__ = GuardedIdentityMap
-            held.tg_adopt()
-            held.tg_enter(binding)
+            if held._dict or held._modified:
+                GuardedIdentityMap.of(session).tg_enter(binding)
+            else:
+                session.identity_map = GuardedIdentityMap(binding)  # of(), written out
 
 
 def _is_guarded(session: Session) -> bool:

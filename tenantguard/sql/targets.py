@@ -11,6 +11,18 @@ from sqlalchemy.sql.elements import ClauseElement, ColumnClause
 from sqlalchemy.sql.visitors import iterate
 
 
+def key_of(target: Any) -> Any:
+    """Return the key of the column that a statement writes to, which it may name by its key or by an attribute.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: it is no column.
+    """
+    # what most statements hold when they are compiled, where the coercion would make an annotated copy
+    if type(target) is str or isinstance(target, ColumnClause):
+        return getattr(target, "key", target)
+    return coercions.expect_as_key(roles.DMLColumnRole, target)
+
+
 def folded(name: str) -> str:
     """Return a name so that two which any database takes for one are equal: without case and accents."""
     parts = unicodedata.normalize("NFKD", name.casefold())
@@ -55,6 +67,6 @@ def grouped_fault(keys: Iterable[Any], columns: Mapping[str, Any], watched: Coll
 
 def _as_key(key: Any) -> Any:
     try:
-        return coercions.expect_as_key(roles.DMLColumnRole, key)
+        return key_of(key)
     except Exception:  # SQLAlchemy raises several kinds; what has no key is looked into
         return None

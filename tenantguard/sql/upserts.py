@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import LargeBinary, and_, case, cast
-from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.leaves import enclosed
 from tenantguard.sql.pieces import base_of, bound_row, columns_of, element_of
-from tenantguard.sql.targets import grouped_fault, spelling_fault
+from tenantguard.sql.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.watched import WatchedWrites
 from tenantguard.tenancy import Placement, table_key
 
@@ -54,7 +53,7 @@ class GuardedUpserts(WatchedWrites):
             clone.update = {
                 key: case(
                     (mine, element_of(value)),
-                    else_=columns[coercions.expect_as_key(roles.DMLColumnRole, key)],
+                    else_=columns[key_of(key)],
                 )
                 for key, value in on_duplicate.update.items()
             }
@@ -90,7 +89,7 @@ class GuardedUpserts(WatchedWrites):
                 watched |= {ours for ours, _ in pairs}
         columns = columns_of(table)
         for key, value in values.items():
-            column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+            column = columns.get(key_of(key))
             if column is None or column.name not in watched or _excluded(value, column.name, table):
                 continue
             if isinstance(value, BindParameter):

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_
-from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, Grouping, Null
 
 from tenantguard.errors import CrossTenantError
@@ -15,7 +14,7 @@ from tenantguard.sql.pieces import columns_of, element_of
 from tenantguard.sql.plans import Link, Probe, WritePlan
 from tenantguard.sql.predicates import named
 from tenantguard.sql.reads import GuardedReads
-from tenantguard.sql.targets import grouped_fault, spelling_fault
+from tenantguard.sql.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Placement, table_key
 
@@ -50,14 +49,15 @@ class WatchedWrites(GuardedReads):
             source = getattr(key, "table", None)
             if several and source is not None and table_key(source) != table_key(table):
                 continue
-            column = columns.get(coercions.expect_as_key(roles.DMLColumnRole, key))
+            column = columns.get(key_of(key))
             if column is not None:
                 given[column.name] = value
         return given
 
     def _tg_with_defaults(self, plan: WritePlan, given: Mapping[str, Any], row: int = 0) -> dict[str, Any]:
         """Return what a statement gives, with what the defaults of the columns that are verified give."""
-        columns = self._tg_watched(plan.table, plan.placement).values()
+        missing = self.tg_guard.watched(plan.placement).difference(given)
+        columns = [column for column in plan.table.c if column.name in missing] if missing else ()
         found = with_defaults(self, plan.verb, columns, given, row)
         plan.late |= {
             value.name for key, value in found.items() if key not in given and isinstance(value, Named)

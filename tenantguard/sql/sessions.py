@@ -246,6 +246,8 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     sessions = getattr(connection, "tg_sessions", None)
     if not isinstance(sessions, tuple):
         return  # the connection of an engine that is not guarded
+    if not sessions and transaction._parent is None and _is_usual(session, transaction, connection):
+        return
     if not sessions:
         connection.tg_sessions = (weakref.ref(session),)
     elif not any(known() is session for known in sessions):
@@ -265,6 +267,29 @@ def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     connection.tg_make_ready(binding)
     if connection.tg_ready is not binding:
         watch(session, binding, connection)
+
+
+def _is_usual(session: Session, transaction: Any, connection: Any) -> bool:
+    """Tie a session that began for one tenant to a new connection for it, as most do; tell whether this is such a case.
+
+    It does what the long way does, ``tg_make_ready()`` and ``watch()``, without their frames.
+    """
+    binding, held, dialect = peek(), session.identity_map, connection.engine.dialect
+    if (
+        binding is None
+        or binding.mode != "tenant"
+        or type(held) is not GuardedIdentityMap
+        or held.tg_seen is not binding
+        or getattr(transaction, "tg_began", None) is not binding
+        or not dialect.tg_guard.is_prompt
+    ):
+        return False
+    connection.tg_sessions = (weakref.ref(session),)
+    alive = [known for known in held.tg_connections if known() is not None] if held.tg_connections else ()
+    held.tg_connections = (*alive, weakref.ref(connection))
+    connection.dialect = dialect.tg_variants["tenant"]
+    connection.tg_ready = binding
+    return True
 
 
 def _after_transaction_create(session: Session, transaction: Any) -> None:

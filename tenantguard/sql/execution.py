@@ -296,9 +296,8 @@ def verify_unchanged(statement: Any, parameters: Any, context: Any) -> None:
 
     A listener may add a comment. ``insertmanyvalues`` sends statements of its own making.
     """
-    if (
-        context.execute_style is ExecuteStyle.INSERTMANYVALUES
-        or getattr(context.root_connection, "tg_trusted", False)
+    if context.execute_style is ExecuteStyle.INSERTMANYVALUES or getattr(
+        context.root_connection, "tg_trusted", False
     ):
         return
     binding = peek()

@@ -18,6 +18,7 @@ class Link:
         rows: the parameters.
         read: a parent that a row rule shows will do; never where the row belongs through it.
         required: the row belongs through this key, which the database lets be NULL.
+        only: the one parameter that holds it, where there is one.
     """
 
     parent: Any
@@ -26,6 +27,9 @@ class Link:
     rows: list[tuple[str, ...]]
     read: bool = False
     required: bool = False
+
+    def __post_init__(self) -> None:
+        self.only = self.rows[0][0] if len(self.rows) == len(self.rows[0]) == 1 else None
 
 
 @dataclass

@@ -35,8 +35,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def __init__(self, binding: Binding | None = None) -> None:
         # the base's own, written out: each session makes one
-        self._dict = {}
-        self._modified = set()
+        self._dict: dict[Any, Any] = {}
+        self._modified: set[Any] = set()
         self._wr = mine = _Owned(self)
         if binding is not None:
             mine.owner = binding.tenants

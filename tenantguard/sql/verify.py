@@ -54,6 +54,8 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
         NoTenantError: nothing is bound.
     """
     binding = peek()
+    rows = context.compiled_parameters
+    row = rows[0] if len(rows) == 1 else None
     for plan in plans:
         if plan.placement.kind == "shared":
             if not plan.placement.writable:
@@ -61,11 +63,20 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             continue
         if binding is None or binding.mode == "closed":
             raise no_tenant(binding, f"A write to {plan.placement.name} was tried")
+        tenant = binding._tenant
+        usual = row is not None and tenant is not None and plan.placement.python_type in (None, type(tenant))
         for name in plan.tenant:
-            if name not in plan.late:
+            # one row that was stamped, as most are, needs no call
+            if not (usual and row.get(name) is tenant) and name not in plan.late:  # type: ignore[union-attr]
                 _verify_tenant(plan, name, binding, context)
         for link in plan.links:
-            _verify_link(plan, link, binding, context)
+            if link.required or link.only is None or row is None:
+                _verify_link(plan, link, binding, context)
+                continue
+            value = row.get(link.only)
+            known = context.root_connection.tg_known(link.parent_key, link.columns, link.read)
+            if value is not None and (value,) not in known:
+                _verify_link(plan, link, binding, context)
         for probe in plan.probes:
             if _finds(context, probe.statement):
                 refuse(
@@ -142,10 +153,6 @@ def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) ->
     connection = context.root_connection
     if link.required:
         _verify_parent(plan, link, binding, context)
-    if len(rows) == len(link.rows) == len(link.columns) == 1:
-        value = rows[0].get(link.rows[0][0])
-        if value is None or (value,) in connection.tg_known(link.parent_key, link.columns, link.read):
-            return
     unknown = connection.tg_unknown(link.parent_key, link.columns, _keys(link, rows), read=link.read)
     if unknown:
         tried = f"{plan.verb} on {plan.placement.name}"

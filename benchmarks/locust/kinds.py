@@ -26,6 +26,7 @@ from examples.fastapi_app.routes import router
 from tenantguard import TenantMiddleware, TokenVerifier, guard
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
+NOTHING, HAND, OURS, ALONE = "nothing", "handwritten", "tenantguard", "alone"
 
 
 def nothing(engine: AsyncEngine, signer: Signer) -> FastAPI:
@@ -119,7 +120,7 @@ class Kind:
         name: how the results call it.
         title: how people call it.
         make: returns the application.
-        alone: its database holds a single company, since nothing would keep several apart.
+        alone: its database holds a single company: nothing would keep several apart, or it is compared with that.
         attacked: intruders try it; only what promises to refuse their writes, too, is measured beside them.
         prepare: what its filled database needs besides.
         backends: the databases it is made for.
@@ -137,9 +138,10 @@ class Kind:
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("nothing", "no security, one company's rows", nothing, alone=True, attacked=False),
-        Kind("handwritten", "PyJWT dependency, filters by hand", by_hand),
-        Kind("tenantguard", "tenantguard", guarded),
+        Kind(NOTHING, "no security, one company's rows", nothing, alone=True, attacked=False),
+        Kind(HAND, "PyJWT dependency, filters by hand", by_hand),
+        Kind(OURS, "tenantguard", guarded),
+        Kind(ALONE, "tenantguard, one company's rows", guarded, alone=True, attacked=False),
         Kind("recipe", "SQLAlchemy's recipe, PyJWT dependency", recipe, attacked=False),
         Kind(
             "underneath",

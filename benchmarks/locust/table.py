@@ -7,9 +7,8 @@ from statistics import median
 from typing import Any
 
 from benchmarks.figures import Ratio, ratio
-from benchmarks.locust.kinds import KINDS
+from benchmarks.locust.kinds import HAND, KINDS, NOTHING
 
-HAND, NOTHING = "handwritten", "nothing"
 Run = dict[str, Any]
 HEAD = (
     "database", "server", "requests/s", "of hand-written", "of no security", "requests per CPU second of the server",

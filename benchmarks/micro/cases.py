@@ -66,6 +66,11 @@ class Case:
     filtered: Operation | None
     prepare: Operation | None = None
 
+    @property
+    def is_filtered(self) -> bool:
+        """Tell whether a filter by hand makes another statement of it."""
+        return self.filtered is not None and self.filtered is not self.plain
+
 
 def by_key(scene: Scene) -> object:
     """Select one object."""

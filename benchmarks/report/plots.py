@@ -34,6 +34,7 @@ COLOURS = {
     "sqlalchemy-tenants": "#4a8f5a",
     "fastapi-rls": "#2f9c95",
     "underneath": "#5b9bd9",
+    "alone": "#0b6bcb",
 }
 MOST_SHOWN = 3.0  # times the cost of no isolation; what lies beyond is written at the edge
 DATABASES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -353,8 +353,8 @@ MUTATIONS = (
         ),
         (
             "only the keys of the first row of many are looked at",
-            "_keys(link, rows), read=link.read)",
-            "_keys(link, rows[:1]), read=link.read)",
+            "keys = keys_of(link, context.compiled_parameters)",
+            "keys = keys_of(link, context.compiled_parameters[:1])",
         ),
         (
             "another tenant's row counts as one that is gone",
@@ -367,11 +367,6 @@ MUTATIONS = (
             "elif False:",
             "tests/sql/test_backstops.py",
         ),
-        (
-            "a key may point at another tenant's row",
-            "if hidden or not all(row[-1] for row in found):",
-            "if False:",
-        ),
         ("an expression may name another tenant", "for probe in plan.probes:", "for probe in ():"),
         ("a missing tenant is not stamped", "            parameters[name] = only\n", "            pass\n"),
         ("a shared table is written under a tenant", "if not plan.placement.writable:", "if False:"),
@@ -379,6 +374,26 @@ MUTATIONS = (
             "SQL text may name another tenant",
             "                if value not in binding.tenants:\n",
             "                if False:\n",
+        ),
+    ),
+    *_of(
+        "sql/parents.py",
+        (
+            "a key may point at another tenant's row",
+            "if hidden or not all(row[-1] for row in found):",
+            "if False:",
+        ),
+        (
+            "one of several keys may point at another tenant's row",
+            "if owns == 0 or (owns is None and hides):",
+            "if False:",
+            "tests/sql/test_foreign_keys.py",
+        ),
+        (
+            "a parent that nobody has is known from then on",
+            "        if owns is not None:\n",
+            "        if True:\n",
+            "tests/sql/test_foreign_keys.py",
         ),
     ),
     *_of(

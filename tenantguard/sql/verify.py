@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, or_, select, tuple_
+from sqlalchemy import and_, or_, select
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compiler_elements import TenantParameter
-from tenantguard.sql.predicates import named, trusted
+from tenantguard.sql.parents import chunks, keys_of, sent, told, verify_keys, verify_one_row
+from tenantguard.sql.predicates import named
 from tenantguard.sql.text import TenantUse, orphan
-from tenantguard.tenancy import full_name, table_key
+from tenantguard.tenancy import full_name
 
 if TYPE_CHECKING:
     from tenantguard.sql.plans import Link, WritePlan
-
-_CHUNK = 500  # keys in one look-up of parents
 
 
 def verify_defaults(plans: Iterable[WritePlan], context: Any) -> None:
@@ -69,6 +68,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             # one row that was stamped, as most are, needs no call
             if not (usual and row.get(name) is tenant) and name not in plan.late:  # type: ignore[union-attr]
                 _verify_tenant(plan, name, binding, context)
+        unknown = []
         for link in plan.links:
             if link.required or link.only is None or row is None:
                 _verify_link(plan, link, binding, context)
@@ -76,17 +76,19 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             value = row.get(link.only)
             known = context.root_connection.tg_known(link.parent_key, link.columns, link.read)
             if value is not None and (value,) not in known:
-                _verify_link(plan, link, binding, context)
+                unknown.append((link, value))
+        if unknown:
+            verify_one_row(unknown, _tried(plan), binding, context)
         for probe in plan.probes:
             if _finds(context, probe.statement):
                 refuse(
                     CrossTenantError(
                         f"an expression would set {probe.what} of {probe.table} to another tenant's, while tenant "
-                        f"{_told(binding)} is bound",
+                        f"{told(binding)} is bound",
                         kind="foreign_value",
-                        tenant=_told(binding),
+                        tenant=told(binding),
                         table=probe.table,
-                        statement=_sent(context),
+                        statement=sent(context),
                     )
                 )
 
@@ -97,12 +99,12 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
         raise no_tenant(None, f"A write to the shared table {name} was tried")
     refuse(
         CrossTenantError(
-            f"{plan.verb} on {name}, a shared table, was tried under tenant {_told(binding)}; shared rows are "
+            f"{plan.verb} on {name}, a shared table, was tried under tenant {told(binding)}; shared rows are "
             f'written inside `with bypass(reason="..."):`, or say shared_writable={{"{name}"}}',
             kind="shared_write",
-            tenant=_told(binding),
+            tenant=told(binding),
             table=name,
-            statement=_sent(context),
+            statement=sent(context),
         )
     )
 
@@ -124,13 +126,13 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
         elif value not in binding.tenants or (expected is not None and not isinstance(value, expected)):
             refuse(
                 CrossTenantError(
-                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant {_told(binding)} is "
+                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant {told(binding)} is "
                     f"bound; leave {plan.placement.column} out, or bind the tenant you mean",
                     kind="tenant_change" if plan.verb == "update" else "foreign_insert",
-                    tenant=_told(binding),
+                    tenant=told(binding),
                     attempted=value,
                     table=plan.placement.name,
-                    statement=_sent(context),
+                    statement=sent(context),
                 )
             )
 
@@ -149,14 +151,16 @@ def _distinct(name: str, rows: Sequence[Any]) -> Iterable[Any]:
 
 
 def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
-    rows = context.compiled_parameters
-    connection = context.root_connection
     if link.required:
         _verify_parent(plan, link, binding, context)
-    unknown = connection.tg_unknown(link.parent_key, link.columns, _keys(link, rows), read=link.read)
+    keys = keys_of(link, context.compiled_parameters)
+    unknown = context.root_connection.tg_unknown(link.parent_key, link.columns, keys, read=link.read)
     if unknown:
-        tried = f"{plan.verb} on {plan.placement.name}"
-        _verify_keys(link.parent, link.columns, unknown, tried, binding, context, read=link.read)
+        verify_keys(link.parent, link.columns, unknown, _tried(plan), binding, context, read=link.read)
+
+
+def _tried(plan: WritePlan) -> str:
+    return f"{plan.verb} on {plan.placement.name}"
 
 
 def _verify_parent(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
@@ -164,41 +168,8 @@ def _verify_parent(plan: WritePlan, link: Link, binding: Binding, context: Any) 
     rows = context.compiled_parameters
     if any(row.get(name) is None for row in rows for names in link.rows for name in names):
         fault = orphan(plan.placement, ", ".join([ours for ours, _ in plan.placement.link]))
-        fault.tenant, fault.statement = _told(binding), _sent(context)
+        fault.tenant, fault.statement = told(binding), sent(context)
         refuse(fault)
-
-
-def _verify_keys(
-    parent: Any,
-    columns: tuple[str, ...],
-    keys: list[Any],
-    tried: str,
-    binding: Binding,
-    context: Any,
-    *,
-    read: bool = False,
-) -> None:
-    """Refuse a foreign key whose parent is another tenant's; a parent that exists nowhere is the database's."""
-    connection = context.root_connection
-    single = len(keys) == len(columns) == 1
-    query = _parents(parent, columns, context, read, single=single)
-    for chunk in _chunks(keys):
-        found = connection.tg_probe(query, {"keys": chunk[0][0] if single else _flat(chunk)})
-        # row security hides another tenant's parent from us, and not from the database's own constraint
-        hidden = context.dialect.tg_guard.raw_sql == "database" and len(found) < len(chunk)
-        if hidden or not all(row[-1] for row in found):
-            refuse(
-                CrossTenantError(
-                    f"{tried} points at a row of {parent.name} that "
-                    f"{'is not seen' if hidden else 'belongs to another tenant'}, while tenant "
-                    f"{_told(binding)} is bound",
-                    kind="foreign_key",
-                    tenant=_told(binding),
-                    table=parent.name,
-                    statement=_sent(context),
-                )
-            )
-        connection.tg_known(table_key(parent), columns, read).update([tuple(row[:-1]) for row in found])
 
 
 def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
@@ -232,55 +203,20 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
             unknown = context.root_connection.tg_unknown(check.parent_key, check.parent_columns, keys)
             if unknown:
                 parent = compiler.tg_guard.table(check.parent_key)
-                _verify_keys(parent, check.parent_columns, unknown, tried, binding, context)
+                verify_keys(parent, check.parent_columns, unknown, tried, binding, context)
 
 
 def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:
     refuse(
         CrossTenantError(
-            f"{tried} names tenant {value!r} while tenant {_told(binding)} is bound; leave it out, or bind the "
+            f"{tried} names tenant {value!r} while tenant {told(binding)} is bound; leave it out, or bind the "
             "tenant you mean",
             kind="foreign_insert",
-            tenant=_told(binding),
+            tenant=told(binding),
             attempted=value,
-            statement=_sent(context),
+            statement=sent(context),
         )
     )
-
-
-def _keys(link: Link, rows: Sequence[Any]) -> dict[tuple[Any, ...], None]:
-    found: dict[tuple[Any, ...], None] = {}
-    for names in link.rows:
-        if len(names) == 1:
-            values = dict.fromkeys([parameters.get(names[0]) for parameters in rows])
-            found.update(((value,), None) for value in values if value is not None)
-        else:
-            keys = dict.fromkeys([tuple([parameters.get(name) for name in names]) for parameters in rows])
-            found.update((key, None) for key in keys if None not in key)
-    return found
-
-
-def _flat(keys: list[tuple[Any, ...]]) -> list[Any]:
-    return [key[0] for key in keys] if len(keys[0]) == 1 else list(keys)
-
-
-def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool, *, single: bool) -> Any:
-    """Return the query that tells of each key, where it exists, whether its row is the tenant's, or is shown to it."""
-    compiler = context.compiled or context.dialect.statement_compiler
-    guard = compiler.tg_guard
-    shape = (compiler.tg_mode, table_key(parent), names, read, single)
-    cached = guard.parent_queries.get(shape)
-    if cached is None:
-        source = trusted(parent.alias())
-        types = {column.name: column.type for column in parent.c}
-        columns = [named(source, name, types[name]) for name in names]
-        target = columns[0] if len(columns) == 1 else tuple_(*columns)
-        owns = compiler.tg_predicates.owns(source, guard.tenancy.of(parent), read=read)
-        keys = bindparam("keys", type_=target.type if single else None, expanding=not single)
-        picked = target == keys if single else target.in_(keys)
-        cached = select(*columns, owns.label("own")).where(picked)
-        guard.parent_queries[shape] = cached
-    return cached
 
 
 def _finds(context: Any, statement: Any) -> bool:
@@ -313,23 +249,18 @@ def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
             tuple(parameters[name] for name in plan.key.values())
             for parameters in context.compiled_parameters
         ]
-        for chunk in _chunks(keys):
+        for chunk in chunks(keys):
             if context.root_connection.tg_probe(_by_key(plan, context, chunk), {})[0][0]:
                 refuse(
                     CrossTenantError(
                         f"{plan.verb} of a row of {plan.placement.name} by its key: the row belongs to another "
-                        f"tenant than {_told(binding)}, which is bound",
+                        f"tenant than {told(binding)}, which is bound",
                         kind="foreign_row",
-                        tenant=_told(binding),
+                        tenant=told(binding),
                         table=plan.placement.name,
-                        statement=_sent(context),
+                        statement=sent(context),
                     )
                 )
-
-
-def _chunks(keys: list[Any]) -> Iterator[list[Any]]:
-    for start in range(0, len(keys), _CHUNK):
-        yield keys[start : start + _CHUNK]
 
 
 def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
@@ -340,13 +271,3 @@ def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
         return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
 
     return select(context.compiled.tg_predicates.foreign(picked, plan.table))
-
-
-def _sent(context: Any) -> str | None:
-    """Return the SQL that is about to be sent."""
-    compiled = context.compiled
-    return str(compiled.string if compiled is not None else context.statement)
-
-
-def _told(binding: Binding | None) -> str | None:
-    return ", ".join(map(str, binding.tenants)) if binding is not None else None

@@ -53,6 +53,9 @@ def _merge(session: Session) -> None:
 
 PATHS = {
     "flush": _flush(lambda: Call(number_id=101, **NEW)),
+    "flush of a row with a second parent": _flush(lambda: Call(number_id=1, user_id=101, **NEW)),
+    "flush of a row with a first parent": _flush(lambda: Call(number_id=101, user_id=1, **NEW)),
+    "flush of a row with a parent that nobody has": _flush(lambda: Call(number_id=4242, user_id=101, **NEW)),
     "flush of a through row": _flush(lambda: CallTag(call_id=101, tag="x")),
     "flush of a grandchild": _flush(lambda: TagNote(tag_id=101, body="x")),
     "flush of a self-reference": _flush(lambda: Comment(call_id=1, parent_id=101, body="x")),
@@ -60,6 +63,7 @@ PATHS = {
     "merge": _merge,
     "association row": _secondary,
     "association row, other side": _core(insert(LINKS), {"call_id": 101, "label_id": 1}),
+    "one association row": _core(insert(LINKS), {"call_id": 2, "label_id": 101}),
     "bulk insert": _core(insert(CALLS), {"number_id": 1, **NEW}, {"number_id": 101, **NEW}),
     "several values": _core(insert(CALLS).values([{"number_id": 1, **NEW}, {"number_id": 101, **NEW}])),
     "expression": _core(insert(CALLS).values(number_id=literal(100) + 1, **NEW)),
@@ -93,6 +97,29 @@ def test_a_parent_that_does_not_exist_is_the_databases_error(session: Session) -
     """The guard says nothing about keys that nobody has."""
     with bind("acme"), pytest.raises(IntegrityError):
         session.connection().execute(insert(TAGS), [{"call_id": 424242, "tag": "x"}])
+
+
+def test_two_parents_of_which_one_does_not_exist(session: Session) -> None:
+    """The look-up of both says nothing about the missing one either, and does not count it as known."""
+    with bind("acme"), pytest.raises(IntegrityError):
+        session.connection().execute(insert(CALLS), [{"number_id": 1, "user_id": 424242, **NEW}])
+    session.rollback()
+    with bind("acme"):
+        connection: Any = session.connection()
+        with pytest.raises(IntegrityError), connection.begin_nested():
+            connection.execute(insert(CALLS), [{"number_id": 424242, "user_id": 1, **NEW}])
+        assert (424242,) not in connection.tg_known((None, "numbers"), ("id",))
+
+
+def test_two_parents_under_several_tenants(session: Session) -> None:
+    """Each may be of any of the tenants that are bound, and of no other."""
+    row = {"company_id": "acme", "number_id": 101, "user_id": 1, **NEW}
+    with bind({"acme", "globex"}):
+        session.connection().execute(insert(CALLS), [row])
+    session.rollback()
+    session.expunge_all()
+    with bind({"acme", "initech"}), pytest.raises(CrossTenantError):
+        session.connection().execute(insert(CALLS), [row])
 
 
 def _selects(seen: list[str]) -> list[str]:
@@ -132,6 +159,17 @@ def test_one_query_for_each_parent_table_and_flush(memory: World) -> None:
         session.add_all([Call(number_id=1 + n % 2, user_id=1 + n % 2, **NEW) for n in range(10)])
         session.flush()
     assert len(_selects(seen)) == 2
+
+
+def test_one_query_for_the_parents_of_one_row(memory: World) -> None:
+    """Of several parents that are not known yet, in as many tables; afterwards they are."""
+    with bind("acme"), Session(memory.engine) as session, statements(memory.engine) as seen:
+        session.add(Call(number_id=1, user_id=1, **NEW))
+        session.flush()
+        assert len(_selects(seen)) == 1
+        session.add(Call(number_id=1, user_id=1, **NEW))
+        session.flush()
+        assert len(_selects(seen)) == 1
 
 
 def test_many_rows_cost_one_query(memory: World) -> None:

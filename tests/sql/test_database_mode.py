@@ -277,6 +277,9 @@ def test_a_parent_that_row_security_hides_is_refused(secured: Database) -> None:
     changed = update(Call).where(Call.id == 1).values(number_id=101)
     with bind("acme"), Session(engine) as session, pytest.raises(CrossTenantError, match="is not seen"):
         session.execute(changed)
+    both = update(Call).where(Call.id == 1).values(number_id=1, user_id=101)
+    with bind("acme"), Session(engine) as session, pytest.raises(CrossTenantError, match="is not seen"):
+        session.execute(both)
     with bind("acme"), Session(engine) as session:
         session.execute(update(Call).where(Call.id == 1).values(number_id=2))
         assert session.scalars(select(Call.number_id).where(Call.id == 1)).one() == 2

@@ -22,6 +22,21 @@ _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
 
+class LookUp:
+    """Be a query of our own that finds one row; it is compiled once, for the binding of one tenant.
+
+    Attributes:
+        query: the statement.
+        compiled: what became of it, once it was executed.
+    """
+
+    __slots__ = ("compiled", "query")
+
+    def __init__(self, query: Any) -> None:
+        self.query = query
+        self.compiled: Any = None
+
+
 class GuardedConnection(Connection):
     """Choose the compiler that fits the binding, and keep the raw connection to SQLAlchemy itself.
 
@@ -138,6 +153,44 @@ class GuardedConnection(Connection):
             return list(self.execute(statement, parameters, execution_options=options).all())
         finally:
             self.tg_ready, self.dialect = False, dialect
+
+    def tg_ask(self, asked: LookUp, values: dict[str, Any]) -> Any:
+        """Return the one row of a look-up: straight from a cursor where nobody listens, since each INSERT may ask."""
+        binding, compiled = peek(), asked.compiled
+        transaction, nested, driver = self._transaction, self._nested_transaction, self._dbapi_connection
+        if (
+            binding is None
+            or binding.mode != "tenant"
+            or self.tg_ready is not binding
+            or driver is None
+            or self._has_events
+            or self.engine._has_events
+            or self.dialect._has_events
+            or transaction is None
+            or not transaction.is_active
+            or (nested is not None and not nested.is_active)
+            or "schema_translate_map" in self._execution_options
+            or (compiled is not None and compiled.tg_expected not in (None, type(binding._tenant)))
+        ):
+            return self.tg_probe(asked.query, values)[0]
+        if compiled is None:
+            (row,) = self.tg_probe(asked.query, values)
+            asked.compiled = asked.query.compile(dialect=self.engine.dialect.tg_variants["tenant"])  # type: ignore[attr-defined]  # ours
+            return row
+        found = compiled.construct_params(values)
+        for name in compiled.tg_parameters:
+            found[name] = binding._tenant
+        for name, process in compiled._bind_processors.items():
+            found[name] = process(found[name])
+        parameters: Any = found
+        if compiled.positional:
+            parameters = self.dialect.execute_sequence_format([found[name] for name in compiled.positiontup])
+        cursor = driver.cursor()
+        try:
+            self._cursor_execute(cursor, compiled.string, parameters)
+            return cursor.fetchone()
+        finally:
+            self._safe_close_cursor(cursor)
 
     def tg_unknown(
         self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any], *, read: bool = False

@@ -10,6 +10,7 @@ from sqlalchemy import bindparam, case, func, literal_column, select, tuple_
 from tenantguard.audit import refuse
 from tenantguard.context import Binding
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.connections import LookUp
 from tenantguard.sql.predicates import named, trusted
 from tenantguard.tenancy import table_key
 
@@ -37,12 +38,10 @@ def verify_one_row(links: list[tuple[Link, Any]], tried: str, binding: Binding, 
         for link, value in links
         if connection.tg_unknown(link.parent_key, link.columns, [(value,)], read=link.read)
     ]
-    if len(unknown) < 2:
-        for link, value in unknown:
-            verify_keys(link.parent, link.columns, [(value,)], tried, binding, context, read=link.read)
+    if not unknown:
         return
-    query = _several(tuple([link for link, _ in unknown]), context)
-    (found,) = connection.tg_probe(query, {f"key_{i}": value for i, (_, value) in enumerate(unknown)})
+    asked = _several(tuple([link for link, _ in unknown]), context)
+    found = connection.tg_ask(asked, {f"key_{i}": value for i, (_, value) in enumerate(unknown)})
     hides = context.dialect.tg_guard.raw_sql == "database"
     for (link, value), owns in zip(unknown, found, strict=True):
         if owns == 0 or (owns is None and hides):
@@ -141,8 +140,8 @@ def _parents(parent: Any, names: tuple[str, ...], context: Any, read: bool, *, s
     return cached
 
 
-def _several(links: tuple[Link, ...], context: Any) -> Any:
-    """Return the query that tells of each of several parents: 1 where it is the tenant's, 0 where not, NULL of none."""
+def _several(links: tuple[Link, ...], context: Any) -> LookUp:
+    """Return the look-up that tells of each of several parents: 1 where it is the tenant's, else 0, NULL of none."""
     compiler = context.compiled
     guard = compiler.tg_guard
     shape = (compiler.tg_mode, tuple([(link.parent_key, link.columns, link.read) for link in links]))
@@ -156,8 +155,8 @@ def _several(links: tuple[Link, ...], context: Any) -> Any:
             asked.append(
                 select(one).select_from(source).where(column == key).scalar_subquery().label(f"own_{i}")
             )
-        cached = guard.parent_queries[shape] = select(*asked)
-    return cached
+        guard.parent_queries[shape] = cached = LookUp(select(*asked))
+    return cached  # type: ignore[no-any-return]  # typing.cast() is a call
 
 
 def _parent(parent: Any, names: tuple[str, ...], compiler: Any, read: bool) -> tuple[Any, list[Any], Any]:

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, literal, select, text, update
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    Uuid,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from tenantguard import CrossTenantError, bind, bypass
+from tenantguard import CrossTenantError, Tenancy, bind, bypass, guard
 from tests.models import Call, CallTag, Comment, Label, Manager, Number, Order, OrderLine, TagNote
+from tests.servers import Database
 from tests.sql.world import TABLES, World, statements
 
 CALLS, TAGS, LINKS = (TABLES[name] for name in ("calls", "call_tags", "call_labels"))
@@ -82,6 +98,70 @@ def test_another_tenants_parent_is_refused(session: Session, path: str) -> None:
     """On every path that writes a key."""
     with bind("acme"), pytest.raises(CrossTenantError):
         PATHS[path](session)
+
+
+@pytest.mark.parametrize("path", list(PATHS))
+def test_another_tenants_parent_is_refused_where_somebody_listens(world: World, path: str) -> None:
+    """A listener sees the look-ups like any statement: they take another way, to the same end."""
+    with (
+        Session(world.engine) as session,
+        bind("acme"),
+        statements(world.engine),
+        pytest.raises(CrossTenantError),
+    ):
+        PATHS[path](session)
+
+
+class _Code(TypeDecorator[str]):
+    """A text that the database holds in another form."""
+
+    impl = String(40)
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else f"<{value}>"
+
+    def process_result_value(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else value[1:-1]
+
+
+@pytest.mark.parametrize(
+    ("type_", "mine", "others"), [(_Code(), "a", "b"), (Uuid(), UUID(int=1), UUID(int=2))]
+)
+def test_keys_are_looked_up_as_the_database_holds_them(
+    database: Database, type_: Any, mine: Any, others: Any
+) -> None:
+    """Keys of a type that converts, UUIDs among them, by every driver."""
+    metadata = MetaData()
+    owners = Table(
+        "owners",
+        metadata,
+        Column("id", type_, primary_key=True),
+        Column("company_id", String(9), nullable=False),
+    )
+    things = Table(
+        "things", metadata,
+        Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False),
+        Column("owner_id", ForeignKey("owners.id")), Column("other_id", ForeignKey("owners.id")),
+    )  # fmt: skip
+    plain = database.create_engine()
+    metadata.create_all(plain)
+    with plain.begin() as connection:
+        rows = [{"id": mine, "company_id": "acme"}, {"id": others, "company_id": "globex"}]
+        connection.execute(insert(owners), rows)
+    engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"))
+    with bind("acme"):
+        for _ in range(2):  # the first look-up is compiled, the second is sent as it is
+            with engine.begin() as connection:
+                connection.execute(select(owners))
+                connection.execute(insert(things), {"owner_id": mine, "other_id": mine})
+            for row in ({"owner_id": others}, {"owner_id": mine, "other_id": others}):
+                with engine.begin() as connection:
+                    connection.execute(select(owners))
+                    with pytest.raises(CrossTenantError):
+                        connection.execute(insert(things), row)
+    engine.dispose()
+    plain.dispose()
 
 
 def test_the_own_parents_are_accepted(session: Session) -> None:

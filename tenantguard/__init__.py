@@ -4,7 +4,9 @@ ASGI middleware binds each request to the company of the user's verified token; 
 engine filters or refuses every data access of another company.
 """
 
-from tenantguard.asgi import TenantMiddleware
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tenantguard.context import Principal, bind, bypass, carry, current
 from tenantguard.errors import (
     ConfigurationError,
@@ -17,9 +19,12 @@ from tenantguard.errors import (
     UnknownTableError,
     Violation,
 )
-from tenantguard.identity import TokenVerifier
 from tenantguard.sql import Guard, guard
 from tenantguard.tenancy import Tenancy, shared, shared_writable, through
+
+if TYPE_CHECKING:
+    from tenantguard.asgi import TenantMiddleware
+    from tenantguard.identity import TokenVerifier
 
 __version__ = "0.1.0"
 
@@ -47,3 +52,17 @@ __all__ = [
     "shared_writable",
     "through",
 ]
+
+# Loaded when somebody asks for them: a worker without requests needs neither PyJWT nor cryptography.
+_LATER = {"TenantMiddleware": "tenantguard.asgi", "TokenVerifier": "tenantguard.identity"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -7,16 +7,14 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity.encoding import load_object
 
-try:
+if TYPE_CHECKING:
     import httpx
-except ImportError:  # the extra "http" is not installed
-    httpx = None  # type: ignore[assignment]
 
 _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})")
 
@@ -46,8 +44,11 @@ class Http:
     """
 
     def __init__(self, *, timeout: float = 5.0, most_bytes: int = 512 * 1024, transport: Any = None) -> None:
-        if httpx is None:
-            raise ConfigurationError("keys by URL need httpx: pip install 'tenantguard[http]'")
+        try:
+            import httpx  # which takes a fifth of a second; who has the keys at hand needs none of it
+        except ImportError as error:  # the extra "http" is not installed
+            raise ConfigurationError("keys by URL need httpx: pip install 'tenantguard[http]'") from error
+        self._httpx = httpx
         self._timeout = timeout
         self._most_bytes = most_bytes
         self._transport = transport
@@ -77,13 +78,13 @@ class Http:
                 headers = {"accept": "application/json", "accept-encoding": "identity"}
                 async with client.stream(method, url, headers=headers, **content) as response:
                     return Document(load_object(await self._body(response)), _max_age(response.headers))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, TimeoutError) as error:
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:
             raise FetchError(f"the server does not answer: {type(error).__name__}") from error
         except ValueError as error:
             raise FetchError("the server answers with what is not one JSON object") from error
 
     def _client(self) -> httpx.AsyncClient:
-        return httpx.AsyncClient(
+        return self._httpx.AsyncClient(
             verify=self._context,
             transport=self._transport,
             timeout=self._timeout,

@@ -13,9 +13,9 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.policies import SETTING, restricts
 from tenantguard.sql.text import function_fault
 from tenantguard.sql.text.lexer import Lexeme, Unreadable, lexemes
+from tenantguard.sql.text.names import SETTING
 from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def _relation_fault(
 
 
 def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any]) -> str | None:
+    from tenantguard.sql.policies import restricts  # and sqlglot, which few programs need
+
     permissive, restricted = [], False
     for is_permissive, command, using, check, for_all in policies:
         expressions = {

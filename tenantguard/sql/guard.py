@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache, partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from sqlalchemy import Table, schema
@@ -271,6 +272,10 @@ def guard(
     if raw_sql == "database":
         verify_row_security(engine, tenancy)
     _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))
+    if raw_sql != "refuse":
+        import_module(
+            "tenantguard.sql.text.second"
+        )  # loaded now, and not by the first request that sends text
     return engine
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sqlglot
 from sqlglot import exp
 
+from tenantguard.sql.text.names import SETTING
 from tenantguard.sql.text.second import conjuncts
 from tenantguard.tenancy import Placement
 
-SETTING = "tenantguard.tenant"  # what a policy compares the tenant column with
 # what may stand around the setting: nothing that could give another value than it
 _AROUND = (
     exp.Paren, exp.Cast, exp.Nullif, exp.Anonymous, exp.Literal, exp.Boolean, exp.DataType, exp.Alias, exp.Identifier,

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from tenantguard import ConfigurationError
-from tenantguard.identity import http
 from tenantguard.identity.http import FetchError, Http, is_safe
 
 Writer = asyncio.StreamWriter
@@ -154,6 +154,6 @@ async def test_another_url_is_not_followed(url: str) -> None:
 
 def test_a_missing_httpx_is_one_plain_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     """That names what to install."""
-    monkeypatch.setattr(http, "httpx", None)
+    monkeypatch.setitem(sys.modules, "httpx", None)
     with pytest.raises(ConfigurationError, match=r"tenantguard\[http\]"):
         Http()

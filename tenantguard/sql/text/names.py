@@ -11,6 +11,8 @@ from tenantguard.errors import CrossTenantError, RawSQLError, UnknownTableError,
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, ascii_lower, unquoted
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
+MARK = "tenantguard-mark"  # where the tenant's parameter stands in what the second reader is given
+SETTING = "tenantguard.tenant"  # what a policy of row security compares the tenant column with
 OWN = "tenantguard"  # names that begin so are ours, and refused in a text
 
 

@@ -9,8 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from tenantguard.sql.text.lexer import POSTGRESQL, STYLES, Lexeme, Unreadable, family, lexemes, unquoted
-from tenantguard.sql.text.names import OWN, Names, Piece, Tenant, refusal
-from tenantguard.sql.text.second import MARK, agree
+from tenantguard.sql.text.names import MARK, OWN, Names, Piece, Tenant, refusal
 from tenantguard.sql.text.statements import Statements
 from tenantguard.sql.text.values import Check, parameter_sets
 from tenantguard.tenancy import Key, Tenancy
@@ -152,6 +151,8 @@ def _rewrite(
         reader.statement()
     except RecursionError:
         raise refusal("it nests too deep") from None
+    from tenantguard.sql.text.second import agree  # and sqlglot, which few programs need
+
     agree(placing.plain(reader), which, [*reader.mentioned, *names.parents], names.guarded)
     return placing.result(reader)
 

@@ -9,7 +9,7 @@ import sqlglot
 from sqlglot import exp
 
 from tenantguard.sql.text.lexer import ascii_lower
-from tenantguard.sql.text.names import OWN, refusal
+from tenantguard.sql.text.names import MARK, OWN, refusal
 
 _DIALECTS = {"postgresql": "postgres", "mysql": "mysql", "sqlite": "sqlite"}
 _ROOTS = (exp.Select, exp.SetOperation, exp.Insert, exp.Update, exp.Delete, exp.Values, exp.Subquery)
@@ -19,7 +19,6 @@ _FORBIDDEN = (
     exp.SessionParameter,
 )  # fmt: skip
 MOST_TABLES = 500
-MARK = "tenantguard-mark"
 
 
 def agree(text: str, which: str, mentioned: Iterable[str], guarded: Iterable[str]) -> None:

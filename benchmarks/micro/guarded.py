@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -14,13 +14,10 @@ from tenantguard import Tenancy, bind, guard
 
 
 def tenantguard(url: str) -> Ready:
-    """Return a guarded engine, and a second one that rewrites SQL text."""
+    """Return a guarded engine, and a second one that rewrites SQL text, made when a case sends some."""
     models = make_models()
     tenancy = Tenancy(models.Base.metadata, column="company_id", through={"tags": "call_id"})
     engine = guard(make_engine(url, models), tenancy)
-    # In memory each engine has a database of its own; elsewhere the rows are there already.
-    second = make_engine(url, models) if url.startswith(SQLITE) else connect_only(url)
-    rewriting = guard(second, tenancy, raw_sql="rewrite")
     sessions = sessionmaker(engine)
 
     @contextmanager
@@ -33,4 +30,12 @@ def tenantguard(url: str) -> Ready:
         with bind(models.tenant), to.connect() as connection:
             yield connection
 
-    return Ready(models, engine, open_session, lambda: connect(engine), lambda: connect(rewriting), rewriting)
+    def raw_connection() -> AbstractContextManager[Connection]:
+        if ready.raw_engine is None:
+            # In memory each engine has a database of its own; elsewhere the rows are there already.
+            second = make_engine(url, models) if url.startswith(SQLITE) else connect_only(url)
+            ready.raw_engine = guard(second, tenancy, raw_sql="rewrite")
+        return connect(ready.raw_engine)
+
+    ready = Ready(models, engine, open_session, lambda: connect(engine), raw_connection)
+    return ready

@@ -26,17 +26,14 @@ def mixed(name: str, base: type, mixin: type, members: Mapping[str, Any]) -> typ
     own: dict[str, Any] = {}
     for part in mixin.__mro__[:-1]:  # without object
         for key, value in vars(part).items():
-            if key in _OF_A_CLASS:
-                continue
+            if key[:2] == "__" and not isinstance(value, FunctionType):
+                continue  # what Python itself puts into a class, which is more with each version
             if key in own:
                 raise TypeError(f"{part.__name__}.{key} is overridden, and a mixin has no super() of its own")
             own[key] = _of(cell, value) if isinstance(value, FunctionType) else value
     made = type(name, (base,), {**own, **members})
     cell.cell_contents = made
     return made
-
-
-_OF_A_CLASS = frozenset(vars(type("_", (), {"__annotations__": {}})))
 
 
 def _of(cell: CellType, function: FunctionType) -> FunctionType:

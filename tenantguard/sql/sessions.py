@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import sys
 import weakref
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import event
@@ -18,6 +21,7 @@ from tenantguard.errors import TenantSwitchError
 
 _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
 _BYPASS: tuple[str, ...] = ("a bypass",)
+_count: Callable[[Any], int] = getattr(sys, "getrefcount", lambda _: 0)
 
 
 class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
@@ -48,7 +52,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         held: Any = session.identity_map
         if type(held) is GuardedIdentityMap:
             return held
-        if held._dict or held._modified:  # loaded from an engine that is not guarded
+        if held._dict or held._modified or _count(held) != _ALONE:
+            # it holds rows of an engine that is not guarded, or is held by what still loads some
             held.__class__ = GuardedIdentityMap
             held.tg_adopt()
         else:  # a new object: CPython is slow with the attributes of one whose class was changed
@@ -165,6 +170,16 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         if binding is not self.tg_seen:
             self.tg_enter(binding)
         state.tg_planted = True  # its key was not read from the database under the guard
+
+
+def _references() -> int:
+    """Count the references to a map that nothing but its session holds, as they are counted here."""
+    session: Any = SimpleNamespace(identity_map=_BASE())
+    held: Any = session.identity_map
+    return _count(held)
+
+
+_ALONE = _references() or -1  # never, where references are not counted
 
 
 def watch(
@@ -303,7 +318,7 @@ def _after_transaction_create(session: Session, transaction: Any) -> None:
             if held.tg_seen is not binding:
                 held.tg_enter(binding)
         elif hasattr(getattr(session.bind, "dialect", None), "tg_guard") or _is_guarded(session):
-            if held._dict or held._modified:
+            if held._dict or held._modified or _count(held) != _ALONE:
                 GuardedIdentityMap.of(session).tg_enter(binding)
             else:
                 session.identity_map = GuardedIdentityMap(binding)  # of(), written out

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import Engine, event, select, update
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
+from sqlalchemy.orm.util import identity_key
 
 from tenantguard import (
     CrossTenantError,
@@ -18,8 +19,8 @@ from tenantguard import (
     bind,
     bypass,
 )
-from tests.models import Call, Label
-from tests.sql.world import World
+from tests.models import Call, Country, Label
+from tests.sql.world import World, content, memory_world
 
 
 class OwnSession(Session):
@@ -221,3 +222,37 @@ def test_a_statement_of_a_bypass_is_not_executed_under_a_tenant(memory: World) -
                 connection.execute(select(Call.id))
         finally:
             inner.__exit__(None, None, None)
+
+
+def _routed(guarded: Engine, plain: Engine, model: type) -> Session:
+    """Return a session that reads one class through an engine that is not guarded."""
+
+    class Routed(Session):
+        def get_bind(self, mapper: Any = None, **_kw: Any) -> Any:
+            return plain if mapper is not None and mapper.class_ is model else guarded
+
+    return Routed()
+
+
+def test_rows_that_another_engine_still_gives_are_the_sessions(memory: World) -> None:
+    """What loads them when the session first meets the guarded engine goes on with a map that the session keeps."""
+    plain = memory_world().plain
+    with bind("acme"), _routed(memory.engine, plain, Country) as session:
+        countries = session.scalars(select(Country))
+        assert session.scalars(select(Call.id).order_by(Call.id)).first() == 1
+        for country in countries:
+            country.name = "renamed"
+        session.commit()
+    assert {name for _, name in content(plain, "countries")["countries"]} == {"renamed"}
+
+
+@pytest.mark.parametrize("routed", [False, True])
+def test_a_map_that_was_asked_for_early_serves_no_other_tenant(memory: World, *, routed: bool) -> None:
+    """Whoever holds a session's map before its first use holds the guarded one."""
+    session = _routed(memory.engine, memory.plain, Country) if routed else Session(memory.engine)
+    held = session.identity_map
+    with bind("acme"):
+        call = session.get_one(Call, 1)
+    with bind("globex"), pytest.raises(TenantSwitchError):
+        held.get(identity_key(instance=call))
+    session.close()

@@ -241,7 +241,9 @@ class GuardedConnection(Connection):
         found = []
         for known in self.tg_sessions:
             session = known()
-            if session is not None and getattr(session.identity_map, "tg_seen", None) is binding:
+            if session is None or getattr(session, "tg_beside", False):
+                continue  # what it holds was not all read under the guard
+            if getattr(session.identity_map, "tg_seen", None) is binding:
                 found.append(session.identity_map)
         return found
 

@@ -259,8 +259,9 @@ def _switched(held: tuple[Any, ...], binding: Binding, what: str = "a session th
 def _after_begin(session: Session, transaction: Any, connection: Any) -> None:
     """Tie a session to the guarded connection that it begins on."""
     sessions = getattr(connection, "tg_sessions", None)
-    if not isinstance(sessions, tuple):
-        return  # the connection of an engine that is not guarded
+    if not isinstance(sessions, tuple):  # the connection of an engine that is not guarded
+        session.tg_beside = True  # type: ignore[attr-defined]  # its rows may be another tenant's
+        return
     if not sessions and transaction._parent is None and _is_usual(session, transaction, connection):
         return
     if not sessions:

@@ -53,5 +53,5 @@ def test_a_method_goes_on_to_the_base() -> None:
 def test_what_is_overridden_is_an_error() -> None:
     """One class holds one method of a name, so the mixin's own ``super()`` would be lost."""
     over = type("Over", (Lower,), {"told": lambda _self: "over"})
-    with pytest.raises(TypeError, match="Lower.told is overridden"):
+    with pytest.raises(TypeError, match=r"Lower\.told is overridden"):
         mixed("Mixed", Base, over, {})

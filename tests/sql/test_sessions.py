@@ -19,7 +19,7 @@ from tenantguard import (
     bind,
     bypass,
 )
-from tests.models import Call, Country, Label
+from tests.models import Call, Country, Label, Number
 from tests.sql.world import World, content, memory_world
 
 
@@ -256,3 +256,13 @@ def test_a_map_that_was_asked_for_early_serves_no_other_tenant(memory: World, *,
     with bind("globex"), pytest.raises(TenantSwitchError):
         held.get(identity_key(instance=call))
     session.close()
+
+
+def test_a_row_of_another_engine_vouches_for_no_key(memory: World) -> None:
+    """A parent that was read without the guard may be another tenant's; its key is looked up."""
+    plain = memory_world().plain
+    with bind("acme"), Session(binds={Number: plain, Call: memory.engine}) as session:
+        number = session.get_one(Number, 101)
+        session.add(Call(number_id=number.id, country_code="DE", seconds=1))
+        with pytest.raises(CrossTenantError, match="points at a row of numbers"):
+            session.flush()

@@ -87,10 +87,15 @@ class GuardedUpserts(WatchedWrites):
         for parent, pairs in self.tg_guard.links(placement.key):
             if not self.tg_guard.covered(placement, parent, pairs):
                 watched |= {ours for ours, _ in pairs}
-        columns = columns_of(table)
+        columns, met = columns_of(table), set()
         for key, value in values.items():
-            column = columns.get(key_of(key))
-            if column is None or column.name not in watched or _excluded(value, column.name, table):
+            column = _target(key, columns)
+            if column is None or column.name not in watched:
+                continue
+            if column.name in met:
+                self._tg_no_target(placement, f"{column.name!r} is set twice, of which SQLite takes the last")
+            met.add(column.name)
+            if _excluded(value, column.name, table):
                 continue
             if isinstance(value, BindParameter):
                 self._tg_conflict[column.name] = value  # verified like a value that is inserted
@@ -111,6 +116,14 @@ class GuardedUpserts(WatchedWrites):
         fault = grouped_fault(values, columns, watched)
         names = [str(getattr(key, "name", key)) for key in values]
         return fault or spelling_fault(names, {*watched, *columns}, self.tg_guard.column_names(placement.key))
+
+
+def _target(key: Any, columns: Mapping[str, Any]) -> Any:
+    """Return the column that a conflict clause sets; a column that is not the table's own is rendered by its name."""
+    column = columns.get(key_of(key))
+    if isinstance(key, ColumnClause) and (column is None or hash(column) != hash(key)):
+        return next((ours for ours in columns.values() if ours.name == key.name), None)
+    return column
 
 
 def _excluded(value: Any, name: str, table: Any) -> bool:

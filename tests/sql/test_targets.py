@@ -7,7 +7,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    Column,
     Connection,
+    Integer,
+    MetaData,
+    String,
+    Table,
     bindparam,
     column,
     exists,
@@ -21,9 +26,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import quoted_name
 
-from tenantguard import Violation, bind
+from tenantguard import Tenancy, Violation, bind, guard
 from tenantguard.sql.targets import folded, grouped_fault, spelling_fault
-from tests.sql.world import TABLES, World
+from tests.sql.world import TABLES, World, memory_engine
 
 CALLS, NUMBERS, TAGS = TABLES["calls"], TABLES["numbers"], TABLES["call_tags"]
 UPPER = table("calls", column("id"), column("COMPANY_ID"), column("NUMBER_ID"), column("note"))
@@ -116,6 +121,37 @@ def test_a_conflict_clause_hides_nothing(world: World, key: Any) -> None:
         pytest.skip("MariaDB has another clause, which SQLAlchemy lets no such name into")
     with bind("acme"), world.engine.connect() as connection, pytest.raises(Violation):
         _upsert(world, connection, {key: "globex"})
+
+
+@pytest.mark.filterwarnings("ignore:Additional column names")
+@pytest.mark.parametrize("key", [NUMBERS.c.company_id, column("company_id")])
+def test_a_conflict_clause_sets_a_verified_column_once(world: World, key: Any) -> None:
+    """SQLite takes the last of two, which need not be the last that the statement was given."""
+    if world.backend == "mariadb":
+        pytest.skip("MariaDB has another clause, to which SQLAlchemy takes each key once")
+    with bind("acme"), world.engine.connect() as connection, pytest.raises(Violation, match="set twice"):
+        _upsert(world, connection, {key: "globex", "company_id": "acme"})
+
+
+@pytest.mark.filterwarnings("ignore:Additional column names")
+def test_a_conflict_clause_takes_a_strange_column_by_its_name() -> None:
+    """Another column of the table may have that name for its key."""
+    metadata = MetaData()
+    owner, note = (
+        Column("company_id", String, key="owner", nullable=False),
+        Column("note", String, key="company_id"),
+    )
+    odd = Table("odd", metadata, Column("id", Integer, primary_key=True), owner, note)
+    engine = memory_engine()
+    metadata.create_all(engine)
+    guard(engine, Tenancy(metadata, column="company_id"))
+    made = sqlite.insert(odd).values(id=1)
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(made.on_conflict_do_update(index_elements=["id"], set_={note: "globex"}))
+        with pytest.raises(Violation, match="names tenant 'globex'"):
+            connection.execute(
+                made.on_conflict_do_update(index_elements=["id"], set_={column("company_id"): "globex"})
+            )
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Boolean, String
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.sql.visitors import InternalTraversal
 
@@ -56,6 +56,10 @@ class NamedColumn:
     def __init__(self, name: str, table: FromClause) -> None:
         self.name = name
         self.table = table
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer the compiler of a dialect of the user's own, which may read more."""
+        return getattr(ColumnClause(self.name, _selectable=self.table), name)
 
 
 BYTES = "CAST(CONVERT({} USING utf8mb4) AS BINARY)"  # whatever the column's character set: parameters arrive in utf8mb4

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
+    StaticPool,
     String,
     Table,
     create_engine,
@@ -22,6 +23,9 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteExecutionContext
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from tenantguard import ConfigurationError, Guard, NoTenantError, RawSQLError, Tenancy, bind, bypass, guard
@@ -272,6 +276,46 @@ def test_the_guard_survives_a_fork(tmp_path: Path) -> None:
     worker.start()
     worker.join()
     assert queue.get() == 3
+
+
+class OwnCompiler(SQLiteCompiler):
+    """Read more of a column than SQLAlchemy's compiler does, as a dialect of one's own may."""
+
+    def visit_column(self, column: Any, *args: Any, **kw: Any) -> str:
+        """Render a column, whose type matters."""
+        assert column.type is not None
+        assert column.key == column.name
+        return super().visit_column(column, *args, **kw)
+
+
+class OwnContext(SQLiteExecutionContext):
+    """Hand out cursors of one's own."""
+
+    handed = 0
+
+    def create_default_cursor(self) -> Any:
+        """Return a cursor, and count it."""
+        OwnContext.handed += 1
+        return super().create_default_cursor()
+
+
+class OwnDialect(SQLiteDialect_pysqlite):
+    """Be a dialect of the user's own."""
+
+    statement_compiler, execution_ctx_cls, supports_statement_cache = OwnCompiler, OwnContext, True
+
+
+def test_a_dialect_of_the_users_own_keeps_its_parts() -> None:
+    """Its compiler sees the predicate's columns as columns, and its cursors are used."""
+    registry.register("sqlite.tenantguard_tests", __name__, "OwnDialect")
+    engine = create_engine("sqlite+tenantguard_tests://", poolclass=StaticPool)
+    create_schema(engine)
+    seed(engine)
+    before = OwnContext.handed
+    guard(engine, make_tenancy())
+    with bind("acme"):
+        assert _ids(engine) == MINE
+    assert OwnContext.handed == before + 1
 
 
 def test_unrestricted_asks_for_nothing() -> None:

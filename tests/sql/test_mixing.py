@@ -21,11 +21,11 @@ class Lower:
     """Be the mixin's own base, with what Python 3.13 puts into a class."""
 
     __firstlineno__ = 1
-    __static_attributes__ = ("seen",)
+    __static_attributes__: tuple[str, ...] = ("made",)
     seen = "lower"
 
     def __init__(self) -> None:
-        self.made = self.told()  # type: ignore[attr-defined]  # of the base
+        self.made = self.told()
 
     def told(self, *, loud: bool = True) -> str:
         """Tell what the base tells, in a nested call as well."""

@@ -62,6 +62,8 @@ class GuardedConnection(Connection):
     def tg_make_ready(self, binding: Binding | None) -> None:
         """Choose the compiler that fits the binding; for one tenant, let its sessions in, or refuse them."""
         self.tg_ready = False
+        if self._tg_learnt is not None:
+            self.tg_serve(binding)
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
         self.dialect = held.tg_variants[mode]
@@ -227,6 +229,12 @@ class GuardedConnection(Connection):
         if found is None:
             found = learnt[3][parent, columns, read] = set()
         return found
+
+    def tg_serve(self, binding: Binding | None) -> None:
+        """Forget the keys that were found to be another tenant's than the next, who may take them over."""
+        learnt = self._tg_learnt
+        if learnt is not None and binding is not None and binding.tenants and learnt[0] != binding.tenants:
+            self._tg_learnt = None
 
     def tg_forget(self) -> None:
         """Let no row vouch for a key any more: a bypass may have given it to another tenant."""

@@ -70,6 +70,7 @@ class GuardedExecution:
             return
         if not isinstance(connection, GuardedConnection):
             refuse_by_hand()
+        connection.tg_serve(binding)
         if guard.raw_sql == "database":
             connection.tg_tell()
         if compiled is None:
@@ -116,6 +117,7 @@ class GuardedExecution:
             or binding.mode != "tenant"
             or not isinstance(connection, GuardedConnection)
             or connection.tg_trusted
+            or (connection._tg_learnt is not None and connection._tg_learnt[0] != binding.tenants)
         ):
             return False
         try:

@@ -297,6 +297,7 @@ def _is_usual(session: Session, transaction: Any, connection: Any) -> bool:
         or type(held) is not GuardedIdentityMap
         or held.tg_seen is not binding
         or getattr(transaction, "tg_began", None) is not binding
+        or connection._tg_learnt is not None
         or not dialect.tg_guard.is_prompt
     ):
         return False

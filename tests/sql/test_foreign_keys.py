@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import (
     Column,
+    Connection,
     ForeignKey,
     Integer,
     MetaData,
@@ -16,6 +17,7 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     Uuid,
+    delete,
     insert,
     literal,
     select,
@@ -26,9 +28,22 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from tenantguard import CrossTenantError, Tenancy, bind, bypass, guard
-from tests.models import Call, CallTag, Comment, Label, Manager, Number, Order, OrderLine, TagNote
+from tests.models import (
+    Call,
+    CallTag,
+    Comment,
+    Label,
+    Manager,
+    Number,
+    Order,
+    OrderLine,
+    TagNote,
+    create_schema,
+    make_tenancy,
+    seed,
+)
 from tests.servers import Database
-from tests.sql.world import TABLES, World, statements
+from tests.sql.world import TABLES, World, memory_engine, statements
 
 CALLS, TAGS, LINKS = (TABLES[name] for name in ("calls", "call_tags", "call_labels"))
 NEW = {"country_code": "DE", "seconds": 1, "note": "new"}
@@ -308,6 +323,42 @@ def test_a_key_of_one_tenant_is_looked_up_for_the_next(memory: World) -> None:
             connection.execute(added)
         with bind("globex"), pytest.raises(CrossTenantError):
             connection.execute(added)
+
+
+_TAKEN = {"id": 900, "digits": "1"}
+
+
+def _take_by_text(connection: Connection) -> None:
+    for number in (899, 900):  # the second is sent without another look at the text
+        connection.exec_driver_sql("INSERT INTO numbers (id, digits) VALUES (?, ?)", (number, "1"))
+
+
+def _take_by_session(connection: Connection) -> None:
+    with Session(connection) as session:
+        session.add(Number(**_TAKEN))
+        session.commit()
+
+
+@pytest.mark.parametrize(
+    "take",
+    [lambda connection: connection.execute(insert(Number), _TAKEN), _take_by_text, _take_by_session],
+)
+def test_a_key_that_another_tenant_took_over_is_looked_up_again(take: Callable[[Connection], Any]) -> None:
+    """What one connection found for a tenant says nothing after it has served another."""
+    engine = memory_engine()
+    create_schema(engine)
+    seed(engine)
+    added = {"id": 900, "number_id": 900, **NEW}
+    with guard(engine, make_tenancy(), raw_sql="rewrite").connect() as connection:
+        with bind("acme"):
+            connection.execute(insert(Number), _TAKEN)
+            connection.execute(insert(CALLS), added)
+            connection.execute(delete(CALLS).where(CALLS.c.id == 900))
+            connection.execute(delete(Number).where(Number.id == 900))
+        with bind("globex"):
+            take(connection)
+        with bind("acme"), pytest.raises(CrossTenantError, match="points at a row of numbers"):
+            connection.execute(insert(CALLS), added)
 
 
 def test_a_key_is_looked_up_again_in_the_next_transaction(memory: World) -> None:

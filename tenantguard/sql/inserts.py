@@ -147,8 +147,7 @@ class GuardedInserts(GuardedUpserts):
             return
         columns = columns_of(core.table)
         for number, row in enumerate(rows):
-            named_row = {columns.get(key_of(key)): value for key, value in row.items()}
-            given = {column.name: value for column, value in named_row.items() if column is not None}
+            given = self._tg_named(plan.placement, row, columns)
             given = self._tg_with_defaults(plan, given, number)
             self._tg_watch(plan, given, row_where)
             self._tg_through_given(plan, given)

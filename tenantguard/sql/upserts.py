@@ -93,7 +93,7 @@ class GuardedUpserts(WatchedWrites):
             if column is None or column.name not in watched:
                 continue
             if column.name in met:
-                self._tg_no_target(placement, f"{column.name!r} is set twice, of which SQLite takes the last")
+                self._tg_twice(placement, column.name)
             met.add(column.name)
             if _excluded(value, column.name, table):
                 continue

@@ -45,14 +45,28 @@ class WatchedWrites(GuardedReads):
                 column = columns.get(key)
                 if column is not None:
                     given[column.name] = Named(self._get_bind_name_for_col(column))
-        for key, value in (state._dict_parameters or {}).items():
-            source = getattr(key, "table", None)
-            if several and source is not None and table_key(source) != table_key(table):
-                continue
+        row = state._dict_parameters or {}
+        if several:
+            own = (None, table_key(table))
+            row = {key: value for key, value in row.items() if _source(key) in own}
+        return given | self._tg_named(placement, row, columns)
+
+    def _tg_named(self, placement: Placement | None, row: Mapping[Any, Any], columns: Any) -> dict[str, Any]:
+        """Return the values of a row by their columns' names; a verified one that is given twice is refused."""
+        found: dict[str, Any] = {}
+        for key, value in row.items():
             column = columns.get(key_of(key))
-            if column is not None:
-                given[column.name] = value
-        return given
+            if column is None:
+                continue
+            if column.name in found:
+                self._tg_twice(placement, column.name)
+            found[column.name] = value
+        return found
+
+    def _tg_twice(self, placement: Placement | None, name: str) -> None:
+        """Refuse a verified column that is named twice: which of the values is written depends on the statement."""
+        if placement is not None and placement.kind != "shared" and name in self.tg_guard.watched(placement):
+            self._tg_no_target(placement, f"{name!r} is set twice; set it once")
 
     def _tg_with_defaults(self, plan: WritePlan, given: Mapping[str, Any], row: int = 0) -> dict[str, Any]:
         """Return what a statement gives, with what the defaults of the columns that are verified give."""
@@ -144,6 +158,12 @@ class WatchedWrites(GuardedReads):
             found = self.bind_names.get(value)
             return found or next((n for p, n in self.bind_names.items() if p.key == value.key), None)
         return None
+
+
+def _source(key: Any) -> Any:
+    """Return the table that a column of SET is of, if it says so."""
+    source = getattr(key, "table", None)
+    return None if source is None else table_key(source)
 
 
 def _belongs_by(plan: WritePlan, pairs: Any) -> bool:

@@ -34,6 +34,7 @@ CALLS, NUMBERS, TAGS = TABLES["calls"], TABLES["numbers"], TABLES["call_tags"]
 UPPER = table("calls", column("id"), column("COMPANY_ID"), column("NUMBER_ID"), column("note"))
 UNQUOTED = table("calls", column("id"), column(quoted_name("COMPANY_ID", quote=False)))
 CHILD = table("call_tags", column("id"), column("CALL_ID"), column("tag"))
+TWICE: Any = {"company_id": "globex", CALLS.c.company_id: "acme"}
 STOLEN = {"id": 900, "CALL_ID": 101, "tag": "x"}
 
 
@@ -60,6 +61,14 @@ ATTACKS: dict[str, Callable[[], Any]] = {
     "key from a select": lambda: insert(CHILD).from_select(
         list(STOLEN), select(*map(literal, STOLEN.values()))
     ),
+    "tenant twice": lambda: update(CALLS).values(TWICE),
+    "tenant twice, the other way round": lambda: update(CALLS).values(dict(reversed(TWICE.items()))),
+    "tenant twice, in order": lambda: update(CALLS).ordered_values(*TWICE.items()),
+    "tenant of a new row twice": lambda: insert(NUMBERS).values({"id": 900, "digits": "1", **TWICE}),
+    "tenant of many rows twice": lambda: insert(NUMBERS).values(
+        [{"id": 900 + n, "digits": "1", **TWICE} for n in range(2)]
+    ),
+    "key twice": lambda: update(TAGS).values({"call_id": 101, TAGS.c.call_id: 1}),
     "tenant in a group": lambda: update(CALLS).values(
         {tuple_(CALLS.c.company_id, CALLS.c.note): select(literal("globex"), literal("x")).scalar_subquery()}
     ),

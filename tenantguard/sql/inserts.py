@@ -75,7 +75,7 @@ class GuardedInserts(GuardedUpserts):
         if toplevel and column.key in map(str, self.column_keys or ()):
             return
         if self.tg_mode != "tenant":
-            self._tg_must_name(placement, state)
+            self._tg_must_name(placement, column.key, state)
             return
         parameter = self.tg_predicates.stamp(placement)
         if state._has_multi_parameters:
@@ -85,10 +85,10 @@ class GuardedInserts(GuardedUpserts):
             state._dict_parameters = _stamped_row(state._dict_parameters or {}, column, parameter)
             state._no_parameters = False
 
-    def _tg_must_name(self, placement: Placement, state: Any) -> None:
+    def _tg_must_name(self, placement: Placement, name: str, state: Any) -> None:
         rows = state._multi_parameters if state._has_multi_parameters else [state._dict_parameters or {}]
         for row in rows:
-            if not any(key_of(key) == placement.column for key in row):
+            if not any(key_of(key) == name for key in row):
                 self.tg_refuse(
                     CrossTenantError(
                         f"an INSERT into {placement.name} names no tenant while several are bound; "

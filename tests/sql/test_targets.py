@@ -143,8 +143,8 @@ def test_a_conflict_clause_sets_a_verified_column_once(world: World, key: Any) -
 
 
 @pytest.mark.filterwarnings("ignore:Additional column names")
-def test_a_conflict_clause_takes_a_strange_column_by_its_name() -> None:
-    """Another column of the table may have that name for its key."""
+def test_keys_that_are_other_columns_names_are_told_apart() -> None:
+    """A statement goes by keys; a conflict clause takes a column that is not the table's own by its name."""
     metadata = MetaData()
     owner, note = (
         Column("company_id", String, key="owner", nullable=False),
@@ -155,6 +155,10 @@ def test_a_conflict_clause_takes_a_strange_column_by_its_name() -> None:
     metadata.create_all(engine)
     guard(engine, Tenancy(metadata, column="company_id"))
     made = sqlite.insert(odd).values(id=1)
+    with bind(["acme", "globex"]), engine.begin() as connection:
+        connection.execute(insert(odd).values({"id": 1, owner: "acme"}))
+        with pytest.raises(Violation, match="names no tenant"):
+            connection.execute(insert(odd).values({"id": 2, note: "acme"}))
     with bind("acme"), engine.begin() as connection:
         connection.execute(made.on_conflict_do_update(index_elements=["id"], set_={note: "globex"}))
         with pytest.raises(Violation, match="names tenant 'globex'"):

@@ -279,6 +279,11 @@ MUTATIONS = (
             "True or caller.startswith(",
         ),
         (
+            "a key that was found for one is known after another was served",
+            "binding.tenants and learnt[0] != binding.tenants",
+            "False",
+        ),
+        (
             "a key that was verified for one is known to another",
             "learnt[0] != tenants or ",
             "",
@@ -438,7 +443,7 @@ MUTATIONS = (
         "sql/inserts.py",
         (
             "an INSERT for several tenants need not say for whom",
-            "            self._tg_must_name(placement, state)\n",
+            "            self._tg_must_name(placement, column.key, state)\n",
             "",
         ),
         (

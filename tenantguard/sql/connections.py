@@ -45,11 +45,13 @@ class GuardedConnection(Connection):
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
         tg_trusted: SQL text of SQLAlchemy's own is on its way, as for reflection.
+        tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
     tg_trusted = False
+    tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
@@ -61,7 +63,7 @@ class GuardedConnection(Connection):
 
     def tg_make_ready(self, binding: Binding | None) -> None:
         """Choose the compiler that fits the binding; for one tenant, let its sessions in, or refuse them."""
-        self.tg_ready = False
+        self.tg_ready, self.tg_names = False, None
         if self._tg_learnt is not None:
             self.tg_serve(binding)
         mode = None if binding is None else binding.mode
@@ -74,7 +76,7 @@ class GuardedConnection(Connection):
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
         binding = peek()
-        self.tg_ready = False
+        self.tg_ready, self.tg_names = False, None
         self.dialect = self._tg_variant(None if binding is None else binding.mode)
         guarded: Any = self.dialect
         if compiled.dialect is not guarded and guarded.tg_guard.enforces:
@@ -149,12 +151,20 @@ class GuardedConnection(Connection):
     def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
         """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
         options = {"compiled_cache": self.engine.dialect.tg_guard.probe_cache}  # type: ignore[attr-defined]  # ours
-        dialect = self.dialect
+        dialect, names = self.dialect, self.tg_names
+        if names is not None:
+            options["schema_translate_map"] = names
         self.tg_ready = False
         try:
             return list(self.execute(statement, parameters, execution_options=options).all())
         finally:
-            self.tg_ready, self.dialect = False, dialect
+            self.tg_ready, self.tg_names, self.dialect = False, names, dialect
+
+    def tg_translate(self, options: Any) -> None:
+        """Let the look-ups for a statement read the schemas that it writes to; the next one says for itself."""
+        names = options.get("schema_translate_map")
+        if names is not self._execution_options.get("schema_translate_map"):
+            self.tg_ready, self.tg_names = False, names
 
     def tg_ask(self, asked: LookUp, values: dict[str, Any]) -> Any:
         """Return the one row of a look-up: straight from a cursor where nobody listens, since each INSERT may ask."""
@@ -207,7 +217,8 @@ class GuardedConnection(Connection):
             return unknown
         guard: Any = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
         placement = guard.tenancy.find_key(parent)
-        held = self._tg_maps() if placement is None or placement.visible is None else []
+        vouches = self.tg_names is None and (placement is None or placement.visible is None)
+        held = self._tg_maps() if vouches else []
         classes = guard.classes_by_key(parent, columns) if held else ()
         return [
             key
@@ -225,9 +236,12 @@ class GuardedConnection(Connection):
         learnt = self._tg_learnt
         if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
             self._tg_learnt = learnt = (tenants, outer, nested, {})
-        found = learnt[3].get((parent, columns, read))
+        asked: Any = (parent, columns, read)
+        if self.tg_names is not None:
+            asked = (*asked, repr(self.tg_names))
+        found = learnt[3].get(asked)
         if found is None:
-            found = learnt[3][parent, columns, read] = set()
+            found = learnt[3][asked] = set()
         return found
 
     def tg_serve(self, binding: Binding | None) -> None:

@@ -74,6 +74,7 @@ class GuardedExecution:
         if guard.raw_sql == "database":
             connection.tg_tell()
         if compiled is None:
+            connection.tg_names = None
             self._tg_driver_sql(guard, binding)
         elif self.isddl:
             self._tg_ddl(compiled)
@@ -101,6 +102,7 @@ class GuardedExecution:
             _refuse(compiled.tg_fault, compiled.string)
         if compiled.schema_translate_map:
             self.dialect.tg_guard.verify_translation(compiled, self.execution_options)
+            connection.tg_translate(self.execution_options)
         if compiled.tg_checks:
             verify_text(compiled.tg_checks, compiled, self.compiled_parameters, self)
         if compiled.tg_writes:

@@ -361,6 +361,34 @@ def test_a_key_that_another_tenant_took_over_is_looked_up_again(take: Callable[[
             connection.execute(insert(CALLS), added)
 
 
+def test_a_key_is_looked_up_in_the_schema_that_the_statement_writes_to() -> None:
+    """The row of that key in another schema, known or not, says nothing of it."""
+    metadata = MetaData()
+    owners = Table("owners", metadata, *_owned("id"))
+    things = Table("things", metadata, *_owned("id"), Column("owner_id", ForeignKey("owners.id")))
+    engine, away = memory_engine(), {"schema_translate_map": {None: "away"}}
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ATTACH ':memory:' AS away")
+        for names, mine, other in ({None: "main"}, 1, 2), ({None: "away"}, 2, 1):
+            options: dict[str, Any] = {"schema_translate_map": names}
+            metadata.create_all(connection.execution_options(**options))
+            rows = [{"id": mine, "company_id": "acme"}, {"id": other, "company_id": "globex"}]
+            connection.execute(insert(owners), rows)
+    engine = guard(engine, Tenancy(metadata, column="company_id"))
+    with bind("acme"), engine.connect() as connection:
+        connection.execute(insert(things), {"owner_id": 1})
+        connection.execute(insert(things), {"owner_id": 2}, execution_options=away)
+        for key, options in (1, away), (2, {}):
+            with pytest.raises(CrossTenantError):
+                connection.execute(insert(things), {"owner_id": key}, execution_options=options)
+        with pytest.raises(CrossTenantError):
+            connection.execute(insert(things).values(owner_id=literal(0) + 1), execution_options=away)
+
+
+def _owned(key: str) -> list[Column[Any]]:
+    return [Column(key, Integer, primary_key=True), Column("company_id", String, nullable=False)]
+
+
 def test_a_key_is_looked_up_again_in_the_next_transaction(memory: World) -> None:
     """Meanwhile the row may have been given away by somebody else."""
     added = insert(CALLS).values(number_id=2, **NEW)

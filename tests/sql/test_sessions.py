@@ -19,6 +19,7 @@ from tenantguard import (
     bind,
     bypass,
 )
+from tenantguard.sql.sessions import GuardedIdentityMap
 from tests.models import Call, Country, Label, Number
 from tests.sql.world import World, content, memory_world
 
@@ -244,6 +245,19 @@ def test_rows_that_another_engine_still_gives_are_the_sessions(memory: World) ->
             country.name = "renamed"
         session.commit()
     assert {name for _, name in content(plain, "countries")["countries"]} == {"renamed"}
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_a_map_that_nobody_else_holds_is_a_new_one(
+    memory: World, monkeypatch: pytest.MonkeyPatch, *, early: bool
+) -> None:
+    """CPython is slow with the attributes of an object whose class was changed."""
+    monkeypatch.setattr(GuardedIdentityMap, "tg_adopt", lambda _map: pytest.fail("it was changed"))
+    session = Session(memory.engine)
+    if early:
+        session.begin()  # with nothing bound
+    with bind("acme"), session:
+        assert session.get_one(Call, 1).id == 1
 
 
 @pytest.mark.parametrize("routed", [False, True])

@@ -310,6 +310,13 @@ MUTATIONS = (
     *_of(
         "sql/sessions.py",
         ("a session serves the next tenant", "elif owner != binding.tenants:", "elif False:"),
+        ("a new map has no owner", "            mine.owner = binding.tenants\n", "            pass\n"),
+        (
+            "a session of another tenant is tied in one step",
+            "        or held.tg_seen is not binding\n",
+            "",
+            "tests/sql/test_sessions.py",
+        ),
         ("rows of a bypass are served after it", "        self._wr.owner = _BYPASS\n", "        pass\n"),
         (
             "no session is tied to its connection",
@@ -345,6 +352,18 @@ MUTATIONS = (
     ),
     *_of(
         "sql/verify.py",
+        (
+            "one row may name another tenant",
+            "row.get(name) is tenant)",
+            "row.get(name) is not None)",
+            "tests/sql/test_writes.py",
+        ),
+        (
+            "one row may name a tenant of another type",
+            "plan.placement.python_type in (None, type(tenant))",
+            "True",
+            "tests/sql/test_tenant_column.py",
+        ),
         ("a row may name another tenant", "elif value not in binding.tenants or (", "elif False or ("),
         (
             "a tenant of another type is written",

@@ -280,3 +280,16 @@ def test_a_row_of_another_engine_vouches_for_no_key(memory: World) -> None:
         session.add(Call(number_id=number.id, country_code="DE", seconds=1))
         with pytest.raises(CrossTenantError, match="points at a row of numbers"):
             session.flush()
+
+
+def test_a_second_engine_serves_no_map_of_a_bypass(memory: World) -> None:
+    """The session began for the tenant, and loaded rows of a bypass before it reached the second engine."""
+    other = memory_world()
+    with bind("acme"), Session(binds={Number: other.engine, Call: memory.engine}) as session:
+        session.begin()
+        with bypass(reason="all of them"):
+            assert session.get(Call, 101) is not None
+        with pytest.raises(TenantSwitchError):
+            session.scalars(select(Number)).all()
+    other.engine.dispose()
+    other.plain.dispose()

@@ -60,6 +60,7 @@ bench-micro: $(VENV)/.ready  ## measure statements, the request path and what gr
 
 bench-profile: $(VENV)/.ready  ## count instructions, sample where the guard spends its time, and report
 	$(BIN)/python -m benchmarks.micro.instructions
+	$(BIN)/python -m benchmarks.locust.apart
 	$(BIN)/python -m benchmarks.profile $(ARGS)
 	$(BIN)/python -m benchmarks.report
 

@@ -15,7 +15,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -66,25 +67,45 @@ def count(
 def _count_one(name: str, often: dict[str, int], again: dict[str, int]) -> tuple[dict[str, int], ...]:
     package = VARIANTS[name].package
     python = Path(sys.executable) if package is None else environment(package).python
-    with tempfile.TemporaryDirectory() as home:
-        command = [
-            "valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-before=getppid",
-            f"--callgrind-out-file={home}/out",
-            str(python), "-m", "benchmarks.micro.worker", "--count", name, "sqlite://",
-            json.dumps(often), json.dumps(again),
-        ]  # fmt: skip
-        _run(name, command)
-        totals = _totals(Path(home))
+    command = [
+        str(python), "-m", "benchmarks.micro.worker", "--count", name, "sqlite://", json.dumps(often),
+        json.dumps(again),
+    ]  # fmt: skip
+    with counted_by_callgrind(name, command, {"BENCH_CALLS": "150"}) as home:
+        counts = totals(home)
         warm, cold = {}, {}
         for case, loops in often.items():
-            warm[case] = round(next(totals) / loops)
+            warm[case] = round(next(counts) / loops)
             if case in again:
-                cold[case] = round(sum(next(totals) for _ in range(again[case])) / again[case])
+                cold[case] = round(sum(next(counts) for _ in range(again[case])) / again[case])
     return warm, cold
 
 
-def _run(name: str, command: list[str]) -> None:
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", "BENCH_CALLS": "150"}
+@contextmanager
+def counted_by_callgrind(name: str, command: Sequence[str], told: Mapping[str, str]) -> Iterator[Path]:
+    """Run a worker under callgrind, and yield the directory of what it has counted.
+
+    Args:
+        name: what is counted, for the message.
+        command: starts the worker, which says that it is ready, waits for a line, and makes its marks.
+        told: what its environment holds besides.
+
+    Raises:
+        MissingEnvironmentError: it failed.
+    """
+    with tempfile.TemporaryDirectory() as home:
+        _run(
+            name,
+            [
+                "valgrind", "--tool=callgrind", "--instr-atstart=no", "--dump-before=getppid",
+                f"--callgrind-out-file={home}/out", *command,
+            ],
+            {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "0", **told},
+        )  # fmt: skip
+        yield Path(home)
+
+
+def _run(name: str, command: list[str], environ: dict[str, str]) -> None:
     with tempfile.TemporaryFile("w+") as said:
         process = subprocess.Popen(
             command,
@@ -112,7 +133,7 @@ def _has(name: str, case: str) -> bool:
     return True
 
 
-def _totals(home: Path) -> Iterator[int]:
+def totals(home: Path) -> Iterator[int]:
     """Yield what was counted between the two marks of each pair; what lies between pairs is left out."""
     part = 2
     while (path := home / f"out.{part}").exists():

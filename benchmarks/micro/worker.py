@@ -169,18 +169,18 @@ def count(variant: str, url: str, cases: dict[str, int], cold: dict[str, int]) -
         with scene_of(ready, CASES[name]) as scene:
             for _ in range(min(SETTLE, loops)):
                 operation(scene)
-            _mark()
+            mark()
             for _ in range(loops):
                 operation(scene)
-            _mark()
+            mark()
             for _ in range(cold.get(name, 0)):
                 forget(ready)
-                _mark()
+                mark()
                 operation(scene)
-                _mark()
+                mark()
 
 
-def _mark() -> None:
+def mark() -> None:
     """Call what nothing else calls: callgrind writes what it has counted, and starts from zero."""
     os.getppid()
 

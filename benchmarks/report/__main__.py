@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.locust.apart import table as apart_table
 from benchmarks.locust.table import table as load_table
 from benchmarks.micro.cases import CASES
 from benchmarks.micro.instructions import table as instruction_table
@@ -21,7 +22,7 @@ from benchmarks.report.targets import Raw, table, targets
 from benchmarks.request.__main__ import table as request_table
 from benchmarks.scale.__main__ import table as scale_table
 
-PARTS = ("micro", "instructions", "request", "locust", "scale", "profile")
+PARTS = ("micro", "instructions", "request", "locust", "apart", "scale", "profile")
 TITLE = "What isolation costs"
 
 
@@ -46,6 +47,7 @@ def sections(raw: Raw, pictures: Path) -> Iterator[Section]:
         ("instructions", _instructions),
         ("request", _request),
         ("locust", _locust),
+        ("apart", _apart),
         ("scale", _scale),
         ("profile", _profile),
     ):
@@ -94,6 +96,10 @@ def _locust(raw: dict[str, Any], pictures: Path) -> Iterator[Section]:
     path = pictures / "locust.png"
     plots.load(raw, path)
     yield Section("The example application under load", _SAID_LOCUST, load_table(raw), path)
+
+
+def _apart(raw: dict[str, Any], pictures: Path) -> Iterator[Section]:
+    yield Section("One request of the example, instructions", _SAID_APART, apart_table(raw))
 
 
 def _scale(raw: dict[str, Any], pictures: Path) -> Iterator[Section]:
@@ -153,6 +159,11 @@ _SAID_LOCUST = (
     "everyone's; that one and the recipe, which promises nothing about writes, are not attacked. Each server has a "
     "core of its own, and the rows are put back before each round. Server busy is its CPU time against the clock: near "
     "100 %, it is the server that was measured, and not who loads it."
+)
+_SAID_APART = (
+    "Counted by callgrind, in process, on SQLite: all answer the same from the rows of one company. The first "
+    "column is the number for one request, the others are ratios to it. The token was seen before by the guard; PyJWT "
+    "verifies it each time. `make bench-profile` counts them."
 )
 _SAID_PROFILE = (
     "Sampled by py-spy on SQLite in memory, without the guard and with it. A function's own time counts; named are the "

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from benchmarks.cores import split
-from benchmarks.micro.instructions import _totals, table
+from benchmarks.micro.instructions import table, totals
 
 
 def test_only_what_lies_between_two_marks_counts(tmp_path: Path) -> None:
     """Every second part is a case; the others hold what was done between cases."""
     for part in range(1, 6):
         (tmp_path / f"out.{part}").write_text(f"version: 1\ntotals: {part * 100}\n")
-    assert list(_totals(tmp_path)) == [200, 400]
+    assert list(totals(tmp_path)) == [200, 400]
 
 
 def test_counts_are_told_as_ratios_to_the_plain_statement() -> None:

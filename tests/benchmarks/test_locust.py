@@ -14,9 +14,10 @@ import pytest
 from sqlalchemy import create_engine, insert, select
 
 from benchmarks.databases import postgresql
+from benchmarks.locust import apart
 from benchmarks.locust.companies import HOSTILE, company_id
 from benchmarks.locust.data import START, fill, restore
-from benchmarks.locust.kinds import KINDS, SQLITE
+from benchmarks.locust.kinds import ALONE, HAND, KINDS, NOTHING, SQLITE
 from benchmarks.locust.load import LEAK, Load, summary
 from benchmarks.locust.run import Plan, measure
 from benchmarks.locust.table import table
@@ -183,3 +184,29 @@ def test_a_master_and_two_workers_load_the_example() -> None:
     assert run["requests"] > 0
     assert (run["failures"], run["leaks"]) == (0, 0)
     assert "| sqlite | tenantguard |" in table(raw)
+
+
+@pytest.mark.parametrize("kind", [NOTHING, HAND, ALONE])
+async def test_the_requests_that_are_taken_apart_are_answered(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: MemorySink
+) -> None:
+    """By every server whose instructions are counted; one that refused would look cheap."""
+    signed_by, file = signer("RS256"), tmp_path / "one.sqlite"
+    engine = create_engine(f"sqlite:///{file}")
+    fill(engine, range(1), CALLS)
+    engine.dispose()
+    monkeypatch.setenv("BENCH_TOKEN", signed_by.sign("ada", company_id(0)))
+    served = make_engine(f"sqlite+aiosqlite:///{file}")
+    app = KINDS[kind].make(served, signed_by)
+    monkeypatch.setitem(apart.REQUESTS, "read what is not there", ("GET", "/calls/4242", "", None))
+    for name in list(apart.REQUESTS)[:-1]:
+        await apart.answer(app, name, 1)
+    with pytest.raises(RuntimeError, match="404"):
+        await apart.answer(app, "read what is not there", 1)
+    await served.dispose()
+
+
+def test_requests_are_told_as_ratios_to_no_security() -> None:
+    """The first server's own number stands in its column."""
+    counted = {NOTHING: {"read a call": 2_000}, HAND: {"read a call": 2_500}}
+    assert apart.table({"instructions": counted}).splitlines()[-1] == "| read a call | 2,000 | 1.250 |"

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from tenantguard import guard
 from tenantguard.testing.attack import Report, attack, chosen, laboratory
@@ -135,3 +135,15 @@ def test_names_and_sentences_are_in_order() -> None:
     every = [*VECTORS, *LEGITIMATE]
     assert len({vector.name for vector in every}) == len(every)
     assert [vector.name for vector in every if not vector.tries.endswith(".")] == []
+
+
+def test_rows_are_put_back_though_a_connection_was_left_open(make_database: Make) -> None:
+    """A vector may leave a transaction behind that only the garbage collector ends."""
+    database = make_database("postgresql", "vectors")
+    with laboratory(models.tenancy, database.url, protect=_on) as lab:
+        left: list[Any] = [lab.admin.connect()]
+        left[0].execute(select(lab.owned.table)).all()
+        left.append(left)  # what a count of references never frees
+        del left
+        lab.reset()
+        assert lab.snapshot().rows == lab.before.rows

@@ -318,10 +318,18 @@ class Lab(Lookups):
 
     def reset(self) -> None:
         """Put every row back as it was seeded."""
+        try:
+            self._put_back()
+        except OperationalError:  # locks of a connection that nobody closed, and that waits to be collected
+            gc.collect()
+            self._put_back()
+
+    def _put_back(self) -> None:
         with self.admin.begin() as connection:
             if self.dialect in ("mysql", "mariadb"):
                 connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS=0")
             if self.dialect == "postgresql":
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
                 quote = self.admin.dialect.identifier_preparer.format_table
                 connection.exec_driver_sql(f"TRUNCATE {', '.join(quote(t) for t in self.tables)} CASCADE")
             else:

@@ -162,7 +162,7 @@ def detached_connection(lab: Lab) -> Any:
     connection = lab.connect()
     connection.detach()
     found = connection.execute(select(lab.owned.table)).all()
-    connection.invalidate()
+    connection.close()  # no pool does it, and what asyncpg has open would hold its locks until it is collected
     return found
 
 

@@ -76,6 +76,32 @@ def fk_in_a_group(lab: Lab) -> Any:
     lab.write(update(p.child.table).where(p.child.match(p.child.a[0])).values({group: values}))
 
 
+@attack("writes")
+def tenant_named_twice(lab: Lab) -> Any:
+    """Give a row away by naming the tenant column twice, first as the victim's and then as one's own."""
+    o = lab.leaf
+    lab.write(update(o.table).where(o.match(o.a[0])).values({o.tenant.key: lab.b, o.tenant: lab.a}))
+
+
+@attack("writes")
+def fk_named_twice(lab: Lab) -> Any:
+    """Move a row to the victim's parent by naming the foreign key twice."""
+    p = lab.pair
+    theirs, own = p.to(p.parent.b[0]), p.to(p.parent.a[0])
+    twice = {**theirs, **{p.child.c[key]: value for key, value in own.items()}}
+    lab.write(update(p.child.table).where(p.child.match(p.child.a[0])).values(twice))
+
+
+@attack("writes")
+def conflict_names_tenant_twice(lab: Lab) -> Any:
+    """Give a row away by a conflict clause that names the tenant column twice, of which SQLite takes the last."""
+    lab.only("sqlite")
+    o = lab.leaf
+    made = _conflicting(lab)(o.table).values({**o.a[0]})
+    twice = {o.tenant: lab.a, column(o.tenant.name): lab.b}
+    lab.write(made.on_conflict_do_update(index_elements=list(o.table.primary_key), set_=twice))
+
+
 def _shadow(lab: Lab, parent: Any) -> Any:
     """Return a CTE of the parent's name, in which the victim's row is the attacker's."""
     row, tenant = parent.b[0], getattr(parent, "tenant", None)

@@ -35,7 +35,7 @@ def _of(module: str, *broken: tuple[str, ...]) -> tuple[Mutation, ...]:
 
 MUTATIONS = (
     *_of(
-        "sql/reads.py",
+        "sql/compile/reads.py",
         ("a SELECT loses its predicates", "return (*predicates, *enclosed(where))", "return where"),
         (
             "a row rule widens nothing",
@@ -122,7 +122,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/leaves.py",
+        "sql/compile/leaves.py",
         (
             "a criterion of the user's may bind weaker than the predicate",
             "return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])",
@@ -145,7 +145,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/fragments.py",
+        "sql/compile/fragments.py",
         (
             "SQL text passes",
             "if is_health_check(written) or is_begin(written, self.dialect.name):",
@@ -192,7 +192,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/execution.py",
+        "sql/execute/execution.py",
         (
             "a statement made for one mode runs in another",
             'if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not self.dialect.tg_guard:',
@@ -257,7 +257,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/connections.py",
+        "sql/execute/connections.py",
         (
             "the compiler of the last binding serves the next",
             "if binding is not self.tg_ready:",
@@ -300,7 +300,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/results.py",
+        "sql/execute/results.py",
         (
             "a result is read on under another tenant",
             "if now is None or now.mode",
@@ -308,7 +308,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/sessions.py",
+        "sql/sessions/events.py",
         ("a session serves the next tenant", "elif owner != binding.tenants:", "elif False:"),
         ("a new map has no owner", "            mine.owner = binding.tenants\n", "            pass\n"),
         (
@@ -351,7 +351,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/verify.py",
+        "sql/execute/verify.py",
         (
             "one row may name another tenant",
             "row.get(name) is tenant)",
@@ -401,7 +401,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/parents.py",
+        "sql/execute/parents.py",
         (
             "a key may point at another tenant's row",
             "if hidden or not all(row[-1] for row in found):",
@@ -421,7 +421,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/writes.py",
+        "sql/compile/changes.py",
         (
             "an UPDATE or a DELETE loses its predicate",
             "criteria = self.tg_guarded(target, core._where_criteria, read=False)",
@@ -451,7 +451,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/watched.py",
+        "sql/compile/watched.py",
         (
             "the tenant of a row is not looked at",
             "                plan.tenant.append(name)\n",
@@ -459,7 +459,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/inserts.py",
+        "sql/compile/inserts.py",
         (
             "an INSERT for several tenants need not say for whom",
             "            self._tg_must_name(placement, column.key, state)\n",
@@ -493,7 +493,7 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "sql/upserts.py",
+        "sql/compile/upserts.py",
         (
             "ON CONFLICT DO UPDATE overwrites any row",
             "self.tg_predicates.owns(table, placement), *enclosed(",

@@ -14,17 +14,17 @@ from sqlalchemy.util import LRUCache
 
 from tenantguard.audit import refuse
 from tenantguard.errors import ConfigurationError, CrossTenantError
-from tenantguard.sql.connections import GuardedEngine, guarded_pool, trusting
-from tenantguard.sql.database import verify_row_security
-from tenantguard.sql.execution import guarded_context, guarded_do
+from tenantguard.sql.compile.changes import GuardedWrites
+from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
+from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool, trusting
+from tenantguard.sql.execute.execution import guarded_context, guarded_do
+from tenantguard.sql.execute.sent import LONGEST_KEPT, Sent
 from tenantguard.sql.mixing import mixed
-from tenantguard.sql.names import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.sent import LONGEST_KEPT, Sent
-from tenantguard.sql.sessions import hook
+from tenantguard.sql.servers.row_security import verify_row_security
+from tenantguard.sql.servers.versions import verified, verify_server
+from tenantguard.sql.sessions.events import hook
 from tenantguard.sql.text import Rewritten, rewrite
-from tenantguard.sql.versions import verified, verify_server
-from tenantguard.sql.writes import GuardedWrites
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
 if TYPE_CHECKING:

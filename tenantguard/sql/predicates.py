@@ -13,7 +13,7 @@ from sqlalchemy.types import TypeEngine
 
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import NoTenantError
-from tenantguard.sql.compiler_elements import UNSET, Belongs, Bytes, TenantParameter
+from tenantguard.sql.elements import UNSET, Belongs, Bytes, TenantParameter
 from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]

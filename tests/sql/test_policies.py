@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenantguard.sql.policies import restricts
+from tenantguard.sql.servers.policies import restricts
 from tests.sql.text.world import tenancy
 
 CALLS = tenancy.find_key((None, "calls"))

@@ -19,7 +19,7 @@ from tenantguard import (
     bind,
     bypass,
 )
-from tenantguard.sql.sessions import GuardedIdentityMap
+from tenantguard.sql.sessions.events import GuardedIdentityMap
 from tests.models import Call, Country, Label, Number
 from tests.sql.world import World, content, memory_world
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import NullPool, create_engine, func, select
 
 from tenantguard import ConfigurationError, bind, guard
-from tenantguard.sql import versions
+from tenantguard.sql.servers import versions
 from tests.models import Call, make_tenancy
 from tests.servers import Database
 from tests.sql.world import memory_world

@@ -9,12 +9,12 @@ from sqlalchemy import and_, or_
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, Grouping, Null
 
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.pieces import columns_of, element_of
+from tenantguard.sql.compile.reads import GuardedReads
+from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.defaults import Named, with_defaults
-from tenantguard.sql.pieces import columns_of, element_of
 from tenantguard.sql.plans import Link, Probe, WritePlan
 from tenantguard.sql.predicates import named
-from tenantguard.sql.reads import GuardedReads
-from tenantguard.sql.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Placement, table_key
 

@@ -12,8 +12,8 @@ from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.sql.elements import TextClause
 
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.database import text_fault, writes
-from tenantguard.sql.names import checked_literal, name_fault, noting
+from tenantguard.sql.compile.identifiers import checked_literal, name_fault, noting
+from tenantguard.sql.servers.row_security import text_fault, writes
 from tenantguard.sql.text import (
     PARAMETER,
     fragment_fault,
@@ -187,7 +187,7 @@ class GuardedFragments:
         return render(element, operator, **kw)
 
     def _tg_verify_custom(self) -> None:
-        from tenantguard.sql.custom import custom_fault  # and sqlglot, which few programs need
+        from tenantguard.sql.compile.custom import custom_fault  # and sqlglot, which few programs need
 
         fault = custom_fault(self.string, self.dialect.name, self._tg_rendered, self.ctes or {})
         if fault is not None:

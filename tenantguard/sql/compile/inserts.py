@@ -10,11 +10,11 @@ from sqlalchemy.sql.elements import Null
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.pieces import bound_row, columns_of, row_where, rows_where, with_state
+from tenantguard.sql.compile.pieces import bound_row, columns_of, row_where, rows_where, with_state
+from tenantguard.sql.compile.spelling import key_of
+from tenantguard.sql.compile.upserts import GuardedUpserts
 from tenantguard.sql.plans import WritePlan
-from tenantguard.sql.targets import key_of
 from tenantguard.sql.text import orphan
-from tenantguard.sql.upserts import GuardedUpserts
 from tenantguard.tenancy import Placement
 
 _STAMP = "tenantguard_tenant"

@@ -10,8 +10,8 @@ from sqlalchemy import and_, or_, select
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.compiler_elements import TenantParameter
-from tenantguard.sql.parents import chunks, keys_of, sent, told, verify_keys, verify_one_row
+from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.execute.parents import chunks, keys_of, sent, told, verify_keys, verify_one_row
 from tenantguard.sql.predicates import named
 from tenantguard.sql.text import TenantUse, orphan
 from tenantguard.tenancy import full_name

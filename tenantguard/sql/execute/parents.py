@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, case, func, literal_column, select, tuple_
 from tenantguard.audit import refuse
 from tenantguard.context import Binding
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.connections import LookUp
+from tenantguard.sql.execute.connections import LookUp
 from tenantguard.sql.predicates import named, trusted
 from tenantguard.tenancy import table_key
 

@@ -16,15 +16,15 @@ from sqlalchemy.sql.selectable import SelectBase
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
-from tenantguard.sql.connections import GuardedConnection, refuse_by_hand, refuse_compiled
-from tenantguard.sql.database import text_fault, writes
+from tenantguard.sql.execute.connections import GuardedConnection, refuse_by_hand, refuse_compiled
+from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
+from tenantguard.sql.execute.sent import LONGEST_KEPT
+from tenantguard.sql.execute.verify import unmatched, verify, verify_defaults, verify_text
 from tenantguard.sql.mixing import mixed
 from tenantguard.sql.predicates import filled, tenant_value
-from tenantguard.sql.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
-from tenantguard.sql.sent import LONGEST_KEPT
-from tenantguard.sql.sessions import watch
+from tenantguard.sql.servers.row_security import text_fault, writes
+from tenantguard.sql.sessions.events import watch
 from tenantguard.sql.text import is_begin
-from tenantguard.sql.verify import unmatched, verify, verify_defaults, verify_text
 
 if TYPE_CHECKING:
     pass

@@ -9,10 +9,10 @@ from sqlalchemy import LargeBinary, and_, case, cast
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.leaves import enclosed
-from tenantguard.sql.pieces import base_of, bound_row, columns_of, element_of
-from tenantguard.sql.targets import grouped_fault, key_of, spelling_fault
-from tenantguard.sql.watched import WatchedWrites
+from tenantguard.sql.compile.leaves import enclosed
+from tenantguard.sql.compile.pieces import base_of, bound_row, columns_of, element_of
+from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
+from tenantguard.sql.compile.watched import WatchedWrites
 from tenantguard.tenancy import Placement, table_key
 
 

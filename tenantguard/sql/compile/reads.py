@@ -28,9 +28,9 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError, UnknownTableError
-from tenantguard.sql.compiler_elements import BYTES, NamedColumn, TenantParameter
-from tenantguard.sql.fragments import GuardedFragments
-from tenantguard.sql.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
+from tenantguard.sql.compile.fragments import GuardedFragments
+from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
+from tenantguard.sql.elements import BYTES, NamedColumn, TenantParameter
 from tenantguard.sql.predicates import is_trusted
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 

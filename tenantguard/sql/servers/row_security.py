@@ -134,7 +134,7 @@ def _relation_fault(
 
 
 def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any]) -> str | None:
-    from tenantguard.sql.policies import restricts  # and sqlglot, which few programs need
+    from tenantguard.sql.servers.policies import restricts  # and sqlglot, which few programs need
 
     permissive, restricted = [], False
     for is_permissive, command, using, check, for_all in policies:

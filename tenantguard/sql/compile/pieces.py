@@ -10,9 +10,9 @@ from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.sql.selectable import TableClause
 
+from tenantguard.sql.compile.leaves import enclosed
+from tenantguard.sql.compile.spelling import key_of
 from tenantguard.sql.defaults import Named
-from tenantguard.sql.leaves import enclosed
-from tenantguard.sql.targets import key_of
 
 
 def with_state(statement: Any, state: Any, **changed: Any) -> Any:

@@ -14,8 +14,8 @@ from sqlalchemy.pool import Pool
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.database import set_tenant
-from tenantguard.sql.sessions import hook, watch
+from tenantguard.sql.servers.row_security import set_tenant
+from tenantguard.sql.sessions.events import hook, watch
 from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement

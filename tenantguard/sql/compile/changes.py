@@ -13,8 +13,8 @@ from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, 
 from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
-from tenantguard.sql.inserts import GuardedInserts
-from tenantguard.sql.pieces import base_of, rows_where, with_state
+from tenantguard.sql.compile.inserts import GuardedInserts
+from tenantguard.sql.compile.pieces import base_of, rows_where, with_state
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import table_key
 

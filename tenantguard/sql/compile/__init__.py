@@ -1,0 +1,1 @@
+"""Compilation: what becomes of a statement, once for each of its shapes."""

@@ -1,0 +1,1 @@
+"""Servers: which versions the guard is proven on, and row security underneath."""

@@ -1,0 +1,1 @@
+"""Sessions: whose rows an ORM session holds."""

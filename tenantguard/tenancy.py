@@ -58,6 +58,8 @@ class Tenancy:
         nullable: owned tables that may hold rows of no tenant (which nobody sees outside a bypass).
         visible: row rules that widen what is read of an owned table:
             ``{"templates": lambda t, tenant: or_(t.c.company_id == tenant, t.c.company_id.is_(None))}``.
+        functions: functions of the database that read no table, by their whole names: ``{"slugify", "shop.price"}``.
+            The database's own need not be named.
 
     A table is named as ``"name"`` or ``"schema.name"``. The same can be said on the model:
     ``__table_args__ = {"info": {"tenant": "company_id"}}``, ``{"tenant": through("call_id")}``,
@@ -86,6 +88,7 @@ class Tenancy:
         shared_writable: Collection[str] = (),
         nullable: Collection[str] = (),
         visible: Mapping[str, RowRule] | None = None,
+        functions: Collection[str] = (),
     ) -> None:
         self.metadata = tuple(map(_metadata, metadata))
         self.column = column
@@ -95,6 +98,7 @@ class Tenancy:
         self._shared_writable = _names(shared_writable, "shared_writable")
         self._nullable = _names(nullable, "nullable")
         self._visible = _pairs(visible, "visible")
+        self.functions = _functions(functions)
         self._placed: dict[Key, Placement] = {}
         self.is_unrestricted = False
 
@@ -315,6 +319,8 @@ class Tenancy:
 
 
 _CLAUSE_END = r"[:.] "
+_PART = r"""(?:[^\W\d][\w$]*|"(?:[^"]|"")+"|`(?:[^`]|``)+`)"""
+_FUNCTION = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
 _HOW_TO_PLACE = (
     'Give it the tenant column, or say columns={"table": "column"}, through={"table": "foreign_key"}, '
     'shared={"table"}, or info={"tenant": ...} on the model'
@@ -327,6 +333,17 @@ def _names(names: Collection[str], argument: str) -> frozenset[str]:
             f'{argument}="{names}" is one string; give a set of names: {argument}={{"{names}"}}'
         )
     return frozenset(names)
+
+
+def _functions(names: Collection[str]) -> frozenset[str]:
+    declared = _names(names, "functions")
+    for name in declared:
+        if not isinstance(name, str) or _FUNCTION.fullmatch(name) is None:
+            raise ConfigurationError(
+                f"functions names {name!r}, which is no name of a function; say its whole name, as it is called: "
+                'functions={"slugify", "shop.price"}'
+            )
+    return declared
 
 
 def _pairs(pairs: Mapping[str, Any] | None, argument: str) -> dict[str, Any]:

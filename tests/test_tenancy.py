@@ -370,3 +370,28 @@ def test_an_unrestricted_tenancy_places_everything() -> None:
     assert tenancy.faults() == []
     assert tenancy.of(table("anything")) == Placement((None, "anything"), "shared", writable=True)
     assert repr(tenancy) == "Tenancy.unrestricted()"
+
+
+# functions
+
+
+def test_declared_functions_are_kept_by_their_names(metadata: MetaData) -> None:
+    """``tenancy.functions`` holds what was declared, as a frozen set."""
+    tenancy = Tenancy(metadata, functions=["slugify", "shop.price", '"Shop".price', "a.b.c"])
+    assert tenancy.functions == frozenset({"slugify", "shop.price", '"Shop".price', "a.b.c"})
+    assert Tenancy(metadata).functions == frozenset()
+
+
+@pytest.mark.parametrize(
+    "name", ["", "price()", "shop.", ".price", "a b", "1st", "price; drop", "a.b.c.d", 7, '"']
+)
+def test_what_is_no_name_of_a_function_is_refused(metadata: MetaData, name: Any) -> None:
+    """A declaration that could never match says so where it is made."""
+    with pytest.raises(ConfigurationError, match="no name of a function"):
+        Tenancy(metadata, functions={name})
+
+
+def test_functions_given_as_one_string_are_refused(metadata: MetaData) -> None:
+    """One string is a collection of letters."""
+    with pytest.raises(ConfigurationError, match=r'functions=\{"price"\}'):
+        Tenancy(metadata, functions="price")

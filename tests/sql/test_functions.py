@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import pytest
+from sqlalchemy import MetaData
 
+from tenantguard import Tenancy
 from tenantguard.sql.functions import passes, returns_rows
 
 REFUSED = {
@@ -55,7 +55,7 @@ def test_what_is_no_name_does_not_pass(name: str, dialect: str) -> None:
 
 def test_a_declared_function_passes_by_its_whole_name() -> None:
     """``functions={...}`` of the tenancy names functions with their schema, and those alone."""
-    tenancy = SimpleNamespace(functions=frozenset({"slugify", "shop.price"}))
+    tenancy = Tenancy(MetaData(), functions={"slugify", "shop.price"})
     assert passes("Slugify", "postgresql", tenancy)
     assert passes('shop."price"', "postgresql", tenancy)
     assert returns_rows("shop.price", "postgresql", tenancy)

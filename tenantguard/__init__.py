@@ -11,6 +11,7 @@ from tenantguard.context import Principal, bind, bypass, carry, current
 from tenantguard.errors import (
     ConfigurationError,
     CrossTenantError,
+    IssuerUnavailableError,
     NoTenantError,
     RawSQLError,
     TenantGuardError,
@@ -32,6 +33,7 @@ __all__ = [
     "ConfigurationError",
     "CrossTenantError",
     "Guard",
+    "IssuerUnavailableError",
     "NoTenantError",
     "Principal",
     "RawSQLError",

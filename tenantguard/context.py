@@ -317,6 +317,10 @@ def begin(principal: Principal) -> Binding:
     tenant = principal.tenant
     made.tenants = tenants = (tenant,) if tenant is not None else principal.tenants
     one = len(tenants) == 1
+    if not tenants:
+        raise NoTenantError(
+            f"principal {principal.subject!r} names no tenant; give it tenant=... or tenants=..."
+        )
     made._tenant = tenants[0] if one else None
     made.mode = "tenant" if one else "tenants"
     made.principal = principal

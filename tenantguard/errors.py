@@ -6,11 +6,52 @@ otherwise arrive wrapped as ``StatementError``.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from uuid import UUID
 
 from sqlalchemy.exc import DontWrapMixin
 
 TenantId = str | int | UUID
+
+# What each reason of a TokenError stands for: plain words that may reach a client, nothing of the token's.
+TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "algorithm": "The token is signed by an algorithm that is not accepted",
+        "audience": "The token is for another audience",
+        "bound": "The token is bound to a key or a certificate whose possession was not proven",
+        "exp": "The token's exp is no number of seconds",
+        "exp_missing": "The token never expires",
+        "expired": "The token has expired",
+        "header": "The token's header is not accepted",
+        "iat": "The token's iat is missing or no number of seconds",
+        "inactive": "The token is not active",
+        "invalid": "The token is not accepted",
+        "issuer": "The token is of an issuer that is not accepted",
+        "issuer_tenant": "The token's issuer may not speak for this company",
+        "issuer_unavailable": "The token cannot be verified at the moment",
+        "keys_unavailable": "The token cannot be verified at the moment",
+        "malformed": "The token is malformed",
+        "missing": "A token is needed",
+        "nbf": "The token's nbf is no number of seconds",
+        "not_yet": "The token is not valid yet",
+        "oversized": "The token is too long",
+        "permissions": "The token's permissions are malformed",
+        "proof": "The proof of possession is missing, or does not fit the request and the token",
+        "replayed": "The proof of possession was used before",
+        "required_claim": "The token lacks a claim that is required",
+        "revoked": "The token was revoked",
+        "scheme": "The request authenticates by a scheme that is not accepted",
+        "session": "The session is unknown or not signed in",
+        "signature": "The token's signature is not valid",
+        "subject": "The token names no usable subject",
+        "tenant": "The token names no usable company",
+        "too_old": "The token was issued too long ago",
+        "two_tokens": "The request carries two tokens",
+        "typ": "The token is of a type that is not accepted",
+    }
+)
 
 
 class TenantGuardError(DontWrapMixin, Exception):
@@ -27,13 +68,42 @@ class TokenError(TenantGuardError):
     Args:
         message: what a developer reads; never the token and never a claim's content.
         code: the error code of RFC 6750 section 3.1, or ``None`` where no token was sent at all.
-        reason: a short word for the audit trail, such as ``"expired"``.
+        reason: a short word for the audit trail, such as ``"expired"``; see :data:`TOKEN_REASONS`.
+        description: what the client is told (``error_description``); by default what a known reason stands for.
+        scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
+        algorithms: the algorithms of proofs that a DPoP challenge names.
     """
 
-    def __init__(self, message: str, *, code: str | None = "invalid_token", reason: str = "invalid") -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = "invalid_token",
+        reason: str = "invalid",
+        description: str | None = None,
+        scheme: str = "Bearer",
+        algorithms: tuple[str, ...] = (),
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.reason = reason
+        self.description = TOKEN_REASONS.get(reason) if description is None else description
+        self.scheme = scheme
+        self.algorithms = algorithms
+
+
+class IssuerUnavailableError(TokenError):
+    """Refuse a token that nobody could verify: the issuer does not answer. The middleware answers 503.
+
+    Args:
+        message: as for :class:`TokenError`.
+        reason: the same.
+        retry_after: after how many seconds the client may try again.
+    """
+
+    def __init__(self, message: str, *, reason: str = "issuer_unavailable", retry_after: float = 1.0) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after = max(1, math.ceil(retry_after))
 
 
 class NoTenantError(TenantGuardError):

@@ -18,19 +18,21 @@ class Principal:
 
     Args:
         subject: the ``sub`` of the token; never empty.
-        tenant: the tenant it acts for; ``None`` where only ``tenants`` is given.
+        tenant: the tenant it acts for; ``None`` where only ``tenants`` is given, or where it has none yet.
         permissions: what it may do, as the application understands it.
         claims: the verified claims, read-only at every depth: lists arrive as tuples.
         tenants: every tenant that the token names, where it names several.
 
     Raises:
-        NoTenantError: a tenant is missing, empty or of a type that cannot be one.
+        NoTenantError: a tenant is empty or of a type that cannot be one.
         TokenError: the subject is empty.
         ConfigurationError: the permissions are one string instead of a set.
 
     Example:
         >>> Principal(subject="ada", tenant="acme").tenant
         'acme'
+        >>> Principal(subject="ada").has_tenant  # verified, and of no company: it cannot be bound
+        False
     """
 
     subject: str
@@ -50,12 +52,13 @@ class Principal:
         if self.tenant is not None:
             put("tenant", tenant_id(self.tenant))
         put("tenants", tuple(map(tenant_id, _one_by_one(self.tenants))))
-        if self.tenant is None and not self.tenants:
-            raise NoTenantError(
-                f"principal {self.subject!r} names no tenant; give it tenant=... or tenants=..."
-            )
         put("permissions", frozenset(self.permissions))
         put("claims", _frozen(dict(self.claims)))
+
+    @property
+    def has_tenant(self) -> bool:
+        """Tell whether it names a tenant at all: one that does not cannot be bound."""
+        return self.tenant is not None or bool(self.tenants)
 
 
 def tenant_id(value: object) -> TenantId:

@@ -14,6 +14,7 @@ import tenantguard
 from tenantguard import (
     ConfigurationError,
     CrossTenantError,
+    IssuerUnavailableError,
     NoTenantError,
     RawSQLError,
     TenantGuardError,
@@ -73,11 +74,26 @@ def test_a_token_error_carries_what_the_answer_needs() -> None:
     assert TokenError("no token was sent", code=None).code is None
 
 
+def test_a_token_error_says_what_its_reason_stands_for() -> None:
+    """Where the reason is one of ours; the message itself is for the record and reaches no client."""
+    assert TokenError("exp is 7", reason="expired").description == "The token has expired"
+    assert TokenError("told to nobody", reason="of_ones_own").description is None
+    assert all('"' not in told and told.isascii() for told in errors.TOKEN_REASONS.values())
+
+
+@pytest.mark.parametrize(("given", "seconds"), [(0, 1), (0.2, 1), (1.5, 2), (30, 30)])
+def test_an_unavailable_issuer_is_tried_again_after_whole_seconds(given: float, seconds: int) -> None:
+    """As Retry-After has it, and never at once."""
+    assert IssuerUnavailableError("the issuer is down", retry_after=given).retry_after == seconds
+
+
 @pytest.mark.parametrize(
     "error",
     [
         CrossTenantError("no", tenant="acme", attempted=7, table="calls", statement="SELECT ?"),
         TokenError("no", code=None, reason="missing"),
+        TokenError("no", description="Not yet", scheme="DPoP", algorithms=("ES256",)),
+        IssuerUnavailableError("no", retry_after=7),
         ConfigurationError("no"),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tenantguard import ConfigurationError, NoTenantError, Principal, TokenError
+from tenantguard import ConfigurationError, NoTenantError, Principal, TokenError, bind
 
 
 def test_a_principal_cannot_be_changed() -> None:
@@ -37,11 +37,18 @@ def test_a_principal_needs_a_subject(subject: Any) -> None:
         Principal(subject, "acme")
 
 
-@pytest.mark.parametrize(
-    "members", [{"tenant": ""}, {"tenant": True}, {"tenants": ("acme", "")}, {}, {"tenants": ()}]
-)
-def test_a_principal_needs_a_tenant(members: dict[str, Any]) -> None:
-    """A principal without a usable tenant is refused."""
+@pytest.mark.parametrize("members", [{}, {"tenants": ()}, {"tenant": None}])
+def test_a_principal_without_a_tenant_cannot_be_bound(members: dict[str, Any]) -> None:
+    """Somebody verified who belongs to no company yet: nothing is guarded for them."""
+    principal = Principal("ada", **members)
+    assert not principal.has_tenant
+    with pytest.raises(NoTenantError, match="'ada' names no tenant"), bind(principal):
+        pass
+
+
+@pytest.mark.parametrize("members", [{"tenant": ""}, {"tenant": True}, {"tenants": ("acme", "")}])
+def test_a_principals_tenant_is_a_usable_one(members: dict[str, Any]) -> None:
+    """One that is none is refused."""
     with pytest.raises(NoTenantError):
         Principal("ada", **members)
 

@@ -47,7 +47,7 @@ from tenantguard.tenancy import Placement, Shared, Through
 
 NAMES = """
     Tenancy guard Guard TenantMiddleware TokenVerifier bind bypass current carry Principal
-    TenantGuardError ConfigurationError TokenError NoTenantError
+    TenantGuardError ConfigurationError TokenError IssuerUnavailableError NoTenantError
     Violation CrossTenantError TenantSwitchError RawSQLError UnknownTableError
     shared shared_writable through
 """

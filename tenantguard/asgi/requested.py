@@ -142,8 +142,11 @@ class Agreement:
         """Return the principal, bound to the one company that the request is for.
 
         Raises:
-            Violation: the request names a company that the token does not, or none where it has to.
+            Violation: the request names a company that the token does not, or none where it has to; or the
+                token names none.
         """
+        if not principal.has_tenant:
+            refuse(Violation("the token names no company", kind="no_company"))
         kind: Any = type(principal.tenant if principal.tenant is not None else principal.tenants[0])
         named = {tenant for place in self._places for tenant in await place.tenants(scope, kind)}
         if not named:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from tenantguard.asgi.types import Send
-from tenantguard.errors import TokenError, Violation
+from tenantguard.errors import IssuerUnavailableError, TokenError, Violation
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -53,9 +53,23 @@ def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
 
 
 def unauthorized(error: TokenError) -> Answer:
-    """Return 401 with the challenge of RFC 6750; without a code where no token was sent."""
-    challenge = "Bearer" if error.code is None else f'Bearer error="{error.code}"'
-    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge.encode()))
+    """Return 401 with the challenge of RFC 6750, or 503 where the issuer is at fault and not the token."""
+    if isinstance(error, IssuerUnavailableError):
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
+    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge(error).encode()))
+
+
+def challenge(error: TokenError) -> str:
+    """Return the challenge to a refused token; without a code where no token was sent."""
+    named = [("error", error.code), ("error_description", error.code and error.description)]
+    named.append(("algs", " ".join(error.algorithms)))
+    told = ", ".join(f'{name}="{_quotable(value)}"' for name, value in named if value)
+    return f"{error.scheme} {told}".rstrip()
+
+
+def _quotable(text: str) -> str:
+    """Return a text of the characters that RFC 6750 section 3 lets stand between quotes."""
+    return "".join(c if " " <= c <= "~" and c not in '"\\' else " " for c in text)
 
 
 def refusal_in(error: BaseException) -> Violation | TokenError | None:

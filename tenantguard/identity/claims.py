@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tenantguard.errors import TokenError
-from tenantguard.identity.tenants import Reader
+from tenantguard.identity.tenants import ABSENT, Reader
 
 _END_OF_TIME = (
     10**10
@@ -20,23 +20,29 @@ _WORD = re.compile(r"[A-Za-z0-9-]+")
 Claims = Mapping[str, Any]
 
 
-def check_times(claims: Claims, now: float, leeway: float, *, must_expire: bool = True) -> float | None:
+def check_times(
+    claims: Claims, now: float, leeway: float, *, must_expire: bool = True, max_age: float | None = None
+) -> float | None:
     """Return until when the claims hold, the leeway included; ``None`` where they say no end.
 
     Raises:
-        TokenError: ``exp`` is missing where it must not be; one of the times is no sane number; the token is
-            expired or not yet valid.
+        TokenError: ``exp`` is missing where it must not be, or ``iat`` where there is a maximum age; one of the
+            times is no sane number; the token is expired, too old or not yet valid.
     """
-    expires = _time(claims, "exp")
+    expires, issued = _time(claims, "exp"), _time(claims, "iat")
     if expires is None and must_expire:
         raise TokenError("the token never expires: it has no exp", reason="exp_missing")
     if expires is not None and now >= expires + leeway:
         raise TokenError("the token is expired", reason="expired")
-    for name in ("nbf", "iat"):
-        begins = _time(claims, name)
+    for name, begins in (("nbf", _time(claims, "nbf")), ("iat", issued)):
         if begins is not None and begins > now + leeway:
             raise TokenError(f"the token is not valid yet, by its {name}", reason="not_yet")
-    return None if expires is None else expires + leeway
+    ends = [expires] if expires is not None else []
+    if max_age is not None:
+        ends.append(_end_by_age(issued, max_age))
+        if now >= ends[-1] + leeway:
+            raise TokenError("the token was issued longer ago than the maximum age", reason="too_old")
+    return min(ends) + leeway if ends else None
 
 
 def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
@@ -92,20 +98,27 @@ def subject_of(claims: Claims, name: str = "sub") -> str:
     return subject
 
 
-def permissions_of(claims: Claims, readers: tuple[Reader, ...]) -> frozenset[str]:
+def permissions_of(claims: Claims, readers: tuple[Reader, ...], *, strict: bool) -> frozenset[str]:
     """Return the permissions, from the first place that has any.
 
+    Args:
+        claims: the verified claims.
+        readers: where permissions may be.
+        strict: whether another shape than a list or words is a fault; otherwise it grants nothing.
+
     Raises:
-        TokenError: what stands there is neither a list of strings nor a string of words.
+        TokenError: what stands there is neither a list of strings nor a string of words, and ``strict``.
     """
     for read in readers:
         held = read(claims)
-        if held is None:
+        if held is None or held is ABSENT:
             continue
         words = held.split(" ") if isinstance(held, str) else held
-        if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        if isinstance(words, list) and all(isinstance(word, str) for word in words):
+            return frozenset(word for word in words if word)
+        if strict:
             raise TokenError(f"the token's permissions are not {_LIST_OR_WORDS}", reason="permissions")
-        return frozenset(word for word in words if word)
+        break  # the next place could say more than this one meant to grant
     return frozenset()
 
 
@@ -118,6 +131,14 @@ def _filled(issuer: str, claims: Claims) -> str | None:
     if not isinstance(value, str) or not _WORD.fullmatch(value):
         return None
     return issuer[: found.start()] + value + issuer[found.end() :]
+
+
+def _end_by_age(issued: float | None, max_age: float) -> float:
+    if issued is None:
+        raise TokenError(
+            "the token does not say when it was issued, and there is a maximum age", reason="iat"
+        )
+    return issued + max_age
 
 
 def _time(claims: Claims, name: str) -> float | None:

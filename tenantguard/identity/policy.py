@@ -11,11 +11,21 @@ from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TenantId, TokenError
 from tenantguard.identity import claims as checks
 from tenantguard.identity.encoding import frozen
-from tenantguard.identity.tenants import ClaimPath, Reader, TenantType, as_tenant, as_tenants, claim_reader
+from tenantguard.identity.tenants import (
+    ABSENT,
+    ClaimPath,
+    Reader,
+    TenantType,
+    as_tenant,
+    as_tenants,
+    claim_reader,
+)
 
 SpeaksFor = Literal["every"] | Collection[TenantId] | Callable[[TenantId], bool]
 Lookup = Callable[[str], Awaitable[Iterable[TenantId]]]
+LEEWAY = 30.0  # seconds: machines that keep time differ by less
 _MOST_LEEWAY = 600.0
+_MOST_AGE = 10 * 365 * 24 * 3600.0
 _PERMISSIONS = ("permissions", "scope", "scp")
 
 
@@ -35,7 +45,8 @@ class PolicyOptions(TypedDict, total=False):
         subject_claim: where the subject is; ``"sub"`` by default.
         permissions_claim: where the permissions are; of several, the first that a token has.
         require: further claims, each with the value, or the collection of values, that it must have.
-        leeway: how many seconds the clocks of issuer and server may differ.
+        leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
+        max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
     """
 
     audience: str | Collection[str] | None
@@ -50,6 +61,7 @@ class PolicyOptions(TypedDict, total=False):
     permissions_claim: ClaimPath | tuple[ClaimPath, ...]
     require: Mapping[str, object]
     leeway: float
+    max_age: float | None
 
 
 @dataclass(frozen=True)
@@ -66,8 +78,10 @@ class Policy:
     speaks_for: SpeaksFor | None
     subject_claim: str
     permissions: tuple[Reader, ...]
+    strict_permissions: bool
     require: Mapping[str, frozenset[object]]
     leeway: float
+    max_age: float | None
 
     def check(self, claims: Mapping[str, Any], now: float, *, must_expire: bool = True) -> float | None:
         """Return until when the claims hold, the leeway included; ``None`` where they say no end.
@@ -75,7 +89,7 @@ class Policy:
         Raises:
             TokenError: they are not what is expected.
         """
-        until = checks.check_times(claims, now, self.leeway, must_expire=must_expire)
+        until = checks.check_times(claims, now, self.leeway, must_expire=must_expire, max_age=self.max_age)
         checks.check_issuer(claims, self.issuers)
         checks.check_audience(claims, self.audiences)
         checks.check_required(claims, self.require)
@@ -90,15 +104,15 @@ class Policy:
         return bool(self.issuers)
 
     async def principal(self, claims: Mapping[str, Any]) -> Principal:
-        """Return who the claims speak for.
+        """Return who the claims speak for; of no company where they name none.
 
         Raises:
-            TokenError: the subject, the company or the permissions are missing or malformed, or the issuer
-                may not speak for the company.
+            TokenError: the subject is missing, the subject, the company or the permissions are malformed, or the
+                issuer may not speak for the company, or not for somebody without one.
         """
         subject = checks.subject_of(claims, self.subject_claim)
         tenants = await self._tenants(subject, claims)
-        if not all(map(self._may_speak_for, tenants)):
+        if not (all(map(self._may_speak_for, tenants)) and (tenants or self._speaks_for_every())):
             raise TokenError(
                 "the token's issuer may not speak for the company that it names", reason="issuer_tenant"
             )
@@ -106,24 +120,28 @@ class Policy:
             subject=subject,
             tenant=tenants[0] if len(tenants) == 1 else None,
             tenants=tenants if self.several else (),
-            permissions=checks.permissions_of(claims, self.permissions),
+            permissions=checks.permissions_of(claims, self.permissions, strict=self.strict_permissions),
             claims=frozen(dict(claims)),
         )
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
-        if self.lookup is not None:
-            return as_tenants(_listed(await self.lookup(subject)), self.tenant_type)
-        named = self.tenant_of(claims)
+        named = _listed(await self.lookup(subject)) if self.lookup is not None else self.tenant_of(claims)
+        if named is ABSENT or (self.several and named == []):
+            return ()
         return as_tenants(named, self.tenant_type) if self.several else (as_tenant(named, self.tenant_type),)
 
+    def _speaks_for_every(self) -> bool:
+        """Tell whether the issuer may vouch for somebody who has no company yet, and could join any."""
+        return self.speaks_for is None or self.speaks_for == "every"
+
     def _may_speak_for(self, tenant: TenantId) -> bool:
-        if self.speaks_for is None or self.speaks_for == "every":
+        if self._speaks_for_every() or self.speaks_for is None:
             return True
         return bool(self.speaks_for(tenant) if callable(self.speaks_for) else tenant in self.speaks_for)
 
 
 def _listed(companies: object) -> object:
-    """Return what a look-up found as a list; one text is no list of letters, and nothing is no company."""
+    """Return what a look-up found as a list; one text is no list of letters, and ``None`` is a mistake."""
     if isinstance(companies, Iterable) and not isinstance(companies, str | bytes | Mapping):
         return list(companies)
     return None
@@ -146,8 +164,10 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
         speaks_for=_speaks_for(options.get("speaks_for"), kind, faults),
         subject_claim=options.get("subject_claim", "sub"),
         permissions=_permissions(options.get("permissions_claim", _PERMISSIONS), faults),
+        strict_permissions="permissions_claim" in options,
         require={name: _values(value) for name, value in options.get("require", {}).items()},
-        leeway=_seconds(options.get("leeway", 0.0), "leeway", _MOST_LEEWAY, faults),
+        leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
+        max_age=_max_age(options.get("max_age"), faults),
     )
 
 
@@ -182,6 +202,10 @@ def _seconds(given: float, argument: str, most: float, faults: list[str]) -> flo
         faults.append(f"{argument} is a number of seconds, at most {most:.0f}")
         return 0.0
     return given
+
+
+def _max_age(given: float | None, faults: list[str]) -> float | None:
+    return None if given is None else _seconds(given, "max_age", _MOST_AGE, faults)
 
 
 def _names(given: str | Collection[str] | None, argument: str, faults: list[str]) -> frozenset[str]:

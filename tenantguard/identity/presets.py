@@ -182,9 +182,9 @@ def firebase(project: str, *, tenant_claim: ClaimPath = ("firebase", "tenant")) 
     )
 
 
-def _organizations(claims: Mapping[str, Any]) -> list[Any]:
-    """Return the aliases in Keycloak's claim: the names of an object, or a list."""
-    held = claims["organization"]
+def _organizations(claims: Mapping[str, Any]) -> Any:
+    """Return the aliases in Keycloak's claim: the names of an object, or a list; ``None`` without the claim."""
+    held = claims.get("organization")
     return list(held) if isinstance(held, dict | list) else held
 
 

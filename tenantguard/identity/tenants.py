@@ -27,7 +27,7 @@ _LOOK_ALIKE = ("LATIN", "CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "
 _INVISIBLE = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\ufe00-\ufe0f\U0001d159\U000e0100-\U000e01ef]"
 )
-_ABSENT = object()
+ABSENT, MALFORMED = object(), object()  # what a reader finds where nothing is, and where a path leads nowhere
 
 
 def as_tenant(value: object, kind: TenantType = str) -> TenantId:
@@ -61,7 +61,8 @@ def as_tenants(value: object, kind: TenantType = str) -> tuple[TenantId, ...]:
     """
     if not isinstance(value, list) or not 0 < len(value) <= MOST_TENANTS:
         raise TokenError("the token names no usable list of companies", reason="tenant")
-    return tuple(dict.fromkeys(as_tenant(one, kind) for one in value))
+    found = [as_tenant(one, kind) for one in value]
+    return tuple({str(one): one for one in found}.values())  # numbers can be chosen to collide; texts cannot
 
 
 def _is_plain(text: str) -> bool:
@@ -81,7 +82,9 @@ def _is_plain(text: str) -> bool:
 
 
 def claim_reader(path: ClaimPath) -> Reader:
-    """Return a function that finds a value in claims, or ``None`` where there is none.
+    """Return a function that finds a value in claims, ``ABSENT`` where there is none.
+
+    A path through something that is no object finds ``MALFORMED``; a function that returns ``None`` finds nothing.
 
     Args:
         path: a claim's name (``"company_id"``, ``"https://example.com/company"``), a path of names with
@@ -102,23 +105,27 @@ def claim_reader(path: ClaimPath) -> Reader:
 
 def _call(function: Reader, claims: Mapping[str, Any]) -> Any:
     try:
-        return function(claims)
+        found = function(claims)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise TokenError("the token's claims have not the shape that is expected", reason="tenant") from error
+    return ABSENT if found is None else found
 
 
 def _either(claims: Mapping[str, Any], path: str) -> Any:
     """Read a dotted path both ways; a token that answers to both is ambiguous."""
-    found = [_walk(claims, steps, _ABSENT) for steps in ((path,), tuple(path.split(".")))]
-    present = [value for value in found if value is not _ABSENT]
-    if len(present) > 1:
+    named, walked = claims.get(path, ABSENT), _walk(claims, path.split("."))
+    if named is ABSENT:
+        return walked
+    if walked is not ABSENT and walked is not MALFORMED:
         raise TokenError("the token names its company in two ways", reason="tenant")
-    return present[0] if present else None
+    return named
 
 
-def _walk(claims: Any, steps: Sequence[str], absent: Any = None) -> Any:
+def _walk(claims: Any, steps: Sequence[str]) -> Any:
     for step in steps:
-        if not isinstance(claims, Mapping) or step not in claims:
-            return absent
+        if not isinstance(claims, Mapping):
+            return MALFORMED
+        if step not in claims:
+            return ABSENT
         claims = claims[step]
     return claims

@@ -10,6 +10,7 @@ import pytest
 from tenantguard import (
     ConfigurationError,
     CrossTenantError,
+    IssuerUnavailableError,
     NoTenantError,
     Principal,
     TenantMiddleware,
@@ -132,9 +133,36 @@ async def test_what_is_no_good_token_is_answered_401(headers: Headers, challenge
         reached.append(scope)
 
     reply = await request(guarded(app), "/", headers)
-    assert (reply.status, reply.headers["www-authenticate"], reached) == (401, challenge, [])
+    told, _, description = reply.headers["www-authenticate"].partition(", error_description=")
+    assert (reply.status, told, reached) == (401, challenge, [])
+    assert bool(description) == ("error=" in told)
     assert reply.headers["content-type"] == "application/problem+json"
     assert reply.json() == {"type": "about:blank", "title": "Unauthorized", "status": 401}
+
+
+async def test_the_challenge_says_what_is_wrong() -> None:
+    """In the words of the reason, and with nothing of the token's."""
+    reply = await request(guarded(), "/", bearer(token(exp=NOW - 1)))
+    told = 'Bearer error="invalid_token", error_description="The token has expired"'
+    assert reply.headers["www-authenticate"] == told
+
+
+async def test_an_issuer_that_is_down_is_no_fault_of_the_token() -> None:
+    """The client may try again with the same one."""
+
+    class Down:
+        async def verify(self, token: str) -> Principal:
+            raise IssuerUnavailableError("no key set is at hand", retry_after=1.5)
+
+    reply = await request(guarded(verifier=Down()), "/", bearer(token()))
+    assert (reply.status, reply.headers["retry-after"]) == (503, "2")
+    assert "www-authenticate" not in reply.headers
+
+
+async def test_who_has_no_company_is_not_allowed() -> None:
+    """The token is good, and there is nothing to bind: 403 and never 401."""
+    reply = await request(guarded(), "/", bearer(token(company_id=...)))
+    assert (reply.status, reply.error) == (403, None)
 
 
 async def test_the_scheme_is_read_in_any_case() -> None:

@@ -302,14 +302,9 @@ IDENTITY = {
     "aud a list in a list": token(aud=[[AUDIENCE]]),
     "aud an object": token(aud={AUDIENCE: 1}),
     "aud true": token(aud=True),
-    "permissions a number": token(permissions=1),
-    "permissions an object": token(permissions={"admin": True}),
-    "permissions a list with a number": token(permissions=["read", 1]),
-    "scope a list of lists": token(scope=[["admin"]]),
 }
 COMPANY = {
     "company very long": token(company_id="a" * 256),
-    "company missing": token(company_id=...),
     "company null": token(company_id=None),
     "company empty": token(company_id=""),
     "company blank": token(company_id=" "),
@@ -348,9 +343,6 @@ COMPANY = {
     "company in mathematical letters": token(company_id="\U0001d41a\U0001d41c\U0001d426\U0001d41e"),
     "company with a ligature": token(company_id="\ufb01rm"),
     "company not normalised": token(company_id="cafe\u0301"),
-    "company under another name": token(company_id=..., tenant_id="acme"),
-    "company in another case of the name": token(company_id=..., Company_Id="acme"),
-    "company in a nested object": token(company_id=..., claims={"company_id": "acme"}),
 }
 FORGED = {
     "another secret": sign(claims(), key="another secret that is long enough to be one"),
@@ -388,6 +380,38 @@ async def test_the_token_that_the_rows_are_made_from_is_good() -> None:
     """Otherwise the rows above would prove nothing."""
     principal = await verifier().verify(GOOD)
     assert (principal.subject, principal.tenant) == ("ada", "acme")
+
+
+NOWHERE = {
+    "missing": token(company_id=...),
+    "under another name": token(company_id=..., tenant_id="acme"),
+    "in another case of the name": token(company_id=..., Company_Id="acme"),
+    "in a nested object": token(company_id=..., claims={"company_id": "acme"}),
+}
+
+
+@pytest.mark.parametrize("hostile", NOWHERE.values(), ids=NOWHERE.keys())
+async def test_a_company_that_is_not_where_it_belongs_is_none(hostile: str) -> None:
+    """The principal names its subject and no company, whatever else the token holds."""
+    principal = await verifier().verify(hostile)
+    assert (principal.subject, principal.tenant, principal.tenants) == ("ada", None, ())
+
+
+SHAPES = {
+    "a number": {"permissions": 1},
+    "an object": {"permissions": {"admin": True}},
+    "a list with a number": {"permissions": ["read", 1]},
+    "an object before words": {"permissions": {"admin": True}, "scope": "admin"},
+    "a list of lists": {"scope": [["admin"]]},
+}
+
+
+@pytest.mark.parametrize("held", SHAPES.values(), ids=SHAPES.keys())
+async def test_permissions_of_another_shape_grant_nothing(held: dict[str, Any]) -> None:
+    """And refuse nobody, unless the application named the claim."""
+    assert (await verifier().verify(token(**held))).permissions == frozenset()
+    with pytest.raises(TokenError, match="permissions"):
+        await verifier(permissions_claim=("permissions", "scope")).verify(token(**held))
 
 
 CONFUSION = {

@@ -44,7 +44,8 @@ class Issuer(Http):
 
     def verifier(self, **settings: Any) -> IntrospectionVerifier:
         """Return a verifier that asks this issuer."""
-        return IntrospectionVerifier(URL, client=("api", "pw"), http=self, clock=lambda: self.now, **settings)
+        made = {"leeway": 0, "http": self, "clock": lambda: self.now} | settings
+        return IntrospectionVerifier(URL, client=("api", "pw"), **made)
 
 
 async def test_the_issuer_says_what_a_token_means() -> None:

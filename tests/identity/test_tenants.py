@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from tenantguard import ConfigurationError, TokenError
-from tests.identity.tokens import NOW, claims, sign, token, verifier
+from tenantguard import ConfigurationError, TokenError, TokenVerifier
+from tests.identity.tokens import ISSUER, NOW, SECRET, claims, clock, sign, token, verifier
 
 ID = "6f1c4e52-0000-4000-8000-00000000000a"
 
@@ -43,11 +43,9 @@ MISSED: dict[str, tuple[Any, dict[str, Any]]] = {
     "a path into null": ("org.id", {"org": None}),
     "a path and a name at once": ("org.id", {"org": {"id": "acme"}, "org.id": "acme"}),
     "a path and a name that differ": ("org.id", {"org": {"id": "acme"}, "org.id": "globex"}),
-    "a URL is no path": ("https://example.com/company", {"https://example": {"com/company": "acme"}}),
     "a function on another shape": (lambda c: c["orgs"][0], {}),
     "a function on an empty list": (lambda c: c["orgs"][0], {"orgs": []}),
     "a function on a number": (lambda c: c["orgs"].strip(), {"orgs": 7}),
-    "a function that finds nothing": (lambda c: None, {}),
 }
 
 
@@ -56,6 +54,39 @@ async def test_a_company_that_is_not_found_is_a_refusal(path: Any, held: dict[st
     """Never an error of another kind."""
     with pytest.raises(TokenError):
         await verifier(tenant_claim=path).verify(token(**{"company_id": ...} | held))
+
+
+NONE: dict[str, tuple[Any, dict[str, Any]]] = {
+    "no such claim": ("company", {}),
+    "a path with no beginning": ("org.id", {}),
+    "a path with no end": ("org.id", {"org": {"name": "Acme"}}),
+    "a URL is no path": ("https://example.com/company", {"https://example": {"com/company": "acme"}}),
+    "a function that finds nothing": (lambda c: None, {}),
+}
+
+
+@pytest.mark.parametrize(("path", "held"), NONE.values(), ids=NONE.keys())
+async def test_who_has_no_company_is_verified_all_the_same(path: Any, held: dict[str, Any]) -> None:
+    """The principal names no company, so that nothing can be bound to it."""
+    principal = await verifier(tenant_claim=path).verify(token(**{"company_id": ...} | held))
+    assert (principal.subject, principal.has_tenant) == ("ada", False)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"tenants_claim": "companies"}, {"tenants_claim": "none"}, {"speaks_for": "every"}]
+)
+async def test_a_list_of_no_company_names_none(settings: Any) -> None:
+    """An empty one as well as a missing one."""
+    principal = await verifier(**settings).verify(token(company_id=..., companies=[]))
+    assert (principal.subject, principal.has_tenant) == ("ada", False)
+
+
+@pytest.mark.parametrize("speaks_for", [{"acme"}, lambda tenant: True])
+async def test_an_issuer_of_some_companies_vouches_for_nobody_without_one(speaks_for: Any) -> None:
+    """They could join any company, for which it does not speak."""
+    with pytest.raises(TokenError) as caught:
+        await verifier(speaks_for=speaks_for).verify(token(company_id=...))
+    assert caught.value.reason == "issuer_tenant"
 
 
 TYPES: dict[str, tuple[type, object, object]] = {
@@ -138,7 +169,7 @@ async def test_a_list_of_one_company_is_that_company() -> None:
 
 @pytest.mark.parametrize(
     "held",
-    [..., None, [], "acme", {"acme": 1}, ["acme", ""], ["acme", 7], ["acme", None], [["acme"]], ["a"] * 1001],
+    [None, "acme", {"acme": 1}, ["acme", ""], ["acme", 7], ["acme", None], [["acme"]], ["a"] * 1001],
 )
 async def test_a_list_of_companies_that_is_none_is_refused(held: Any) -> None:
     """One bad member spoils the list."""
@@ -182,9 +213,15 @@ async def test_a_forged_token_is_not_looked_up() -> None:
     assert members.asked == []
 
 
-@pytest.mark.parametrize("companies", [[], [""], [7], [None], [b"acme"], None, "acme", 7, {"acme": 1}])
-async def test_a_look_up_that_finds_no_company_is_a_refusal(companies: Any) -> None:
-    """A subject of no company, or a mistake of the look-up."""
+async def test_a_look_up_may_find_no_company() -> None:
+    """Of somebody who has just signed up."""
+    principal = await verifier(tenant_lookup=Members([])).verify(token())
+    assert (principal.subject, principal.has_tenant) == ("ada", False)
+
+
+@pytest.mark.parametrize("companies", [[""], [7], [None], [b"acme"], None, "acme", 7, {"acme": 1}])
+async def test_a_look_up_that_finds_what_is_no_company_is_a_refusal(companies: Any) -> None:
+    """A mistake of the look-up."""
     with pytest.raises(TokenError):
         await verifier(tenant_lookup=Members(companies)).verify(token())
 
@@ -330,6 +367,56 @@ async def test_clocks_may_differ_by_the_leeway(leeway: float, changes: Any, pass
         return
     with pytest.raises(TokenError):
         await checked.verify(token(**changes))
+
+
+async def test_clocks_may_differ_by_half_a_minute_unless_another_leeway_is_stated() -> None:
+    """A token that was issued by a clock that is ahead is not refused right after the login."""
+    checked = TokenVerifier(key=SECRET, algorithms=["HS256"], audience="api", issuer=ISSUER, clock=clock)
+    assert checked.leeway == 30
+    assert (await checked.verify(token(iat=NOW + 30, exp=NOW - 29))).tenant == "acme"
+    with pytest.raises(TokenError, match="not valid yet"):
+        await checked.verify(token(iat=NOW + 31))
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"iat": NOW - 59}, None),
+        ({"iat": NOW - 60}, "too_old"),
+        ({"iat": NOW - 60, "exp": NOW + 9e6}, "too_old"),
+        ({"iat": NOW - 1, "exp": NOW}, "expired"),
+        ({}, "iat"),
+        ({"iat": "now"}, "iat"),
+    ],
+)
+async def test_a_token_counts_no_longer_than_the_maximum_age(changes: Any, reason: str | None) -> None:
+    """However far away its end is; a token that hides its age is too old."""
+    checked = verifier(max_age=60)
+    if reason is None:
+        assert (await checked.verify(token(**changes))).tenant == "acme"
+        return
+    with pytest.raises(TokenError) as caught:
+        await checked.verify(token(**changes))
+    assert caught.value.reason == reason
+
+
+async def test_a_token_seen_before_grows_old_all_the_same() -> None:
+    """The cache keeps it no longer than its age allows, the leeway included."""
+    now = [NOW]
+    checked = verifier(max_age=60, leeway=5, clock=lambda: now[0])
+    made = token(iat=NOW)
+    for now[0] in (NOW, NOW + 64):
+        await checked.verify(made)
+    now[0] = NOW + 65
+    with pytest.raises(TokenError, match="maximum age"):
+        await checked.verify(made)
+
+
+@pytest.mark.parametrize("max_age", [-1, float("inf"), float("nan"), True, "60"])
+def test_a_maximum_age_that_is_none_is_refused_at_the_start(max_age: Any) -> None:
+    """It would let every token in, or none."""
+    with pytest.raises(ConfigurationError, match="max_age"):
+        verifier(max_age=max_age)
 
 
 @pytest.mark.parametrize("leeway", [-1, 601, float("inf"), float("nan"), True, "30"])

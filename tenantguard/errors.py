@@ -107,7 +107,9 @@ class IssuerUnavailableError(TokenError):
 
 
 class NoTenantError(TenantGuardError):
-    """Refuse a guarded action while no tenant, or no usable one, is bound."""
+    """Refuse a guarded action while no tenant, or no usable one, is bound; recorded before it is raised."""
+
+    kind = "no_tenant"
 
 
 class Violation(TenantGuardError):

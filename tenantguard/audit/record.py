@@ -7,7 +7,7 @@ from typing import NoReturn
 from tenantguard import context
 from tenantguard.audit.events import Event, fingerprint, masked, now
 from tenantguard.audit.sinks import LoggingSink, Sink
-from tenantguard.errors import Violation
+from tenantguard.errors import NoTenantError, Violation
 
 sinks: list[Sink] = [LoggingSink()]
 
@@ -39,32 +39,44 @@ def record(event: Event) -> None:
         raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
 
 
-def refuse(violation: Violation) -> NoReturn:
-    """Record the violation, then raise it; a failing sink becomes its cause and hides nothing.
+def refuse(error: Violation | NoTenantError) -> NoReturn:
+    """Record a violation or a missing binding, then raise it; a failing sink becomes its cause and hides nothing.
 
     Raises:
-        Violation: always.
+        Violation: always, or
+        NoTenantError: where it is one.
     """
-    binding = context.peek()
-    principal = binding.principal if binding is not None else None
+    try:
+        record(_violated(error) if isinstance(error, Violation) else _event(error.kind, str(error)))
+    except ExceptionGroup as failed:
+        raise error from failed
+    raise error
+
+
+def _violated(violation: Violation) -> Event:
     violation.statement = masked(violation.statement)
-    event = Event(
-        time=now(),
-        kind=violation.kind,
+    return _event(
+        violation.kind,
+        str(violation),
         tenant=_text(violation.tenant),
         attempted=_text(violation.attempted),
         table=violation.table,
-        subject=principal.subject if principal is not None else None,
-        request_id=context.request_id(),
         statement=violation.statement,
         fingerprint=fingerprint(violation.statement),
-        message=str(violation),
     )
-    try:
-        record(event)
-    except ExceptionGroup as failed:
-        raise violation from failed
-    raise violation
+
+
+def _event(kind: str, message: str, **members: str | None) -> Event:
+    binding = context.peek()
+    principal = binding.principal if binding is not None else None
+    return Event(
+        time=now(),
+        kind=kind,
+        subject=principal.subject if principal is not None else None,
+        request_id=context.request_id(),
+        message=message,
+        **members,
+    )
 
 
 def _text(value: object) -> str | None:

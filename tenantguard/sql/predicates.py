@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, 
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
 
+from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import NoTenantError
 from tenantguard.sql.elements import UNSET, Belongs, Bytes, TenantParameter
@@ -157,8 +158,10 @@ def filled(tenants: Sequence[Any], place: int) -> Any:
         NoTenantError: there are more tenants than places.
     """
     if len(tenants) > MANY:
-        raise NoTenantError(
-            f"{len(tenants)} tenants are bound, and a table with a row rule is read for {MANY} at most; bind fewer"
+        refuse(
+            NoTenantError(
+                f"{len(tenants)} tenants are bound, and a table with a row rule is read for {MANY} at most; bind fewer"
+            )
         )
     return tenants[min(place, len(tenants) - 1)]
 
@@ -184,10 +187,10 @@ def tenant_value(binding: Binding | None, shape: str, expected: type | None) -> 
     """
     closed = binding is None or binding.mode == "closed"
     if binding is None or closed or (shape == "tenant" and binding.mode != "tenant"):
-        raise no_tenant(binding if closed else None)
+        refuse(no_tenant(binding if closed else None))
     for tenant in binding.tenants:
         if expected is not None and type(tenant) is not expected:
-            raise _wrong_type(tenant, expected)
+            refuse(_wrong_type(tenant, expected))
     return binding._tenant if shape == "tenant" else list(binding.tenants)
 
 

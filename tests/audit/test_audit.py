@@ -9,7 +9,7 @@ import logging
 
 import pytest
 
-from tenantguard import CrossTenantError, Principal, Violation, bind, bypass
+from tenantguard import CrossTenantError, NoTenantError, Principal, Violation, bind, bypass
 from tenantguard import context as binding
 from tenantguard.audit import (
     Event,
@@ -93,6 +93,16 @@ def test_a_violation_with_nothing_bound_is_recorded(record: MemorySink) -> None:
         refuse(Violation("something was tried"))
     (event,) = record.events
     assert (event.kind, event.subject, event.tenant, event.statement) == ("violation", None, None, None)
+
+
+def test_a_missing_binding_is_recorded_and_then_raised(record: MemorySink) -> None:
+    """A worker that swallows the exception leaves a trace all the same."""
+    error = binding.no_tenant(None, "A query was tried")
+    with pytest.raises(NoTenantError) as caught:
+        refuse(error)
+    (event,) = record.events
+    assert caught.value is error
+    assert (event.kind, event.tenant, event.message) == ("no_tenant", None, str(error))
 
 
 def test_an_event_is_frozen() -> None:

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     column,
     create_engine,
+    delete,
     event,
     func,
     insert,
@@ -30,7 +31,16 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import Session
 
-from tenantguard import CrossTenantError, RawSQLError, Tenancy, TenantSwitchError, bind, guard
+from tenantguard import (
+    CrossTenantError,
+    NoTenantError,
+    RawSQLError,
+    Tenancy,
+    TenantSwitchError,
+    bind,
+    guard,
+)
+from tenantguard.audit import MemorySink
 from tests.models import Call, Number, make_tenancy
 from tests.sql.world import memory_engine, memory_world
 
@@ -210,3 +220,22 @@ def test_half_of_a_composite_key_proves_nothing() -> None:
     half = select(lines.c.id).join(orders, lines.c.number == orders.c.number)
     with bind("acme"), engine.connect() as connection:
         assert connection.scalars(half).all() == [1]
+
+
+@pytest.mark.parametrize(
+    "statement", [select(Call.id), insert(Call).values(id=77), update(Call).values(note="x"), delete(Call)]
+)
+def test_a_statement_without_a_tenant_is_recorded(statement: Any, record: MemorySink) -> None:
+    """A read and each kind of write that nobody is bound for leaves one event."""
+    engine = memory_world().engine
+    with engine.connect() as connection, pytest.raises(NoTenantError, match="no tenant bound"):
+        connection.execute(statement)
+    assert [event.kind for event in record.events] == ["no_tenant"]
+
+
+def test_a_tenant_of_another_type_is_recorded(record: MemorySink) -> None:
+    """The column holds text, and a number is bound."""
+    engine = memory_world().engine
+    with bind(7), engine.connect() as connection, pytest.raises(NoTenantError, match="int is bound"):
+        connection.execute(select(Call.id))
+    assert [event.kind for event in record.events] == ["no_tenant"]

@@ -61,7 +61,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
                 _refuse_shared(plan, binding, context)
             continue
         if binding is None or binding.mode == "closed":
-            raise no_tenant(binding, f"A write to {plan.placement.name} was tried")
+            refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
         tenant = binding._tenant
         usual = row is not None and tenant is not None and plan.placement.python_type in (None, type(tenant))
         for name in plan.tenant:
@@ -96,7 +96,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
 def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> None:
     name = plan.placement.name
     if binding is None:
-        raise no_tenant(None, f"A write to the shared table {name} was tried")
+        refuse(no_tenant(None, f"A write to the shared table {name} was tried"))
     refuse(
         CrossTenantError(
             f"{plan.verb} on {name}, a shared table, was tried under tenant {told(binding)}; shared rows are "
@@ -117,8 +117,8 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
     for value in _distinct(name, rows):
         if value is None and stamps:
             if expected is not None and type(only) is not expected:
-                raise no_tenant(
-                    None, f"A {type(only).__name__} is bound for {plan.placement.name} and a write"
+                refuse(
+                    no_tenant(None, f"A {type(only).__name__} is bound for {plan.placement.name} and a write")
                 )
             for parameters in rows:
                 if parameters.get(name) is None:
@@ -187,7 +187,7 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
     """
     binding = peek()
     if binding is None or binding.mode == "closed":
-        raise no_tenant(binding, "A write by SQL text was tried")
+        refuse(no_tenant(binding, "A write by SQL text was tried"))
     rows = list(rows)
     for check in checks:
         tried = f"{check.verb} on {full_name(check.table_key)}"

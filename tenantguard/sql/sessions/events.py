@@ -81,7 +81,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         owner = self._wr.owner
         if binding is None or binding.mode == "closed":
             if owner is not None:
-                raise no_tenant(binding, "A session that holds a tenant's rows was used")
+                refuse(no_tenant(binding, "A session that holds a tenant's rows was used"))
         elif binding.mode != "bypass":
             if owner is None:
                 self._wr.owner = binding.tenants

@@ -1,5 +1,6 @@
 """The database side: a guard installed on an engine, in the compiler that every statement passes."""
 
-from tenantguard.sql.guard import Guard, guard
+from tenantguard.sql.guard import Guard
+from tenantguard.sql.install import guard
 
 __all__ = ["Guard", "guard"]

@@ -7,6 +7,8 @@ from typing import Any
 
 from tenantguard.tenancy import Key, Placement
 
+Pairs = tuple[tuple[str, str], ...]  # of a foreign key: the columns here, and those of the parent
+
 
 @dataclass
 class Link:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from tenantguard.context import bind
 from tenantguard.errors import TenantId
-from tenantguard.sql.guard import guard
+from tenantguard.sql.install import guard
 from tenantguard.tenancy import Tenancy
 from tenantguard.testing.comparison import Outcome, Verdict, compare
 from tenantguard.testing.data import Data, generate, keys_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from tenantguard.sql.guard import guard
+from tenantguard.sql.install import guard
 
 if TYPE_CHECKING:
     from tenantguard.testing.oracle import Oracle

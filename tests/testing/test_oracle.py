@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 from tenantguard import ConfigurationError, Tenancy
-from tenantguard.sql.guard import guard
+from tenantguard.sql.install import guard
 from tenantguard.testing.campaign import Tally, prove
 from tenantguard.testing.comparison import Outcome, compare
 from tenantguard.testing.generator import models

@@ -1,114 +1,133 @@
-"""Writes: UPDATE and DELETE carry the predicate; what an INSERT needs stands in ``inserts.py``.
-
-The compiler half decides once per statement shape what a write needs; the execution half is ``verify.py``.
-"""
+"""Changes: UPDATE and DELETE carry the predicate of their table and of every table they read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy.sql import operators
 from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, ExpressionClauseList
 from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
-from tenantguard.sql.compile.inserts import GuardedInserts
+from tenantguard.sql.compile.belongs import rely
 from tenantguard.sql.compile.pieces import base_of, rows_where, with_state
+from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
+from tenantguard.sql.compile.watched import given_values, parameter_name, values_with_defaults, watch
 from tenantguard.sql.plans import WritePlan
-from tenantguard.tenancy import table_key
+from tenantguard.tenancy import Key, table_key
 
 
-class GuardedWrites(GuardedInserts):
-    """Add the data-modifying statements to the guarded compiler."""
+class Change(NamedTuple):
+    """An UPDATE or DELETE in the compiler's hands.
 
-    def visit_update(self, update_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
-        """Render an UPDATE with the predicate of its table and of every table it reads."""
-        return self._tg_changed("update", update_stmt, visiting_cte, **kw)
+    Attributes:
+        statement: what is rendered, its predicates put in.
+        verb: ``"update"`` or ``"delete"``.
+        core: the statement as SQLAlchemy's compile state holds it.
+        state: that compile state.
+        toplevel: it stands in no other statement.
+        criteria: its WHERE, predicates included.
+        written: the tables that it writes.
+        outer: the table that the statement around it writes.
+    """
 
-    def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> str:
-        """Render a DELETE with the predicate of its table and of every table it reads."""
-        return self._tg_changed("delete", delete_stmt, visiting_cte, **kw)
+    statement: Any
+    verb: str
+    core: Any
+    state: Any
+    toplevel: bool
+    criteria: tuple[Any, ...]
+    written: list[Any]
+    outer: Key | None
 
-    def _tg_changed(self, verb: str, statement: Any, visiting_cte: Any, **kw: Any) -> str:
-        state = statement._compile_state_factory(statement, self, **kw)
-        core = state.statement
-        toplevel = visiting_cte is None and not self.stack
-        self._tg_levels.append(set())
-        target = [core.table]
-        main = list(tables_from_leftmost(core.table))
-        extra = [from_ for from_ in state._extra_froms if from_ not in set(main)]
-        criteria = self.tg_guarded(target, core._where_criteria, read=False)
-        written = _written(main[0], state)
-        if extra:
-            criteria = (*self._tg_extra(target, extra, core._where_criteria), *criteria)
-        if len(written) > 1:
-            criteria = (*self._tg_unwidened([*target, *extra], written), *criteria)
-        render = getattr(super(), f"visit_{verb}")
-        outer, self._tg_target = self._tg_target, table_key(base_of(main[0]))
-        text: str = render(with_state(core, state, _where_criteria=criteria), visiting_cte=visiting_cte, **kw)
-        self._tg_target = outer
-        self._tg_levels.pop()
-        plans = [self._tg_changed_plan(verb, table, core, state, toplevel, criteria) for table in written]
-        self.tg_writes = (*self.tg_writes, *(plan for plan in plans if plan is not None))
-        return text
 
-    def _tg_extra(self, target: list[Any], extra: list[Any], where: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the predicates of the other tables; one that hangs on a row of the target by its key needs none."""
-        conditions: list[Any] = list(where)
-        around = [leaf for from_ in target for leaf in self._tg_preserved(from_, conditions)]
-        leaves = [leaf for from_ in extra for leaf in self._tg_preserved(from_, conditions)]
-        return tuple(self._tg_conditions(leaves, around, conditions, read=True))
+def guarded_change(compiler: Any, verb: str, statement: Any, visiting_cte: Any, **kw: Any) -> Change:
+    """Return an UPDATE or DELETE with the predicates of its table and of every table it reads."""
+    state = statement._compile_state_factory(statement, compiler, **kw)
+    core = state.statement
+    toplevel = visiting_cte is None and not compiler.stack
+    compiler.tg.levels.append(set())
+    target = [core.table]
+    main = list(tables_from_leftmost(core.table))
+    extra = [from_ for from_ in state._extra_froms if from_ not in set(main)]
+    criteria = guarded(compiler, target, core._where_criteria, read=False)
+    written = _written(main[0], state)
+    if extra:
+        criteria = (*extra_predicates(compiler, target, extra, core._where_criteria), *criteria)
+    if len(written) > 1:
+        criteria = (*unwidened(compiler, [*target, *extra], written), *criteria)
+    outer, compiler.tg.target = compiler.tg.target, table_key(base_of(main[0]))
+    guarded_statement = with_state(core, state, _where_criteria=criteria)
+    return Change(guarded_statement, verb, core, state, toplevel, criteria, written, outer)
 
-    def _tg_unwidened(self, froms: Iterable[Any], written: Iterable[Any]) -> list[Any]:
-        """Return the predicates of written tables with a row rule: what it shows is joined to, and never written."""
-        keys = {table_key(table) for table in written}
-        leaves = [
-            self._tg_leaf(part)
-            for from_ in froms
-            for part in from_._from_objects
-            if not isinstance(part, Join)
-        ]
-        return [
-            self.tg_predicates.owns(leaf.source, leaf.placement)
-            for leaf in leaves
-            if leaf is not None and leaf.placement.visible is not None and leaf.placement.key in keys
-        ]
 
-    def _tg_changed_plan(
-        self, verb: str, table: Any, core: Any, state: Any, toplevel: bool, criteria: tuple[Any, ...]
-    ) -> WritePlan | None:
-        placement = self.tg_placement(table)
-        if placement is None:
-            return None
-        plan = WritePlan(verb, table, placement)
-        if placement.kind == "shared":
-            return plan
-        if toplevel:
-            plan.key = self._tg_key(table, core._where_criteria)
-        if verb == "update":
-            given = self._tg_given(table, state, toplevel, several=bool(state._extra_froms))
-            given = self._tg_with_defaults(plan, given)
-            sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
-            self._tg_watch(plan, given, lambda condition: rows_where(sources, criteria, condition))
-            if plan.probes:  # they read the target in a SELECT, where a CTE of its name would stand for it
-                for from_ in (table, *map(base_of, tables_from_leftmost(core.table))):
-                    self._tg_rely(from_)
+def plan_changes(compiler: Any, change: Change) -> None:
+    """Note what must be verified when an UPDATE or DELETE is executed, now that its parameters have names."""
+    compiler.tg.target = change.outer
+    compiler.tg.levels.pop()
+    plans = [_plan(compiler, change, table) for table in change.written]
+    compiler.tg.writes = (*compiler.tg.writes, *(plan for plan in plans if plan is not None))
+
+
+def extra_predicates(
+    compiler: Any, target: list[Any], extra: list[Any], where: tuple[Any, ...]
+) -> tuple[Any, ...]:
+    """Return the predicates of the other tables; one that hangs on a row of the target by its key needs none."""
+    conditions: list[Any] = list(where)
+    around = [leaf for from_ in target for leaf in preserved_leaves(compiler, from_, conditions)]
+    leaves = [leaf for from_ in extra for leaf in preserved_leaves(compiler, from_, conditions)]
+    return tuple(predicates_of(compiler, leaves, around, conditions, read=True))
+
+
+def unwidened(compiler: Any, froms: Iterable[Any], written: Iterable[Any]) -> list[Any]:
+    """Return the predicates of written tables with a row rule: what it shows is joined to, and never written."""
+    keys = {table_key(table) for table in written}
+    leaves = [
+        leaf_of(compiler, part)
+        for from_ in froms
+        for part in from_._from_objects
+        if not isinstance(part, Join)
+    ]
+    return [
+        compiler.tg_predicates.owns(leaf.source, leaf.placement)
+        for leaf in leaves
+        if leaf is not None and leaf.placement.visible is not None and leaf.placement.key in keys
+    ]
+
+
+def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
+    core, state = change.core, change.state
+    placement = compiler.tg.place(table)
+    if placement is None:
+        return None
+    plan = WritePlan(change.verb, table, placement)
+    if placement.kind == "shared":
         return plan
+    if change.toplevel:
+        plan.key = key_parameters(compiler, table, core._where_criteria)
+    if change.verb == "update":
+        given = given_values(compiler, table, state, change.toplevel, several=bool(state._extra_froms))
+        given = values_with_defaults(compiler, plan, given)
+        sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
+        watch(compiler, plan, given, lambda condition: rows_where(sources, change.criteria, condition))
+        if plan.probes:  # they read the target in a SELECT, where a CTE of its name would stand for it
+            for from_ in (table, *map(base_of, tables_from_leftmost(core.table))):
+                rely(compiler, from_)
+    return plan
 
-    def _tg_key(self, table: Any, where: Iterable[Any]) -> dict[str, str]:
-        """Return the parameters that pick a row by its primary key, where every key column has one."""
-        found: dict[str, str] = {}
-        for clause in where:
-            for part in (
-                clause.clauses if isinstance(clause, ClauseList | ExpressionClauseList) else (clause,)
-            ):
-                if isinstance(part, BinaryExpression) and part.operator is operators.eq:
-                    name = self._tg_name(part.right)
-                    if isinstance(part.left, ColumnClause) and name is not None:
-                        found[part.left.name] = name
-        keys = [column.name for column in getattr(table, "primary_key", ())]
-        return {key: found[key] for key in keys} if keys and all(key in found for key in keys) else {}
+
+def key_parameters(compiler: Any, table: Any, where: Iterable[Any]) -> dict[str, str]:
+    """Return the parameters that pick a row by its primary key, where every key column has one."""
+    found: dict[str, str] = {}
+    for clause in where:
+        for part in clause.clauses if isinstance(clause, ClauseList | ExpressionClauseList) else (clause,):
+            if isinstance(part, BinaryExpression) and part.operator is operators.eq:
+                name = parameter_name(compiler, part.right)
+                if isinstance(part.left, ColumnClause) and name is not None:
+                    found[part.left.name] = name
+    keys = [column.name for column in getattr(table, "primary_key", ())]
+    return {key: found[key] for key in keys} if keys and all(key in found for key in keys) else {}
 
 
 def _written(main: Any, state: Any) -> list[Any]:

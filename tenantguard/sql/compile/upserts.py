@@ -12,110 +12,106 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.leaves import enclosed
 from tenantguard.sql.compile.pieces import base_of, bound_row, columns_of, element_of
 from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
-from tenantguard.sql.compile.watched import WatchedWrites
+from tenantguard.sql.compile.watched import refuse_target, refuse_twice
 from tenantguard.tenancy import Placement, table_key
 
 
-class GuardedUpserts(WatchedWrites):
-    """Add the conflict clauses to the guarded compiler."""
+def guarded_conflict(compiler: Any, clause: Any) -> Any:
+    """Return ON CONFLICT DO UPDATE so that it changes the tenant's rows only."""
+    table = compiler.stack[-1]["selectable"].table
+    placement = compiler.tg.place(table)
+    if placement is None or placement.kind == "shared":
+        return clause
+    # SQLAlchemy 2.0 keeps pairs, literals among them, where 2.1 keeps a mapping of elements
+    values = bound_row(dict(clause.update_values_to_set), columns_of(table))
+    verify_set(compiler, table, placement, values)
+    where = clause.update_whereclause
+    compiler.tg.upserts = where is None
+    clone = clause._clone()
+    clone.update_values_to_set = values
+    clone.update_whereclause = and_(
+        compiler.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())
+    )
+    return clone
 
-    _tg_conflict: dict[
-        str, Any
-    ] = {}  # what the conflict clause of the INSERT in hand sets, of what is watched
 
-    def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> str:
-        """Render ON CONFLICT DO UPDATE, which may change the tenant's rows only."""
-        table = self.stack[-1]["selectable"].table
-        placement = self.tg_placement(table)
-        if placement is not None and placement.kind != "shared":
-            # SQLAlchemy 2.0 keeps pairs, literals among them, where 2.1 keeps a mapping of elements
-            values = bound_row(dict(on_conflict.update_values_to_set), columns_of(table))
-            self._tg_upsert_set(table, placement, values)
-            where = on_conflict.update_whereclause
-            self._tg_upserts = where is None
-            clone = on_conflict._clone()
-            clone.update_values_to_set = values
-            clone.update_whereclause = and_(
-                self.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())
+def guarded_duplicate(compiler: Any, clause: Any) -> Any:
+    """Return ON DUPLICATE KEY UPDATE so that each assignment keeps another tenant's value as it is."""
+    table = compiler.stack[-1]["selectable"].table
+    placement = compiler.tg.place(table)
+    if placement is None or placement.kind == "shared":
+        return clause
+    verify_set(compiler, table, placement, clause.update)
+    columns = columns_of(table)
+    mine = row_met(compiler, table, placement, clause)
+    clone = clause._clone()
+    clone.update = {
+        key: case((mine, element_of(value)), else_=columns[key_of(key)])
+        for key, value in clause.update.items()
+    }
+    return clone
+
+
+def inserted_names(compiler: Any) -> frozenset[str]:
+    """Return what SQLAlchemy writes, as literal columns, for the values that were to be inserted."""
+    table = compiler.stack[-1]["selectable"].table
+    return frozenset(f"VALUES({compiler.preparer.quote(column.name)})" for column in table.c)
+
+
+def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) -> Any:
+    """Return the condition that the row which holds the key is the tenant's.
+
+    The row that was to be inserted is the tenant's, which saves an owned table the parameter.
+    """
+    columns = columns_of(table)
+    if placement.kind != "owned" or compiler.tg_mode != "tenant" or placement.column not in columns:
+        return compiler.tg_predicates.owns(table, placement)
+    mine = columns[placement.column]
+    new = on_duplicate.inserted_alias.c[mine.key]
+    if not compiler.tg_predicates.is_exact(placement):
+        return mine == new
+    return and_(mine == new, cast(mine, LargeBinary) == cast(new, LargeBinary))
+
+
+def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
+    """Refuse an upsert whose SET could move a row, or point it at another tenant's, unseen."""
+    refuse_target(compiler, placement, conflict_fault(compiler, table, placement, values))
+    watched = {placement.column} if placement.kind == "owned" else set()
+    for parent, pairs in compiler.tg_guard.ties.links(placement.key):
+        if not compiler.tg_guard.ties.covered(placement, parent, pairs):
+            watched |= {ours for ours, _ in pairs}
+    columns, met = columns_of(table), set()
+    for key, value in values.items():
+        column = _target(key, columns)
+        if column is None or column.name not in watched:
+            continue
+        if column.name in met:
+            refuse_twice(compiler, placement, column.name)
+        met.add(column.name)
+        if _excluded(value, column.name, table):
+            continue
+        if isinstance(value, BindParameter):
+            compiler.tg.conflict[column.name] = value  # verified like a value that is inserted
+            continue
+        compiler.tg.refuse(
+            CrossTenantError(
+                f"the conflict clause of an INSERT into {placement.name} sets {column.name} by an expression; "
+                f"there it may be set to a value, or to excluded.{column.name}",
+                kind="upsert",
+                table=placement.name,
             )
-            on_conflict = clone
-        return super().visit_on_conflict_do_update(on_conflict, **kw)  # type: ignore[misc,no-any-return]
+        )
 
-    def visit_on_duplicate_key_update(self, on_duplicate: Any, **kw: Any) -> str:
-        """Render ON DUPLICATE KEY UPDATE, each assignment of which keeps another tenant's value as it is."""
-        table = self.stack[-1]["selectable"].table
-        placement = self.tg_placement(table)
-        if placement is not None and placement.kind != "shared":
-            self._tg_upsert_set(table, placement, on_duplicate.update)
-            columns = columns_of(table)
-            mine = self._tg_met(table, placement, on_duplicate)
-            clone = on_duplicate._clone()
-            clone.update = {
-                key: case(
-                    (mine, element_of(value)),
-                    else_=columns[key_of(key)],
-                )
-                for key, value in on_duplicate.update.items()
-            }
-            on_duplicate = clone
-        quote, outer = self.preparer.quote, self._tg_own_text
-        self._tg_own_text = frozenset(f"VALUES({quote(column.name)})" for column in table.c)
-        text: str = super().visit_on_duplicate_key_update(on_duplicate, **kw)  # type: ignore[misc]
-        self._tg_own_text = outer
-        # PyMySQL's executemany() knows no parameters behind VALUES, unless it takes the rows one by one,
-        # as it does where it does not recognise the statement
-        return f"/* */ {text}" if self.for_executemany and "tenantguard" in text else text
 
-    def _tg_met(self, table: Any, placement: Placement, on_duplicate: Any) -> Any:
-        """Return the condition that the row which holds the key is the tenant's.
-
-        The row that was to be inserted is the tenant's, which saves an owned table the parameter.
-        """
-        columns = columns_of(table)
-        if placement.kind != "owned" or self.tg_mode != "tenant" or placement.column not in columns:
-            return self.tg_predicates.owns(table, placement)
-        mine = columns[placement.column]
-        new = on_duplicate.inserted_alias.c[mine.key]
-        if not self.tg_predicates.is_exact(placement):
-            return mine == new
-        return and_(mine == new, cast(mine, LargeBinary) == cast(new, LargeBinary))
-
-    def _tg_upsert_set(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
-        """Refuse an upsert whose SET could move a row, or point it at another tenant's, unseen."""
-        self._tg_no_target(placement, self._tg_conflict_fault(table, placement, values))
-        watched = {placement.column} if placement.kind == "owned" else set()
-        for parent, pairs in self.tg_guard.links(placement.key):
-            if not self.tg_guard.covered(placement, parent, pairs):
-                watched |= {ours for ours, _ in pairs}
-        columns, met = columns_of(table), set()
-        for key, value in values.items():
-            column = _target(key, columns)
-            if column is None or column.name not in watched:
-                continue
-            if column.name in met:
-                self._tg_twice(placement, column.name)
-            met.add(column.name)
-            if _excluded(value, column.name, table):
-                continue
-            if isinstance(value, BindParameter):
-                self._tg_conflict[column.name] = value  # verified like a value that is inserted
-                continue
-            self.tg_refuse(
-                CrossTenantError(
-                    f"the conflict clause of an INSERT into {placement.name} sets {column.name} by an expression; "
-                    f"there it may be set to a value, or to excluded.{column.name}",
-                    kind="upsert",
-                    table=placement.name,
-                )
-            )
-
-    def _tg_conflict_fault(self, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
-        """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
-        watched = self.tg_guard.watched(placement)
-        columns = columns_of(table)
-        fault = grouped_fault(values, columns, watched)
-        names = [str(getattr(key, "name", key)) for key in values]
-        return fault or spelling_fault(names, {*watched, *columns}, self.tg_guard.column_names(placement.key))
+def conflict_fault(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
+    """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
+    watched = compiler.tg_guard.ties.watched(placement)
+    columns = columns_of(table)
+    fault = grouped_fault(values, columns, watched)
+    names = [str(getattr(key, "name", key)) for key in values]
+    return fault or spelling_fault(
+        names, {*watched, *columns}, compiler.tg_guard.ties.column_names(placement.key)
+    )
 
 
 def _target(key: Any, columns: Mapping[str, Any]) -> Any:

@@ -11,11 +11,11 @@ from sqlalchemy.engine import Connection, Engine, base
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
-from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
-from tenantguard.errors import RawSQLError
+from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import set_tenant
 from tenantguard.sql.sessions.events import hook, watch
+from tenantguard.sql.sessions.mapped import classes_by_key
 from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement
@@ -103,7 +103,7 @@ class GuardedConnection(Connection):
                 return found
         except ValueError:  # no frame below: a greenlet that was handed the method itself
             pass
-        _only_sqlalchemy("Connection.connection", self.engine.dialect)
+        only_sqlalchemy("Connection.connection", self.engine.dialect)
         return super().connection
 
     def begin_nested(self) -> Any:
@@ -128,11 +128,11 @@ class GuardedConnection(Connection):
         if binding is not None and self._tg_told == (*self._tg_within(), binding):
             return
         if binding is not None and binding.mode == "tenants":
-            _refuse_told("row security is told one tenant, and several are bound; bind one")
+            refuse_told("row security is told one tenant, and several are bound; bind one")
         if self._is_autocommit_isolation():
             if binding is not None and binding.mode == "bypass":
                 return
-            _refuse_told(
+            refuse_told(
                 "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
             )
         dialect, self.dialect = self.dialect, self._tg_variant("bypass")
@@ -182,7 +182,7 @@ class GuardedConnection(Connection):
             or not transaction.is_active
             or (nested is not None and not nested.is_active)
             or "schema_translate_map" in self._execution_options
-            or (compiled is not None and compiled.tg_expected not in (None, type(binding._tenant)))
+            or (compiled is not None and compiled.tg.expected not in (None, type(binding._tenant)))
         ):
             return self.tg_probe(asked.query, values)[0]
         if compiled is None:
@@ -190,7 +190,7 @@ class GuardedConnection(Connection):
             asked.compiled = asked.query.compile(dialect=self.engine.dialect.tg_variants["tenant"])  # type: ignore[attr-defined]  # ours
             return row
         found = compiled.construct_params(values)
-        for name in compiled.tg_parameters:
+        for name in compiled.tg.parameters:
             found[name] = binding._tenant
         for name, process in compiled._bind_processors.items():
             found[name] = process(found[name])
@@ -219,7 +219,7 @@ class GuardedConnection(Connection):
         placement = guard.tenancy.find_key(parent)
         vouches = self.tg_names is None and (placement is None or placement.visible is None)
         held = self._tg_maps() if vouches else []
-        classes = guard.classes_by_key(parent, columns) if held else ()
+        classes = classes_by_key(parent, columns) if held else ()
         return [
             key
             for key in unknown
@@ -282,7 +282,7 @@ def _raw_connection(self: Any) -> Any:
     except ValueError:  # no frame below: a greenlet that was handed the method itself
         asked = False
     if not asked:
-        _only_sqlalchemy("Engine.raw_connection()", self.dialect)
+        only_sqlalchemy("Engine.raw_connection()", self.dialect)
     connect = getattr(self.pool, "tg_connect", None)
     return (
         self.pool.connect() if connect is None else connect()
@@ -312,9 +312,9 @@ def guarded_pool(cls: type[Pool]) -> type[Pool]:
     """Return the pool's class with a guarded ``connect()``."""
 
     def connect(self: Any) -> Any:
-        _only_sqlalchemy("Pool.connect()", self._dialect)
+        only_sqlalchemy("Pool.connect()", self._dialect)
         if not hasattr(self._dialect, "tg_guard"):
-            _refuse_raw("A second engine on the pool of a guarded engine")
+            refuse_raw("A second engine on the pool of a guarded engine")
         return cls.connect(self)
 
     members = {"connect": connect, "tg_connect": cls.connect, "__module__": __name__}
@@ -336,56 +336,3 @@ def trusting(method: Callable[..., Any]) -> Callable[..., Any]:
             connection.tg_trusted = outer
 
     return call
-
-
-def _only_sqlalchemy(what: str, dialect: Any) -> None:
-    """Refuse a raw connection to anyone but SQLAlchemy, outside a bypass."""
-    binding = peek()
-    installed = getattr(dialect, "tg_guard", None)
-    if (binding is not None and binding.mode == "bypass") or (
-        installed is not None and not installed.enforces
-    ):
-        return
-    try:
-        caller = sys._getframe(2).f_globals.get("__name__", "")
-    except ValueError:  # no frame below: a greenlet that was handed the method itself
-        caller = ""
-    if not (caller == "sqlalchemy" or caller.startswith(("sqlalchemy.", "tenantguard.sql."))):
-        _refuse_raw(what)
-
-
-def refuse_by_hand() -> None:
-    """Refuse a connection that did not come from the guarded engine."""
-    _refuse_raw("A Connection or an Engine that was constructed by hand on a guarded dialect")
-
-
-def refuse_compiled(compiled: Any) -> None:
-    """Refuse a compiled statement that another dialect, or the one of another mode, has made."""
-    made = getattr(compiled, "tg_mode", None)
-    how = f"made for {made!r} and executed under another binding" if made else "compiled without the guard"
-    refuse(
-        RawSQLError(
-            f"a compiled statement was {how}; execute the statement itself",
-            kind="foreign_compiled",
-            statement=str(compiled),
-        )
-    )
-
-
-def _refuse_told(why: str) -> None:
-    binding = peek()
-    told = ", ".join(map(str, binding.tenants)) if binding is not None else None
-    refuse(RawSQLError(f'raw_sql="database": {why}', kind="row_security", tenant=told))
-
-
-def _refuse_raw(what: str) -> None:
-    binding = peek()
-    told = ", ".join(map(str, binding.tenants)) if binding is not None else None
-    refuse(
-        RawSQLError(
-            f"{what} reaches the driver, where the guard cannot read SQL. Use the engine's own connections, or do it "
-            'inside `with bypass(reason="..."):`',
-            kind="raw_connection",
-            tenant=told,
-        )
-    )

@@ -12,6 +12,7 @@ from tenantguard.context import Binding
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.execute.connections import LookUp
 from tenantguard.sql.predicates import named, trusted
+from tenantguard.sql.refusals import sent, told
 from tenantguard.tenancy import table_key
 
 if TYPE_CHECKING:
@@ -94,17 +95,6 @@ def chunks(keys: list[Any]) -> Iterator[list[Any]]:
     """Split keys into what one look-up is asked for."""
     for start in range(0, len(keys), _CHUNK):
         yield keys[start : start + _CHUNK]
-
-
-def sent(context: Any) -> str | None:
-    """Return the SQL that is about to be sent."""
-    compiled = context.compiled
-    return str(compiled.string if compiled is not None else context.statement)
-
-
-def told(binding: Binding | None) -> str | None:
-    """Return the tenants that are bound, for a message."""
-    return ", ".join(map(str, binding.tenants)) if binding is not None else None
 
 
 def _refuse_parent(parent: Any, tried: str, binding: Binding, context: Any, *, hidden: bool) -> NoReturn:

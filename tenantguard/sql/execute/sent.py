@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
 
 LONGEST_KEPT = 20_000  # longer texts are read each time, so that the cache stays small
+KEPT = 1024  # texts
+
+
+def keep(guard: Guard, statement: str, sent: Sent) -> None:
+    """Let a text be repeated without a second look, unless each execution has to be given one."""
+    if guard.is_prompt and len(statement) <= LONGEST_KEPT:
+        if len(guard.repeats) >= KEPT:
+            guard.repeats.clear()  # each comes back with its next execution
+        guard.repeats[statement] = sent
 
 
 class Sent:
@@ -53,16 +62,16 @@ class Sent:
         self.expected: type | None = None
         if is_begin(statement, dialect.name):
             return
-        self._rewritten = rewritten = guard.rewrite(statement, dialect, dialect.paramstyle, several)
-        self.text, self.checks = rewritten.text, rewritten.checks
-        if rewritten.tenanted:
-            placement = guard.any_owned(rewritten.tables)
+        self._rewritten = found = guard.rewrite(statement, dialect, dialect.paramstyle, several)
+        self.text, self.checks = found.text, found.checks
+        if found.tenanted:
+            placement = guard.ties.any_owned(found.tables)
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
             self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            self.given = rewritten.given
+            self.given = found.given
             if not several and not self.checks and self._process is None and self.expected is not None:
-                self.place = _place(rewritten.recipe, rewritten.given)
+                self.place = _place(found.recipe, found.given)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
         """Return the sets of parameters with the tenant in each.

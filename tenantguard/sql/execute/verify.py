@@ -11,8 +11,9 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.elements import TenantParameter
-from tenantguard.sql.execute.parents import chunks, keys_of, sent, told, verify_keys, verify_one_row
+from tenantguard.sql.execute.parents import chunks, keys_of, verify_keys, verify_one_row
 from tenantguard.sql.predicates import named
+from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import TenantUse, orphan
 from tenantguard.tenancy import full_name
 
@@ -202,7 +203,7 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
             keys = dict.fromkeys(key for key in values if None not in key)
             unknown = context.root_connection.tg_unknown(check.parent_key, check.parent_columns, keys)
             if unknown:
-                parent = compiler.tg_guard.table(check.parent_key)
+                parent = compiler.tg_guard.ties.table(check.parent_key)
                 verify_keys(parent, check.parent_columns, unknown, tried, binding, context)
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm.interfaces import EXT_CONTINUE
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import TenantSwitchError
+from tenantguard.sql.sessions.mapped import stamped_attributes
 
 _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
 _BYPASS: tuple[str, ...] = ("a bypass",)
@@ -344,7 +345,7 @@ def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
     if guard is not None and binding is not None and binding.mode == "tenant":
         target = state.obj()
         held = instance_dict(target)
-        for key in guard.stamped_attributes(mapper):
+        for key in stamped_attributes(guard, mapper):
             if held.get(key) is None:
                 setattr(target, key, binding._tenant)
     return EXT_CONTINUE

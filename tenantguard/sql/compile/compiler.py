@@ -1,0 +1,246 @@
+"""The compiler: each extension point of SQLAlchemy's ``SQLCompiler`` that the guard uses, as a hook of a few lines.
+
+All that relies on the compiler stands here and in what the hooks call; it is an extension point and not a promised
+API. ``tests/sql/test_reliance.py`` says what is relied on.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from sqlalchemy.ext.compiler import _dispatcher
+
+from tenantguard.sql.compile.belongs import filtered_table, from_name, predicate, refuse_shadowed
+from tenantguard.sql.compile.changes import guarded_change, plan_changes
+from tenantguard.sql.compile.fragments import (
+    prefixes_text,
+    read_hint,
+    read_literal,
+    read_operator,
+    read_text,
+    read_tstring,
+    verify_custom,
+    whole,
+)
+from tenantguard.sql.compile.identifiers import checked_literal, name_fault, noting
+from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
+from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
+from tenantguard.sql.compile.statement import Statement
+from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
+from tenantguard.sql.elements import BYTES
+from tenantguard.sql.guard import Guard
+from tenantguard.sql.predicates import Predicates
+from tenantguard.sql.text import function_fault
+
+
+def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates) -> Any:
+    """Return a subclass of a dialect's statement compiler that guards what it compiles.
+
+    Args:
+        base: the dialect's own compiler.
+        guard: the guard that is installed.
+        mode: the kind of binding that the compiled statements serve: ``"tenant"`` or ``"tenants"``.
+        predicates: builds the predicates for that kind.
+    """
+
+    class GuardedCompiler(base):  # type: ignore[misc]  # of whatever dialect
+        """A statement compiler that puts the predicates in; what it found out is ``tg``."""
+
+        tg_guard = guard
+        tg_mode = mode
+        tg_predicates = predicates
+        tg: Statement
+
+        def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
+            self.tg = tg = Statement(guard, mode)
+            super().__init__(dialect, statement, *args, **kw)
+            hidden = tg.ctes & tg.relied
+            if hidden and dialect.default_schema_name:
+                self.__dict__.clear()  # what was compiled reads a CTE for a table: once more, with the table's schema
+                self.tg = tg = Statement(guard, mode, frozenset(hidden))
+                super().__init__(dialect, statement, *args, **kw)
+            if tg.custom:
+                verify_custom(self)
+            if tg.ctes & tg.relied:
+                refuse_shadowed(self)
+            tg.finish(self.bind_names.items(), translated=bool(self.schema_translate_map))
+
+        # -- reads --
+
+        def _compose_select_body(  # type: ignore[no-untyped-def]  # the signature is SQLAlchemy's
+            self, text, select, compile_state, inner_columns, froms, *args, **kw
+        ):
+            self.tg.levels.append(set())
+            select = guarded_select(self, select, froms)
+            composed = super()._compose_select_body(
+                text, select, compile_state, inner_columns, froms, *args, **kw
+            )
+            self.tg.levels.pop()
+            return composed
+
+        def visit_join(self, join: Any, **kw: Any) -> Any:
+            return super().visit_join(guarded_join(self, join), **kw)
+
+        def visit_table(
+            self,
+            table: Any,
+            asfrom: bool = False,
+            ashint: bool = False,
+            enclosing_alias: Any = None,
+            **kw: Any,
+        ) -> Any:
+            if asfrom and not ashint:
+                verify_known(self, table, enclosing_alias)
+            return super().visit_table(
+                table, asfrom=asfrom, ashint=ashint, enclosing_alias=enclosing_alias, **kw
+            )
+
+        def visit_cte(self, cte: Any, *args: Any, **kw: Any) -> Any:
+            self.tg.ctes.add(from_name(self, cte))
+            return super().visit_cte(cte, *args, **kw)
+
+        # -- elements of our own --
+
+        def visit_tenantguard_belongs(
+            self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any
+        ) -> str:
+            return predicate(self, element, ambiguous_table_name_map)
+
+        def visit_tenantguard_filtered(self, element: Any, **kw: Any) -> str:
+            return filtered_table(self, element)
+
+        def visit_tenantguard_bytes(self, element: Any, **kw: Any) -> str:
+            return BYTES.format(self.process(element.element, **kw))
+
+        # -- writes --
+
+        def visit_insert(
+            self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
+        ) -> Any:
+            insert = guarded_insert(self, insert_stmt, visiting_cte, **kw)
+            outer = self.tg.conflict, self.tg.upserts
+            self.tg.conflict, self.tg.upserts = {}, False
+            text = super().visit_insert(insert.statement, visiting_cte=visiting_cte, **kw)
+            plan_insert(self, insert)
+            self.tg.conflict, self.tg.upserts = outer
+            return text
+
+        def visit_update(self, update_stmt: Any, visiting_cte: Any = None, **kw: Any) -> Any:
+            change = guarded_change(self, "update", update_stmt, visiting_cte, **kw)
+            text = super().visit_update(change.statement, visiting_cte=visiting_cte, **kw)
+            plan_changes(self, change)
+            return text
+
+        def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> Any:
+            change = guarded_change(self, "delete", delete_stmt, visiting_cte, **kw)
+            text = super().visit_delete(change.statement, visiting_cte=visiting_cte, **kw)
+            plan_changes(self, change)
+            return text
+
+        def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> Any:
+            return super().visit_on_conflict_do_update(guarded_conflict(self, on_conflict), **kw)
+
+        def visit_on_duplicate_key_update(self, on_duplicate: Any, **kw: Any) -> str:
+            clause = guarded_duplicate(self, on_duplicate)
+            outer, self.tg.own_text = self.tg.own_text, inserted_names(self)
+            text: str = super().visit_on_duplicate_key_update(clause, **kw)
+            self.tg.own_text = outer
+            # PyMySQL's executemany() knows no parameters behind VALUES, unless it takes the rows one by one,
+            # as it does where it does not recognise the statement
+            return f"/* */ {text}" if self.for_executemany and "tenantguard" in text else text
+
+        # -- text --
+
+        def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
+            return super().visit_textclause(read_text(self, textclause), *args, **kw)
+
+        def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> Any:
+            read_tstring(self, tstring)
+            return super().visit_tstring(tstring, *args, **kw)
+
+        def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> Any:
+            taf = taf._clone()
+            taf.element = self.tg.read = whole(self, taf.element)
+            return super().visit_textual_select(taf, *args, **kw)
+
+        def escape_literal_column(self, text: Any) -> Any:
+            read_literal(self, text)
+            return super().escape_literal_column(text)
+
+        def render_literal_value(self, value: Any, type_: Any) -> Any:
+            return checked_literal(super().render_literal_value(value, type_), type_, self.dialect)
+
+        def visit_function(self, func: Any, *args: Any, **kw: Any) -> Any:
+            name = ".".join((*func.packagenames, func.name))
+            self.tg.refuse_fragment(function_fault(name, self.dialect.name), name)
+            return super().visit_function(func, *args, **kw)
+
+        def visit_collation(self, element: Any, **kw: Any) -> Any:
+            self.tg.refuse_fragment(name_fault(str(element.collation)), str(element.collation))
+            return super().visit_collation(element, **kw)
+
+        def visit_extract(self, extract: Any, **kw: Any) -> Any:
+            self.tg.refuse_fragment(name_fault(str(extract.field)), str(extract.field))
+            return super().visit_extract(extract, **kw)
+
+        def visit_custom_op_binary(self, element: Any, operator: Any, **kw: Any) -> Any:
+            read_operator(self, operator)
+            return super().visit_custom_op_binary(element, operator, **kw)
+
+        def visit_custom_op_unary_operator(self, element: Any, operator: Any, **kw: Any) -> Any:
+            read_operator(self, operator)
+            return super().visit_custom_op_unary_operator(element, operator, **kw)
+
+        def visit_custom_op_unary_modifier(self, element: Any, operator: Any, **kw: Any) -> Any:
+            read_operator(self, operator)
+            return super().visit_custom_op_unary_modifier(element, operator, **kw)
+
+        def _generate_prefixes(self, stmt: Any, prefixes: Any, **kw: Any) -> str:
+            return prefixes_text(self, super().visit_textclause, stmt, prefixes, **kw)
+
+        def format_from_hint_text(self, sqltext: Any, table: Any, hint: Any, iscrud: Any) -> Any:
+            read_hint(self, hint)
+            return super().format_from_hint_text(sqltext, table, hint, iscrud)
+
+        def get_select_hint_text(self, byfroms: Any) -> Any:
+            for hint in byfroms.values():
+                read_hint(self, hint)
+            return super().get_select_hint_text(byfroms)
+
+        def get_statement_hint_text(self, hint_texts: Any) -> Any:
+            for hint in hint_texts:
+                read_hint(self, hint)
+            return super().get_statement_hint_text(hint_texts)
+
+    return _named(GuardedCompiler, base)
+
+
+def bypassing_compiler(base: Any, guard: Guard) -> Any:
+    """Return a subclass of a dialect's statement compiler that changes nothing; what it compiled tells that it is."""
+
+    class BypassingCompiler(base):  # type: ignore[misc]  # of whatever dialect
+        """A statement compiler for bypasses."""
+
+        tg_guard = guard
+        tg_mode = "bypass"
+        tg = Statement(guard, "bypass")
+
+    return _named(BypassingCompiler, base)
+
+
+def _named(cls: type, base: Any) -> type:
+    cls.__name__ = cls.__qualname__ = f"Guarded{base.__name__}"
+    return cls
+
+
+def _note_custom(compiler: Any) -> None:
+    statement = compiler.__dict__.get("tg")
+    if statement is not None:  # a guarded one
+        statement.custom = True
+
+
+@functools.cache
+def watch_constructs() -> None:
+    """Let each construct of the user's own (``@compiles``) tell the guarded compiler that it takes part."""
+    _dispatcher.__call__ = noting(_dispatcher.__call__, _note_custom)  # type: ignore[method-assign]

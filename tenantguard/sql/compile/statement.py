@@ -1,0 +1,146 @@
+"""A statement on its way through the compiler: what it names, what it must carry, and what it is refused for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.sql.elements import TenantParameter
+from tenantguard.tenancy import Key, Placement, full_name, table_key
+
+if TYPE_CHECKING:
+    from tenantguard.sql.guard import Guard
+    from tenantguard.sql.plans import WritePlan
+
+
+class Statement:
+    """The guard's side of one compiled statement, held by the compiler as ``compiled.tg``.
+
+    The execution reads:
+
+    Attributes:
+        fault: the refusal that awaits the execution, if any.
+        quick: the statement carries its predicates, and neither a refusal nor a check of its text awaits it.
+        verified: what it writes must be verified.
+        writes: what must be verified at the execution of each write.
+        checks: what must be verified of the parameters of SQL text.
+        tables: the placements of the tables that it names.
+        parameters: the names of the parameters that hold the tenant.
+        places: the names of those that hold one of several tenants, and which one.
+        kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
+        expected: the one of these that there usually is.
+
+    Only the compilation reads:
+
+    Attributes:
+        levels: the FROM elements, by identity, that each SELECT in hand has found a predicate for.
+        rendered: how many times each table was rendered, by name.
+        custom: a construct of the user's own (``@compiles``) takes part.
+        relied: the tables, by name, that a predicate reads beside the one it stands for.
+        ctes: the names of common table expressions.
+        hidden: the tables whose name a CTE has taken.
+        target: the table that the UPDATE or DELETE in hand writes.
+        conflict: what the conflict clause of the INSERT in hand sets, of the columns that are verified.
+        upserts: the conflict clause of the INSERT in hand updates on no condition of the user's.
+        read: text that was read as a whole statement already.
+        operator: the text of a user's own operator, which has rules of its own.
+        own_text: what SQLAlchemy itself writes as literal columns.
+    """
+
+    __slots__ = (
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels", "mode",
+        "operator", "own_text", "parameters", "places", "quick", "read", "relied", "rendered", "tables", "target",
+        "upserts", "verified", "writes",
+    )  # fmt: skip
+
+    def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
+        self.guard = guard
+        self.mode = mode
+        self.fault: Violation | None = None
+        self.quick = self.verified = False
+        self.writes: tuple[WritePlan, ...] = ()
+        self.checks: tuple[Any, ...] = ()
+        self.tables: dict[Key, Placement] = {}
+        self.parameters: list[str] = []
+        self.places: list[tuple[str, int]] = []
+        self.kinds: set[type | None] = set()
+        self.expected: type | None = None
+
+        self.levels: list[set[int]] = []
+        self.rendered: dict[str, int] = {}
+        self.custom = False
+        self.relied: set[str] = set()
+        self.ctes: set[str] = set()
+        self.hidden = hidden
+        self.target: Key | None = None
+        self.conflict: dict[str, Any] = {}
+        self.upserts = False
+        self.read: Any = None
+        self.operator: Any = None
+        self.own_text: frozenset[str] = frozenset()
+
+    def refuse(self, violation: Violation) -> None:
+        """Remember the first refusal; it is recorded and raised when the statement is executed."""
+        if self.fault is None:
+            self.fault = violation
+
+    def refuse_fragment(self, fault: str | None, text: str) -> None:
+        """Refuse the statement where a piece of text in it has a fault."""
+        if fault is not None:
+            self.refuse(
+                RawSQLError(
+                    f"text inside a statement was refused: {fault}. Write it with SQLAlchemy's constructs, or run "
+                    'it inside `with bypass(reason="..."):`',
+                    kind="raw_sql_fragment",
+                    statement=text,
+                )
+            )
+
+    def place(self, table: Any) -> Placement | None:
+        """Return the placement of a table, or refuse the statement and return ``None``."""
+        key = table_key(table)
+        placement = self.tables.get(key) or self.guard.tenancy.find_key(key)
+        if placement is None:
+            name = full_name(key)
+            self.refuse(
+                UnknownTableError(
+                    f"table {name!r} is outside the tenancy. Place it in Tenancy(...), or read it inside "
+                    '`with bypass(reason="..."):`',
+                    table=name,
+                )
+            )
+            return None
+        self.tables[key] = placement
+        return placement
+
+    def count(self, table: Any) -> None:
+        """Note that a table was rendered."""
+        name = str(table.name)
+        self.rendered[name] = self.rendered.get(name, 0) + 1
+
+    def finish(self, bind_names: Iterable[tuple[Any, str]], *, translated: bool) -> None:
+        """Sum up for the execution what the compilation has found.
+
+        Args:
+            bind_names: the statement's parameters and their names.
+            translated: a ``schema_translate_map`` is in force.
+        """
+        for parameter, name in bind_names:
+            if isinstance(parameter, TenantParameter):
+                self.kinds.add(parameter.tg_expected)
+                if parameter.place is None:
+                    self.parameters.append(name)
+                else:
+                    self.places.append((name, parameter.place))
+        expected = self.kinds - {None}
+        if expected:
+            (self.expected, *_) = expected
+        self.verified = any(not plan.is_idle for plan in self.writes)
+        self.quick = (
+            self.mode == "tenant"
+            and self.fault is None
+            and len(expected) <= 1
+            and not self.checks
+            and not translated
+        )

@@ -1,0 +1,175 @@
+"""Installation: verify the tenancy and the database, then put the guard into an engine."""
+
+from __future__ import annotations
+
+from functools import lru_cache, partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from sqlalchemy.engine import Engine
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.sql.compile.compiler import bypassing_compiler, guarded_compiler, watch_constructs
+from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
+from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool, trusting
+from tenantguard.sql.execute.execution import guarded_context, guarded_do
+from tenantguard.sql.execute.sent import KEPT, Sent
+from tenantguard.sql.guard import Guard, RawSQL
+from tenantguard.sql.predicates import Predicates
+from tenantguard.sql.servers.row_security import verify_row_security
+from tenantguard.sql.servers.versions import verified, verify_server
+from tenantguard.sql.sessions.events import hook
+from tenantguard.tenancy import Placement, Tenancy
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
+
+EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
+PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+_TRUSTED_METHODS = (
+    "initialize", "has_table", "has_multi_table", "has_index", "has_schema", "has_sequence", "has_type",
+    "get_columns", "get_multi_columns", "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys",
+    "get_multi_foreign_keys", "get_table_names", "get_temp_table_names", "get_view_names",
+    "get_materialized_view_names", "get_temp_view_names", "get_view_definition", "get_indexes", "get_multi_indexes",
+    "get_unique_constraints", "get_multi_unique_constraints", "get_check_constraints",
+    "get_multi_check_constraints", "get_table_comment", "get_multi_table_comment", "get_table_options",
+    "get_multi_table_options", "get_sequence_names", "get_schema_names", "_get_foreign_table_names",
+    "get_table_oid", "get_domains", "get_enums", "_load_domains", "_load_enums", "do_begin_twophase",
+    "do_prepare_twophase", "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint",
+    "do_rollback_to_savepoint", "do_release_savepoint",
+)  # fmt: skip
+
+
+def guard(
+    engine: EngineT,
+    tenancy: Tenancy,
+    *,
+    raw_sql: RawSQL = "refuse",
+    dialect_unproven: bool = False,
+) -> EngineT:
+    """Install enforcement on an engine, sync or async, and return the same object.
+
+    Args:
+        engine: the engine of the application.
+        tenancy: how every table belongs.
+        raw_sql: what becomes of SQL text: it is refused, or rewritten with the predicates, or let through to
+            a database whose row security stands underneath.
+        dialect_unproven: accept a database, or a version of one, on which nobody proved the guard.
+
+    Raises:
+        ConfigurationError: the tenancy has faults (all are listed), the engine is guarded already, or the
+            database is not one of SQLite, PostgreSQL and MariaDB. The first connection raises it where the
+            server is too old.
+
+    Example:
+        >>> from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine
+        >>> metadata = MetaData()
+        >>> calls = Table("calls", metadata, Column("id", Integer, primary_key=True),
+        ...               Column("company_id", String, nullable=False))
+        >>> engine = guard(create_engine("sqlite://"), Tenancy(metadata, column="company_id"))
+    """
+    sync: Any = getattr(engine, "sync_engine", engine)
+    _verify_start(sync, tenancy, raw_sql, dialect_unproven)
+    if not dialect_unproven:
+        verify_server(sync.dialect)
+    if raw_sql == "database":
+        verify_row_security(engine, tenancy)
+    _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))
+    if raw_sql != "refuse":
+        import_module(
+            "tenantguard.sql.text.second"
+        )  # loaded now, and not by the first request that sends text
+    return engine
+
+
+def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool) -> None:
+    if not isinstance(engine, Engine):
+        raise ConfigurationError(f"guard() takes an Engine or an AsyncEngine, not {type(engine).__name__}")
+    if hasattr(engine.dialect, "tg_guard"):
+        raise ConfigurationError("the engine is guarded already; call guard() once, where the engine is made")
+    if raw_sql not in ("refuse", "rewrite", "database"):
+        raise ConfigurationError(f'raw_sql is "refuse", "rewrite" or "database", not {raw_sql!r}')
+    if engine.dialect.name not in PROVEN and not unproven:
+        raise ConfigurationError(
+            f"the guard is proven on SQLite, PostgreSQL and MariaDB, and not on {engine.dialect.name!r}; say "
+            "dialect_unproven=True to use it all the same"
+        )
+    tenancy.verify()
+    faults = [fault for placement in tenancy if (fault := _collation_fault(placement, engine.dialect.name))]
+    if faults:
+        raise ConfigurationError("the tenancy cannot be enforced:\n" + "\n".join(f"  - {f}" for f in faults))
+
+
+def _collation_fault(placement: Placement, dialect: str) -> str | None:
+    """Tell why two tenants' ids would be one to the database, or return ``None``."""
+    collation = str(getattr(placement.type, "collation", None) or "").upper()
+    loose = dialect == "sqlite" and collation in ("NOCASE", "RTRIM")
+    if loose or type(placement.type).__name__ == "CITEXT":
+        return (
+            f"the tenant column {placement.name}.{placement.column} ignores case or spaces ({collation or 'CITEXT'}), "
+            "so two tenants could be one; give it an exact collation"
+        )
+    return None
+
+
+def _install(engine: Engine, installed: Guard) -> None:
+    """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
+    dialect: Any = engine.dialect
+    installed.sent = lru_cache(maxsize=KEPT)(partial(Sent, installed))
+    variants: dict[Any, Any] = {
+        mode: _variant(dialect, mode, installed) for mode in ("tenant", "tenants", "bypass")
+    }
+    only = variants["tenant"]
+    dialect.tg_variants = {**variants, "closed": only, None: only}
+    if installed.tenancy.is_unrestricted:
+        dialect.tg_variants = dict.fromkeys(dialect.tg_variants, only)
+    # copies of the engine may hold the dialect already; the engine gets another, since what was compiled
+    # before stands in caches under the old one
+    dialect.__class__ = type(only)
+    engine.dialect = only
+    engine.pool.__class__ = guarded_pool(_class_of(engine.pool))
+    if installed.enforces:
+        for name, guarded in (
+            ("identifier_preparer", guarded_preparer),
+            ("type_compiler_instance", guarded_type_compiler),
+        ):
+            part = getattr(dialect, name)
+            part.__class__ = guarded(_class_of(part))
+    engine.__class__ = GuardedEngine
+    watch_constructs()
+    hook()
+
+
+def _class_of(thing: object) -> Any:
+    return type(thing)
+
+
+def _variant(dialect: Any, mode: str, installed: Guard) -> Any:
+    """Return the same dialect with another compiler: it shares all state, and is another key in every cache."""
+    variant = object.__new__(_dialect_class(type(dialect), mode, installed))
+    variant.__dict__ = dialect.__dict__
+    return variant
+
+
+def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
+    if mode == "bypass":
+        compiler = bypassing_compiler(cls.statement_compiler, installed)
+    else:
+        exact = cls.name in ("mysql", "mariadb")
+        predicates = Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant", exact=exact)
+        compiler = guarded_compiler(cls.statement_compiler, installed, mode, predicates)
+    context = guarded_context(cls.execution_ctx_cls)
+    members: dict[str, Any] = {
+        "statement_compiler": compiler,
+        "execution_ctx_cls": context,
+        "tg_guard": installed,
+        "supports_statement_cache": cls.__dict__.get("supports_statement_cache", False),
+    }
+    members |= {name: guarded_do(getattr(cls, name)) for name in ("do_execute", "do_executemany")}
+    for name in _TRUSTED_METHODS:
+        method = getattr(cls, name, None)
+        if callable(method):
+            members[name] = trusting(method)
+    if not installed.unproven:
+        members["initialize"] = verified(members["initialize"])
+    return type(f"Guarded{cls.__name__}", (cls,), members)

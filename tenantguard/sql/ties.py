@@ -1,0 +1,93 @@
+"""Ties: the foreign keys of every table, and the columns whose values are verified.
+
+They are resolved here once, for the compiler and for SQL text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Table
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.sql.plans import Pairs
+from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
+
+
+class Ties:
+    """The foreign keys and verified columns of one tenancy, by table."""
+
+    def __init__(self, tenancy: Tenancy) -> None:
+        self.tenancy = tenancy
+        self._columns: dict[Key, frozenset[str]] = {}
+        self._watched: dict[Key, frozenset[str]] = {}
+        self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
+
+    def table(self, key: Key) -> Table:
+        """Return the metadata's own table, by schema and name."""
+        return self._mappings(key)[0]
+
+    def column_names(self, key: Key) -> frozenset[str]:
+        """Return the names of a table's columns, of every mapping of it."""
+        names = self._columns.get(key)
+        if names is None:
+            found = (metadata.tables.get(full_name(key)) for metadata in self.tenancy.metadata)
+            names = frozenset(column.name for table in found if table is not None for column in table.c)
+            self._columns[key] = names
+        return names
+
+    def watched(self, placement: Placement) -> frozenset[str]:
+        """Return the names of a table's columns whose values are verified: the tenant column, and the keys'."""
+        names = self._watched.get(placement.key)
+        if names is None:
+            names = frozenset(ours for _, pairs in self.links(placement.key) for ours, _ in pairs)
+            if placement.column is not None:
+                names |= {placement.column}
+            self._watched[placement.key] = names
+        return names
+
+    def links(self, key: Key) -> list[tuple[Table, Pairs]]:
+        """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
+        found = self._links.get(key)
+        if found is None:
+            self._links[key] = found = [
+                link for table in self._mappings(key) for link in self._foreign_keys(table)
+            ]
+        return found
+
+    def covered(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
+        """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it."""
+        owner = self.tenancy.find(parent)
+        return (
+            owner is not None
+            and placement.kind == owner.kind == "owned"
+            and (placement.column, owner.column) in pairs
+        )
+
+    def any_owned(self, tables: Iterable[Key]) -> Placement:
+        """Return the placement of an owned table that the tables are, or belong through."""
+        for key in tables:
+            placement = self.tenancy.find_key(key)
+            while placement is not None and placement.kind == "through" and placement.parent is not None:
+                placement = self.tenancy.find(placement.parent)
+            if placement is not None and placement.kind == "owned":
+                return placement
+        raise ConfigurationError("none of the tables belongs to a tenant")
+
+    def _mappings(self, key: Key) -> list[Table]:
+        return [
+            table
+            for metadata in self.tenancy.metadata
+            for table in metadata.tables.values()
+            if table_key(table) == key
+        ]
+
+    def _foreign_keys(self, table: Table) -> Iterable[tuple[Table, Pairs]]:
+        for constraint in table.foreign_key_constraints:
+            try:
+                parent = constraint.referred_table
+            except Exception:  # noqa: S112 - the parent is outside the metadata; SQLAlchemy raises several kinds
+                continue
+            placement = self.tenancy.find(parent)
+            if placement is not None and placement.kind != "shared":
+                yield parent, tuple((e.parent.name, e.column.name) for e in constraint.elements)

@@ -7,7 +7,8 @@ engine filters or refuses every data access of another company.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tenantguard.context import Principal, bind, bypass, carry, current
+from tenantguard.carrying import carry
+from tenantguard.context import Principal, bind, bypass, current
 from tenantguard.errors import (
     ConfigurationError,
     CrossTenantError,

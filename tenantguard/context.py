@@ -1,43 +1,65 @@
-"""The binding: who the running code acts for, carried by context variables.
+"""The context: who the running code acts for at this moment, carried by context variables.
 
 Only this module knows ``contextvars-extras``; everything else reads the binding through the functions here.
 """
 
 from __future__ import annotations
 
+import inspect
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
-from typing import Any, Literal, ParamSpec, TypeVar
+from types import FrameType
+from typing import Any
 from uuid import UUID
 
 from contextvars_extras import ContextVarsRegistry  # type: ignore[import-untyped]  # it has no types
 
+from tenantguard.binding import (
+    Binding,
+    Fields,
+    Life,
+    end_life,
+    live_within,
+    no_tenant,
+    put_mode,
+    put_outer,
+    put_token,
+)
 from tenantguard.errors import ConfigurationError, NoTenantError, TenantId
 from tenantguard.principal import Principal, tenant_id
-from tenantguard.stepwise import stepwise
 
 __all__ = [
     "Binding",
     "Principal",
+    "Request",
     "begin",
     "bind",
     "bypass",
     "bypass_observers",
-    "carry",
     "current",
+    "end",
     "enter",
     "leave",
     "no_tenant",
     "peek",
+    "peek_request",
+    "put",
+    "put_request",
     "request_id",
     "set_request_id",
     "tenant_id",
 ]
 
-P = ParamSpec("P")
-R = TypeVar("R")
-Mode = Literal["tenant", "tenants", "bypass", "closed"]
+
+class Request:
+    """What is known of a request beside its binding; ``life`` where it is served with nothing bound."""
+
+    __slots__ = ("id", "life")
+
+    def __init__(self, id: str | None, life: Life | None = None) -> None:
+        self.id = id
+        self.life = life
 
 
 class _Vars(ContextVarsRegistry):  # type: ignore[misc]  # the same
@@ -45,97 +67,36 @@ class _Vars(ContextVarsRegistry):  # type: ignore[misc]  # the same
 
     _registry_allocate_on_setattr = False
 
-    binding: Any = None  # a Binding; the registry evaluates annotations, and that class comes later
-    request_id: Any = None  # str or None
+    binding: Any = None  # a Binding
+    request: Any = None  # a Request
 
 
 # The native methods of the variables: no Python frame on the path that every statement takes.
 peek: Callable[[], Binding | None] = _Vars.binding.get_raw
-_set: Callable[[Binding | None], Token[Any]] = _Vars.binding.set
+peek_request: Callable[[], Request | None] = _Vars.request.get_raw
+put: Callable[[Binding | None], Token[Any]] = _Vars.binding.set
+put_request: Callable[[Request | None], Token[Any]] = _Vars.request.set
 _reset: Callable[[Token[Any]], None] = _Vars.binding.reset
-request_id: Callable[[], str | None] = _Vars.request_id.get_raw
-set_request_id: Callable[[str | None], Any] = _Vars.request_id.set
-_put = object.__setattr__
 
 
-class _Fields:
-    """Hold the members of a binding; written natively while one is made, since every request makes one."""
-
-    __slots__ = ("_tenant", "_token", "caller", "mode", "outer", "principal", "reason", "tenants")
-
-    tenants: tuple[TenantId, ...]
-    principal: Principal | None
-    reason: str | None
-    caller: str | None
-    outer: Binding | None
-    mode: Mode
-    _tenant: TenantId | None
-    _token: Token[Any] | None
+def request_id() -> str | None:
+    """Return the id of the request, where it has one."""
+    request = peek_request()
+    return None if request is None else request.id
 
 
-class Binding(_Fields):
-    """Hold what the context holds: a tenant, several, or a bypass with its reason. Read-only."""
-
-    __slots__ = ()
-
-    def __new__(
-        cls,
-        tenants: tuple[TenantId, ...],
-        principal: Principal | None = None,
-        reason: str | None = None,
-        caller: str | None = None,
-    ) -> Binding:
-        """Return a binding that nobody has entered yet."""
-        made: Any = _Fields()
-        made.tenants = tenants
-        made.principal = principal
-        made.reason = reason
-        made.caller = caller
-        made.outer = made._token = None
-        one = len(tenants) == 1
-        made._tenant = tenants[0] if one else None
-        made.mode = "bypass" if reason is not None else "tenant" if one else "tenants"
-        made.__class__ = cls  # from here on it is read-only
-        return made  # type: ignore[no-any-return]  # typing.cast() is a call, on the path of every request
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
-
-    __delattr__ = None  # type: ignore[assignment]  # an attribute can no more be taken away than set
-
-    @property
-    def tenant(self) -> TenantId:
-        """Return the one tenant that is bound.
-
-        Raises:
-            NoTenantError: the binding is a bypass or names several tenants.
-        """
-        if self._tenant is None:
-            held = (
-                f"a bypass ({self.reason})"
-                if self.reason is not None
-                else f"several tenants {self.tenants!r}"
-            )
-            raise NoTenantError(
-                f"one tenant was asked for while the binding is {held}; bind the one you mean"
-            )
-        return self._tenant
-
-    @property
-    def bypassed(self) -> bool:
-        """Tell whether the guard is lifted."""
-        return self.mode == "bypass"
-
-    def __repr__(self) -> str:
-        held = f"bypass: {self.reason}" if self.reason is not None else ", ".join(map(repr, self.tenants))
-        return f"<Binding {held}>"
+def set_request_id(value: str | None) -> None:
+    """Set the id of the request, or take it away."""
+    request = peek_request()
+    life = None if request is None else request.life
+    put_request(None if value is None and life is None else Request(value, life))
 
 
 def current() -> Binding:
     """Return the binding in force.
 
     Raises:
-        NoTenantError: nothing is bound, or the bypass it was copied from has ended.
+        NoTenantError: nothing is bound, or the request, the block or the bypass it was copied from has ended.
 
     Example:
         >>> with bind("acme"):
@@ -148,29 +109,6 @@ def current() -> Binding:
     if binding is None or binding.mode == "closed":
         raise no_tenant(binding)
     return binding
-
-
-def no_tenant(binding: Binding | None, what: str = "A guarded action was tried") -> NoTenantError:
-    """Return the error for a missing binding: what was tried, what was in force, what to do."""
-    if binding is None:
-        return NoTenantError(
-            f"{what} with no tenant bound. Put TenantMiddleware before the handler, or run it inside "
-            '`with bind(tenant):`; work for no single tenant goes inside `with bypass(reason="..."):`. '
-            "In a thread or an executor, pass carry(function)."
-        )
-    if binding.reason is None:
-        return NoTenantError(
-            f"{what} under a binding whose block was ended in another task or thread, as that of a "
-            "generator that somebody else closed. Wrap the generator function in carry(...)."
-        )
-    return NoTenantError(
-        f"{what} in a task that outlived its bypass ({binding.reason}, {binding.caller}). "
-        "Open the bypass in the task."
-    )
-
-
-_put_outer: Callable[[Binding, Binding | None], None] = _Fields.outer.__set__  # type: ignore[union-attr,misc]  # a slot
-_put_token: Callable[[Binding, Any], None] = _Fields._token.__set__  # type: ignore[union-attr,misc]  # a slot
 
 
 class bind:  # used like a function
@@ -188,33 +126,36 @@ class bind:  # used like a function
         'acme'
     """
 
-    __slots__ = ("_binding", "_who")
+    __slots__ = ("_binding", "_principal", "_tenants")
 
     def __init__(self, who: TenantId | Principal | Collection[TenantId]) -> None:
         self._binding: Binding | None = None
-        self._who: Principal | tuple[TenantId, ...]
+        self._principal: Principal | None = None
         # what most programs bind is looked at here, since every request or job does it
         if (type(who) is str and who.isprintable() and who.strip()) or type(who) is int:
-            self._who = (who,)
+            self._tenants: tuple[TenantId, ...] = (who,)
+        elif isinstance(who, Principal):
+            self._principal, self._tenants = who, _of_principal(who)
         else:
-            self._who = who if isinstance(who, Principal) else _tenants(who)
+            self._tenants = _tenants(who)
 
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bind")
-        who = self._who
-        if isinstance(who, Principal):
-            self._binding = binding = begin(who)
-            return binding
-        self._binding = binding = Binding(who)
-        _put_outer(binding, peek())  # enter(), written out
-        _put_token(binding, _set(binding))
-        return binding
+        _refuse_in_a_thread(sys._getframe(1), "bind")
+        self._binding = enter(Binding(self._tenants, self._principal))
+        return self._binding
 
     def __exit__(self, *exc: object) -> None:
         binding, self._binding = self._binding, None
         if binding is not None:
             leave(binding)
+
+    def __del__(self) -> None:
+        binding = getattr(self, "_binding", None)  # there is none where __init__ was called wrongly
+        if binding is not None:  # whoever could have left the block is gone
+            leave(binding)
+            put_mode(binding, "closed")
 
 
 def _entered_twice(verb: str) -> ConfigurationError:
@@ -223,11 +164,36 @@ def _entered_twice(verb: str) -> ConfigurationError:
     )
 
 
+def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
+    """Refuse a block in a generator whose steps a framework takes in threads: nobody else would see it."""
+    while frame is not None and frame.f_globals.get("__name__") == "contextlib":
+        frame = frame.f_back
+    if frame is None or not frame.f_code.co_flags & inspect.CO_GENERATOR:
+        return
+    taken_by = frame.f_back
+    while taken_by is not None and taken_by.f_globals.get("__name__") == "contextlib":
+        taken_by = taken_by.f_back
+    if taken_by is not None and taken_by.f_globals.get("__name__", "").startswith("anyio."):
+        raise NoTenantError(
+            f"{frame.f_code.co_name}() holds {verb}(...) around its `yield`, and is a dependency of plain `def`: it "
+            "runs in a thread, and its binding would not reach the endpoint. Write it as `async def`."
+        )
+
+
+def _of_principal(principal: Principal) -> tuple[TenantId, ...]:
+    tenants = (principal.tenant,) if principal.tenant is not None else principal.tenants
+    if not tenants:
+        raise NoTenantError(
+            f"principal {principal.subject!r} names no tenant; give it tenant=... or tenants=..."
+        )
+    return tenants
+
+
 def _tenants(who: object) -> tuple[TenantId, ...]:
-    if isinstance(who, str | int | UUID):  # before the abstract class, whose check costs ten times as much
+    if isinstance(who, str | int | UUID):  # before the abstract classes, whose check costs ten times as much
         return (tenant_id(who),)
-    if isinstance(who, Iterable) and not isinstance(who, str | bytes | Mapping):
-        found = tuple(dict.fromkeys(tenant_id(t) for t in who))
+    if isinstance(who, Collection | Iterator) and not isinstance(who, str | bytes | Mapping):
+        found = tuple(dict.fromkeys(map(tenant_id, who)))
         if not found:
             raise NoTenantError("bind() was given an empty collection; name at least one tenant")
         return found
@@ -257,6 +223,7 @@ class bypass:  # used like a function
     __slots__ = ("_binding", "_caller", "_reason")
 
     def __init__(self, *, reason: str) -> None:
+        self._binding: Binding | None = None
         if not isinstance(reason, str) or not reason.strip():
             raise NoTenantError(
                 "bypass() needs a reason that a reviewer can read: bypass(reason='nightly invoicing')"
@@ -264,19 +231,19 @@ class bypass:  # used like a function
         frame = sys._getframe(1)
         self._caller = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self._reason = reason.strip()
-        self._binding: Binding | None = None
 
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bypass")
+        _refuse_in_a_thread(sys._getframe(1), "bypass")
         outer = peek()
-        principal = outer.principal if outer is not None else None
+        principal = outer.principal if outer is not None and outer.mode != "closed" else None
         binding = Binding((), principal, self._reason, self._caller)
         try:
             for observe in bypass_observers:
                 observe(binding, True)
         except BaseException:
-            _close(binding, quietly=True)  # whoever heard that it opened hears that it did not last
+            _close(binding, outer, quietly=True)  # whoever heard that it opened hears that it did not last
             raise
         self._binding = enter(binding)
         return binding
@@ -285,50 +252,80 @@ class bypass:  # used like a function
         binding, self._binding = self._binding, None
         if binding is None:
             return
+        outer = binding.outer
         leave(binding)
         try:
-            _close(binding)
+            _close(binding, outer)
         except Exception as failed:
             if error is None:
                 raise
             error.add_note(f"the end of the bypass ({binding.reason}) could not be recorded: {failed!r}")
 
+    def __del__(self) -> None:
+        binding = getattr(self, "_binding", None)
+        if binding is not None:  # as with bind
+            outer = binding.outer
+            leave(binding)
+            _close(binding, outer, quietly=True)
 
-def _close(binding: Binding, *, quietly: bool = False) -> None:
-    _put(binding, "mode", "closed")  # a task that copied this context must not go on unguarded
-    for observe in bypass_observers:
-        try:
-            observe(binding, False)
-        except Exception:
-            if not quietly:
-                raise
+
+def _close(binding: Binding, outer: Binding | None, *, quietly: bool = False) -> None:
+    put_mode(binding, "closed")  # a task that copied this context must not go on unguarded
+    put_outer(binding, outer)  # for the observers, who name the tenant around it
+    try:
+        for observe in bypass_observers:
+            try:
+                observe(binding, False)
+            except Exception:
+                if not quietly:
+                    raise
+    finally:
+        if binding._token is None:  # left in the context that entered it: nobody needs to find the way back
+            put_outer(binding, None)
 
 
 def enter(binding: Binding) -> Binding:
     """Make the binding current; :func:`leave` undoes it. Prefer ``with bind(...)``."""
-    _put_outer(binding, peek())
-    _put_token(binding, _set(binding))
+    outer = peek()
+    if outer is not None:
+        if outer.life is not None:
+            live_within(binding, outer.life)
+    else:
+        request = peek_request()
+        if request is not None:
+            live_within(binding, request.life)
+    put_outer(binding, outer)
+    put_token(binding, put(binding))
     return binding
 
 
 def begin(principal: Principal) -> Binding:
-    """Enter a new binding of the principal, in one step, since every request takes it; :func:`leave` undoes it."""
-    made: Any = _Fields()
+    """Enter the binding of a request, in one step, since every request takes it; :func:`end` undoes it."""
+    made: Any = Fields()
     tenant = principal.tenant
-    made.tenants = tenants = (tenant,) if tenant is not None else principal.tenants
-    one = len(tenants) == 1
-    if not tenants:
-        raise NoTenantError(
-            f"principal {principal.subject!r} names no tenant; give it tenant=... or tenants=..."
-        )
-    made._tenant = tenants[0] if one else None
-    made.mode = "tenant" if one else "tenants"
+    if tenant is not None:
+        made.tenants = (tenant,)
+        made._tenant = tenant
+        made.mode = "tenant"
+    else:
+        made.tenants = tenants = _of_principal(principal)
+        one = len(tenants) == 1
+        made._tenant = tenants[0] if one else None
+        made.mode = "tenant" if one else "tenants"
     made.principal = principal
     made.reason = made.caller = None
+    made.life = []
     made.outer = peek()
-    made._token = _set(made)
+    made._token = put(made)
     made.__class__ = Binding  # from here on it is read-only
     return made  # type: ignore[no-any-return]  # as in Binding.__new__
+
+
+def end(binding: Binding) -> None:
+    """Leave the binding of a request, and close it, and all that was entered inside of it, wherever it was copied."""
+    leave(binding)
+    put_mode(binding, "closed")
+    end_life(binding.life)  # type: ignore[arg-type]  # begin() made it
 
 
 def leave(binding: Binding) -> None:
@@ -338,27 +335,28 @@ def leave(binding: Binding) -> None:
     this one is taken out from beneath it. Where the block ends in another context than it began in, the
     binding cannot be taken out of the first one, which would go on under it: so it is closed, and refused.
     """
-    node, undone = peek(), False
+    node, outer, undone = peek(), binding.outer, False
     if binding._token is not None:
         try:  # as _undone(), without a call on the path that every request takes
             _reset(binding._token)
-            _put_token(binding, None)
+            put_token(binding, None)
+            put_outer(binding, None)  # what copied it keeps nothing of what was before it
             undone = True
         except ValueError:
             pass
     if node is binding and undone:
-        if peek() is not binding.outer:  # the block around this one has ended before it
-            _set(binding.outer)
+        if peek() is not outer:  # the block around this one has ended before it
+            put(outer)
         return
     if not undone:
-        _put(binding, "mode", "closed")
+        put_mode(binding, "closed")
     if node is binding:
-        _set(binding.outer)
+        put(outer)
         return
-    _set(node)
+    put(node)
     while node is not None:
         if node.outer is binding:
-            _put_outer(node, binding.outer)
+            put_outer(node, outer)
             return
         node = node.outer
 
@@ -371,7 +369,7 @@ def _undone(binding: Binding) -> bool:
         _reset(binding._token)
     except ValueError:  # what a token says in another context
         return False
-    _put_token(binding, None)
+    put_token(binding, None)
     return True
 
 
@@ -379,52 +377,8 @@ def _without_ended() -> Binding | None:
     """Return the binding in force once those are gone whose blocks were ended from another context."""
     binding = peek()
     while binding is not None and binding.mode == "closed" and _undone(binding):
-        _set(binding.outer)
-        binding = binding.outer
+        outer = binding.outer
+        put_outer(binding, None)
+        put(outer)
+        binding = outer
     return binding
-
-
-def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function so that it runs, wherever it is called, under the binding of this moment.
-
-    Args:
-        function: a function, a coroutine function, a generator function or an asynchronous one. Of a
-            generator each step runs under the binding, and the code between the steps does not.
-
-    Returns:
-        A callable of the same kind.
-
-    Example:
-        >>> with bind("acme"):
-        ...     work = carry(lambda: current().tenant)
-        >>> work()
-        'acme'
-    """
-    binding, request = peek(), request_id()
-    return stepwise(function, lambda: _Inside(binding, request).step)
-
-
-class _Inside:
-    """Hold what is in force inside one call of a carried function, and put it in force step by step.
-
-    A step begins and ends in one context and in order, whoever takes it: so nothing is left behind where a
-    generator or a coroutine is dropped half-way, or closed by another task, or moved between threads.
-    """
-
-    __slots__ = ("_binding", "_request_id")
-
-    def __init__(self, binding: Binding | None, request: str | None) -> None:
-        self._binding = binding
-        self._request_id = request
-
-    def step(self, call: Callable[[], Any]) -> Any:
-        """Make one step, and remember what it left in force for the next one."""
-        binding, request = peek(), request_id()
-        _set(self._binding)
-        set_request_id(self._request_id or request)
-        try:
-            return call()
-        finally:
-            self._binding = peek()
-            _set(binding)
-            set_request_id(request)

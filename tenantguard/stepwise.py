@@ -19,18 +19,33 @@ Step = Callable[[Callable[[], Any]], Any]  # calls what it is given, and returns
 Start = Callable[[], Step]  # returns the hook of one call
 
 
-def stepwise(function: Callable[P, R], start: Start) -> Callable[P, R]:
+class Plain:
+    """A plain function whose call passes through a hook."""
+
+    def __init__(self, function: Callable[..., Any], start: Start) -> None:
+        self._function, self._start = function, start
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function; what it returns and does later passes through the hook too."""
+        step = self._start()
+        result = step(functools.partial(self._function, *args, **kwargs))
+        wrap = next((wrap for kind, wrap in _LATER.items() if isinstance(result, kind)), None)
+        return result if wrap is None else wrap(lambda: result, lambda: step)()
+
+
+def stepwise(function: Callable[P, R], start: Start, *, plain: type[Plain] = Plain) -> Callable[P, R]:
     """Return a callable of the same kind whose steps pass through a hook.
 
     Args:
         function: a function, a coroutine function, a generator function or an asynchronous one. A plain
             function that returns a coroutine or a generator is followed into it.
         start: called at each call; returns the hook of that call.
+        plain: what a plain function becomes.
     """
     target: Any = function.func if isinstance(function, functools.partial) else function
     if not inspect.isroutine(target) and not isinstance(target, type):
         target = type(target).__call__
-    wrap = _plain
+    wrap: Callable[[Callable[..., Any], Start], Callable[..., Any]] = plain
     if inspect.isasyncgenfunction(target):
         wrap = _async_generator
     elif inspect.iscoroutinefunction(target):
@@ -62,16 +77,6 @@ def _steps(inner: Any, step: Step) -> Generator[Any, Any, Any]:
 @types.coroutine
 def _wait(inner: Any, step: Step) -> Generator[Any, Any, Any]:
     return (yield from _steps(inner, step))
-
-
-def _plain(function: Callable[..., Any], start: Start) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        step = start()
-        result = step(functools.partial(function, *args, **kwargs))
-        wrap = next((wrap for kind, wrap in _LATER.items() if isinstance(result, kind)), None)
-        return result if wrap is None else wrap(lambda: result, lambda: step)()
-
-    return call
 
 
 def _coroutine(function: Callable[..., Any], start: Start) -> Callable[..., Any]:

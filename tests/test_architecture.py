@@ -17,7 +17,9 @@ PACKAGE = ROOT / "tenantguard"
 FLOORS = (
     {"errors"},
     {"principal", "stepwise", "belonging"},
-    {"context", "tenancy"},
+    {"binding", "tenancy"},
+    {"context"},
+    {"carrying"},
     {"audit"},
     {"identity", "sql"},
     {"asgi", "postgres", "placement", "jobs"},

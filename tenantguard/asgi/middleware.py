@@ -9,7 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
-from tenantguard import context
+from tenantguard.carrying import carry
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.request_id import forget, note_from_headers
@@ -213,4 +213,4 @@ async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:
 
 
 # Captured in an empty context: what runs through it has nothing bound, whatever its caller has.
-_unbound = contextvars.Context().run(context.carry, _call)
+_unbound = contextvars.Context().run(carry, _call)

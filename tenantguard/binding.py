@@ -1,0 +1,161 @@
+"""The binding: one value that says who the running code acts for, and when that is over."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextvars import Token
+from typing import Any, Literal
+from weakref import ref
+
+from tenantguard.errors import NoTenantError, TenantId
+from tenantguard.principal import Principal
+
+Mode = Literal["tenant", "tenants", "bypass", "closed"]
+# The bindings that were entered inside of one request, so that they end with it; None in front: it has ended.
+Life = list["ref[Binding] | None"]
+COLLECTED = "the garbage collector"  # who "called" what is in force while it finalises objects
+
+
+class Fields:
+    """The members of a binding; written natively while one is made, since every request makes one."""
+
+    __slots__ = (
+        "__weakref__", "_tenant", "_token", "caller", "life", "mode", "outer", "principal", "reason", "tenants",
+    )  # fmt: skip
+
+    tenants: tuple[TenantId, ...]
+    principal: Principal | None
+    reason: str | None
+    caller: str | None
+    outer: Binding | None
+    life: Life | None
+    mode: Mode
+    _tenant: TenantId | None
+    _token: Token[Any] | None
+
+
+class Binding(Fields):
+    """What the context holds: a tenant, several, or a bypass with its reason. Read-only."""
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        tenants: tuple[TenantId, ...],
+        principal: Principal | None = None,
+        reason: str | None = None,
+        caller: str | None = None,
+    ) -> Binding:
+        """Return a binding that nobody has entered yet."""
+        made: Any = Fields()
+        made.tenants = tenants
+        made.principal = principal
+        made.reason = reason
+        made.caller = caller
+        made.outer = made.life = made._token = None
+        one = len(tenants) == 1
+        made._tenant = tenants[0] if one else None
+        made.mode = "bypass" if reason is not None else "tenant" if one else "tenants"
+        made.__class__ = cls  # from here on it is read-only
+        return made  # type: ignore[no-any-return]  # typing.cast() is a call, on the path of every request
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
+
+    __delattr__ = None  # type: ignore[assignment]  # an attribute can no more be taken away than set
+
+    @property
+    def tenant(self) -> TenantId:
+        """Return the one tenant that is bound.
+
+        Raises:
+            NoTenantError: the binding is a bypass or names several tenants.
+        """
+        if self._tenant is None:
+            held = (
+                f"a bypass ({self.reason})"
+                if self.reason is not None
+                else f"several tenants {self.tenants!r}"
+            )
+            raise NoTenantError(
+                f"one tenant was asked for while the binding is {held}; bind the one you mean"
+            )
+        return self._tenant
+
+    @property
+    def bypassed(self) -> bool:
+        """Tell whether the guard is lifted."""
+        return self.mode == "bypass"
+
+    def __repr__(self) -> str:
+        held = f"bypass: {self.reason}" if self.reason is not None else ", ".join(map(repr, self.tenants))
+        return f"<Binding {held}>"
+
+
+# The slots themselves: the one way to write a binding that was made, for the module that enters and leaves it.
+put_outer: Callable[[Binding, Binding | None], None] = Fields.outer.__set__  # type: ignore[union-attr,misc]  # a slot
+put_token: Callable[[Binding, Any], None] = Fields._token.__set__  # type: ignore[union-attr,misc]  # a slot
+put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[attr-defined]  # a slot
+put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: ignore[union-attr,misc]  # a slot
+
+
+def live_within(binding: Binding, life: Life | None) -> None:
+    """Let the binding end with the request that it is entered in, unless that is over already."""
+    if life is None or (life and life[0] is None):
+        return
+    put_life(binding, life)
+    life.append(ref(binding, life.remove))
+    if life[0] is None:  # another thread has ended it at this moment
+        put_mode(binding, "closed")
+
+
+def end_life(life: Life) -> None:
+    """Close, in place, whatever was entered in a request that is over and copied by what outlives it."""
+    life.insert(0, None)
+    for held in life[1:]:
+        inside = None if held is None else held()
+        if inside is not None:
+            put_mode(inside, "closed")
+
+
+def copied(binding: Binding | None) -> Binding | None:
+    """Return the same binding with no end of its own; a bypass, or one that is over, has no copy."""
+    if binding is None or binding.mode not in ("tenant", "tenants"):
+        return binding
+    return Binding(binding.tenants, binding.principal)
+
+
+def no_tenant(binding: Binding | None, what: str = "A guarded action was tried") -> NoTenantError:
+    """Return the error for a missing binding: what was tried, what was in force, what to do."""
+    if binding is None:
+        return NoTenantError(
+            f"{what} with no tenant bound. Put TenantMiddleware before the handler, or run it inside "
+            '`with bind(tenant):`; work for no single tenant goes inside `with bypass(reason="..."):`. '
+            "In a thread or an executor, pass carry(function)." + in_a_dependency()
+        )
+    if binding.caller == COLLECTED:
+        return NoTenantError(
+            f"{what} while {COLLECTED} finalised what nobody had closed, such as a generator of a client that "
+            "hung up. Close it inside its request, or wrap the generator function in carry(...)."
+        )
+    if binding.reason is None:
+        return NoTenantError(
+            f"{what} under a binding that has ended: the request is over that it was copied from, or its block "
+            "was ended in another task or thread. Pass what outlives a request as carry(function), and wrap a "
+            "generator function that somebody else closes in carry(...)."
+        )
+    return NoTenantError(
+        f"{what} in a task that outlived its bypass ({binding.reason}, {binding.caller}). "
+        "Open the bypass in the task."
+    )
+
+
+def in_a_dependency() -> str:
+    """Return the advice for a dependency of FastAPI, where there is FastAPI."""
+    if "fastapi" not in sys.modules:
+        return ""
+    return (
+        " A FastAPI dependency that binds has to be `async def`: one of plain `def` runs in a thread, and its "
+        "binding does not reach the endpoint."
+    )

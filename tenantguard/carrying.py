@@ -1,0 +1,119 @@
+"""Carrying: what takes a binding along on purpose, and what keeps it from going along by accident."""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+from collections.abc import Callable
+from typing import Any, NoReturn, ParamSpec, TypeVar
+
+from tenantguard.binding import COLLECTED, Binding, copied, put_mode, put_outer
+from tenantguard.context import Request, peek, peek_request, put, put_request
+from tenantguard.stepwise import Plain, stepwise
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def carry(function: Callable[P, R]) -> Callable[P, R]:
+    """Return the function so that it runs, wherever it is called, under the binding of this moment.
+
+    What is carried may outlive its request: its binding has no end, unless it is a bypass, which ends with its
+    block. It does not go into another process.
+
+    Args:
+        function: a function, a coroutine function, a generator function or an asynchronous one. Of a
+            generator each step runs under the binding, and the code between the steps does not.
+
+    Returns:
+        A callable of the same kind.
+
+    Example:
+        >>> from tenantguard import bind, current
+        >>> with bind("acme"):
+        ...     work = carry(lambda: current().tenant)
+        >>> work()
+        'acme'
+    """
+    binding, request = copied(peek()), peek_request()
+    named = None if request is None or request.id is None else Request(request.id)
+    return stepwise(function, lambda: _Inside(binding, named).step, plain=_Carried)
+
+
+class _Carried(Plain):
+    """A carried function, which says so where somebody sends it to another process."""
+
+    def __reduce__(self) -> NoReturn:
+        name = getattr(self, "__qualname__", "function")
+        raise pickle.PicklingError(
+            f"carry({name}) was sent to another process, and a binding does not cross processes. Send the function "
+            "itself and the id of the tenant, and open `with bind(tenant):` in it."
+        )
+
+
+class _Inside:
+    """Hold what is in force inside one call of a carried function, and put it in force step by step.
+
+    A step begins and ends in one context and in order, whoever takes it: so nothing is left behind where a
+    generator or a coroutine is dropped half-way, or closed by another task, or moved between threads.
+    """
+
+    __slots__ = ("_binding", "_request")
+
+    def __init__(self, binding: Binding | None, request: Request | None) -> None:
+        self._binding = binding
+        self._request = request
+
+    def step(self, call: Callable[[], Any]) -> Any:
+        """Make one step, and remember what it left in force for the next one."""
+        binding, request = peek(), peek_request()
+        put(self._binding)
+        if self._request is not None:
+            put_request(self._request)
+        try:
+            return call()
+        finally:
+            self._binding = peek()
+            put(binding)
+            put_request(request)
+
+
+_collections: list[tuple[Binding, Request | None]] = []  # at most one: a collection does not begin inside another
+
+
+def _collecting(phase: str, _info: object) -> None:
+    """Put nobody's binding in force while the garbage collector runs what it finalises.
+
+    A generator of one company that nobody closed, or a ``__del__``, is finalised in the middle of whatever request
+    allocates next, and would read and write as that request's company.
+    """
+    if phase == "start":
+        binding = peek()
+        if binding is not None:
+            collected = Binding((), caller=COLLECTED)
+            put_mode(collected, "closed")
+            put_outer(collected, binding)  # a block that ends meanwhile is taken out from beneath it
+            put(collected)
+            _collections.append((collected, peek_request()))
+            put_request(None)
+    elif _collections:
+        collected, request = _collections.pop()
+        put(collected.outer)
+        put_outer(collected, None)
+        put_request(request)
+
+
+def _forked() -> None:
+    """Leave the parent's bindings behind: a worker process serves whoever comes, and not who forked it."""
+    binding = peek()
+    while binding is not None:
+        put_mode(binding, "closed")
+        binding = binding.outer
+    put(None)
+    put_request(None)
+
+
+gc.callbacks.append(_collecting)
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_forked)

@@ -79,7 +79,9 @@ class _Inside:
             put_request(request)
 
 
-_collections: list[tuple[Binding, Request | None]] = []  # at most one: a collection does not begin inside another
+_collections: list[
+    tuple[Binding, Request | None]
+] = []  # at most one: a collection does not begin inside another
 
 
 def _collecting(phase: str, _info: object) -> None:

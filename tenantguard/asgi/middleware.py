@@ -9,7 +9,6 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Literal
 
-from tenantguard.carrying import carry
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.request_id import forget, note_from_headers
@@ -20,6 +19,7 @@ from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
+from tenantguard.carrying import carry
 from tenantguard.context import Principal, begin, leave, request_id
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier

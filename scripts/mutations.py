@@ -647,8 +647,9 @@ MUTATIONS = (
         "identity/verifier.py",
         (
             "a signature is not verified",
-            "            signed.verify(await self._keys.again(signed.kid))\n",
-            "            await self._keys.again(signed.kid)\n",
+            "        if key is None:\n            raise TokenError(",
+            "        if key is None:\n            key = (await self._keys.find(None))[0]\n        if False:\n"
+            "            raise TokenError(",
         ),
         (
             "any algorithm is accepted",
@@ -668,7 +669,7 @@ MUTATIONS = (
         "identity/jws.py",
         (
             "a signature is taken on trust",
-            "        if not self.is_of(keys):\n",
+            "        if not any(map(self._is_of, keys)):\n",
             "        if False:\n",
         ),
         ("a header may name parameters that change its meaning", "    if refused:\n", "    if False:\n"),
@@ -687,8 +688,8 @@ MUTATIONS = (
         ),
         (
             "a websocket's company stays bound after it",
-            "            leave(binding)\n            forget(scope)\n\n    def _until",
-            "            forget(scope)\n\n    def _until",
+            "            leave(binding)\n            forget(scope)\n\n    def _refused",
+            "            forget(scope)\n\n    def _refused",
         ),
         (
             "an exempt path keeps what is bound around it",

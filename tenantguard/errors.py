@@ -40,6 +40,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "permissions": "The token's permissions are malformed",
         "proof": "The proof of possession is missing, or does not fit the request and the token",
         "replayed": "The proof of possession was used before",
+        "replays_full": "The proof of possession cannot be verified at the moment",
         "required_claim": "The token lacks a claim that is required",
         "revoked": "The token was revoked",
         "scheme": "The request authenticates by a scheme that is not accepted",

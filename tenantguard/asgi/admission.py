@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Literal
 
 from tenantguard.asgi.requested import Agreement, Place, on_routes
-from tenantguard.asgi.tokens import bearer_token
+from tenantguard.asgi.tokens import presented_token
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
 from tenantguard.errors import ConfigurationError, TenantId, Violation
 from tenantguard.identity import Registry, Verifier
+from tenantguard.identity.claims import is_number
+from tenantguard.identity.jws import MOST_BYTES
+from tenantguard.identity.presentation import Presentation, door_of
 from tenantguard.identity.recall import Recall, recall_of
 from tenantguard.identity.registry import IsActive
 from tenantguard.identity.tenants import TenantType
@@ -24,7 +28,7 @@ class Admission:
 
     Attributes:
         recall: returns the principal of an ``Authorization`` value seen before, for one look-up.
-        leeway: the seconds that the verifier grants beyond a token's end.
+        ends: returns until when a principal's token counts, or ``None`` where it says no end.
         careful: whether a verified principal still has to be settled.
     """
 
@@ -37,17 +41,20 @@ class Admission:
         registry: Registry | IsActive | None,
         anonymous: Place | None,
         anonymous_on: Collection[str],
-        most_bytes: int,
+        most_bytes: int | None,
     ) -> None:
         if not callable(getattr(verifier, "verify", None)):
             raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
         if several not in ("refuse", "union"):
             raise ConfigurationError(f'several={several!r} is neither "refuse" nor "union"')
-        self._verify = verifier.verify
+        self._verify = door_of(verifier)
         self.recall: Recall = recall_of(verifier) or _never
-        self.leeway: float = getattr(verifier, "leeway", 0.0)
+        self.ends: Callable[[Principal], float | None] = getattr(
+            verifier, "ends", partial(_expiry, getattr(verifier, "leeway", 0.0))
+        )
         self._kind: TenantType = getattr(verifier, "tenant_type", str)
-        self._most_bytes = most_bytes
+        own: int = getattr(verifier, "most_bytes", MOST_BYTES)
+        self._most_bytes = own if most_bytes is None else most_bytes
         self._anonymous = None if anonymous is None else on_routes(anonymous, anonymous_on)
         places = [requested] if isinstance(requested, Place) else list(requested)
         self._agreement = Agreement(
@@ -71,7 +78,8 @@ class Admission:
                 if tenant is None:  # a company that nobody knows is answered as a suspended one
                     refuse(_inactive())
                 return Principal(ANONYMOUS, tenant)
-        principal = await self._verify(bearer_token(value, self._most_bytes))
+        scheme, token = presented_token(value, self._most_bytes)
+        principal = await self._verify(token, Presentation(scheme, scope))
         if not isinstance(principal, Principal):
             raise ConfigurationError(
                 f"verify() returned {type(principal).__name__}; return a Principal, or raise TokenError"
@@ -96,6 +104,12 @@ class Admission:
 
 def _inactive(tenant: TenantId | None = None) -> Violation:
     return Violation("the company is not active", kind="tenant_inactive", tenant=tenant)
+
+
+def _expiry(leeway: float, principal: Principal) -> float | None:
+    """Return the end that a principal's claims name, for a verifier that does not say."""
+    expires = principal.claims.get("exp")
+    return expires + leeway if is_number(expires) else None
 
 
 def _never(_value: bytes | None) -> None:

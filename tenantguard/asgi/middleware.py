@@ -20,10 +20,9 @@ from tenantguard.asgi.websocket import Sleep, Socket
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
 from tenantguard.carrying import carry
-from tenantguard.context import Principal, begin, leave, request_id
+from tenantguard.context import begin, leave, request_id
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
-from tenantguard.identity.jws import MOST_BYTES
 from tenantguard.identity.registry import IsActive
 
 _log = logging.getLogger("tenantguard")
@@ -50,7 +49,7 @@ class TenantMiddleware:
         anonymous_on: the path patterns on which that is enough.
         cookie: the name of a cookie that may carry the token instead of the header.
         websocket_subprotocol: the subprotocol that a browser may send a websocket's token behind.
-        most_bytes: the longest token that is looked at.
+        most_bytes: the longest token that is looked at; by default what the verifier says of it, or 8 KiB.
         clock: the time in seconds; for tests.
         sleep: what waits for a websocket's token to expire; for tests.
 
@@ -72,7 +71,7 @@ class TenantMiddleware:
         anonymous_on: Collection[str] = (),
         cookie: str | None = None,
         websocket_subprotocol: str | None = None,
-        most_bytes: int = MOST_BYTES,
+        most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Sleep = asyncio.sleep,
     ) -> None:
@@ -161,7 +160,7 @@ class TenantMiddleware:
             scope = socket.without_token(scope, self._protocol)
         binding = begin(principal)
         try:
-            until = self._until(principal)
+            until = self._admission.ends(principal)
             if until is None:
                 await socket.run(self.app, scope)
             else:
@@ -175,13 +174,6 @@ class TenantMiddleware:
         finally:
             leave(binding)
             forget(scope)
-
-    def _until(self, principal: Principal) -> float | None:
-        """Return when the token of a principal ends, where it says so."""
-        expires = principal.claims.get("exp")
-        if isinstance(expires, bool) or not isinstance(expires, int | float):
-            return None
-        return expires + self._admission.leeway
 
     def _refused(self, error: TokenError | Violation, scope: Scope) -> Answer:
         """Return the answer; a token is recorded here, a violation was where it was raised."""

@@ -8,7 +8,9 @@ from collections.abc import Callable
 from tenantguard.asgi.request_id import HEADER, note
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import TokenError
+from tenantguard.identity.presentation import BEARER, DPOP
 
+_SCHEMES = {scheme.lower().encode(): scheme for scheme in (BEARER, DPOP)}
 _TOKEN = re.compile(rb"[A-Za-z0-9._~+/-]+=*")  # b64token of RFC 6750 section 2.1
 
 Credential = Callable[[Scope], bytes | None]  # an Authorization value, from wherever it came
@@ -65,22 +67,23 @@ def or_subprotocol(credential: Credential, protocol: str) -> Credential:
     return read
 
 
-def bearer_token(value: bytes | None, most_bytes: int) -> str:
-    """Return the token of an ``Authorization`` header.
+def presented_token(value: bytes | None, most_bytes: int) -> tuple[str, str]:
+    """Return the scheme and the token of an ``Authorization`` header.
 
     Raises:
         TokenError: there is no header, it uses another scheme, or it is malformed or too long.
     """
     if value is None:
         raise TokenError("the request carries no token", code=None, reason="missing")
-    scheme, _, token = value.partition(b" ")
-    if scheme.lower() != b"bearer":
+    named, _, token = value.partition(b" ")
+    scheme = _SCHEMES.get(named.lower())
+    if scheme is None:
         raise TokenError("the request authenticates by another scheme", code=None, reason="scheme")
     if len(token) > most_bytes:
         raise TokenError(f"the token is longer than {most_bytes} bytes", reason="oversized")
     if not _TOKEN.fullmatch(token):
         raise TokenError("the Authorization header is malformed", code="invalid_request", reason="malformed")
-    return token.decode()
+    return scheme, token.decode()
 
 
 def _one(header: bytes | None, tokens: list[bytes]) -> bytes | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from hashlib import sha256
@@ -17,7 +19,8 @@ class Cache(Generic[T]):
 
     Two generations: a hit in the older one moves to the younger; when the younger is full it becomes the
     older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned, and
-    no token is kept, only its digest.
+    no token is kept, only its digest. Several verifiers may share the room of one cache, each in a
+    :class:`Part` of its own: what one of them verified answers for none of the others.
 
     Args:
         entries: the most entries that are kept; 0 keeps none.
@@ -37,6 +40,7 @@ class Cache(Generic[T]):
         self._young: dict[bytes, tuple[T, float, int]] = {}
         self._old: dict[bytes, tuple[T, float, int]] = {}
         self._weight = 0
+        self._lock = threading.Lock()  # of who writes; a hit among the young needs none
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -64,13 +68,56 @@ class Cache(Generic[T]):
 
     def clear(self) -> None:
         """Forget everything."""
-        self._young, self._old, self._weight = {}, {}, 0
+        with self._lock:
+            self._young, self._old, self._weight = {}, {}, 0
 
     def _keep(self, key: bytes, entry: tuple[T, float, int]) -> None:
-        if len(self._young) >= self._entries or self._weight + entry[2] > self._size:
-            self._old, self._young, self._weight = self._young, {}, 0
-        self._weight += entry[2]
-        self._young[key] = entry
+        with self._lock:
+            if len(self._young) >= self._entries or self._weight + entry[2] > self._size:
+                self._old, self._young, self._weight = self._young, {}, 0
+            self._weight += entry[2]
+            self._young[key] = entry
+
+
+class Mark:
+    """What stands before each token of a part of a cache; a new one forgets everything under the old one.
+
+    Attributes:
+        borne: before a token that counts for whoever bears it.
+        bound: before one that asks for proof: what is sent in a header never finds it.
+    """
+
+    def __init__(self) -> None:
+        self.borne, self.bound = secrets.token_bytes(16), secrets.token_bytes(16)
+
+
+class Part(Generic[T]):
+    """One verifier's part of a cache: nobody else finds what it keeps.
+
+    Attributes:
+        mark: the mark in force. What is put under an older one is never found: so is what was verified while
+            everything was forgotten.
+    """
+
+    def __init__(self, cache: Cache[T]) -> None:
+        self._cache = cache
+        self.mark = Mark()
+
+    def get(self, token: bytes | None) -> T | None:
+        """Return what a token that asks for no proof means, unless it is unknown here or expired."""
+        return None if token is None else self._cache.get(self.mark.borne + token)
+
+    def get_bound(self, token: bytes) -> T | None:
+        """Return what a token means that asks for proof, unless it is unknown here or expired."""
+        return self._cache.get(self.mark.bound + token)
+
+    def put(self, mark: bytes, token: bytes, value: T, until: float, weight: int = 0) -> None:
+        """Keep what a token means until that time, under a mark that was in force before it was verified."""
+        self._cache.put(mark + token, value, until, weight)
+
+    def forget(self) -> None:
+        """Forget everything; what lies in the cache is pushed out by what comes."""
+        self.mark = Mark()
 
 
 def weight(value: Any) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from tenantguard.errors import TokenError
 from tenantguard.identity.tenants import ABSENT, Reader
@@ -54,6 +54,20 @@ def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
     named = claims.get("iss")
     if issuers and not (isinstance(named, str) and any(named == _filled(one, claims) for one in issuers)):
         raise TokenError("the token is of another issuer", reason="issuer")
+
+
+def check_key_issuer(claims: Claims, issuer: str | None) -> None:
+    """Return if the key that signed is for tokens of this issuer, where its set says for whose it is.
+
+    Entra ID publishes the keys of many directories in one set, each with its ``issuer``.
+
+    Raises:
+        TokenError: it is for another's.
+    """
+    if issuer is not None:
+        expected = _filled(issuer.replace("{tenantid}", "{tid}"), claims)
+        if expected is None or claims.get("iss") != expected:
+            raise TokenError("the key that signed the token is for another issuer's", reason="issuer")
 
 
 def check_required(claims: Claims, required: Mapping[str, frozenset[object]]) -> None:
@@ -141,11 +155,16 @@ def _end_by_age(issued: float | None, max_age: float) -> float:
     return issued + max_age
 
 
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Tell whether a value of JSON is a number, which true and false are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _time(claims: Claims, name: str) -> float | None:
     """Return a NumericDate of RFC 7519: seconds, whole or fractional; ``None`` where it is absent."""
     if name not in claims:
         return None
     value = claims[name]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
+    if not is_number(value) or not 0 <= value < _END_OF_TIME:
         raise TokenError(f"the token's {name} is not a number of seconds that makes sense", reason=name)
     return value

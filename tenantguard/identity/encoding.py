@@ -22,9 +22,14 @@ def decode_segment(segment: bytes) -> bytes:
     if not _SEGMENT.fullmatch(segment) or len(segment) % 4 == 1:
         raise ValueError("not unpadded base64url")
     raw = base64.urlsafe_b64decode(segment + b"=" * (-len(segment) % 4))
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment:
+    if encode_segment(raw) != segment:
         raise ValueError("base64url with unused bits set")
     return raw
+
+
+def encode_segment(raw: bytes) -> bytes:
+    """Return unpadded base64url."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def load_object(raw: bytes) -> dict[str, Any]:

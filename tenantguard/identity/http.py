@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity.encoding import load_object
+from tenantguard.identity.places import is_safe
 
 if TYPE_CHECKING:
     import httpx
@@ -102,25 +101,6 @@ class Http:
             if len(body) > self._most_bytes:
                 raise FetchError(f"the server answers with more than {self._most_bytes} bytes")
         return bytes(body)
-
-
-def is_safe(url: str) -> bool:
-    """Tell whether a URL is https, or http on this machine, and carries no password."""
-    try:
-        parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
-    except ValueError:
-        return False
-    if not host or parts.username is not None or parts.password is not None:
-        return False
-    return parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(host))
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _max_age(headers: Mapping[str, str]) -> float | None:

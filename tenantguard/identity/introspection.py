@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
+import copy
 import time
-from collections.abc import Callable
-from typing import Unpack
+from collections.abc import Callable, Mapping
+from typing import Any, Unpack
 from urllib.parse import quote_plus
 
 from tenantguard.context import Principal
-from tenantguard.errors import ConfigurationError, TokenError
+from tenantguard.errors import ConfigurationError, IssuerUnavailableError, TokenError
 from tenantguard.identity import jws
-from tenantguard.identity.cache import Cache, weight
-from tenantguard.identity.http import FetchError, Http, is_safe
+from tenantguard.identity.cache import Cache, Part, weight
+from tenantguard.identity.flights import Flights
+from tenantguard.identity.http import FetchError, Http
+from tenantguard.identity.places import is_safe
 from tenantguard.identity.policy import PolicyOptions, policy_of
+from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import TenantType
+
+_RETRY = 1.0  # seconds, for which an issuer that did not answer is not asked about that token again
+_MOST_ANSWER = 64 * 1024  # bytes; what a token means fits into far less
 
 
 class IntrospectionVerifier:
@@ -24,7 +30,7 @@ class IntrospectionVerifier:
         url: the introspection endpoint, by https.
         client: the id and the secret that this service authenticates with.
         seconds: for how many seconds an answer holds at most, or fewer where it says so (``max-age``); a
-            token revoked meanwhile still passes.
+            token revoked meanwhile still passes, and one that was not active is not asked about again.
         most_bytes: the longest token that is looked at.
         http: how the endpoint is asked.
         cache: the answers to keep; ``Cache(entries=0)`` keeps none.
@@ -57,10 +63,12 @@ class IntrospectionVerifier:
             )
         self._url, self._seconds = url, seconds
         self._client = quote_plus(client[0]), quote_plus(client[1])  # RFC 6749 section 2.3.1
-        self._most_bytes, self._clock = most_bytes, clock
-        self._http = http or Http()
-        self._asking: dict[bytes, asyncio.Task[Principal]] = {}
-        self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
+        self.most_bytes, self._clock = most_bytes, clock
+        self._http = http or Http(most_bytes=_MOST_ANSWER)
+        self._asking = Flights[Principal]()
+        self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)
+        # apart, so that tokens that somebody made up push out none of the good ones
+        self._refused: Cache[TokenError] = Cache(5_000, clock=clock)
 
     @property
     def tenant_type(self) -> TenantType:
@@ -75,47 +83,71 @@ class IntrospectionVerifier:
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was asked about a moment ago."""
-        return self._cache.get
+        return self._kept.get
+
+    def ends(self, principal: Principal) -> float | None:
+        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
+        return self._policy.ends(principal.claims)
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for.
+        """Return who the token speaks for, whoever bears it.
 
         Raises:
             TokenError: the issuer says that it is not active, does not answer, or the claims are refused.
         """
-        header = b"Bearer " + jws.as_bytes(token, self._most_bytes)
-        known = self._cache.get(header)
-        if known is not None:
-            return known
-        asking = self._asking.get(header)
-        if asking is None:
-            asking = self._asking[header] = asyncio.ensure_future(self._verify(token, header))
-            asking.add_done_callback(lambda task: self._asked(header, task))
-        return await asyncio.shield(asking)  # who gives up does not end it for the others
+        return await self._verify(token, None)
 
-    def _asked(self, header: bytes, task: asyncio.Task[Principal]) -> None:
-        del self._asking[header]
-        if not task.cancelled():
-            task.exception()  # whoever waited was told; when all of them went away, nobody need be
+    async def verify_request(self, token: str, presentation: Presentation) -> Principal:
+        """Return who the token speaks for, presented like this.
 
-    async def _verify(self, token: str, header: bytes) -> Principal:
-        asked = self._clock()
-        claims, seconds = await self._ask(token)
-        until = self._policy.check(claims, self._clock(), must_expire=False)
-        principal = await self._policy.principal(claims)
-        ends = asked + seconds
-        self._cache.put(header, principal, ends if until is None else min(ends, until), weight(claims))
+        Raises:
+            TokenError: as :meth:`verify`, or proofs that the token asks for are missing or wrong.
+        """
+        return await self._verify(token, presentation)
+
+    async def _verify(self, token: str, presentation: Presentation | None) -> Principal:
+        raw = jws.as_bytes(token, self.most_bytes)
+        principal = self._kept.get(b"Bearer " + raw) or self._kept.get_bound(raw)
+        if principal is None:
+            refusal = self._refused.get(raw)
+            if refusal is not None:
+                raise copy.copy(refusal)
+            principal = await self._asking.join(raw, lambda: self._asked(token, raw))
+        await self._policy.confirm(principal.claims, raw, presentation, self._clock())
         return principal
 
-    async def _ask(self, token: str) -> tuple[dict[str, object], float]:
+    async def _asked(self, token: str, raw: bytes) -> Principal:
+        """Return what the issuer says that the token means, and keep it: a refusal too."""
+        asked, mark = self._clock(), self._kept.mark
+        try:
+            claims, seconds = await self._ask(token)
+        except IssuerUnavailableError as error:
+            self._refused.put(raw, error, asked + min(_RETRY, self._seconds))
+            raise
+        ends = asked + seconds
+        try:
+            if claims.get("active") is not True:
+                raise TokenError("the token is not active", reason="inactive")
+            until = self._policy.check(claims, self._clock(), must_expire=False)
+            principal = await self._policy.principal(claims)
+        except TokenError as error:
+            if error.reason != "not_yet":
+                self._refused.put(raw, error, ends)
+            raise
+        ends = ends if until is None else min(ends, until)
+        if "cnf" in claims:
+            self._kept.put(mark.bound, raw, principal, ends, weight(claims))
+        else:
+            self._kept.put(mark.borne, b"Bearer " + raw, principal, ends, weight(claims))
+        return principal
+
+    async def _ask(self, token: str) -> tuple[Mapping[str, Any], float]:
         """Return what the issuer says of the token, and for how many seconds it holds."""
         form = {"token": token, "token_type_hint": "access_token"}
         try:
             answer = await self._http.post(self._url, form, self._client)
         except FetchError as error:
-            raise TokenError(
-                "the issuer cannot be asked about the token", reason="issuer_unavailable"
+            raise IssuerUnavailableError(
+                "the issuer cannot be asked about the token", retry_after=_RETRY
             ) from error
-        if answer.content.get("active") is not True:
-            raise TokenError("the token is not active", reason="inactive")
         return answer.content, self._seconds if answer.max_age is None else min(self._seconds, answer.max_age)

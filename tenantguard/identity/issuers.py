@@ -9,19 +9,33 @@ from typing import Any, Protocol
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity import jws
-from tenantguard.identity.cache import Cache
-from tenantguard.identity.recall import Recall, recall_of
+from tenantguard.identity.cache import Cache, Part
+from tenantguard.identity.presentation import Presentation, door_of, is_whole
+from tenantguard.identity.recall import Recall
 from tenantguard.identity.tenants import TenantType
 
 
 class Member(Protocol):
     """Be a verifier that can stand beside others."""
 
+    most_bytes: int
+
     async def verify(self, token: str) -> Principal: ...
+
+    async def verify_in(
+        self,
+        kept: Part[Principal],
+        token: str,
+        presentation: Presentation | None,
+        *,
+        at_most: float = ...,
+    ) -> Principal: ...
 
     async def start(self) -> None: ...
 
-    def share(self, cache: Cache[Principal]) -> None: ...
+    def also_keeps_in(self, kept: Part[Principal]) -> None: ...
+
+    def ends(self, principal: Principal) -> float | None: ...
 
     def is_for(self, claims: Mapping[str, Any]) -> bool: ...
 
@@ -38,7 +52,10 @@ class Member(Protocol):
 
 
 class AnyOf:
-    """Verify tokens of several issuers, each by its own keys and policy; see :meth:`TokenVerifier.any_of`."""
+    """Verify tokens of several issuers, each by its own keys, policy and limits; see :meth:`TokenVerifier.any_of`.
+
+    What it verified it keeps for itself: a member that also verifies alone takes none of the others' tokens.
+    """
 
     def __init__(self, verifiers: Sequence[Member], cache: Cache[Principal] | None) -> None:
         faults = [fault for verifier in verifiers for fault in verifier.faults_in_company()]
@@ -50,18 +67,23 @@ class AnyOf:
             listed = "".join(f"\n  - {fault}" for fault in faults)
             raise ConfigurationError(f"any_of cannot be trusted, {len(faults)} fault(s):{listed}")
         self._verifiers = tuple(verifiers)
-        self._cache: Cache[Principal] = Cache() if cache is None else cache
+        self._kept: Part[Principal] = Part(Cache() if cache is None else cache)
         for verifier in verifiers:
-            verifier.share(self._cache)
+            verifier.also_keeps_in(self._kept)
         self.issuers = frozenset(named)
         self.tenant_type = verifiers[0].tenant_type
         self.leeway = min(verifier.leeway for verifier in verifiers)
-        self._recalls = all(recall_of(verifier) is not None for verifier in verifiers)
+        self.most_bytes = max(verifier.most_bytes for verifier in verifiers)
 
     @property
     def recall(self) -> Recall:
-        """Give what returns the principal of an ``Authorization`` header, where no verifier has to be asked."""
-        return self._cache.get if self._recalls else _never
+        """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
+        return self._kept.get
+
+    def ends(self, principal: Principal) -> float | None:
+        """Return when a principal's token ends, by the leeway and the maximum age of the member for its issuer."""
+        member = self._member(principal.claims)
+        return None if member is None else member.ends(principal)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now.
@@ -72,18 +94,31 @@ class AnyOf:
         await asyncio.gather(*(verifier.start() for verifier in self._verifiers))
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for.
+        """Return who the token speaks for, whoever bears it.
 
         Raises:
             TokenError: no issuer of ours is named, or that issuer's verifier refuses the token.
         """
-        jws.as_bytes(token)
-        claims = jws.unverified_claims(token)
-        for verifier in self._verifiers:
-            if verifier.is_for(claims):
-                return await verifier.verify(token)
-        raise TokenError("the token is of another issuer", reason="issuer")
+        return await self._verify(token, None)
 
+    async def verify_request(self, token: str, presentation: Presentation) -> Principal:
+        """Return who the token speaks for, presented like this.
 
-def _never(_value: bytes | None) -> None:
-    return None
+        Raises:
+            TokenError: as :meth:`verify`, or proofs that the token asks for are missing or wrong.
+        """
+        return await self._verify(token, presentation)
+
+    async def _verify(self, token: str, presentation: Presentation | None) -> Principal:
+        jws.as_bytes(token, self.most_bytes)
+        member = self._member(jws.unverified_claims(token))
+        if member is None:
+            raise TokenError("the token is of another issuer", reason="issuer")
+        if is_whole(member, "verify_in"):
+            return await member.verify_in(self._kept, token, presentation)
+        if presentation is None:
+            return await member.verify(token)
+        return await door_of(member)(token, presentation)  # it checks more than ours do: ask it each time
+
+    def _member(self, claims: Mapping[str, Any]) -> Member | None:
+        return next((member for member in self._verifiers if member.is_for(claims)), None)

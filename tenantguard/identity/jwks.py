@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 import time
 from collections.abc import Awaitable, Callable
 
-from tenantguard.errors import ConfigurationError, TokenError
-from tenantguard.identity.http import Document, FetchError, is_safe
+from tenantguard.errors import ConfigurationError, IssuerUnavailableError
+from tenantguard.identity.flights import Flight, in_asyncio
+from tenantguard.identity.http import Document, FetchError
 from tenantguard.identity.keys import Key, is_id, key_set, matching
+from tenantguard.identity.places import is_safe, may_lead_to
 
 _log = logging.getLogger("tenantguard")
 _LEAST_LIFE, _MOST_LIFE = 60.0, 24 * 3600.0  # whatever the server says of max-age
+_NEVER = float("-inf")
 _EARLY = 0.75  # of its life, after which a set is renewed in the background
 Fetch = Callable[[str], Awaitable[Document]]
 
@@ -39,6 +43,14 @@ class StaticKeys:
         return float("inf")
 
 
+class _Here(threading.local):
+    """What one thread knows of its own fetches: the last one, and when it last searched for an unknown id."""
+
+    def __init__(self) -> None:
+        self.flight: Flight[bool] | None = None
+        self.searched = _NEVER
+
+
 class RemoteKeys:
     """Keep the key set of one issuer.
 
@@ -46,6 +58,9 @@ class RemoteKeys:
     while the issuer is down the last good set serves for ``stale`` seconds more, then nothing does. One
     fetch is in flight, however many requests wait for it. A key id that is not in the set makes for a
     fetch at most every ``cooldown`` seconds, not counting those that found it.
+
+    Several threads and event loops share the set. Each waits for fetches of its own loop only, since another one may
+    have been stopped half-way.
 
     Args:
         fetch: gets a JSON document, as :meth:`Http.get` does.
@@ -82,8 +97,10 @@ class RemoteKeys:
         self._cooldown, self._retry, self._patience = cooldown, retry, patience
         self._dropped, self._clock = dropped, clock
         self._keys: tuple[Key, ...] = ()
-        self._fetched = self._ends = self._failed = self._searched = self._departed = float("-inf")
-        self._flight: asyncio.Task[bool] | None = None
+        self._fetched = self._ends = self._failed = self._searched = self._departed = _NEVER
+        self._taken = _NEVER  # when the fetch departed that brought the set in force
+        self._here = _Here()
+        self._lock = threading.Lock()
 
     async def start(self) -> None:
         """Fetch the set now, so that the first request need not wait.
@@ -98,7 +115,7 @@ class RemoteKeys:
         """Return the keys that may have signed a token of that key id.
 
         Raises:
-            TokenError: there is no key set that could still be trusted.
+            IssuerUnavailableError: there is no key set that could still be trusted.
         """
         await self._ready()
         found = self._of(kid)
@@ -109,7 +126,7 @@ class RemoteKeys:
             await self._search()
             found = self._of(kid)
             if found:  # a rotation, which nobody but the issuer can bring about
-                self._searched = float("-inf")
+                self._searched = self._here.searched = _NEVER
         return found
 
     async def again(self, kid: str | None) -> tuple[Key, ...]:
@@ -128,10 +145,19 @@ class RemoteKeys:
         return tuple(key for key in self._of(kid) if key not in before)
 
     async def _search(self) -> None:
-        """Fetch the set for what is not in it, unless somebody did so a moment ago."""
-        if self._clock() >= self._searched + self._cooldown:
-            self._searched = self._clock()
-            await self._renew()
+        """Fetch the set for what is not in it, unless somebody did so a moment ago.
+
+        While a search of another event loop is under way nothing is known of what it finds: then this one searches
+        too, as often as it may.
+        """
+        with self._lock:
+            now = self._clock()
+            landed = max(self._fetched, self._failed) >= self._searched
+            last = self._searched if landed else self._here.searched
+            if now < last + self._cooldown:
+                return
+            self._searched = self._here.searched = now
+        await self._renew()
 
     def trusted_for(self) -> float:
         """Return for how many seconds, from now, the set may be relied on if no other is fetched."""
@@ -145,22 +171,29 @@ class RemoteKeys:
         now = self._clock()
         rested = now >= self._failed + self._retry
         if now < self._ends:
-            if rested and now >= self._fetched + (self._ends - self._fetched) * _EARLY:
+            early = now >= self._fetched + (self._ends - self._fetched) * _EARLY
+            if early and rested and now >= self._departed + self._retry and in_asyncio():
                 self._start_flight()
             return
         if rested or self._is_flying():
-            await self._wait_for(self._start_flight())
+            await self._wait()
         if not self._usable():
-            raise TokenError("no key set of the issuer is at hand", reason="keys_unavailable")
+            raise IssuerUnavailableError(
+                "no key set of the issuer is at hand",
+                reason="keys_unavailable",
+                retry_after=self._retry,
+            )
 
-    async def _wait_for(self, flight: asyncio.Task[bool]) -> None:
+    async def _wait(self) -> None:
         """Wait for as long as it takes where there is no set, for a moment where there is a stale one.
 
         Once a fetch has failed, or takes longer than that, nobody waits who has a stale set: the issuer is down.
         """
-        if not self._usable():
-            await asyncio.shield(flight)
-        elif self._failed < self._fetched and self._departed + self._patience > self._clock():
+        if not in_asyncio() or not self._usable():
+            await self._renew()
+            return
+        flight = self._start_flight()
+        if self._failed < self._fetched and self._departed + self._patience > self._clock():
             await asyncio.wait({flight}, timeout=self._departed + self._patience - self._clock())
 
     def _usable(self) -> bool:
@@ -168,18 +201,21 @@ class RemoteKeys:
 
     async def _renew(self) -> bool:
         """Wait for the fetch in flight, or start one; whoever waits may give up without ending it."""
+        if not in_asyncio():  # under trio each fetches for itself
+            return await self._fly()
         return await asyncio.shield(self._start_flight())
 
     def _start_flight(self) -> asyncio.Task[bool]:
-        if self._flight is None or self._flight.done():
+        if self._here.flight is None or not self._is_flying():
             self._departed = self._clock()
-            self._flight = asyncio.create_task(self._fly())
-        return self._flight
+            self._here.flight = Flight(self._fly)
+        return self._here.flight.task
 
     def _is_flying(self) -> bool:
-        return self._flight is not None and not self._flight.done()
+        return self._here.flight is not None and in_asyncio() and self._here.flight.is_here()
 
     async def _fly(self) -> bool:
+        departed = self._clock()
         try:
             document = await self._fetch(await self._place())
             keys = key_set(document.content, self._allowed)
@@ -187,16 +223,18 @@ class RemoteKeys:
             self._failed = self._clock()
             _log.warning("the keys of %s could not be fetched: %s", self._issuer or self._url, error)
             return False
-        self._take(keys, document.max_age)
+        self._take(keys, document.max_age, departed)
         return True
 
-    def _take(self, keys: tuple[Key, ...], max_age: float | None) -> None:
-        lost = [key for key in self._keys if key not in keys]
-        self._keys = keys
-        self._fetched = self._clock()
-        life = self._lifetime if max_age is None else min(max(max_age, _LEAST_LIFE), _MOST_LIFE)
-        self._ends = self._fetched + life
-        self._failed = float("-inf")
+    def _take(self, keys: tuple[Key, ...], max_age: float | None, departed: float) -> None:
+        with self._lock:
+            if departed < self._taken:  # another event loop has asked later, and was answered earlier
+                return
+            lost = [key for key in self._keys if key not in keys]
+            self._keys, self._taken, self._fetched = keys, departed, self._clock()
+            life = self._lifetime if max_age is None else min(max(max_age, _LEAST_LIFE), _MOST_LIFE)
+            self._ends = self._fetched + life
+            self._failed = _NEVER
         if lost:
             self._dropped()
 
@@ -211,4 +249,6 @@ class RemoteKeys:
             raise FetchError("the discovery document is of another issuer")
         if not isinstance(url, str) or not is_safe(url):
             raise FetchError("the discovery document names no safe jwks_uri")
+        if not may_lead_to(issuer, url):
+            raise FetchError("the discovery document leads to a machine that only a local issuer may name")
         return url

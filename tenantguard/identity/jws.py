@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from tenantguard.errors import TokenError
 from tenantguard.identity.encoding import decode_segment, load_object
+from tenantguard.identity.flights import in_asyncio
 from tenantguard.identity.keys import Key
 
 MOST_BYTES = 8 * 1024
+_TRIES = 8  # signatures, of a millisecond each at the most, before others run
 
 # A key or a place of keys in a token, an extension that must be understood, an unencoded payload,
 # compression, a nested token: nothing that we would follow, so nothing that we let pass unseen.
@@ -69,12 +72,17 @@ class Signed:
         Raises:
             TokenError: it is of none.
         """
-        if not self.is_of(keys):
+        if not any(map(self._is_of, keys)):
             raise TokenError("the signature is of no key that is trusted", reason="signature")
 
-    def is_of(self, keys: Iterable[Key]) -> bool:
-        """Tell whether the signature is of one of the keys."""
-        return any(map(self._is_of, keys))
+    async def signer(self, keys: Iterable[Key]) -> Key | None:
+        """Return the key that the signature is of, and let others run where many have to be tried."""
+        for number, key in enumerate(keys, 1):
+            if self._is_of(key):
+                return key
+            if number % _TRIES == 0 and in_asyncio():
+                await asyncio.sleep(0)
+        return None
 
     def _is_of(self, key: Key) -> bool:
         try:
@@ -105,13 +113,14 @@ def unverified_claims(token: str) -> dict[str, Any]:
     return _claims(_decoded(token)[1])
 
 
-def read(token: str, *, typ: str | None = None) -> Signed:
+def read(token: str, *, typ: str | None = None, bearing: str | None = None) -> Signed:
     """Return the parts of a compact token.
 
     Args:
         token: three base64url segments, joined by dots.
         typ: the type that its header has to name, such as ``"at+jwt"`` (RFC 9068); ``None`` accepts a
             header without one, ``JWT`` and ``at+jwt``.
+        bearing: what its header may carry all the same, such as the ``"jwk"`` of a proof.
 
     Raises:
         TokenError: it is malformed or uses what is not supported.
@@ -121,7 +130,7 @@ def read(token: str, *, typ: str | None = None) -> Signed:
         header = load_object(raw_header)
     except ValueError as error:
         raise TokenError("the token's header is not one strict JSON object", reason="malformed") from error
-    algorithm, kid = _checked(header, typ)
+    algorithm, kid = _checked(header, typ, bearing)
     return Signed(header, algorithm, kid, payload, token.rpartition(".")[0].encode(), signature)
 
 
@@ -143,8 +152,8 @@ def _claims(payload: bytes) -> dict[str, Any]:
         raise TokenError("the token's payload is not one strict JSON object", reason="malformed") from error
 
 
-def _checked(header: dict[str, Any], typ: str | None) -> tuple[str, str | None]:
-    refused = sorted(_REFUSED & header.keys())
+def _checked(header: dict[str, Any], typ: str | None, bearing: str | None) -> tuple[str, str | None]:
+    refused = sorted((_REFUSED & header.keys()) - {bearing})
     if refused:
         raise TokenError(f"the token's header carries {', '.join(refused)}", reason="header")
     algorithm, kid = header.get("alg"), header.get("kid")

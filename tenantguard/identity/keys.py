@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jwt
@@ -19,13 +19,14 @@ from tenantguard.identity.weakness import weakness
 SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2: as long as the hash
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
-ASYMMETRIC = _RSA | frozenset(_CURVES.values()) | {"EdDSA"}
+_EDDSA = frozenset({"EdDSA", "Ed25519", "Ed448"})  # RFC 9864: two names that say the curve, and the older one
+ASYMMETRIC = _RSA | frozenset(_CURVES.values()) | _EDDSA
 ALGORITHMS = ASYMMETRIC | frozenset(SECRET_BYTES)
 MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
 
 _ALIASES = {"ES521": "ES512"}  # a misspelling that PyJWT and published test vectors carry
-
-
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
+_MOST_CHARACTERS = 1400  # of a member of a public key: an RSA modulus of 8192 bits, and a little
 _ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~+/=:@-]{1,256}")
 
 
@@ -37,17 +38,20 @@ class Key:
         material: a public key of cryptography, or the bytes of a secret.
         algorithms: the algorithms it may be used with.
         kid: its id, or ``None`` for a key that answers to every id.
+        issuer: whose tokens it signs, where its set says so; ``{tenantid}`` in it stands for the claim ``tid``.
     """
 
     material: Any
     algorithms: frozenset[str]
     kid: str | None = None
+    issuer: str | None = None
 
     def verifies(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's, by an algorithm that agrees with the key."""
         if algorithm not in self.algorithms:
             return False
-        return bool(jwt.get_algorithm_by_name(algorithm).verify(signing_input, self.material, signature))
+        known = "EdDSA" if algorithm in _EDDSA else algorithm
+        return bool(jwt.get_algorithm_by_name(known).verify(signing_input, self.material, signature))
 
 
 def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:
@@ -91,7 +95,7 @@ def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
     """
     if isinstance(source, list | tuple | set | frozenset):
         keys = tuple(key for one in source for key in static_keys(one, allowed))
-        _one_key_per_id((key.kid, key.material) for key in keys)
+        _one_key_per_id(((key.kid, type(key.material)), key.material) for key in keys if key.kid is not None)
     elif isinstance(source, Mapping):
         keys = _document(source, allowed)
     elif isinstance(source, str | bytes):
@@ -104,28 +108,29 @@ def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
 
 
 def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
-    """Return the usable keys of a JWKS document; what is for encryption or unknown is left out.
+    """Return the usable keys of a JWKS document; each other entry is left out, and harms none beside it.
+
+    Left out are keys for encryption, of unknown types and of algorithms that are not allowed, secrets among public
+    keys, weak keys, private ones, and those of one type that share an id: nobody can say which is meant.
 
     Raises:
-        ConfigurationError: it is no key set, mixes secrets with public keys, names a key id twice for
-            different keys, is too large, or holds nothing usable.
+        ConfigurationError: it is no key set, is too large, or holds nothing usable.
     """
     entries = document.get("keys")
-    if not isinstance(entries, list) or not all(isinstance(entry, Mapping) for entry in entries):
+    if not isinstance(entries, list):
         raise ConfigurationError('a key set is an object whose "keys" is a list of objects')
     if len(entries) > MOST_KEYS:
         raise ConfigurationError(f"the key set holds {len(entries)} keys, more than {MOST_KEYS}")
-    if len({entry.get("kty") == "oct" for entry in entries}) > 1:
-        raise ConfigurationError("the key set mixes secrets with public keys; split it in two")
-    _one_key_per_id(
-        (str(entry.get("kid", "")) or None, _content(entry)) for entry in entries if _signs(entry)
-    )
+    entries_read = [entry for entry in entries if isinstance(entry, Mapping)]
+    ambiguous, exposed = _ambiguous(entries_read), [_content(e) for e in entries_read if _is_private(e)]
     keys, faults = [], []
-    for entry in entries:
+    for entry in entries_read:
         try:
-            if "d" in entry:
-                raise ConfigurationError("a private key, which everybody can read in a key set")
-            keys.append(_jwk(entry, allowed))
+            if _name(entry) in ambiguous:
+                raise ConfigurationError(f"{_told(entry)} is named twice, for different keys of one type")
+            if _content(entry) in exposed:
+                raise ConfigurationError(f"{_told(entry)} is published with its private half")
+            keys.append(read_jwk(entry, allowed))
         except ConfigurationError as error:
             faults.append(str(error))
     if not keys:
@@ -133,11 +138,50 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
     return tuple(keys)
 
 
+def read_jwk(entry: object, allowed: frozenset[str]) -> Key:
+    """Return the public key of a JWK from outside.
+
+    Raises:
+        ConfigurationError: it is none, is private or weak, or is of no allowed algorithm.
+    """
+    if not isinstance(entry, Mapping):
+        raise ConfigurationError("a key is no object")
+    if _is_private(entry):
+        raise ConfigurationError(f"{_told(entry)} is private, and everybody can read it who can read this")
+    if any(isinstance(entry.get(name), str) and len(entry[name]) > _MOST_CHARACTERS for name in "nexyk"):
+        raise ConfigurationError(f"{_told(entry)} is longer than any that is accepted")
+    return _jwk(entry, allowed)
+
+
+def _ambiguous(entries: Iterable[Mapping[str, Any]]) -> frozenset[tuple[str, str]]:
+    """Return the types and ids that stand for different keys; RFC 7517 section 4.5 lets types share an id."""
+    seen: dict[tuple[str, str], list[Any]] = {}
+    twice = set()
+    for entry in entries:
+        if isinstance(entry.get("kid"), str) and _signs(entry):
+            content = _content(entry)
+            if seen.setdefault(_name(entry), content) != content:
+                twice.add(_name(entry))
+    return frozenset(twice)
+
+
+def _name(entry: Mapping[str, Any]) -> tuple[str, str]:
+    return str(entry.get("kty")), str(entry.get("kid"))
+
+
+def _told(entry: Mapping[str, Any]) -> str:
+    return f"key {str(entry.get('kid'))[:80]!r}"
+
+
+def _is_private(entry: Mapping[str, Any]) -> bool:
+    return not _PRIVATE.isdisjoint(entry)
+
+
 def _one_key_per_id(named: Iterable[tuple[Any, object]]) -> None:
     seen: dict[Any, object] = {}
-    for kid, key in named:
-        if kid is not None and seen.setdefault(kid, key) != key:
-            raise ConfigurationError("a key id is named twice, for different keys")
+    for name, key in named:
+        if seen.setdefault(name, key) != key:
+            raise ConfigurationError("a key id is named twice, for different keys of one type")
 
 
 def _signs(entry: Mapping[str, Any]) -> bool:
@@ -149,7 +193,17 @@ def _content(entry: Mapping[str, Any]) -> list[Any]:
 
 
 def _document(source: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
-    return key_set(source, allowed) if "keys" in source else (_jwk(source, allowed),)
+    """Return the keys of a document that the application gave; a fault in it is one of the set-up."""
+    if "keys" not in source:
+        return (_jwk(source, allowed),)
+    entries = source["keys"]
+    if isinstance(entries, list):
+        named = [entry for entry in entries if isinstance(entry, Mapping)]
+        if len({entry.get("kty") == "oct" for entry in named}) > 1:
+            raise ConfigurationError("the key set mixes secrets with public keys; split it in two")
+        if _ambiguous(named):
+            raise ConfigurationError("a key id is named twice, for different keys")
+    return key_set(source, allowed)
 
 
 def _text(source: bytes, allowed: frozenset[str]) -> tuple[Key, ...]:
@@ -164,7 +218,7 @@ def _text(source: bytes, allowed: frozenset[str]) -> tuple[Key, ...]:
     if allowed <= SECRET_BYTES.keys():
         return (_secret(source, allowed),)
     raise ConfigurationError(
-        f"key= is neither a PEM text nor a JWK, and {_told(allowed)} needs a public key; HS256 has secrets"
+        f"key= is neither a PEM text nor a JWK, and {_listed(allowed)} needs a public key; HS256 has secrets"
     )
 
 
@@ -187,7 +241,7 @@ def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
     needed = max(SECRET_BYTES[name] for name in allowed)
     if len(secret) < needed:
         raise ConfigurationError(
-            f"the secret holds {len(secret)} bytes and {_told(allowed)} needs {needed}: "
+            f"the secret holds {len(secret)} bytes and {_listed(allowed)} needs {needed}: "
             'python -c "import secrets; print(secrets.token_urlsafe(64))"'
         )
     return Key(secret, allowed)
@@ -198,13 +252,21 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
     kid, algorithm, operations = entry.get("kid"), entry.get("alg"), entry.get("key_ops")
     if kid is not None and not isinstance(kid, str):
         raise ConfigurationError("a key's id is not a string")
-    told = f"key {kid!r}"
+    told = _told(entry)
+    issuer = entry.get("issuer")
+    if issuer is not None and not isinstance(issuer, str):
+        raise ConfigurationError(f"{told} names an issuer that is not a string")
     if not _signs(entry):
         raise ConfigurationError(f"{told} is not for signatures")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise ConfigurationError(f"{told} is not for verifying")
-    only = allowed if algorithm is None else allowed & {_ALIASES.get(str(algorithm), str(algorithm))}
-    return _usable(_material(entry, told), only, kid, told)
+    only = allowed if algorithm is None else allowed & _meant(str(algorithm))
+    return replace(_usable(_material(entry, told), only, kid, told), issuer=issuer)
+
+
+def _meant(algorithm: str) -> frozenset[str]:
+    """Return the algorithms that a key's ``alg`` lets it be used with."""
+    return _EDDSA if algorithm in _EDDSA else frozenset({_ALIASES.get(algorithm, algorithm)})
 
 
 def _material(entry: Mapping[str, Any], told: str) -> Any:
@@ -225,7 +287,7 @@ def _usable(material: Any, only: frozenset[str], kid: str | None = None, told: s
         raise ConfigurationError(f"{told} is too weak: {found}")
     algorithms = only & _agreeing(public)
     if not algorithms:
-        raise ConfigurationError(f"{told} cannot be used with {_told(only)}")
+        raise ConfigurationError(f"{told} cannot be used with {_listed(only)}")
     return Key(public, algorithms, kid)
 
 
@@ -236,10 +298,12 @@ def _agreeing(material: Any) -> frozenset[str]:
         return _RSA
     if isinstance(material, ec.EllipticCurvePublicKey):
         return frozenset({_CURVES[material.curve.name]} if material.curve.name in _CURVES else ())
-    if isinstance(material, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
-        return frozenset({"EdDSA"})
+    if isinstance(material, ed25519.Ed25519PublicKey):
+        return frozenset({"EdDSA", "Ed25519"})
+    if isinstance(material, ed448.Ed448PublicKey):
+        return frozenset({"EdDSA", "Ed448"})
     return frozenset()
 
 
-def _told(algorithms: frozenset[str]) -> str:
+def _listed(algorithms: frozenset[str]) -> str:
     return ", ".join(sorted(algorithms)) or "any of the allowed algorithms"

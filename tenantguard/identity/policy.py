@@ -10,7 +10,10 @@ from uuid import UUID
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TenantId, TokenError
 from tenantguard.identity import claims as checks
+from tenantguard.identity.confirmation import CertificateReader, Confirmation
+from tenantguard.identity.dpop import DPoP
 from tenantguard.identity.encoding import frozen
+from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import (
     ABSENT,
     ClaimPath,
@@ -47,6 +50,8 @@ class PolicyOptions(TypedDict, total=False):
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
+        dpop: how proofs of a key are checked (RFC 9449); without it, a token that asks for one is refused.
+        certificate: reads the client's certificate from the ASGI scope (RFC 8705); the same.
     """
 
     audience: str | Collection[str] | None
@@ -62,6 +67,8 @@ class PolicyOptions(TypedDict, total=False):
     require: Mapping[str, object]
     leeway: float
     max_age: float | None
+    dpop: DPoP | None
+    certificate: CertificateReader | None
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,7 @@ class Policy:
     require: Mapping[str, frozenset[object]]
     leeway: float
     max_age: float | None
+    confirmation: Confirmation
 
     def check(self, claims: Mapping[str, Any], now: float, *, must_expire: bool = True) -> float | None:
         """Return until when the claims hold, the leeway included; ``None`` where they say no end.
@@ -94,6 +102,24 @@ class Policy:
         checks.check_audience(claims, self.audiences)
         checks.check_required(claims, self.require)
         return until
+
+    async def confirm(
+        self, claims: Mapping[str, Any], token: bytes, presentation: Presentation | None, now: float
+    ) -> None:
+        """Return if the token may be presented like this.
+
+        Raises:
+            TokenError: it is bound to a key or a certificate, and there is no proof of it.
+        """
+        await self.confirmation.check(claims, token, presentation, now, self.leeway)
+
+    def ends(self, claims: Mapping[str, Any]) -> float | None:
+        """Return until when verified claims hold, the leeway included; ``None`` where they say no end."""
+        ends = [claims.get("exp")]
+        if self.max_age is not None and checks.is_number(claims.get("iat")):
+            ends.append(claims["iat"] + self.max_age)
+        numbers = [end for end in ends if checks.is_number(end)]
+        return min(numbers) + self.leeway if numbers else None
 
     def is_of(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims name one of the issuers."""
@@ -168,6 +194,7 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
         require={name: _values(value) for name, value in options.get("require", {}).items()},
         leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
         max_age=_max_age(options.get("max_age"), faults),
+        confirmation=Confirmation(options.get("dpop"), options.get("certificate")),
     )
 
 

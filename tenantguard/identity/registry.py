@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
 from tenantguard.errors import ConfigurationError, TenantId
+from tenantguard.identity.flights import Flights
 
 IsActive = Callable[[TenantId], Awaitable[bool]]
 
@@ -24,6 +24,7 @@ class Registry:
         ConfigurationError: the delay or the number is not positive.
 
     Example:
+        >>> import asyncio
         >>> async def is_active(tenant):
         ...     return tenant == "acme"
         >>> asyncio.run(Registry(is_active).admits("globex"))
@@ -43,7 +44,7 @@ class Registry:
         self._is_active = is_active
         self._delay, self._entries, self._clock = delay, entries, clock
         self._known: dict[TenantId, tuple[bool, float]] = {}
-        self._asking: dict[TenantId, asyncio.Task[bool]] = {}
+        self._asking = Flights[bool]()
 
     def recall(self, tenant: TenantId) -> bool | None:
         """Return the answer of a moment ago, or ``None`` where there is none that still holds."""
@@ -51,15 +52,12 @@ class Registry:
         return known[0] if known is not None and self._clock() < known[1] else None
 
     async def admits(self, tenant: TenantId) -> bool:
-        """Tell whether the company is known and active; an error of the function is the caller's."""
+        """Tell whether the company is known and active; an error of the function is the caller's.
+
+        One question about a company is under way, for as long as somebody waits for its answer.
+        """
         known = self.recall(tenant)
-        if known is not None:
-            return known
-        asking = self._asking.get(tenant)
-        if asking is None:
-            asking = self._asking[tenant] = asyncio.ensure_future(self._ask(tenant))
-            asking.add_done_callback(lambda task: self._asked(tenant, task))
-        return await asyncio.shield(asking)
+        return await self._asking.join(tenant, lambda: self._ask(tenant)) if known is None else known
 
     async def _ask(self, tenant: TenantId) -> bool:
         asked = self._clock()
@@ -68,8 +66,3 @@ class Registry:
             self._known.clear()  # made-up companies must not fill the memory; real ones are asked for again
         self._known[tenant] = (answer, asked + self._delay)
         return answer
-
-    def _asked(self, tenant: TenantId, task: asyncio.Task[bool]) -> None:
-        self._asking.pop(tenant, None)
-        if not task.cancelled():
-            task.exception()  # whoever waited was told; when all of them went away, nobody need be

@@ -6,16 +6,20 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from typing import Any, Protocol, Unpack
+from weakref import WeakSet
 
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity import jws
-from tenantguard.identity.cache import Cache, weight
-from tenantguard.identity.http import Http, is_safe
+from tenantguard.identity.cache import Cache, Part, weight
+from tenantguard.identity.claims import check_key_issuer
+from tenantguard.identity.http import Http
 from tenantguard.identity.issuers import AnyOf
 from tenantguard.identity.jwks import RemoteKeys, StaticKeys
-from tenantguard.identity.keys import ASYMMETRIC, algorithms_of, static_keys
+from tenantguard.identity.keys import ASYMMETRIC, Key, algorithms_of, static_keys
+from tenantguard.identity.places import is_safe
 from tenantguard.identity.policy import Policy, PolicyOptions, policy_of
+from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import TenantType
 
 
@@ -79,10 +83,10 @@ class TokenVerifier:
         self._algorithms = algorithms_of(algorithms, faults)
         self._policy: Policy = policy_of(faults, **policy)
         self._typ = typ
-        self._most_bytes = most_bytes
-        self._cache: Cache[Principal] = Cache(clock=clock) if cache is None else cache
+        self.most_bytes = most_bytes
+        self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)
+        self._parts = WeakSet({self._kept})
         self._clock = clock
-        self._changes = 0
         remote = partial(RemoteKeys, lifetime=keys_lifetime, stale=keys_stale, cooldown=keys_cooldown)
         self._keys = self._source(faults, key, jwks_url, http, remote)
         if faults:
@@ -157,7 +161,11 @@ class TokenVerifier:
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
-        return self._cache.get
+        return self._kept.get
+
+    def ends(self, principal: Principal) -> float | None:
+        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
+        return self._policy.ends(principal.claims)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now, so that the first request need not wait.
@@ -168,27 +176,66 @@ class TokenVerifier:
         await self._keys.start()
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for.
+        """Return who the token speaks for, whoever bears it.
 
         Raises:
-            TokenError: the token is refused.
+            TokenError: the token is refused, or is bound to a key or a certificate.
         """
-        header = b"Bearer " + jws.as_bytes(token, self._most_bytes)
-        known = self._cache.get(header)
-        if known is not None:
-            return known
+        return await self.verify_in(self._kept, token, None)
+
+    async def verify_request(self, token: str, presentation: Presentation) -> Principal:
+        """Return who the token speaks for, presented like this; the middleware calls it in place of ``verify``.
+
+        Raises:
+            TokenError: the token is refused, or proofs that it asks for are missing or wrong.
+        """
+        return await self.verify_in(self._kept, token, presentation)
+
+    async def verify_in(
+        self,
+        kept: Part[Principal],
+        token: str,
+        presentation: Presentation | None,
+        *,
+        at_most: float = float("inf"),
+    ) -> Principal:
+        """Return who the token speaks for, and keep it in a part of a cache until a time at most.
+
+        Raises:
+            TokenError: as :meth:`verify_request` does.
+        """
+        raw = jws.as_bytes(token, self.most_bytes)
+        principal = kept.get(b"Bearer " + raw) or kept.get_bound(raw)
+        if principal is None:
+            principal = await self._verified(kept, token, raw, at_most)
+        await self._policy.confirm(principal.claims, raw, presentation, self._clock())
+        return principal
+
+    async def _verified(self, kept: Part[Principal], token: str, raw: bytes, at_most: float) -> Principal:
         signed = jws.read(token, typ=self._typ)
         if signed.algorithm not in self._algorithms:
             raise TokenError("the token is signed by an algorithm that is not accepted", reason="algorithm")
-        changes = self._changes
-        if not signed.is_of(await self._keys.find(signed.kid)):
-            signed.verify(await self._keys.again(signed.kid))
+        mark = kept.mark  # what is forgotten while a look-up is waited for is not kept
+        key = await self._signer(signed)
         claims = signed.claims()
         until = self._policy.check(claims, self._clock())
+        check_key_issuer(claims, key.issuer)
         principal = await self._policy.principal(claims)
-        if changes == self._changes:  # no key was dropped while a look-up was waited for
-            self._cache.put(header, principal, self._until(until), weight(claims))
+        until = min(self._until(until), at_most)
+        if "cnf" in claims:
+            kept.put(mark.bound, raw, principal, until, weight(claims))
+        else:
+            kept.put(mark.borne, b"Bearer " + raw, principal, until, weight(claims))
         return principal
+
+    async def _signer(self, signed: jws.Signed) -> Key:
+        """Return the key that signed a token, looked for again where it is none that is at hand."""
+        key = await signed.signer(await self._keys.find(signed.kid))
+        if key is None:
+            key = await signed.signer(await self._keys.again(signed.kid))
+        if key is None:
+            raise TokenError("the signature is of no key that is trusted", reason="signature")
+        return key
 
     def _until(self, claimed: float | None) -> float:
         """Return until when a principal may be served again without another look at its token."""
@@ -198,9 +245,9 @@ class TokenVerifier:
             seconds.append(self._policy.lookup_seconds)
         return min([now + one for one in seconds] + ([] if claimed is None else [claimed]))
 
-    def share(self, cache: Cache[Principal]) -> None:
-        """Keep verified tokens in a cache that other verifiers use too; a token is never of two issuers."""
-        self._cache = cache
+    def also_keeps_in(self, kept: Part[Principal]) -> None:
+        """Let a part of a cache be forgotten with this verifier's own, when a key is trusted no more."""
+        self._parts.add(kept)
 
     def is_for(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims, not verified yet, name an issuer of this verifier."""
@@ -213,8 +260,8 @@ class TokenVerifier:
 
     def _forget(self) -> None:
         """Verify every token again: a key that was trusted is trusted no more."""
-        self._changes += 1
-        self._cache.clear()
+        for part in list(self._parts):
+            part.forget()
 
     def __repr__(self) -> str:
         of = f" of {', '.join(sorted(self.issuers))}" if self.issuers else ""

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from tenantguard import ConfigurationError
-from tenantguard.identity.http import FetchError, Http, is_safe
+from tenantguard.identity.http import FetchError, Http
+from tenantguard.identity.places import is_safe
 
 Writer = asyncio.StreamWriter
 

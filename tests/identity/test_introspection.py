@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tenantguard import ConfigurationError, TokenError
+from tenantguard import ConfigurationError, IssuerUnavailableError, TokenError
 from tenantguard.identity import Cache, IntrospectionVerifier
 from tenantguard.identity.http import Document, FetchError, Http
 from tests.identity.test_jwks import settled
@@ -44,7 +44,7 @@ class Issuer(Http):
 
     def verifier(self, **settings: Any) -> IntrospectionVerifier:
         """Return a verifier that asks this issuer."""
-        made = {"leeway": 0, "http": self, "clock": lambda: self.now} | settings
+        made: dict[str, Any] = {"leeway": 0, "http": self, "clock": lambda: self.now} | settings
         return IntrospectionVerifier(URL, client=("api", "pw"), **made)
 
 
@@ -98,14 +98,52 @@ async def test_the_secret_is_sent_as_oauth_has_it() -> None:
     assert issuer.asked[0][2] == ("a%3Ab", "p+w%2B%25")
 
 
-async def test_a_refusal_is_not_kept() -> None:
-    """A token that becomes active is good at once."""
+async def test_a_refusal_is_kept_for_as_long_as_a_good_answer() -> None:
+    """Nobody makes the issuer be asked again and again about a token that it has called inactive."""
     issuer = Issuer({"active": False})
+    checked = issuer.verifier(seconds=30)
+    for issuer.now in (NOW, NOW + 29):
+        with pytest.raises(TokenError, match="not active"):
+            await checked.verify("0paque")
+    before = len(issuer.asked)
+    issuer.answer, issuer.now = GOOD, NOW + 30
+    assert ((await checked.verify("0paque")).tenant, before) == ("acme", 1)
+
+
+async def test_a_token_that_is_not_valid_yet_is_asked_about_again() -> None:
+    """In a moment it will be."""
+    issuer = Issuer(GOOD | {"nbf": NOW + 1})
     checked = issuer.verifier()
-    with pytest.raises(TokenError):
+    with pytest.raises(TokenError, match="not valid yet"):
         await checked.verify("0paque")
-    issuer.answer = GOOD
+    issuer.now = NOW + 1
     assert (await checked.verify("0paque")).tenant == "acme"
+
+
+async def test_tokens_that_somebody_made_up_push_out_no_good_one() -> None:
+    """What is refused lies in a room of its own."""
+    issuer = Issuer(GOOD)
+    checked = issuer.verifier(cache=Cache(entries=4, clock=lambda: issuer.now))
+    await checked.verify("0paque")
+    issuer.answer = {"active": False}
+    for number in range(20):
+        with pytest.raises(TokenError):
+            await checked.verify(f"junk{number}")
+    assert (await checked.verify("0paque")).tenant == "acme"
+
+
+async def test_an_issuer_that_does_not_answer_is_at_fault_and_not_the_token() -> None:
+    """It is asked about the same token again after a moment, and about another one at once."""
+    issuer = Issuer(FetchError("gone"))
+    checked = issuer.verifier()
+    for _ in range(5):
+        with pytest.raises(IssuerUnavailableError):
+            await checked.verify("0paque")
+    before = len(issuer.asked)
+    issuer.answer = GOOD
+    assert (await checked.verify("another")).tenant == "acme"
+    issuer.now += 1
+    assert ((await checked.verify("0paque")).tenant, before) == ("acme", 1)
 
 
 async def test_one_question_is_in_flight_for_one_token() -> None:

@@ -337,7 +337,6 @@ LIES: dict[str, Any] = {
     "a text": {"keys": "x"},
     "null": {"keys": None},
     "a secret": {"keys": [{"kty": "oct", "k": "c2VjcmV0", "kid": "one"}]},
-    "a secret beside a key": {"keys": [ONE, {"kty": "oct", "k": "c2VjcmV0", "kid": "x"}]},
     "one id for two keys": {"keys": [ONE, {**TWO, "kid": "one"}]},
     "keys for encryption": {"keys": [{**ONE, "use": "enc"}]},
     "keys of another algorithm": {"keys": [{**ONE, "alg": "PS512"}]},

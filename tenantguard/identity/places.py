@@ -1,0 +1,82 @@
+"""Places on the network: which URLs are safe to ask, and which machines a document from outside may name."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")  # a last label that makes a resolver read an address
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an address of IPv4
+
+
+def is_safe(url: str) -> bool:
+    """Tell whether a URL is https, or http on this machine, and carries no password."""
+    host = _host(url)
+    if host is None:
+        return False
+    scheme = urlsplit(url).scheme
+    return scheme == "https" or (scheme == "http" and _is_loopback(host))
+
+
+def may_lead_to(issuer: str, url: str) -> bool:
+    """Tell whether a document of an issuer may name a URL to be fetched.
+
+    An address of this machine or of its link, where clouds keep their metadata, counts only for an issuer on this
+    machine, and an address inside of a network only for an issuer that is one too.
+    """
+    home, host = _host(issuer), _host(url)
+    if home is None or host is None:
+        return False
+    if _is_loopback(home) or not _is_inside(host):
+        return True
+    return not _is_near(host) and _is_inside(home) and not _is_near(home)
+
+
+def _host(url: str) -> str | None:
+    """Return the host of a URL, in lower case and without a last dot; ``None`` where it is unusable."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        return None
+    if not host or parts.username is not None or parts.password is not None:
+        return None
+    return host.rstrip(".") or None
+
+
+def _address(host: str) -> Address | None:
+    """Return the address that a host is, with one of IPv4 taken out of its wrapping, or ``None`` for a name."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        wrapped = address.ipv4_mapped or address.sixtofour
+        if address in _TRANSLATED:
+            wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        return wrapped or address
+    return address
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" if address is None else address.is_loopback
+
+
+def _is_near(host: str) -> bool:
+    """Tell whether a host is this machine or on its link, or is written so that a resolver could take it for one."""
+    address = _address(host)
+    if address is None:
+        named = host in _NAMES or host.endswith(".localhost")
+        return named or not host.isascii() or bool(_NUMBER.fullmatch(host.rpartition(".")[2]))
+    return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
+
+
+def _is_inside(host: str) -> bool:
+    """Tell whether a host is an address that the internet does not lead to, or near."""
+    address = _address(host)
+    return _is_near(host) or (address is not None and not address.is_global)

@@ -171,6 +171,15 @@ def generated_keys(table: Table) -> Iterator[tuple[Table, str]]:
                 )
 
 
+def is_deferred(table: Table, columns: tuple[str, ...]) -> bool:
+    """Tell whether the database checks a foreign key when the transaction ends."""
+    return any(
+        key.deferrable and str(key.initially).upper() == "DEFERRED"
+        for key in getattr(table, "foreign_key_constraints", ())
+        if tuple(element.parent.name for element in key.elements) == columns
+    )
+
+
 def is_view(table: Table) -> bool:
     """Tell whether the table was said to be a view, whose columns carry no constraint to forbid NULL."""
     return bool(table.info.get("is_view") or getattr(table, "is_view", False))
@@ -180,7 +189,7 @@ def _along(table: Table, column: str, key: ForeignKeyConstraint) -> Placement | 
     parent = key.referred_table
     link = tuple((element.parent.name, element.column.name) for element in key.elements)
     theirs = {name for _, name in link}
-    if not any(unique <= theirs for unique in _unique_columns(parent)):
+    if not any(unique <= theirs for unique in unique_columns(parent)):
         told = f"{full_name(table_key(parent))}({', '.join(sorted(theirs))})"
         return (
             f"{full_name(table_key(table))}.{column} leads to {told}, which is not declared unique: "
@@ -189,7 +198,7 @@ def _along(table: Table, column: str, key: ForeignKeyConstraint) -> Placement | 
     return Placement(table_key(table), "through", column, parent=parent, link=link)
 
 
-def _unique_columns(table: Table) -> Iterator[set[str]]:
+def unique_columns(table: Table) -> Iterator[set[str]]:
     """Yield each set of columns that is declared to identify one row."""
     yield {column.name for column in table.primary_key.columns} or {""}
     yield from ({column.name} for column in table.columns if column.unique)

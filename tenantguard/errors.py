@@ -9,9 +9,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy.exc import DontWrapMixin
+from sqlalchemy.exc import DontWrapMixin, IntegrityError
 
 TenantId = str | int | UUID
 
@@ -149,6 +150,46 @@ class CrossTenantError(Violation):
     """Refuse a write, a key or a parent that belongs to another tenant."""
 
     kind = "cross_tenant"
+
+
+class ParentError(CrossTenantError, IntegrityError):
+    """Refuse a foreign key that leads to another tenant's row, or to none: to the code these are one answer.
+
+    It is SQLAlchemy's ``IntegrityError`` as well, since that is what a database with this tenant's rows alone raises.
+    ``orig`` stands for the driver's own error, with PostgreSQL's code for a foreign key (23503).
+    """
+
+    kind = "foreign_key"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        kind: str | None = None,
+        tenant: object = None,
+        attempted: object = None,
+        table: str | None = None,
+        statement: str | None = None,
+    ) -> None:
+        orig: Any = Exception(message)
+        orig.sqlstate = orig.pgcode = "23503"
+        IntegrityError.__init__(self, statement, None, orig, hide_parameters=True)
+        self.args = (message,)
+        self.kind = kind or self.kind
+        self.tenant = tenant
+        self.attempted = attempted
+        self.table = table
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+    def __reduce__(self) -> Any:
+        told = {name: getattr(self, name) for name in ("kind", "tenant", "attempted", "table", "statement")}
+        return _parent_error, (str(self), told)
+
+
+def _parent_error(message: str, told: dict[str, Any]) -> ParentError:
+    return ParentError(message, **told)
 
 
 class TenantSwitchError(Violation):

@@ -41,7 +41,7 @@ class Event:
         request_id: the id of the request, where there is one.
         statement: the SQL with every literal masked.
         fingerprint: 16 hexadecimal digits, equal for statements of the same shape.
-        reason: of a bypass, or why a token was refused.
+        reason: of a bypass, why a token was refused, or whose row a refused key named, which the error does not say.
         place: file and line that opened the bypass.
         message: what the developer is told.
     """

@@ -39,21 +39,25 @@ def record(event: Event) -> None:
         raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
 
 
-def refuse(error: Violation | NoTenantError) -> NoReturn:
+def refuse(error: Violation | NoTenantError, *, reason: str | None = None) -> NoReturn:
     """Record a violation or a missing binding, then raise it; a failing sink becomes its cause and hides nothing.
+
+    Args:
+        error: what is refused.
+        reason: what the record is told, and the code is not.
 
     Raises:
         Violation: always, or
         NoTenantError: where it is one.
     """
     try:
-        record(_violated(error) if isinstance(error, Violation) else _event(error.kind, str(error)))
+        record(_violated(error, reason) if isinstance(error, Violation) else _event(error.kind, str(error)))
     except ExceptionGroup as failed:
         raise error from failed
     raise error
 
 
-def _violated(violation: Violation) -> Event:
+def _violated(violation: Violation, reason: str | None) -> Event:
     violation.statement = masked(violation.statement)
     return _event(
         violation.kind,
@@ -63,6 +67,7 @@ def _violated(violation: Violation) -> Event:
         table=violation.table,
         statement=violation.statement,
         fingerprint=fingerprint(violation.statement),
+        reason=reason,
     )
 
 

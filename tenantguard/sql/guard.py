@@ -27,6 +27,8 @@ class Guard:
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
         enforces: whether anything is enforced at all.
+        parent_queries: the look-ups of parents, by what they ask.
+        locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
         repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
@@ -42,6 +44,7 @@ class Guard:
         self.is_prompt = self.enforces and raw_sql != "database"
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
+        self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.repeats: dict[Any, Any] = {}
         self.sent: Any = None

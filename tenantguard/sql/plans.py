@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from sqlalchemy.types import TypeEngine
+
+from tenantguard.belonging import is_deferred, unique_columns
 from tenantguard.tenancy import Key, Placement
 
 Pairs = tuple[tuple[str, str], ...]  # of a foreign key: the columns here, and those of the parent
@@ -18,9 +21,13 @@ class Link:
         parent: the table that the key leads to.
         columns: the columns of the parent.
         rows: the parameters.
+        child: the table that is written.
+        ours: the columns of it that hold the key.
         read: a parent that a row rule shows will do; never where the row belongs through it.
         required: the row belongs through this key, which the database lets be NULL.
-        only: the one parameter that holds it, where there is one.
+        deferred: the database looks for the parent when the transaction ends.
+        types: the types that store the key.
+        unique: the parent's columns are declared to identify one row.
     """
 
     parent: Any
@@ -29,9 +36,18 @@ class Link:
     rows: list[tuple[str, ...]]
     read: bool = False
     required: bool = False
+    child: Any = None
+    ours: tuple[str, ...] = ()
+    deferred: bool = field(init=False)
+    types: tuple[TypeEngine[Any], ...] = field(init=False)
+    unique: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        self.only = self.rows[0][0] if len(self.rows) == len(self.rows[0]) == 1 else None
+        source, names = (self.parent, self.columns) if self.child is None else (self.child, self.ours)
+        types = {column.name: column.type for column in source.c}
+        self.types = tuple([types[name] for name in names])
+        self.deferred = self.child is not None and is_deferred(self.child, self.ours)
+        self.unique = any(columns <= set(self.columns) for columns in unique_columns(self.parent))
 
 
 @dataclass
@@ -58,6 +74,8 @@ class WritePlan:
         late: of these parameters, those that a column's default fills when the statement is about to be sent.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
+        beside: the parameters of the keys of the table's own that its rows are given, where no conflict clause may
+            leave one out: what else the statement writes may point at them.
     """
 
     verb: str
@@ -69,8 +87,10 @@ class WritePlan:
     key: dict[str, str] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)
     upserts: bool = False
+    beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def is_idle(self) -> bool:
         """Tell whether the predicates say all: nothing that is given needs a look."""
-        return self.placement.kind != "shared" and not (self.tenant or self.links or self.probes)
+        may = self.placement.kind != "shared" or self.placement.writable
+        return may and not (self.tenant or self.links or self.probes)

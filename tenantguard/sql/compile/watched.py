@@ -133,7 +133,8 @@ def watch_link(
     read = compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
     if None not in names:
         row = tuple([name for name in names if name is not None])
-        plan.links.append(Link(parent, table_key(parent), columns, [row], read, required))
+        ours = tuple([name for name, _ in pairs])
+        plan.links.append(Link(parent, table_key(parent), columns, [row], read, required, plan.table, ours))
         return
     if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
         if required:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine, base
@@ -12,29 +12,14 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
+from tenantguard.sql.execute.ending import verify_noted
+from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import set_tenant
 from tenantguard.sql.sessions.events import hook, watch
-from tenantguard.sql.sessions.mapped import classes_by_key
-from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
-
-
-class LookUp:
-    """Be a query of our own that finds one row; it is compiled once, for the binding of one tenant.
-
-    Attributes:
-        query: the statement.
-        compiled: what became of it, once it was executed.
-    """
-
-    __slots__ = ("compiled", "query")
-
-    def __init__(self, query: Any) -> None:
-        self.query = query
-        self.compiled: Any = None
 
 
 class GuardedConnection(Connection):
@@ -45,6 +30,7 @@ class GuardedConnection(Connection):
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
         tg_trusted: SQL text of SQLAlchemy's own is on its way, as for reflection.
+        tg_noted: the keys whose parents are verified before the transaction ends.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
@@ -53,6 +39,7 @@ class GuardedConnection(Connection):
     tg_trusted = False
     tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
+    tg_noted: tuple[Noted, ...] = ()
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
@@ -166,84 +153,6 @@ class GuardedConnection(Connection):
         if names is not self._execution_options.get("schema_translate_map"):
             self.tg_ready, self.tg_names = False, names
 
-    def tg_ask(self, asked: LookUp, values: dict[str, Any]) -> Any:
-        """Return the one row of a look-up: straight from a cursor where nobody listens, since each INSERT may ask."""
-        binding, compiled = peek(), asked.compiled
-        transaction, nested, driver = self._transaction, self._nested_transaction, self._dbapi_connection
-        if (
-            binding is None
-            or binding.mode != "tenant"
-            or self.tg_ready is not binding
-            or driver is None
-            or self._has_events
-            or self.engine._has_events
-            or self.dialect._has_events
-            or transaction is None
-            or not transaction.is_active
-            or (nested is not None and not nested.is_active)
-            or "schema_translate_map" in self._execution_options
-            or (compiled is not None and compiled.tg.expected not in (None, type(binding._tenant)))
-        ):
-            return self.tg_probe(asked.query, values)[0]
-        if compiled is None:
-            (row,) = self.tg_probe(asked.query, values)
-            asked.compiled = asked.query.compile(dialect=self.engine.dialect.tg_variants["tenant"])  # type: ignore[attr-defined]  # ours
-            return row
-        found = compiled.construct_params(values)
-        for name in compiled.tg.parameters:
-            found[name] = binding._tenant
-        for name, process in compiled._bind_processors.items():
-            found[name] = process(found[name])
-        parameters: Any = found
-        if compiled.positional:
-            parameters = self.dialect.execute_sequence_format([found[name] for name in compiled.positiontup])
-        cursor = driver.cursor()
-        try:
-            self._cursor_execute(cursor, compiled.string, parameters)
-            return cursor.fetchone()
-        finally:
-            self._safe_close_cursor(cursor)
-
-    def tg_unknown(
-        self, parent: Key, columns: tuple[str, ...], keys: Iterable[Any], *, read: bool = False
-    ) -> list[Any]:
-        """Return the keys of parents that are not known to be the tenant's; the others were read under the guard.
-
-        A row that a row rule shows was read under the guard too, and may be another tenant's.
-        """
-        known = self.tg_known(parent, columns, read)
-        unknown = [key for key in keys if key not in known]
-        if not unknown:
-            return unknown
-        guard: Any = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
-        placement = guard.tenancy.find_key(parent)
-        vouches = self.tg_names is None and (placement is None or placement.visible is None)
-        held = self._tg_maps() if vouches else []
-        classes = classes_by_key(parent, columns) if held else ()
-        return [
-            key
-            for key in unknown
-            if not any(_was_loaded(map_, class_, key) for map_ in held for class_ in classes)
-        ]
-
-    def tg_known(self, parent: Key, columns: tuple[str, ...], read: bool = False) -> set[Any]:
-        """Return the keys that were found in this transaction to be the tenant's, or shown to it by a row rule.
-
-        What is found later is added to the set.
-        """
-        binding, outer, nested = peek(), self._transaction, self._nested_transaction
-        tenants = None if binding is None else binding.tenants
-        learnt = self._tg_learnt
-        if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
-            self._tg_learnt = learnt = (tenants, outer, nested, {})
-        asked: Any = (parent, columns, read)
-        if self.tg_names is not None:
-            asked = (*asked, repr(self.tg_names))
-        found = learnt[3].get(asked)
-        if found is None:
-            found = learnt[3][asked] = set()
-        return found
-
     def tg_serve(self, binding: Binding | None) -> None:
         """Forget the keys that were found to be another tenant's than the next, who may take them over."""
         learnt = self._tg_learnt
@@ -253,26 +162,20 @@ class GuardedConnection(Connection):
     def tg_forget(self) -> None:
         """Let no row vouch for a key any more: a bypass may have given it to another tenant."""
         self._tg_learnt = None
-        for known in self.tg_sessions:
-            session = known()
-            for state in () if session is None else session.identity_map._dict.values():
-                state.tg_planted = True
 
-    def _tg_maps(self) -> list[Any]:
-        binding = peek()
-        found = []
-        for known in self.tg_sessions:
-            session = known()
-            if session is None or getattr(session, "tg_beside", False):
-                continue  # what it holds was not all read under the guard
-            if getattr(session.identity_map, "tg_seen", None) is binding:
-                found.append(session.identity_map)
-        return found
+    def _commit_impl(self) -> None:
+        if self.tg_noted:
+            verify_noted(self)
+        super()._commit_impl()  # type: ignore[misc]  # private
 
+    def _prepare_twophase_impl(self, xid: Any) -> None:
+        if self.tg_noted:
+            verify_noted(self)
+        super()._prepare_twophase_impl(xid)  # type: ignore[misc]  # private
 
-def _was_loaded(map_: Any, class_: type, key: Any) -> bool:
-    state = map_._dict.get((class_, key, None))
-    return state is not None and not getattr(state, "tg_planted", False)
+    def _rollback_impl(self) -> None:
+        self.tg_noted = ()
+        super()._rollback_impl()  # type: ignore[misc]  # private
 
 
 def _raw_connection(self: Any) -> Any:

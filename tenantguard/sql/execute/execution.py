@@ -18,9 +18,11 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.ending import end_alone
+from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
 from tenantguard.sql.execute.sent import LONGEST_KEPT, keep
-from tenantguard.sql.execute.verify import unmatched, verify, verify_defaults, verify_text
+from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
 from tenantguard.sql.predicates import filled, tenant_value
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
 from tenantguard.sql.servers.row_security import text_fault, writes
@@ -36,6 +38,9 @@ def guarded_context(base: Any) -> Any:
     part of what the guard costs.
     """
     create, set_up, set_up_rows = base.create_cursor, base._setup_result_proxy, base._setup_dml_or_text_result
+    pre_exec, post_exec = base.pre_exec, base.post_exec
+    special_before = pre_exec is not DefaultExecutionContext.pre_exec
+    special_after = post_exec is not DefaultExecutionContext.post_exec
     usual = (
         create is DefaultExecutionContext.create_cursor
         and base.create_default_cursor is DefaultExecutionContext.create_default_cursor
@@ -45,6 +50,10 @@ def guarded_context(base: Any) -> Any:
         """An execution context; ``tg_binding`` is the binding that the statement is executed under."""
 
         tg_binding: Binding | None = None
+        tg_alone = False  # the statement is in a transaction of its own, which we began and end
+        tg_given: Any = (
+            None  # what must be verified of the parameters, once they are as the driver takes them
+        )
         cursor_fetch_strategy = GUARDED_FETCH
 
         def create_cursor(self) -> Any:
@@ -70,6 +79,7 @@ def guarded_context(base: Any) -> Any:
                         row[name] = binding._tenant  # type: ignore[union-attr]  # what is ready is never None
                 if statement.verified:
                     verify(statement.writes, self)
+                    self.tg_given = statement
             elif compiled is not None or not repeats(self, binding):
                 admit(self, self.root_connection, compiled, binding)
             streams = "stream_results" in self.execution_options
@@ -87,7 +97,26 @@ def guarded_context(base: Any) -> Any:
         def _process_execute_defaults(self) -> None:
             super()._process_execute_defaults()
             if self.compiled.tg.writes and self.dialect.tg_guard.enforces:
-                verify_defaults(self.compiled.tg.writes, self)
+                stamp_defaults(self.compiled.tg.writes, self)
+
+        def pre_exec(self) -> None:
+            """Verify what is about to be sent, now that every parameter is as the driver takes it."""
+            if self.tg_given is not None:
+                verify_given(self)
+            if special_before:
+                pre_exec(self)
+
+        def post_exec(self) -> None:
+            """End the transaction that the look-up and the write shared, where it was ours to begin."""
+            if special_after:
+                post_exec(self)
+            if self.tg_alone:
+                end_alone(self)
+
+        def handle_dbapi_exception(self, error: Any) -> None:
+            if self.tg_alone:
+                release(self, commit=False)
+            super().handle_dbapi_exception(error)
 
         def _setup_dml_or_text_result(self) -> Any:
             """Look at how many rows a write met; text was made to meet the tenant's rows only."""
@@ -162,10 +191,10 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if compiled.schema_translate_map:
         _verify_translation(compiled, context.execution_options)
         connection.tg_translate(context.execution_options)
-    if compiled.tg.checks:
-        verify_text(compiled.tg.checks, compiled, context.compiled_parameters, context)
     if compiled.tg.writes:
         verify(compiled.tg.writes, context)
+    if compiled.tg.checks or compiled.tg.verified:
+        context.tg_given = compiled.tg
 
 
 def repeats(context: Any, binding: Binding | None) -> bool:
@@ -234,7 +263,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     except Violation as violation:
         refuse_again(violation, statement)
     if sent.checks:
-        verify_text(sent.checks, context.dialect.statement_compiler, context.parameters, context)
+        context.tg_given = sent, context.parameters
     context.statement = context.unicode_statement = sent.text
     context.parameters = rows
     if mode == "tenant" and sent.place is not None:

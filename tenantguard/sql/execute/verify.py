@@ -9,77 +9,46 @@ from sqlalchemy import and_, or_, select
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
-from tenantguard.errors import CrossTenantError
+from tenantguard.errors import CrossTenantError, TenantId
 from tenantguard.sql.elements import TenantParameter
-from tenantguard.sql.execute.parents import chunks, keys_of, verify_keys, verify_one_row
+from tenantguard.sql.execute.given import given_rows, given_values
+from tenantguard.sql.execute.holding import release
+from tenantguard.sql.execute.lookups import MOST, mark
+from tenantguard.sql.execute.parents import verify_parents
+from tenantguard.sql.execute.storable import bound_as, is_stored_alike
+from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import TenantUse, orphan
-from tenantguard.tenancy import full_name
+from tenantguard.tenancy import full_name, table_key
 
 if TYPE_CHECKING:
-    from tenantguard.sql.plans import Link, WritePlan
-
-
-def verify_defaults(plans: Iterable[WritePlan], context: Any) -> None:
-    """Verify what the columns' defaults have filled in; the rest was verified before.
-
-    Args:
-        plans: what the compiler found.
-        context: SQLAlchemy's execution context, with its parameters.
-
-    Raises:
-        CrossTenantError: a default names another tenant or a row of one.
-    """
-    binding = peek()
-    for plan in plans:
-        if not plan.late or plan.placement.kind == "shared" or binding is None:
-            continue
-        for name in plan.late.intersection(plan.tenant):
-            _verify_tenant(plan, name, binding, context)
-        for link in plan.links:
-            if not plan.late.isdisjoint(name for row in link.rows for name in row):
-                _verify_link(plan, link, binding, context)
+    from tenantguard.sql.plans import WritePlan
 
 
 def verify(plans: Iterable[WritePlan], context: Any) -> None:
-    """Verify what a statement is about to write; stamp rows whose tenant is ``None``.
+    """Let a write through to its parameters, or refuse it; stamp rows whose tenant is ``None``.
 
     Args:
         plans: what the compiler found.
-        context: SQLAlchemy's execution context, with its parameters.
+        context: SQLAlchemy's execution context, with the parameters as the caller gave them.
 
     Raises:
-        CrossTenantError: a value names another tenant or a row of one.
+        CrossTenantError: the table is shared, or an expression names a row of another tenant.
         NoTenantError: nothing is bound.
     """
     binding = peek()
-    rows = context.compiled_parameters
-    row = rows[0] if len(rows) == 1 else None
     for plan in plans:
-        if plan.placement.kind == "shared":
-            if not plan.placement.writable:
-                _refuse_shared(plan, binding, context)
+        if plan.placement.kind == "shared" and not plan.placement.writable:
+            _refuse_shared(plan, binding, context)
+        if plan.placement.kind == "shared" and not plan.links:
             continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
-        tenant = binding._tenant
-        usual = row is not None and tenant is not None and plan.placement.python_type in (None, type(tenant))
-        for name in plan.tenant:
-            # one row that was stamped, as most are, needs no call
-            if not (usual and row.get(name) is tenant) and name not in plan.late:  # type: ignore[union-attr]
-                _verify_tenant(plan, name, binding, context)
-        unknown = []
-        for link in plan.links:
-            if link.required or link.only is None or row is None:
-                _verify_link(plan, link, binding, context)
-                continue
-            value = row.get(link.only)
-            known = context.root_connection.tg_known(link.parent_key, link.columns, link.read)
-            if value is not None and (value,) not in known:
-                unknown.append((link, value))
-        if unknown:
-            verify_one_row(unknown, _tried(plan), binding, context)
+        if plan.verb == "insert" and binding._tenant is not None:
+            for name in plan.tenant:
+                if name not in plan.late:
+                    _stamp(plan, name, binding._tenant, context.compiled_parameters)
         for probe in plan.probes:
             if _finds(context, probe.statement):
                 refuse(
@@ -92,6 +61,91 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
                         statement=sent(context),
                     )
                 )
+
+
+def stamp_defaults(plans: Iterable[WritePlan], context: Any) -> None:
+    """Stamp rows whose tenant a column's default has left at ``None``."""
+    binding = peek()
+    if binding is not None and binding._tenant is not None:
+        for plan in plans:
+            for name in plan.late.intersection(plan.tenant):
+                _stamp(plan, name, binding._tenant, context.compiled_parameters)
+
+
+def _stamp(plan: WritePlan, name: str, tenant: TenantId, rows: Iterable[Any]) -> None:
+    for row in rows:
+        if row.get(name) is None:
+            expected = plan.placement.python_type
+            if expected is not None and type(tenant) is not expected:
+                what = f"A {type(tenant).__name__} is bound for {plan.placement.name} and a write"
+                refuse(no_tenant(None, what))
+            row[name] = tenant
+
+
+def verify_given(context: Any) -> None:
+    """Verify the values that a statement is about to be sent with, as the driver takes them.
+
+    Args:
+        context: SQLAlchemy's execution context; its ``tg_given`` says what must be verified.
+
+    Raises:
+        CrossTenantError: a value names another tenant, or a parent that is not the tenant's.
+        NoTenantError: nothing is bound.
+    """
+    given, context.tg_given = context.tg_given, None
+    try:
+        if isinstance(given, tuple):
+            text, parameters = given
+            _verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
+        else:
+            if given.checks:
+                _verify_text(given.checks, context.compiled, given_rows(context), context)
+            _verify_plans(given.writes, context)
+    except BaseException:
+        release(context, commit=False)
+        context.root_connection._safe_close_cursor(context.cursor)
+        raise
+
+
+def _verify_plans(plans: Iterable[WritePlan], context: Any) -> None:
+    binding = peek()
+    if binding is None:
+        return  # refused before, but for a write to a shared table, which names nobody's row
+    values = None
+    for plan in plans:
+        if not plan.tenant and not plan.links:
+            continue
+        values = values or given_values(context)
+        for name in plan.tenant:
+            _verify_tenant(plan, name, values(name), binding, context)
+        if plan.links:
+            wanted = [(link, _keys(plan, link, values, binding, context)) for link in plan.links]
+            verify_parents(context, wanted, _tried(plan), binding, beside=_beside(plan, values))
+
+
+def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: Any) -> list[tuple[Any, ...]]:
+    """Return the keys that the rows give for a link, with a ``None`` only where the row need not name a parent."""
+    found: list[tuple[Any, ...]] = []
+    for names in link.rows:
+        found += zip(*map(values, names), strict=True)
+    if link.required and any(value is None for key in found for value in key):
+        fault = orphan(plan.placement, ", ".join([ours for ours, _ in plan.placement.link]))
+        fault.tenant, fault.statement = told(binding), sent(context)
+        refuse(fault)
+    return found
+
+
+def _beside(plan: WritePlan, values: Any) -> dict[Any, set[Any]]:
+    """Return the marks of the rows that the statement itself writes, by table and key.
+
+    A conflict clause could leave one of them out, so that the key would lead to the row that is there.
+    """
+    return {
+        (plan.placement.key, columns): {
+            mark(key) for names in rows for key in zip(*map(values, names), strict=True)
+        }
+        for columns, rows in plan.beside.items()
+    }
 
 
 def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> None:
@@ -110,25 +164,20 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
     )
 
 
-def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -> None:
+def _verify_tenant(plan: WritePlan, name: str, values: Sequence[Any], binding: Binding, context: Any) -> None:
+    """Refuse a tenant that is stored as another one than those that are bound."""
     only = binding._tenant
-    stamps = plan.verb == "insert" and only is not None
-    expected = plan.placement.python_type
-    rows = context.compiled_parameters
-    for value in _distinct(name, rows):
-        if value is None and stamps:
-            if expected is not None and type(only) is not expected:
-                refuse(
-                    no_tenant(None, f"A {type(only).__name__} is bound for {plan.placement.name} and a write")
-                )
-            for parameters in rows:
-                if parameters.get(name) is None:
-                    parameters[name] = only
-        elif value not in binding.tenants or (expected is not None and not isinstance(value, expected)):
+    if all(value is only for value in values) and only is not None:
+        return  # as most rows are
+    type_, dialect = plan.placement.type, context.dialect
+    bound = [bound_as(tenant, type_, dialect) for tenant in binding.tenants]
+    for value in _distinct(values):
+        if not any(is_stored_alike(value, tenant, type_, dialect) for tenant in bound):
             refuse(
                 CrossTenantError(
-                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant {told(binding)} is "
-                    f"bound; leave {plan.placement.column} out, or bind the tenant you mean",
+                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant "
+                    f"{', '.join(map(repr, binding.tenants))} is bound; leave {plan.placement.column} out, or bind "
+                    "the tenant you mean",
                     kind="tenant_change" if plan.verb == "update" else "foreign_insert",
                     tenant=told(binding),
                     attempted=value,
@@ -138,12 +187,9 @@ def _verify_tenant(plan: WritePlan, name: str, binding: Binding, context: Any) -
             )
 
 
-def _distinct(name: str, rows: Sequence[Any]) -> Iterable[Any]:
-    """Return the values of a parameter, each once where that is sure: a bulk insert has thousands of rows."""
-    if len(rows) == 1:
-        return (rows[0].get(name),)
-    values = [parameters.get(name) for parameters in rows]
-    if len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
+def _distinct(values: Sequence[Any]) -> Iterable[Any]:
+    """Return values each once where that is sure: a bulk insert has thousands of rows."""
+    if len(values) > 1 and len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
         try:
             return dict.fromkeys(values)
         except TypeError:  # a value that cannot be told apart by its hash
@@ -151,60 +197,40 @@ def _distinct(name: str, rows: Sequence[Any]) -> Iterable[Any]:
     return values
 
 
-def _verify_link(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
-    if link.required:
-        _verify_parent(plan, link, binding, context)
-    keys = keys_of(link, context.compiled_parameters)
-    unknown = context.root_connection.tg_unknown(link.parent_key, link.columns, keys, read=link.read)
-    if unknown:
-        verify_keys(link.parent, link.columns, unknown, _tried(plan), binding, context, read=link.read)
-
-
 def _tried(plan: WritePlan) -> str:
     return f"{plan.verb} on {plan.placement.name}"
 
 
-def _verify_parent(plan: WritePlan, link: Link, binding: Binding, context: Any) -> None:
-    """Refuse a row that is given no parent to belong through."""
-    rows = context.compiled_parameters
-    if any(row.get(name) is None for row in rows for names in link.rows for name in names):
-        fault = orphan(plan.placement, ", ".join([ours for ours, _ in plan.placement.link]))
-        fault.tenant, fault.statement = told(binding), sent(context)
-        refuse(fault)
-
-
-def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
-    """Verify what SQL text is about to write.
-
-    Args:
-        checks: what the reader of the text found.
-        compiler: the guarded compiler, or its class.
-        rows: the parameters, a set each.
-        context: SQLAlchemy's execution context.
-
-    Raises:
-        CrossTenantError: a value names another tenant or a row of one.
-        NoTenantError: nothing is bound.
-    """
+def _verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
+    """Verify what SQL text is about to write."""
     binding = peek()
     if binding is None or binding.mode == "closed":
         refuse(no_tenant(binding, "A write by SQL text was tried"))
     rows = list(rows)
+    guard = compiler.tg_guard
     for check in checks:
         tried = f"{check.verb} on {full_name(check.table_key)}"
         values = [value for row in rows for value in check.values(row)]
         if isinstance(check, TenantUse):
+            type_ = guard.tenancy.find_key(check.table_key).type
+            bound = [bound_as(tenant, type_, context.dialect) for tenant in binding.tenants]
             for value in values:
-                if value not in binding.tenants:
+                if not any(is_stored_alike(value, tenant, type_, context.dialect) for tenant in bound):
                     _refuse_value(tried, value, binding, context)
         elif check.required and any(None in key for key in values):
             _refuse_value(f"{tried}, without the parent it belongs through,", None, binding, context)
         else:
-            keys = dict.fromkeys(key for key in values if None not in key)
-            unknown = context.root_connection.tg_unknown(check.parent_key, check.parent_columns, keys)
-            if unknown:
-                parent = compiler.tg_guard.ties.table(check.parent_key)
-                verify_keys(parent, check.parent_columns, unknown, tried, binding, context)
+            verify_parents(context, [(_link(guard, check), values)], tried, binding)
+
+
+def _link(guard: Any, check: Any) -> Link:
+    """Return the foreign key that a text gives, with the columns that store it."""
+    for parent, pairs in guard.ties.links(check.table_key):
+        if table_key(parent) == check.parent_key and tuple([p for _, p in pairs]) == check.parent_columns:
+            ours = tuple([column for column, _ in pairs])
+            child = guard.ties.table(check.table_key)
+            return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=ours)
+    return Link(guard.ties.table(check.parent_key), check.parent_key, check.parent_columns, [])
 
 
 def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:
@@ -250,7 +276,8 @@ def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
             tuple(parameters[name] for name in plan.key.values())
             for parameters in context.compiled_parameters
         ]
-        for chunk in chunks(keys):
+        for start in range(0, len(keys), MOST):
+            chunk = keys[start : start + MOST]
             if context.root_connection.tg_probe(_by_key(plan, context, chunk), {})[0][0]:
                 refuse(
                     CrossTenantError(

@@ -1,28 +1,10 @@
-"""Mapped classes: which of their attributes hold the tenant, and whose identity is a key."""
+"""Mapped classes: which of their attributes hold the tenant."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Table
-from sqlalchemy.orm import mapperlib
-
 from tenantguard.sql.guard import Guard
-from tenantguard.tenancy import Key, table_key
-
-
-def classes_by_key(parent: Key, columns: tuple[str, ...]) -> tuple[type, ...]:
-    """Return the mapped classes whose identity is the given columns of a table."""
-    mappers = [m for registry in mapperlib._all_registries() for m in registry.mappers]
-    return tuple(
-        {
-            m.base_mapper.class_
-            for m in mappers
-            if isinstance(m.local_table, Table)
-            and table_key(m.local_table) == parent
-            and tuple(c.name for c in m.local_table.primary_key) == columns
-        }
-    )
 
 
 def stamped_attributes(guard: Guard, mapper: Any) -> tuple[str, ...]:

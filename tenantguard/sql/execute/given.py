@@ -1,0 +1,53 @@
+"""Given values: the parameters of a statement as its driver takes them, after every column's own bind processing.
+
+They are read when the statement is about to be sent, so a value that is computed (a default, a callable parameter, a
+type of the user's own) is computed once, and what is verified is what is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+
+def given_values(context: Any) -> Callable[[str], list[Any]]:
+    """Return what finds the values that the rows of a statement give for a parameter, by its name.
+
+    It raises ``KeyError`` for a parameter that was written into the text instead.
+    """
+    compiled, rows = context.compiled, context.parameters
+    if not compiled.positional:
+        escaped = compiled.escaped_bind_names
+
+        def by_name(name: str) -> list[Any]:
+            name = escaped.get(name, name) if escaped else name
+            return [row[name] for row in rows]
+
+        return by_name
+    positions = compiled.positiontup
+    if compiled.post_compile_params or compiled.literal_execute_params:
+        positions = compiled._process_parameters_for_postcompile(context.compiled_parameters[0]).positiontup
+
+    def by_place(name: str) -> list[Any]:
+        try:
+            place = positions.index(name)
+        except ValueError:
+            raise KeyError(name) from None
+        return [row[place] for row in rows]
+
+    return by_place
+
+
+def given_rows(context: Any) -> list[Any]:
+    """Return the rows of parameters by name, as the driver takes them."""
+    values = given_values(context)
+    names = list(context.compiled_parameters[0])
+    found: list[dict[str, Any]] = [{} for _ in context.parameters]
+    for name in names:
+        try:
+            column = values(name)
+        except KeyError:
+            continue
+        for row, value in zip(found, column, strict=True):
+            row[name] = value
+    return found

@@ -1,0 +1,74 @@
+"""Holding: what a look-up has found stays so until the write, in the same transaction and under the database's lock.
+
+PostgreSQL and MariaDB lock the rows that are found. SQLite has one lock for all writers: the transaction takes it
+before the look-up, where the driver would take it with the write. So nobody writes in between, in WAL mode and with
+a rollback journal; a transaction that reads already reads what its write will meet, or SQLite refuses the write.
+Under AUTOCOMMIT the look-up and the write are put into a transaction of their own.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantguard.tenancy import table_key
+
+
+def hold(context: Any) -> None:
+    """Begin the transaction that the look-up and the write share, where none has begun."""
+    connection = context.root_connection
+    alone = connection._is_autocommit_isolation()
+    if context.dialect.name == "sqlite":
+        driver = connection._dbapi_connection.driver_connection
+        if not driver.in_transaction:
+            _send(connection, "BEGIN IMMEDIATE")
+            context.tg_alone = alone or _commits_itself(driver)
+    elif alone and not context.tg_alone:
+        _send(connection, "BEGIN")
+        context.tg_alone = True
+
+
+def release(context: Any, *, commit: bool) -> None:
+    """End the transaction that :func:`hold` began under AUTOCOMMIT."""
+    if context.tg_alone:
+        context.tg_alone = False
+        _send(context.root_connection, "COMMIT" if commit else "ROLLBACK")
+
+
+def may_lock(context: Any, parent: Any) -> bool:
+    """Tell whether PostgreSQL lets the role lock rows of a table: that takes the right to change them.
+
+    The policies for UPDATE would hide rows from a locking read, so a table under row security is not locked either.
+    """
+    connection = context.root_connection
+    guard = context.dialect.tg_guard
+    names = connection.tg_names or connection._execution_options.get("schema_translate_map") or {}
+    schema, name = table_key(parent)
+    schema = names.get(schema, schema)
+    found = guard.locking.get((schema, name))
+    if found is None:
+        quote = context.dialect.identifier_preparer.quote_identifier
+        whole = ".".join(quote(part) for part in (schema, name) if part).replace("'", "''")
+        row = _send(connection, _RIGHTS.format(f"to_regclass('{whole}')"), fetch=True)
+        found = guard.locking[schema, name] = bool(row[0])
+    return bool(found)
+
+
+_RIGHTS = "SELECT coalesce(has_any_column_privilege({0}, 'UPDATE') AND NOT row_security_active({0}), true)"
+
+
+def _commits_itself(driver: Any) -> bool:
+    """Tell whether a driver's connection to SQLite commits each statement, whatever SQLAlchemy was told."""
+    inner = getattr(driver, "_conn", driver)  # of aiosqlite
+    return getattr(inner, "isolation_level", "") is None and getattr(inner, "autocommit", None) is not False
+
+
+def _send(connection: Any, statement: str, *, fetch: bool = False) -> Any:
+    """Send a statement of our own, which has no parameters, by a cursor of the driver's."""
+    cursor = connection._dbapi_connection.cursor()
+    try:
+        cursor.execute(statement)
+        return cursor.fetchone() if fetch else None
+    except BaseException as error:
+        connection._handle_dbapi_exception(error, statement, None, cursor, None)
+    finally:
+        cursor.close()

@@ -1,0 +1,63 @@
+"""Known keys: what a connection's transaction has found and still holds, and what it has to look at again at its end.
+
+A key is known while the lock that its look-up took lasts: not after a savepoint or the transaction ended, a bypass
+wrote, another tenant was served, a row was deleted or changed, or under AUTOCOMMIT.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tenantguard.context import peek
+
+if TYPE_CHECKING:
+    from tenantguard.sql.plans import Link
+
+
+@dataclass(frozen=True)
+class Noted:
+    """A key whose parent is verified before the transaction ends.
+
+    Attributes:
+        link: the foreign key.
+        key: its values, as the driver is given them.
+        tried: what was done, for the message.
+        tenants: what was bound.
+        names: the ``schema_translate_map`` in force.
+    """
+
+    link: Link
+    key: tuple[Any, ...]
+    tried: str
+    tenants: tuple[Any, ...]
+    names: Any
+
+
+def known_keys(context: Any, link: Link) -> set[Any]:
+    """Return the marks of the keys that this transaction has found; what is found later is added to the set."""
+    connection = context.root_connection
+    if context.tg_alone or connection._is_autocommit_isolation():
+        return set()
+    binding, outer, nested = peek(), connection._transaction, connection._nested_transaction
+    tenants = None if binding is None else binding.tenants
+    learnt = connection._tg_learnt
+    if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
+        connection._tg_learnt = learnt = (tenants, outer, nested, {})
+    shape = (link.parent_key, link.columns, link.types, link.read, repr(translation(connection)))
+    found: set[Any] = learnt[3].setdefault(shape, set())
+    return found
+
+
+def translation(connection: Any) -> Any:
+    """Return the ``schema_translate_map`` in force, or ``None``."""
+    return connection.tg_names or connection._execution_options.get("schema_translate_map")
+
+
+def note(context: Any, link: Link, key: tuple[Any, ...], tried: str) -> None:
+    """Have a key looked at again before the transaction ends."""
+    connection = context.root_connection
+    binding = peek()
+    tenants = () if binding is None else binding.tenants
+    noted = Noted(link, key, tried, tenants, translation(connection))
+    connection.tg_noted = (*connection.tg_noted, noted)

@@ -1,0 +1,239 @@
+"""Look-ups: the queries that find the parents which a write names, current, and locked until it is over.
+
+A key arrives as the driver is given it, after its column's own bind processing, which is never repeated here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, bindparam, cast, literal_column, not_, or_, select
+from sqlalchemy.types import NullType
+
+from tenantguard.context import peek
+from tenantguard.sql.execute.holding import may_lock
+from tenantguard.sql.execute.storable import storage_of
+from tenantguard.sql.predicates import named, trusted
+
+if TYPE_CHECKING:
+    from tenantguard.sql.plans import Link
+
+Key = tuple[Any, ...]  # the values of one foreign key, as the driver is given them
+MOST = 256  # keys in one look-up
+_TOGETHER = 32  # keys in one look-up that tells of each
+# MariaDB reads what a subquery of a locking read reads from the transaction's snapshot, and a join as it is now
+_JOINED = ("mysql", "mariadb")
+
+
+class LookUp:
+    """A query of our own that finds one row; it is compiled once, for the binding of one tenant.
+
+    Attributes:
+        query: the statement.
+        compiled: what became of it, once it was executed.
+    """
+
+    __slots__ = ("compiled", "query")
+
+    def __init__(self, query: Any) -> None:
+        self.query = query
+        self.compiled: Any = None
+
+
+def find_each(context: Any, wanted: Sequence[tuple[Link, Key]], *, owned: bool = True) -> list[bool]:
+    """Tell of each key, by one statement, whether its parent is there for the tenant; lock those that are.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        wanted: foreign keys, and the values of each.
+        owned: a row of another tenant's does not count; where it does, nothing is locked.
+    """
+    found: list[bool] = []
+    for start in range(0, len(wanted), _TOGETHER):
+        part = wanted[start : start + _TOGETHER]
+        compiler = compiler_of(context)
+        shape = (compiler.tg_mode, owned, tuple([_shape(link) for link, _ in part]))
+        asked = compiler.tg_guard.parent_queries.get(shape)
+        if asked is None:
+            cells = [
+                _parent(link, context, [_names(link, i)], owned=owned).scalar_subquery().label(f"own_{i}")
+                for i, (link, _) in enumerate(part)
+            ]
+            compiler.tg_guard.parent_queries[shape] = asked = LookUp(select(*cells))
+        values = {f"key_{i}_{j}": v for i, (_, key) in enumerate(part) for j, v in enumerate(key)}
+        (row,) = ask(context.root_connection, asked, values)
+        found += [cell is not None for cell in row]
+    return found
+
+
+def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
+    """Return the marks of the keys of one parent whose rows are there for the tenant, and lock those.
+
+    The database may know a key by another spelling than the one it was asked for, and then it is missing here.
+    """
+    found: set[Any] = set()
+    for start in range(0, len(keys), MOST):
+        part = list(keys[start : start + MOST])
+        size = 1 << (len(part) - 1).bit_length()  # few shapes of few sizes: the last key fills the rest
+        part += part[-1:] * (size - len(part))
+        compiler = compiler_of(context)
+        shape = (compiler.tg_mode, size, _shape(link))
+        asked = compiler.tg_guard.parent_queries.get(shape)
+        if asked is None:
+            names = [_names(link, i) for i in range(size)]
+            asked = LookUp(_parent(link, context, names, several=True))
+            compiler.tg_guard.parent_queries[shape] = asked
+        values = {f"key_{i}_{j}": v for i, key in enumerate(part) for j, v in enumerate(key)}
+        found.update(mark(tuple(row)) for row in ask(context.root_connection, asked, values))
+    return found
+
+
+def mark(key: Key) -> Any:
+    """Return what tells a key from every other: 1, 1.0 and True are equal, and not the same to a database."""
+    return tuple([_mark(value) for value in key])
+
+
+def _mark(value: Any) -> Any:
+    kind = type(value)
+    if kind is int or kind is str:
+        return value
+    if kind.__name__ == "UUID":
+        return str(value)
+    try:
+        hash(value)
+    except TypeError:
+        return (kind.__name__, repr(value))
+    return (kind.__name__, value)
+
+
+def compiler_of(context: Any) -> Any:
+    """Return the compiler of a statement, or for SQL text the class of it."""
+    return context.compiled or context.dialect.statement_compiler
+
+
+def ask(connection: Any, asked: LookUp, values: dict[str, Any]) -> Any:
+    """Return the rows of a look-up: straight from a cursor where nobody listens, since each INSERT may ask."""
+    binding, compiled = peek(), asked.compiled
+    driver = connection._dbapi_connection
+    if (
+        binding is None
+        or binding.mode != "tenant"
+        or connection.tg_ready is not binding
+        or driver is None
+        or connection._has_events
+        or connection.engine._has_events
+        or connection.dialect._has_events
+        or "schema_translate_map" in connection._execution_options
+        or connection.tg_names is not None
+        or not _is_in_order(connection)
+    ):
+        return connection.tg_probe(asked.query, values)
+    if compiled is None:
+        variant = connection.engine.dialect.tg_variants["tenant"]
+        asked.compiled = compiled = asked.query.compile(dialect=variant)
+    if compiled.tg.expected not in (None, type(binding._tenant)):
+        return connection.tg_probe(asked.query, values)
+    found = compiled.construct_params(values)
+    for name in compiled.tg.parameters:
+        found[name] = binding._tenant
+    for name, process in compiled._bind_processors.items():
+        found[name] = process(found[name])
+    parameters: Any = found
+    if compiled.positional:
+        parameters = connection.dialect.execute_sequence_format(
+            [found[name] for name in compiled.positiontup]
+        )
+    cursor = driver.cursor()
+    try:
+        connection._cursor_execute(cursor, compiled.string, parameters)
+        return cursor.fetchall()
+    finally:
+        connection._safe_close_cursor(cursor)
+
+
+def _is_in_order(connection: Any) -> bool:
+    """Tell whether the connection is in a transaction that SQLAlchemy would let a statement into."""
+    transaction, nested = connection._transaction, connection._nested_transaction
+    return transaction is not None and transaction.is_active and (nested is None or nested.is_active)
+
+
+def _shape(link: Link) -> Any:
+    return link.parent_key, link.columns, link.read, link.types
+
+
+def _names(link: Link, place: int) -> list[str]:
+    return [f"key_{place}_{j}" for j in range(len(link.columns))]
+
+
+def _parent(
+    link: Link, context: Any, names: list[list[str]], *, owned: bool = True, several: bool = False
+) -> Any:
+    """Return the query of the rows of a parent that have one of the keys, and belong to the tenant.
+
+    Args:
+        link: the foreign key.
+        context: SQLAlchemy's execution context.
+        names: the parameters of each key.
+        owned: a row of another tenant's does not count, and those that count are locked.
+        several: return the rows' keys, instead of one row where there is any.
+    """
+    source = trusted(link.parent.alias())
+    columns = [named(source, name, NullType()) for name in link.columns]
+    picked = or_(*(and_(*equal(columns, key, link, context.dialect)) for key in names))
+    if not owned:
+        return select(literal_column("1")).select_from(source).where(picked).limit(1)
+    from_, owns = _owned(source, link, context)
+    query = select(*(columns if several else [literal_column("1")])).select_from(from_).where(picked, owns)
+    if not link.unique:  # as MariaDB lets a parent be: each row that the key fits has to be the tenant's
+        query = query.where(not_(_foreign_twin(columns, link, context)))
+        query = query if several else query.limit(1)
+    return _locked(query, source, link, context)
+
+
+def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> list[Any]:
+    """Compare columns of a parent with parameters, as what the child's columns store of them."""
+    found = []
+    for column, name, type_ in zip(columns, names, link.types, strict=True):
+        value: Any = bindparam(name, type_=NullType())
+        if dialect.name == "postgresql" and not type_._isnull:
+            value = cast(value, storage_of(type_, dialect))
+        found.append(column == value)
+    return found
+
+
+def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any]:
+    """Return what to select from, and the condition that a row of the parent is the tenant's, or shown to it."""
+    compiler = compiler_of(context)
+    tenancy, predicates = compiler.tg_guard.tenancy, compiler.tg_predicates
+    placement, from_ = tenancy.of(link.parent), source
+    if context.dialect.name in _JOINED and not link.read:
+        while placement.kind == "through":
+            above = trusted(placement.parent.alias())
+            pairs = [
+                named(source, ours, NullType()) == named(above, theirs, NullType())
+                for ours, theirs in placement.link
+            ]
+            from_ = from_.join(above, and_(*pairs))
+            placement, source = tenancy.of(placement.parent), above
+    return from_, predicates.owns(source, placement, read=link.read)
+
+
+def _foreign_twin(columns: list[Any], link: Link, context: Any) -> Any:
+    """Return the condition that a row with the same key is another tenant's."""
+    compiler = compiler_of(context)
+
+    def same(source: Any) -> Any:
+        theirs = [named(source, name, NullType()) for name in link.columns]
+        return and_(*(mine == his for mine, his in zip(columns, theirs, strict=True)))
+
+    return compiler.tg_predicates.foreign(same, link.parent, read=link.read)
+
+
+def _locked(query: Any, source: Any, link: Link, context: Any) -> Any:
+    """Let the rows that are found stay as they are until the transaction ends, as the database's own check does."""
+    if context.dialect.name in _JOINED:
+        return query.with_for_update(read=True)
+    if context.dialect.name == "postgresql" and may_lock(context, link.parent):
+        return query.with_for_update(read=True, key_share=True, of=source)
+    return query  # SQLite has one lock for all, which its transaction takes before the look-up

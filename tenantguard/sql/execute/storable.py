@@ -1,0 +1,119 @@
+"""Storable values: what a column makes of a value that a driver was given, where we can tell without asking it.
+
+PostgreSQL is asked to cast, which it does as it stores. SQLite and MariaDB store by rules that a cast does not
+follow, so a value of another kind than the column's is translated here, or it is not looked up at all.
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import types
+from sqlalchemy.types import TypeEngine
+
+STRANGE: Any = object()  # a value of which only the database knows what it will store
+_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)
+_EXACT = 2**53  # floats beyond it are not every integer
+
+
+def is_strange(key: tuple[Any, ...]) -> bool:
+    """Tell whether a key has a value of which only the database knows what it will store."""
+    return any(value is STRANGE for value in key)
+
+
+def storage_of(type_: TypeEngine[Any], dialect: Any) -> TypeEngine[Any]:
+    """Return the type that a column has in the database, without the collation, which no cast may name."""
+    found = type_._unwrapped_dialect_impl(dialect)
+    if getattr(found, "collation", None) is not None:
+        found = found.copy()
+        found.collation = None  # type: ignore[attr-defined]  # of a String
+    return found
+
+
+def storable(value: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
+    """Return what is stored of a value that the driver is given for a column of the type, or ``STRANGE``."""
+    if dialect.name == "postgresql" or type_._isnull:
+        return value
+    kind = type_._unwrapped_dialect_impl(dialect)
+    if isinstance(kind, types.Integer):
+        return _integer(value)
+    if isinstance(kind, types.String):  # and Enum, which is text to the driver
+        return _text(value, kind, dialect)
+    if dialect.name == "sqlite" or isinstance(kind, types.Uuid):
+        return value  # stored as it is; SQLite's affinities leave a value of the driver's own types alone
+    return _of_mariadb(value, kind)
+
+
+def bound_as(tenant: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
+    """Return a tenant as the driver is given it for a column of the type."""
+    process = type_.dialect_impl(dialect).bind_processor(dialect)
+    return tenant if process is None else process(tenant)
+
+
+def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
+    """Tell whether a value is stored as the tenant is, in whichever spelling it is given.
+
+    Args:
+        value: what the driver is given for the tenant column.
+        tenant: the tenant, as the driver is given it.
+        type_: the column's type.
+        dialect: the engine's dialect.
+    """
+    kind = type_._unwrapped_dialect_impl(dialect)
+    spelled = tuple([_spelled(one, kind, dialect) for one in (value, tenant)])
+    return not is_strange(spelled) and type(spelled[0]) is type(spelled[1]) and bool(spelled[0] == spelled[1])
+
+
+def _spelled(value: Any, kind: TypeEngine[Any], dialect: Any) -> Any:
+    """Return the one spelling of all that a column of a type stores alike."""
+    if isinstance(kind, types.Integer):
+        return _integer(value)
+    if isinstance(kind, types.Uuid) or isinstance(value, UUID):
+        try:
+            return UUID(str(value))
+        except ValueError:
+            return STRANGE
+    if isinstance(kind, types.String) and isinstance(value, str):
+        kept = value if dialect.name == "sqlite" or kind.length is None else value[: kind.length]
+        return kept if not value[len(kept) :].strip(" ") else STRANGE
+    return value
+
+
+def _integer(value: Any) -> Any:
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float | Decimal):
+        return int(value) if -_EXACT < value < _EXACT and value == int(value) else STRANGE
+    if isinstance(value, str) and _INTEGER.fullmatch(value):
+        return int(value)
+    return STRANGE
+
+
+def _text(value: Any, kind: Any, dialect: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(int(value))
+    if not isinstance(value, str):
+        return STRANGE
+    if dialect.name == "sqlite" or kind.length is None:
+        return value  # SQLite keeps what is longer, too
+    return value[: kind.length]  # what is cut off is blank, or the database refuses it
+
+
+def _of_mariadb(value: Any, kind: Any) -> Any:
+    if isinstance(kind, types.DateTime | types.Time) and isinstance(value, datetime.datetime | datetime.time):
+        return value if getattr(kind, "fsp", None) == 6 else value.replace(microsecond=0)
+    if isinstance(kind, types.Numeric) and not isinstance(kind, types.Float):
+        exact = isinstance(value, Decimal | int) and not isinstance(value, bool)
+        return value if exact and value == round(Decimal(value), kind.scale or 0) else STRANGE
+    return value if isinstance(value, _kinds_of(kind)) else STRANGE
+
+
+def _kinds_of(kind: Any) -> tuple[type, ...]:
+    try:
+        return (kind.python_type,)
+    except NotImplementedError:
+        return (str, bytes, int)

@@ -81,7 +81,7 @@ def test_a_tenancy_is_printed_as_a_table() -> None:
 def test_a_table_that_is_not_placed_is_printed_too(metadata: MetaData) -> None:
     """Printing shows what is missing instead of leaving it out."""
     Table("lost", metadata, Column("id", Integer, primary_key=True))
-    assert "lost       ?        not placed: table lost is none of owned" in str(tenancy_of(metadata))
+    assert "lost       ?        not placed: it is none of owned" in str(tenancy_of(metadata))
 
 
 def test_a_tenancy_tells_its_size() -> None:
@@ -184,10 +184,11 @@ def test_guard_refuses_to_start_and_lists_every_fault(metadata: MetaData) -> Non
     message = str(caught.value)
     assert "4 fault(s)" in message
     for told in (
-        "table lost is none of owned, through or shared",
+        "1 table is none of owned, through or shared",
+        'lost  the column company_id, or shared={"lost"}',
         "the tenant column loose.company_id is nullable",
         "countries has no column 'nothing' to be its tenant column",
-        "tags.id is no usable foreign key",
+        "tags.id is no foreign key",
     ):
         assert told in message
 
@@ -214,14 +215,20 @@ def test_a_view_may_have_a_nullable_tenant_column(metadata: MetaData) -> None:
 
 
 @pytest.mark.parametrize(
-    "argument", ["columns", "through", "shared", "shared_writable", "nullable", "visible"]
+    "argument",
+    ["columns", "through", "shared", "shared_writable", "openly_shared", "nullable", "visible", "changeable"],
 )
 def test_a_name_that_is_no_table_is_a_fault(metadata: MetaData, argument: str) -> None:
     """A misspelt table name is told, in whichever argument."""
-    pairs = {"columns": {"cals": "id"}, "through": {"cals": "id"}, "visible": {"cals": lambda t, _: t}}
+    pairs: dict[str, Any] = {
+        "columns": {"cals": "id"},
+        "through": {"cals": "id"},
+        "visible": {"cals": lambda t, _: t},
+    }
+    pairs["changeable"] = {"cals": {"id"}}
     said = pairs.get(argument, {"cals"})
     faults = Tenancy(metadata, column="company_id", **{argument: said}).faults()  # type: ignore[arg-type]
-    assert f"{argument} names 'cals', which is no table of the metadata" in faults
+    assert f"{argument} names 'cals', which is no table of the metadata; did you mean 'calls'?" in faults
 
 
 @pytest.mark.parametrize("argument", ["nullable", "visible"])

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import Column, ColumnElement, ForeignKeyConstraint, Table, TypeDecorator, UniqueConstraint
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Column, ColumnElement, Table, TypeDecorator, UniqueConstraint
 
-Kind = Literal["owned", "through", "shared"]
-Key = tuple[str | None, str]  # schema and name
+from tenantguard.belonging.references import Key, Reference
+
+Kind = Literal["owned", "through", "shared", "shown"]
 RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
 
 
@@ -44,15 +44,17 @@ class Placement:
 
     Attributes:
         key: schema (or ``None``) and name.
-        kind: ``"owned"``, ``"through"`` or ``"shared"``.
+        kind: ``"owned"``, ``"through"``, ``"shared"``, or ``"shown"`` by a row rule alone.
         column: the database's name of the tenant column (owned) or of the foreign key (through).
-        type: the tenant column's type (owned).
-        python_type: ``str``, ``int`` or ``UUID`` where the type tells (owned).
+        type: the tenant column's type (owned), or that of the tenancy's tenant columns (shown).
+        python_type: ``str``, ``int`` or ``UUID`` where the type tells (owned, shown).
         parent: the table that the foreign key leads to (through).
         link: pairs of column names, ours and the parent's (through).
         writable: a shared table that may be written under a binding.
         nullable: rows of no tenant were declared to exist (owned).
-        visible: the row rule that widens what is read (owned).
+        visible: the row rule, which widens what is read (owned), or is all that is read (shown).
+        changeable: the columns that may be changed under a binding in the rows that the rule shows (shown).
+        mapping: a table of the metadata, with all its columns.
     """
 
     key: Key
@@ -65,6 +67,8 @@ class Placement:
     writable: bool = False
     nullable: bool = False
     visible: RowRule | None = field(default=None, compare=False)
+    changeable: frozenset[str] = frozenset()
+    mapping: Table | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
@@ -84,6 +88,9 @@ class Placement:
         if self.kind == "through":
             parent = full_name(table_key(self.parent)) if self.parent is not None else "?"
             return f"through {', '.join(ours for ours, _ in self.link)} to {parent}"
+        if self.kind == "shown":
+            columns = ", ".join(sorted(self.changeable))
+            return "shown by a row rule" + (f", which may change {columns}" if columns else "")
         return "shared, writable" if self.writable else "shared"
 
 
@@ -126,46 +133,91 @@ def owned(table: Table, column: str, *, nullable: bool, visible: RowRule | None)
         return (
             f"the tenant column {name}.{found.name} holds {kind.__name__}; a tenant id is a str, int or UUID"
         )
-    return Placement(key, "owned", found.name, found.type, kind, nullable=nullable, visible=visible)
+    return Placement(
+        key, "owned", found.name, found.type, kind, nullable=nullable, visible=visible, mapping=table
+    )
 
 
-def by_foreign_key(table: Table, column: str) -> Placement | str:
+def by_rule(table: Table, rule: RowRule, tenant: Column[Any], changeable: frozenset[str]) -> Placement | str:
+    """Place a table without tenant column by its row rule alone, or return the sentence that says why it cannot be.
+
+    Args:
+        table: the table.
+        rule: its row rule.
+        tenant: a tenant column of the tenancy, whose type the rule's tenant has.
+        changeable: the columns that a tenant who is shown a row may change.
+    """
+    key = table_key(table)
+    names = set()
+    for name in sorted(changeable):
+        column = find_column(table, name)
+        if column is None:
+            return f"changeable names {full_name(key)}.{name}, which is no column of it"
+        if column.primary_key:
+            return f"changeable names {full_name(key)}.{column.name}, which is of its primary key"
+        names.add(column.name)
+    return Placement(
+        key,
+        "shown",
+        type=tenant.type,
+        python_type=_python_type(tenant),
+        visible=rule,
+        changeable=frozenset(names),
+        mapping=table,
+    )
+
+
+def by_foreign_key(table: Table, column: str, references: Sequence[Reference]) -> Placement | str:
     """Place a table through a foreign key, or return the sentence that says why it cannot be."""
     name = full_name(table_key(table))
     found = find_column(table, column)
     if found is None:
         return f"{name} has no column {column!r} to belong through"
-    usable = [key for key in _foreign_keys(table) if any(mine is found for mine in key.columns)]
+    leading = [reference for reference in references if found.name in reference.columns]
+    if not leading:
+        return (
+            f"{name}.{found.name} is no foreign key, so nothing ties its rows to a parent's. Give it a "
+            "ForeignKey(...), or name the column that has one"
+        )
+    usable = [reference for reference in leading if reference.parent is not None]
     if not usable:
-        return f"{name}.{column} is no usable foreign key: its parent is not in the metadata"
-    fewest = min(len(key.columns) for key in usable)
-    shortest = [key for key in usable if len(key.columns) == fewest]
-    parents = {full_name(table_key(key.referred_table)) for key in shortest}
+        return f"{name}.{found.name} is no usable foreign key: {_unresolved(leading[0])}"
+    fewest = min(len(reference.pairs) for reference in usable)
+    shortest = [reference for reference in usable if len(reference.pairs) == fewest]
+    parents = {full_name(reference.parent_key) for reference in shortest}
     if len(parents) > 1:
         return f"{name}.{column} leads to several tables ({', '.join(sorted(parents))}); it must lead to one"
     return _along(table, found.name, shortest[0])
 
 
-def by_base(table: Table) -> Placement | str | None:
+def _unresolved(reference: Reference) -> str:
+    parent = full_name(reference.parent_key)
+    return f"its parent, {parent}, is not in the metadata, or has no such column"
+
+
+def by_base(table: Table, references: Sequence[Reference]) -> Placement | str | None:
     """Place a table whose whole primary key is a foreign key to one other table, or return ``None``."""
     keys = {column.name for column in table.primary_key.columns}
     bases = [
-        key
-        for key in _foreign_keys(table)
-        if keys and {column.name for column in key.columns} == keys and key.referred_table is not table
+        reference
+        for reference in references
+        if keys
+        and set(reference.columns) == keys
+        and reference.parent is not None
+        and reference.parent_key != table_key(table)
     ]
-    if len({table_key(key.referred_table) for key in bases}) != 1:
+    if len({reference.parent_key for reference in bases}) != 1:
         return None
-    return _along(table, next(iter(bases[0].columns)).name, bases[0])
+    return _along(table, bases[0].columns[0], bases[0])
 
 
-def generated_keys(table: Table) -> Iterator[tuple[Table, str]]:
-    """Yield the foreign keys that the database generates, with the sentence that says what is wrong with them."""
-    for key in _foreign_keys(table):
-        for column in key.columns:
+def generated_keys(table: Table, references: Sequence[Reference]) -> Iterator[tuple[Key, str]]:
+    """Yield the parents of foreign keys that the database generates, with the sentence that says what is wrong."""
+    for reference in references:
+        for column in reference.constraint.columns:
             if column.computed is not None:
                 yield (
-                    key.referred_table,
+                    reference.parent_key,
                     f"the foreign key {full_name(table_key(table))}.{column.name} is generated by the database: a "
                     "change of the columns that it is made from would point a row at another tenant's, unseen",
                 )
@@ -185,17 +237,17 @@ def is_view(table: Table) -> bool:
     return bool(table.info.get("is_view") or getattr(table, "is_view", False))
 
 
-def _along(table: Table, column: str, key: ForeignKeyConstraint) -> Placement | str:
-    parent = key.referred_table
-    link = tuple((element.parent.name, element.column.name) for element in key.elements)
-    theirs = {name for _, name in link}
+def _along(table: Table, column: str, reference: Reference) -> Placement | str:
+    parent = reference.parent
+    assert parent is not None
+    theirs = {name for _, name in reference.pairs}
     if not any(unique <= theirs for unique in unique_columns(parent)):
-        told = f"{full_name(table_key(parent))}({', '.join(sorted(theirs))})"
+        told = f"{full_name(reference.parent_key)}({', '.join(sorted(theirs))})"
         return (
             f"{full_name(table_key(table))}.{column} leads to {told}, which is not declared unique: "
             "it could be a row of several tenants"
         )
-    return Placement(table_key(table), "through", column, parent=parent, link=link)
+    return Placement(table_key(table), "through", column, parent=parent, link=reference.pairs, mapping=table)
 
 
 def unique_columns(table: Table) -> Iterator[set[str]]:
@@ -210,18 +262,6 @@ def unique_columns(table: Table) -> Iterator[set[str]]:
             name.endswith("_where") and index.kwargs[name] is not None for name in index.kwargs
         ):
             yield {column.name for column in index.columns}
-
-
-def _foreign_keys(table: Table) -> list[ForeignKeyConstraint]:
-    """Return the foreign keys whose parent is in the metadata, in the order of their columns' names."""
-    usable = []
-    for constraint in table.foreign_key_constraints:
-        try:
-            _ = [element.column for element in constraint.elements]
-        except SQLAlchemyError:  # the parent, or its column, is not in the metadata
-            continue
-        usable.append(constraint)
-    return sorted(usable, key=lambda key: ([column.name for column in key.columns], str(key.referred_table)))
 
 
 def _python_type(column: Column[Any]) -> type | None:

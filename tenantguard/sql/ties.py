@@ -83,11 +83,7 @@ class Ties:
         ]
 
     def _foreign_keys(self, table: Table) -> Iterable[tuple[Table, Pairs]]:
-        for constraint in table.foreign_key_constraints:
-            try:
-                parent = constraint.referred_table
-            except Exception:  # noqa: S112 - the parent is outside the metadata; SQLAlchemy raises several kinds
-                continue
-            placement = self.tenancy.find(parent)
-            if placement is not None and placement.kind != "shared":
-                yield parent, tuple((e.parent.name, e.column.name) for e in constraint.elements)
+        for reference in self.tenancy.references(table):
+            placement = self.tenancy.find_key(reference.parent_key)
+            if reference.parent is not None and placement is not None and placement.kind != "shared":
+                yield reference.parent, reference.pairs

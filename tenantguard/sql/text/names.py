@@ -9,6 +9,7 @@ from sqlalchemy import String, Table
 
 from tenantguard.errors import CrossTenantError, RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Lexeme, ascii_lower, unquoted
+from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
 MARK = "tenantguard-mark"  # where the tenant's parameter stands in what the second reader is given
@@ -157,25 +158,12 @@ class Names:
 
     def links(self, key: Key) -> list[tuple[Key, Pairs]]:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
-        table = self.known.get(key)
-        placement = self.tenancy.find_key(key)
-        found: list[tuple[Key, Pairs]] = []
-        for constraint in table.foreign_key_constraints if table is not None else ():
-            try:
-                parent = table_key(constraint.referred_table)
-            except Exception:  # noqa: S112 - the parent is outside the metadata; SQLAlchemy raises several kinds
-                continue
-            pairs = tuple((e.parent.name, e.column.name) for e in constraint.elements)
-            above = self.tenancy.find_key(parent)
-            if above is not None and above.kind != "shared" and not _covered(placement, above, pairs):
-                found.append((parent, pairs))
-        return found
-
-
-def _covered(placement: Placement | None, above: Placement, pairs: Pairs) -> bool:
-    """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it."""
-    both = placement is not None and placement.kind == above.kind == "owned"
-    return both and placement is not None and (placement.column, above.column) in pairs
+        placement, ties = self.tenancy.find_key(key), Ties(self.tenancy)
+        return [
+            (table_key(parent), pairs)
+            for parent, pairs in ties.links(key)
+            if placement is not None and not ties.covered(placement, parent, pairs)
+        ]
 
 
 def shared_write(verb: str, placement: Placement) -> Violation:

@@ -12,7 +12,6 @@ from sqlalchemy.sql.expression import FromClause, TableClause
 from tenantguard.belonging.declared import Declared, functions_of, metadata_of
 from tenantguard.belonging.faults import faults_of
 from tenantguard.belonging.placement import (
-    Key,
     Kind,
     Placement,
     RowRule,
@@ -26,7 +25,7 @@ from tenantguard.belonging.placement import (
 )
 from tenantguard.belonging.placing import Placing
 from tenantguard.belonging.proposals import Proposals
-from tenantguard.belonging.references import Reference
+from tenantguard.belonging.references import Key, Reference
 from tenantguard.errors import ConfigurationError
 
 __all__ = [

@@ -156,7 +156,7 @@ def test_openly_shared_is_about_shared_tables(metadata: MetaData) -> None:
         {"ondelete": "SET DEFAULT"},
     ],
 )
-def test_a_shared_row_takes_no_others_along(metadata: MetaData, action: dict[str, str]) -> None:
+def test_a_shared_row_takes_no_others_along(metadata: MetaData, action: dict[str, Any]) -> None:
     """A constraint that would change other tenants' rows with a shared row that tenants may delete is refused."""
     plain("zones", metadata)
     owned_table("sites", metadata, key("zones", **action))
@@ -167,7 +167,7 @@ def test_a_shared_row_takes_no_others_along(metadata: MetaData, action: dict[str
 
 @pytest.mark.parametrize("action", [{}, {"ondelete": "RESTRICT"}, {"ondelete": "NO ACTION"}])
 def test_a_key_that_changes_nothing_may_lead_to_a_shared_row(
-    metadata: MetaData, action: dict[str, str]
+    metadata: MetaData, action: dict[str, Any]
 ) -> None:
     """The database's own error is the answer then."""
     plain("zones", metadata)

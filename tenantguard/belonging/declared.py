@@ -37,13 +37,19 @@ class Declared:
         Raises:
             ConfigurationError: a string stands for a set, or a set for a dictionary.
         """
-        pairs = {name: _pairs(given[name], name) for name in ("columns", "through", "visible", "changeable")}
-        sets = ("shared", "shared_writable", "openly_shared", "nullable")
-        names = {name: names_of(given[name], name) for name in sets}
-        columns = {
-            table: names_of(said, f'changeable["{table}"]') for table, said in pairs.pop("changeable").items()
-        }
-        return cls(**pairs, **names, changeable=columns)
+        changeable = _pairs(given["changeable"], "changeable")
+        return cls(
+            columns=_pairs(given["columns"], "columns"),
+            through=_pairs(given["through"], "through"),
+            shared=names_of(given["shared"], "shared"),
+            shared_writable=names_of(given["shared_writable"], "shared_writable"),
+            openly_shared=names_of(given["openly_shared"], "openly_shared"),
+            nullable=names_of(given["nullable"], "nullable"),
+            visible=_pairs(given["visible"], "visible"),
+            changeable={
+                table: names_of(said, f'changeable["{table}"]') for table, said in changeable.items()
+            },
+        )
 
     def unknown(self, known: Collection[str]) -> Iterator[str]:
         """Yield a sentence for each name that is no table's."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Table
 
-from tenantguard.belonging.placement import Key, Placement, find_column, full_name, generated_keys
+from tenantguard.belonging.placement import Placement, find_column, full_name, generated_keys
 from tenantguard.belonging.placing import Placing
-from tenantguard.belonging.references import Reference
+from tenantguard.belonging.references import Key, Reference
 
 
 def faults_of(placing: Placing) -> tuple[list[Key], list[str]]:
@@ -40,10 +40,10 @@ def _of_keys(placing: Placing, placed: Placement, tables: Mapping[Key, list[Tabl
     """Yield the faults of a table's foreign keys, and of what it shares."""
     for table in tables[placed.key]:
         own = placing.references(table)
-        for parent, fault in generated_keys(table, own):
+        for parent, generated in generated_keys(table, own):
             above = placing.find(parent)
             if above is not None and above.kind != "shared":
-                yield fault
+                yield generated
         if placed.kind == "shared" and placed.name not in placing.declared.openly_shared:
             yield from _of_shared(placing, placed, table, own)
         for reference in own:

@@ -9,7 +9,6 @@ from sqlalchemy import Column, MetaData, Table
 
 from tenantguard.belonging.declared import Declared
 from tenantguard.belonging.placement import (
-    Key,
     Placement,
     RowRule,
     Shared,
@@ -22,7 +21,7 @@ from tenantguard.belonging.placement import (
     owned,
     table_key,
 )
-from tenantguard.belonging.references import Reference, references
+from tenantguard.belonging.references import Key, Reference, references
 
 
 class Placing:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from tenantguard.belonging.placement import Key, Placement, full_name
-from tenantguard.belonging.references import Reference
+from tenantguard.belonging.placement import Placement, full_name
+from tenantguard.belonging.references import Key, Reference
 
 _OF_TENANTS = ("owned", "through")
 

@@ -173,6 +173,7 @@ def test_a_translated_schema_makes_no_table_another() -> None:
         metadata,
         column="firm",
         shared={"catalogue.things"},
+        openly_shared={"catalogue.things"},
         visible={"shown.things": lambda table, tenant: table.c.id > 0},
     )
     engine = memory_engine()

@@ -31,6 +31,7 @@ class Guard:
         locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
+        prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
     """
 
@@ -48,6 +49,7 @@ class Guard:
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.repeats: dict[Any, Any] = {}
         self.sent: Any = None
+        self.prepared: dict[str, Any] = {}
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:

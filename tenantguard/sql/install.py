@@ -11,8 +11,12 @@ from sqlalchemy.engine import Engine
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.compile.compiler import bypassing_compiler, guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
-from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool, trusting
-from tenantguard.sql.execute.execution import guarded_context, guarded_do
+from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool
+from tenantguard.sql.execute.doors import composing_methods
+from tenantguard.sql.execute.execution import guarded_context
+from tenantguard.sql.execute.prepared import prepared_methods
+from tenantguard.sql.execute.results import watch_results
+from tenantguard.sql.execute.sending import sending_methods
 from tenantguard.sql.execute.sent import KEPT, Sent
 from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
@@ -26,18 +30,6 @@ if TYPE_CHECKING:
 
 EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
-_TRUSTED_METHODS = (
-    "initialize", "has_table", "has_multi_table", "has_index", "has_schema", "has_sequence", "has_type",
-    "get_columns", "get_multi_columns", "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys",
-    "get_multi_foreign_keys", "get_table_names", "get_temp_table_names", "get_view_names",
-    "get_materialized_view_names", "get_temp_view_names", "get_view_definition", "get_indexes", "get_multi_indexes",
-    "get_unique_constraints", "get_multi_unique_constraints", "get_check_constraints",
-    "get_multi_check_constraints", "get_table_comment", "get_multi_table_comment", "get_table_options",
-    "get_multi_table_options", "get_sequence_names", "get_schema_names", "_get_foreign_table_names",
-    "get_table_oid", "get_domains", "get_enums", "_load_domains", "_load_enums", "do_begin_twophase",
-    "do_prepare_twophase", "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase", "do_savepoint",
-    "do_rollback_to_savepoint", "do_release_savepoint",
-)  # fmt: skip
 
 
 def guard(
@@ -137,6 +129,7 @@ def _install(engine: Engine, installed: Guard) -> None:
             part.__class__ = guarded(_class_of(part))
     engine.__class__ = GuardedEngine
     watch_constructs()
+    watch_results()
     hook()
 
 
@@ -165,11 +158,9 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         "tg_guard": installed,
         "supports_statement_cache": cls.__dict__.get("supports_statement_cache", False),
     }
-    members |= {name: guarded_do(getattr(cls, name)) for name in ("do_execute", "do_executemany")}
-    for name in _TRUSTED_METHODS:
-        method = getattr(cls, name, None)
-        if callable(method):
-            members[name] = trusting(method)
+    members |= sending_methods(cls) | composing_methods(cls)
+    members |= prepared_methods(members)
     if not installed.unproven:
         members["initialize"] = verified(members["initialize"])
+    members["__module__"] = cls.__module__
     return type(f"Guarded{cls.__name__}", (cls,), members)

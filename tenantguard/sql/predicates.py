@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
@@ -202,3 +202,23 @@ def _wrong_type(tenant: object, expected: type) -> NoTenantError:
         f"a tenant of type {type(tenant).__name__} is bound, and the tenant column holds {expected.__name__}; "
         f"bind the id as it is stored. {hint}"
     )
+
+
+def set_tenants(rows: Iterable[Any], compiled: Any, binding: Binding | None) -> None:
+    """Write the tenant over whatever a caller gave under the name of the guard's parameter.
+
+    Args:
+        rows: the sets of parameters.
+        compiled: the statement.
+        binding: what is bound.
+
+    Raises:
+        NoTenantError: nothing that fits is bound.
+    """
+    for kind in compiled.tg.kinds:
+        value = tenant_value(binding, compiled.tg_mode, kind)
+    for row in rows:
+        for name in compiled.tg.parameters:
+            row[name] = value
+        for name, place in compiled.tg.places:
+            row[name] = filled(value, place)

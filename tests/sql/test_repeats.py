@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Connection, Engine, inspect
 
 from tenantguard import CrossTenantError, NoTenantError, RawSQLError, bind, bypass, guard
+from tenantguard.sql.execute.sent import Sent
 from tenantguard.sql.guard import Guard
 from tests.models import create_schema, make_tenancy, seed
 from tests.sql.world import memory_engine
@@ -109,7 +110,7 @@ def test_many_rows_get_the_tenant_each(engine: Engine) -> None:
 
 def test_the_texts_that_are_kept_are_few(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """Values that are written into texts do not fill the memory."""
-    monkeypatch.setattr(sys.modules[Guard.__module__], "_KEPT", 3)
+    monkeypatch.setattr(sys.modules[Sent.__module__], "KEPT", 3)
     with engine.connect() as connection, bind("acme"):
         for number in range(10):
             connection.exec_driver_sql(f"SELECT id FROM calls WHERE id > {number}")

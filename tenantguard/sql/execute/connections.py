@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine, base
@@ -12,8 +11,10 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
+from tenantguard.sql.execute.doors import trusted_once
 from tenantguard.sql.execute.ending import verify_noted
 from tenantguard.sql.execute.known import Noted
+from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import set_tenant
 from tenantguard.sql.sessions.events import hook, watch
@@ -29,14 +30,14 @@ class GuardedConnection(Connection):
         tg_sessions: weak references to the sessions that began on this connection.
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
-        tg_trusted: SQL text of SQLAlchemy's own is on its way, as for reflection.
+        tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
     tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
-    tg_trusted = False
+    tg_own: Any = None
     tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
@@ -69,6 +70,28 @@ class GuardedConnection(Connection):
         if compiled.dialect is not guarded and guarded.tg_guard.enforces:
             refuse_compiled(compiled)
         return super()._execute_compiled(compiled, *args, **kw)  # type: ignore[misc]  # private
+
+    def _execute_default(self, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        self.tg_ready, self.tg_names = False, None
+        self.dialect = self._tg_variant(None if binding is None else binding.mode)
+        return super()._execute_default(*args, **kw)  # type: ignore[misc]  # private
+
+    def _cursor_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
+        if context is None:  # a look-up of ours, which comes this way where nobody listens
+            return self._tg_look_up(cursor, statement, parameters)
+        if context.tg_composes:
+            context.tg_composes = False
+            admit_beside(context, statement, parameters)
+        return super()._cursor_execute(cursor, statement, parameters, context)  # type: ignore[misc]  # private
+
+    def _tg_look_up(self, cursor: Any, statement: Any, parameters: Any) -> None:
+        if self._echo:
+            self._log_info(statement)
+        try:
+            self.dialect.tg_send(cursor, statement, parameters)  # type: ignore[attr-defined]  # ours
+        except BaseException as error:
+            self._handle_dbapi_exception(error, statement, parameters, cursor, None)
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""
@@ -122,14 +145,10 @@ class GuardedConnection(Connection):
             refuse_told(
                 "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
             )
-        dialect, self.dialect = self.dialect, self._tg_variant("bypass")
-        self.tg_trusted = True
-        try:
-            tenant = binding._tenant if binding is not None and binding.mode == "tenant" else None
-            _EXECUTE(self, set_tenant("" if tenant is None else tenant), [], {})
-        finally:
-            self.tg_trusted = False
-            self.dialect = dialect
+        tenant = binding._tenant if binding is not None and binding.mode == "tenant" else None
+        statement = set_tenant("" if tenant is None else tenant)
+        with trusted_once(self, statement):
+            _EXECUTE(self, statement, [], {})
         self._tg_told = (*self._tg_within(), binding)
 
     def _tg_within(self) -> tuple[Any, Any]:
@@ -208,6 +227,8 @@ class GuardedOptionEngine(OptionEngine):
 
 GuardedEngine._option_cls = GuardedOptionEngine
 GuardedOptionEngine._option_cls = GuardedOptionEngine
+for guarded in (GuardedConnection, GuardedEngine, GuardedOptionEngine):
+    guarded.__module__ = base.__name__  # polars and others tell by it what they were given
 
 
 @functools.cache
@@ -220,22 +241,5 @@ def guarded_pool(cls: type[Pool]) -> type[Pool]:
             refuse_raw("A second engine on the pool of a guarded engine")
         return cls.connect(self)
 
-    members = {"connect": connect, "tg_connect": cls.connect, "__module__": __name__}
+    members = {"connect": connect, "tg_connect": cls.connect, "__module__": cls.__module__}
     return type(f"Guarded{cls.__name__}", (cls,), members)
-
-
-def trusting(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a dialect's own method (reflection, start-up, two-phase) that may use SQL text on its connection."""
-
-    @functools.wraps(method)
-    def call(self: Any, connection: Any, *args: Any, **kw: Any) -> Any:
-        outer = getattr(connection, "tg_trusted", False)  # at the start of an engine it is a plain one
-        connection.tg_trusted = True
-        try:
-            found = method(self, connection, *args, **kw)
-            # what yields would ask the database after the trust has ended
-            return iter(list(found)) if isinstance(found, Iterator) else found
-        finally:
-            connection.tg_trusted = outer
-
-    return call

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-import re
-from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import schema
-from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
-from sqlalchemy.engine.interfaces import ExecuteStyle
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.orm import mapperlib
 from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.selectable import SelectBase
@@ -18,12 +15,15 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.defaults import composes_default, default_query, last_key
+from tenantguard.sql.execute.doors import takes_trust
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.holding import release
-from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_stream
+from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
+from tenantguard.sql.execute.sending import keep_parameters
 from tenantguard.sql.execute.sent import LONGEST_KEPT, keep
 from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
-from tenantguard.sql.predicates import filled, tenant_value
+from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
 from tenantguard.sql.servers.row_security import text_fault, writes
 from tenantguard.sql.sessions.events import watch
@@ -47,13 +47,23 @@ def guarded_context(base: Any) -> Any:
     )
 
     class GuardedContext(base):  # type: ignore[misc]  # of whatever dialect
-        """An execution context; ``tg_binding`` is the binding that the statement is executed under."""
+        """An execution context.
+
+        Attributes:
+            tg_binding: the binding that the statement is executed under.
+            tg_kept: its parameters as they were before listeners saw them, where any listens.
+            tg_composes: the next text beside the statement, for a default or a sequence, is composed by the dialect.
+            tg_beside: that text and its parameters, or a batch of rows.
+            tg_given: what must be verified of the parameters, once they are as the driver takes them.
+            tg_alone: the statement is in a transaction of its own, which we began and end.
+        """
 
         tg_binding: Binding | None = None
-        tg_alone = False  # the statement is in a transaction of its own, which we began and end
-        tg_given: Any = (
-            None  # what must be verified of the parameters, once they are as the driver takes them
-        )
+        tg_alone = False
+        tg_given: Any = None
+        tg_kept: list[Any] | None = None
+        tg_composes = False
+        tg_beside: tuple[Any, Any] | None = None
         cursor_fetch_strategy = GUARDED_FETCH
 
         def create_cursor(self) -> Any:
@@ -94,6 +104,24 @@ def guarded_context(base: Any) -> Any:
                 self.__class__ = StreamingContext
             return cursor
 
+        def fire_sequence(self, seq: Any, type_: Any) -> Any:
+            self.tg_composes = True
+            return super().fire_sequence(seq, type_)
+
+        def get_insert_default(self, column: Any) -> Any:
+            self.tg_composes = composes_default(self, column)
+            return super().get_insert_default(column)
+
+        def _exec_default_clause_element(self, column: Any, default: Any, type_: Any) -> Any:
+            query = default_query(self, default, type_)
+            if query is None:
+                return super()._exec_default_clause_element(column, default, type_)
+            self.tg_composes = True
+            return self._execute_scalar(query.text, type_, parameters=query.parameters)
+
+        def get_lastrowid(self) -> Any:
+            return last_key(self, super().get_lastrowid)
+
         def _process_execute_defaults(self) -> None:
             super()._process_execute_defaults()
             if self.compiled.tg.writes and self.dialect.tg_guard.enforces:
@@ -101,6 +129,7 @@ def guarded_context(base: Any) -> Any:
 
         def pre_exec(self) -> None:
             """Verify what is about to be sent, now that every parameter is as the driver takes it."""
+            keep_parameters(self)
             if self.tg_given is not None:
                 verify_given(self)
             if special_before:
@@ -128,7 +157,7 @@ def guarded_context(base: Any) -> Any:
                         verify_inserted(self, plans)
                 elif "compiled_cache" in self.execution_options:
                     verify_matched(self, plans)
-            return set_up_rows(self)
+            return watch_rewound(set_up_rows(self))
 
     class StreamingContext(GuardedContext):
         """The context of a statement whose rows are streamed."""
@@ -140,20 +169,10 @@ def guarded_context(base: Any) -> Any:
     return GuardedContext
 
 
-def set_tenants(context: Any, compiled: Any, binding: Binding | None) -> None:
-    """Write the tenant over whatever a caller gave under the name of the guard's parameter."""
-    for kind in compiled.tg.kinds:
-        value = tenant_value(binding, compiled.tg_mode, kind)
-    for row in context.compiled_parameters:
-        for name in compiled.tg.parameters:
-            row[name] = value
-        for name, place in compiled.tg.places:
-            row[name] = filled(value, place)
-
-
 def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None) -> None:
+    """Admit a statement after the second look that not every one needs, or refuse it."""
     guard = context.dialect.tg_guard
-    if getattr(connection, "tg_trusted", False) or not guard.enforces:
+    if not guard.enforces or takes_trust(context, connection):
         return
     if not isinstance(connection, GuardedConnection):
         refuse_by_hand()
@@ -185,7 +204,7 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
             connection.tg_forget()
         return
     if compiled.tg.kinds:
-        set_tenants(context, compiled, binding)
+        set_tenants(context.compiled_parameters, compiled, binding)
     if compiled.tg.fault is not None:
         refuse_again(compiled.tg.fault, compiled.string)
     if compiled.schema_translate_map:
@@ -207,7 +226,7 @@ def repeats(context: Any, binding: Binding | None) -> bool:
         binding is None
         or binding.mode != "tenant"
         or not isinstance(connection, GuardedConnection)
-        or connection.tg_trusted
+        or connection.tg_own is not None
         or (connection._tg_learnt is not None and connection._tg_learnt[0] != binding.tenants)
     ):
         return False
@@ -309,8 +328,15 @@ def verify_matched(context: Any, plans: Any) -> None:
     """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
     expected = len(context.compiled_parameters)
     sane = expected == 1 or context.dialect.supports_sane_multi_rowcount
-    if not sane or context.cursor.rowcount != expected:
+    if (not sane or context.cursor.rowcount != expected) and _is_flushed(context):
         unmatched(plans, context)
+
+
+def _is_flushed(context: Any) -> bool:
+    """Tell whether a unit of work sends the statement: it alone uses the cache that a mapped class has."""
+    cache = context.execution_options["compiled_cache"]
+    mappers = (mapper for registry in mapperlib._all_registries() for mapper in registry.mappers)
+    return any(mapper.__dict__.get("_compiled_cache") is cache for mapper in mappers)
 
 
 def _is_schema_ddl(element: Any) -> bool:
@@ -340,68 +366,3 @@ def _verify_translation(compiled: Any, options: Any) -> None:
 def _way(placement: Placement) -> tuple[Any, ...]:
     """Return what the predicate of a table was made from."""
     return placement.kind, placement.column, placement.visible
-
-
-def verify_unchanged(statement: Any, parameters: Any, context: Any) -> None:
-    """Refuse what an event listener made of a statement or of its parameters after the guard had compiled it.
-
-    A listener may add a comment. ``insertmanyvalues`` sends statements of its own making.
-    """
-    if context.execute_style is ExecuteStyle.INSERTMANYVALUES or getattr(
-        context.root_connection, "tg_trusted", False
-    ):
-        return
-    binding = peek()
-    if binding is None or binding.mode == "bypass" or not context.dialect.tg_guard.enforces:
-        return
-    if _without_comments(statement) != _without_comments(context.statement):
-        refuse_again(
-            RawSQLError("an event listener rewrote a statement after the guard", kind="rewritten"), statement
-        )
-    sent = context.parameters if context.executemany else context.parameters[0]
-    if parameters is not sent and parameters != sent:
-        refuse_again(
-            RawSQLError("an event listener rewrote parameters after the guard", kind="rewritten"), statement
-        )
-
-
-_COMMENT = re.compile(r"/\*(?![!+]).*?\*/|--[^\n]*(?:\n|$)", re.DOTALL)
-
-
-def _without_comments(statement: str) -> str:
-    return _COMMENT.sub("", statement).strip().rstrip(";").strip()
-
-
-def guarded_do(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the dialect's own way of sending a statement, which first looks at what listeners made of it."""
-
-    @functools.wraps(method)
-    def send(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
-        if context is not None and _was_heard(statement, context):
-            verify_unchanged(statement, parameters, context)
-        return method(self, cursor, statement, parameters, context)
-
-    @functools.wraps(method)
-    def execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
-        """Do what the default method does: another frame would be a good part of what the guard costs."""
-        if context is not None:
-            connection = context.root_connection
-            try:
-                heard = statement is not context.statement or connection._has_events
-            except AttributeError:  # a default or a sequence of the statement's, run before it has its text
-                heard = False
-            if heard or connection.engine._has_events:
-                verify_unchanged(statement, parameters, context)
-        cursor.execute(statement, parameters)
-
-    return execute if method is DefaultDialect.do_execute else send
-
-
-def _was_heard(statement: Any, context: Any) -> bool:
-    """Tell whether a listener may have changed what is sent."""
-    connection = context.root_connection
-    return (
-        statement is not getattr(context, "statement", statement)
-        or connection._has_events
-        or connection.engine._has_events
-    )

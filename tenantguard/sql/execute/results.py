@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from sqlalchemy.engine import ChunkedIteratorResult
 from sqlalchemy.engine import cursor as _cursor
+from sqlalchemy.orm import loading
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
@@ -78,6 +81,71 @@ class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
         return super().fetchall(result, dbapi_cursor)
 
 
+class GuardedRewind(_cursor.FullyBufferedCursorFetchStrategy):
+    """Hand out rows that were fetched already, as those of RETURNING, under the binding of the statement."""
+
+    __slots__ = ()
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        """Hand out one row."""
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return super().fetchone(result, dbapi_cursor, hard_close)
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
+        """Hand out several rows."""
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return super().fetchmany(result, dbapi_cursor, size)
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        """Hand out every row."""
+        if peek() is not result.context.tg_binding:
+            _verify(peek(), result.context.tg_binding)
+        return super().fetchall(result, dbapi_cursor)
+
+
+class WatchedResult(ChunkedIteratorResult[Any]):
+    """The result of a session's query, whose rows and objects are read under the binding that asked for them.
+
+    It looks before a row is taken, so that a reader who is refused costs the others none.
+    """
+
+    @property
+    def _tg_binding(self) -> Binding | None:
+        context = getattr(self.raw, "context", None)
+        return getattr(context, "tg_binding", None)  # of an engine that is not guarded it has none
+
+    def _fetchiter_impl(self) -> Any:
+        return _watched(super()._fetchiter_impl(), self._tg_binding)
+
+    def _raw_row_iterator(self) -> Any:
+        return _watched(super()._raw_row_iterator(), self._tg_binding)
+
+    def _fetchone_impl(self, hard_close: bool = False) -> Any:
+        _verify(peek(), self._tg_binding)
+        return super()._fetchone_impl(hard_close)
+
+    def _fetchmany_impl(self, size: int | None = None) -> Any:
+        _verify(peek(), self._tg_binding)
+        return super()._fetchmany_impl(size)
+
+    def _fetchall_impl(self) -> Any:
+        _verify(peek(), self._tg_binding)
+        return super()._fetchall_impl()
+
+
+def _watched(rows: Iterator[Any], binding: Binding | None) -> Iterator[Any]:
+    while True:
+        if peek() is not binding:
+            _verify(peek(), binding)
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        yield row
+
+
 GUARDED_FETCH = GuardedFetch()  # the strategy of every execution, unless it is asked to stream
 
 
@@ -88,12 +156,27 @@ def watch_stream(result: Any) -> Any:
         result.cursor_strategy = GUARDED_FETCH
     elif type(strategy) is _cursor.BufferedRowCursorFetchStrategy:
         strategy.__class__ = GuardedBuffer
+    return watch_rewound(result)
+
+
+def watch_rewound(result: Any) -> Any:
+    """Return a result whose rows were fetched already with a fetch strategy that watches the binding."""
+    strategy = result.cursor_strategy
+    if type(strategy) is _cursor.FullyBufferedCursorFetchStrategy:
+        strategy.__class__ = GuardedRewind
     return result
+
+
+def watch_results() -> None:
+    """Let the results of sessions be watched ones: a patch, which nothing but ``guard()`` makes."""
+    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[misc]  # the name that loading.instances() makes them by
 
 
 def _verify(now: Binding | None, then: Binding | None) -> None:
     """Refuse rows of another tenant; code that is bound to nothing may go on reading what it was given."""
-    if now is None or now.mode in ("bypass", "closed") or then is None or now.tenants == then.tenants:
+    if now is then or now is None or then is None or now.mode in ("bypass", "closed"):
+        return
+    if now.tenants == then.tenants:
         return
     told = ", ".join(map(str, then.tenants)) or "a bypass"
     refuse(

@@ -1,0 +1,97 @@
+"""Defaults and keys: what SQLAlchemy executes beside a statement is guarded as well, and so is the key it is told."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from sqlalchemy import select, type_coerce
+
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.predicates import set_tenants
+from tenantguard.sql.refusals import refuse_again
+from tenantguard.sql.text import fragment_fault
+
+_INSERTS = re.compile(r"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
+
+
+class Query(NamedTuple):
+    """The SQL of a default and its parameters, as the driver takes them."""
+
+    text: str
+    parameters: Any
+
+
+def composes_default(context: Any, column: Any) -> bool:
+    """Tell whether the dialect itself composes what it executes for a column that is given no value.
+
+    PostgreSQL's executes the text of a server default, which is read as other text in a statement is.
+
+    Raises:
+        RawSQLError: that text cannot be read, or reaches for a table.
+    """
+    server = column.server_default
+    if server is None or not server.has_argument:
+        return column.default is None or bool(column.default.is_sequence)
+    if context.dialect.name != "postgresql" or column is not column.table._autoincrement_column:
+        return False
+    fault = None if is_lifted(context) else fragment_fault(str(server.arg), context.dialect.name)
+    if fault is not None:
+        refuse_again(
+            RawSQLError(f"a server default was refused: {fault}", kind="raw_sql_fragment"), str(server.arg)
+        )
+    return True
+
+
+def default_query(context: Any, default: Any, type_: Any) -> Query | None:
+    """Return the query of a default of SQL, guarded as any query is; ``None`` where nothing is guarded.
+
+    Raises:
+        Violation: it holds what a query may not hold.
+        NoTenantError: nothing is bound.
+    """
+    if is_lifted(context):
+        return None
+    binding = peek()
+    dialect = context.dialect.tg_variants[None if binding is None else binding.mode]
+    compiled = select(default.arg if default._arg_is_typed else type_coerce(default.arg, type_)).compile(
+        dialect=dialect
+    )
+    if compiled.tg.fault is not None:
+        refuse_again(compiled.tg.fault, compiled.string)
+    if compiled.tg.checks or compiled.tg.writes:
+        refuse_again(RawSQLError("a default that writes was refused; its query reads only"), compiled.string)
+    values = compiled.construct_params()
+    set_tenants([values], compiled, binding)
+    return _sent(compiled, values, context.dialect)
+
+
+def _sent(compiled: Any, values: Any, dialect: Any) -> Query:
+    text, names, processors = compiled.string, compiled.positiontup, compiled._bind_processors
+    if compiled.literal_execute_params or compiled.post_compile_params:
+        state = compiled._process_parameters_for_postcompile(values)
+        text, names, processors = state.statement, state.positiontup, {**processors, **state.processors}
+    bound = {name: processors[name](value) if name in processors else value for name, value in values.items()}
+    if compiled.positional:
+        return Query(text, dialect.execute_sequence_format([bound[name] for name in names]))
+    return Query(text, bound)
+
+
+def last_key(context: Any, ask: Callable[[], Any]) -> Any:
+    """Return the key of the row that a statement inserted, ``None`` where it inserted none.
+
+    A driver answers with the last row of the connection, whoever inserted it.
+    """
+    if is_lifted(context):
+        return ask()
+    inserts = context.isinsert or (context.is_text and _INSERTS.match(context.unicode_statement))
+    returns = context.compiled is not None and getattr(context.compiled, "effective_returning", None)
+    return ask() if inserts and not returns and context.cursor.rowcount > 0 else None
+
+
+def is_lifted(context: Any) -> bool:
+    """Tell whether nothing is guarded: in a bypass, and under a tenancy that restricts nothing."""
+    binding = peek()
+    return not context.dialect.tg_guard.enforces or (binding is not None and binding.mode == "bypass")

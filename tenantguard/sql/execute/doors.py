@@ -1,0 +1,93 @@
+"""Doors: what a dialect's own methods execute (reflection, savepoints, two-phase) is trusted, a statement at a time."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+_EXECUTE = Connection._execute_clauseelement
+_COMPOSING = (
+    "initialize", "has_table", "has_multi_table", "has_index", "has_schema", "has_sequence", "has_type",
+    "get_columns", "get_multi_columns", "get_pk_constraint", "get_multi_pk_constraint", "get_foreign_keys",
+    "get_multi_foreign_keys", "get_table_names", "get_temp_table_names", "get_view_names",
+    "get_materialized_view_names", "get_temp_view_names", "get_view_definition", "get_indexes", "get_multi_indexes",
+    "get_unique_constraints", "get_multi_unique_constraints", "get_check_constraints",
+    "get_multi_check_constraints", "get_table_comment", "get_multi_table_comment", "get_table_options",
+    "get_multi_table_options", "get_sequence_names", "get_schema_names", "_get_foreign_table_names",
+    "get_table_oid", "get_domains", "get_enums", "_load_domains", "_load_enums", "do_begin_twophase",
+    "do_prepare_twophase", "do_rollback_twophase", "do_commit_twophase", "do_recover_twophase",
+    "do_savepoint", "do_rollback_to_savepoint", "do_release_savepoint",
+)  # fmt: skip
+
+
+def composing_methods(cls: Any) -> dict[str, Any]:
+    """Return a dialect's methods that execute SQL of SQLAlchemy's own making, each statement of which is trusted."""
+    return {name: _composing(method) for name in _COMPOSING if callable(method := getattr(cls, name, None))}
+
+
+class OwnConnection(Connection):
+    """A connection as a dialect's own methods are given it: what is executed through it is SQLAlchemy's own.
+
+    It shares the state of the real one, which event listeners are given: what they execute is theirs.
+    """
+
+    __slots__ = ("tg_real",)
+    tg_real: Connection
+
+    def _execute_clauseelement(self, elem: Any, *args: Any) -> Any:
+        with trusted_once(self.tg_real, elem):
+            return _EXECUTE(self.tg_real, elem, *args)
+
+    def exec_driver_sql(self, statement: str, *args: Any, **kw: Any) -> Any:
+        """Execute SQL text."""
+        with trusted_once(self.tg_real, statement):
+            return Connection.exec_driver_sql(self.tg_real, statement, *args, **kw)
+
+
+def own(connection: Any) -> OwnConnection:
+    """Return the connection through which SQLAlchemy's own statements, and ours, are executed."""
+    if isinstance(connection, OwnConnection):
+        return connection
+    made = object.__new__(OwnConnection)
+    made.__dict__ = connection.__dict__
+    made.tg_real = connection
+    return made
+
+
+@contextmanager
+def trusted_once(connection: Any, statement: Any) -> Iterator[None]:
+    """Let exactly this statement pass, once, compiled by the plain compiler: it may name the database's own tables."""
+    outer, dialect = connection.__dict__.get("tg_own"), connection.dialect
+    connection.tg_own, connection.tg_ready = statement, False
+    connection.dialect = connection.engine.dialect.tg_variants["bypass"]
+    try:
+        yield
+    finally:
+        connection.tg_own, connection.tg_ready, connection.dialect = outer, False, dialect
+
+
+def takes_trust(context: Any, connection: Any) -> bool:
+    """Tell whether the statement that is about to get a cursor is the one that is trusted; it is from now on not."""
+    trusted = connection.__dict__.get("tg_own")
+    if trusted is None:
+        return False
+    is_text = context.compiled is None
+    statement = (
+        getattr(context, "statement", None) if is_text else getattr(context, "invoked_statement", None)
+    )
+    if statement is not trusted:
+        return False
+    connection.tg_own = None
+    return True
+
+
+def _composing(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Any, connection: Any, *args: Any, **kw: Any) -> Any:
+        return method(self, own(connection), *args, **kw)
+
+    return call

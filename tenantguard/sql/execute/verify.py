@@ -14,6 +14,7 @@ from tenantguard.sql.elements import TenantParameter
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import MOST, mark
+from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import verify_parents
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike
 from tenantguard.sql.plans import Link
@@ -45,6 +46,8 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
+        if plan.frees:
+            watch_orphans(context, {plan.placement.key})
         if plan.verb == "insert" and binding._tenant is not None:
             for name in plan.tenant:
                 if name not in plan.late:

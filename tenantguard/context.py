@@ -47,6 +47,8 @@ __all__ = [
     "put",
     "put_request",
     "request_id",
+    "reset",
+    "reset_request",
     "set_request_id",
     "tenant_id",
 ]
@@ -76,7 +78,8 @@ peek: Callable[[], Binding | None] = _Vars.binding.get_raw
 peek_request: Callable[[], Request | None] = _Vars.request.get_raw
 put: Callable[[Binding | None], Token[Any]] = _Vars.binding.set
 put_request: Callable[[Request | None], Token[Any]] = _Vars.request.set
-_reset: Callable[[Token[Any]], None] = _Vars.binding.reset
+reset: Callable[[Token[Any]], None] = _Vars.binding.reset
+reset_request: Callable[[Token[Any]], None] = _Vars.request.reset
 
 
 def request_id() -> str | None:
@@ -85,11 +88,11 @@ def request_id() -> str | None:
     return None if request is None else request.id
 
 
-def set_request_id(value: str | None) -> None:
-    """Set the id of the request, or take it away."""
+def set_request_id(value: str | None) -> Token[Any]:
+    """Set the id of the request, or take it away; returns what :func:`reset_request` takes."""
     request = peek_request()
     life = None if request is None else request.life
-    put_request(None if value is None and life is None else Request(value, life))
+    return put_request(None if value is None and life is None else Request(value, life))
 
 
 def current() -> Binding:
@@ -338,7 +341,7 @@ def leave(binding: Binding) -> None:
     node, outer, undone = peek(), binding.outer, False
     if binding._token is not None:
         try:  # as _undone(), without a call on the path that every request takes
-            _reset(binding._token)
+            reset(binding._token)
             put_token(binding, None)
             put_outer(binding, None)  # what copied it keeps nothing of what was before it
             undone = True
@@ -366,7 +369,7 @@ def _undone(binding: Binding) -> bool:
     if binding._token is None:
         return False
     try:
-        _reset(binding._token)
+        reset(binding._token)
     except ValueError:  # what a token says in another context
         return False
     put_token(binding, None)

@@ -213,6 +213,7 @@ class bypass:  # used like a function
 
     Args:
         reason: why; shown in the audit trail; never empty.
+        ties: let a write tie the rows of two tenants together, which is refused otherwise; each is recorded.
 
     Raises:
         NoTenantError: the reason is empty.
@@ -223,9 +224,9 @@ class bypass:  # used like a function
         True
     """
 
-    __slots__ = ("_binding", "_caller", "_reason")
+    __slots__ = ("_binding", "_caller", "_reason", "_ties")
 
-    def __init__(self, *, reason: str) -> None:
+    def __init__(self, *, reason: str, ties: bool = False) -> None:
         self._binding: Binding | None = None
         if not isinstance(reason, str) or not reason.strip():
             raise NoTenantError(
@@ -234,6 +235,7 @@ class bypass:  # used like a function
         frame = sys._getframe(1)
         self._caller = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self._reason = reason.strip()
+        self._ties = ties
 
     def __enter__(self) -> Binding:
         if self._binding is not None:
@@ -241,7 +243,7 @@ class bypass:  # used like a function
         _refuse_in_a_thread(sys._getframe(1), "bypass")
         outer = peek()
         principal = outer.principal if outer is not None and outer.mode != "closed" else None
-        binding = Binding((), principal, self._reason, self._caller)
+        binding = Binding((), principal, self._reason, self._caller, self._ties)
         try:
             for observe in bypass_observers:
                 observe(binding, True)

@@ -203,6 +203,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if mode == "bypass":
         if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
             connection.tg_forget()
+        if context.isinsert or context.isupdate:
+            context.tg_given = compiled.tg
         return
     if compiled.tg.kinds:
         set_tenants(context.compiled_parameters, compiled, binding)

@@ -11,6 +11,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError, TenantId
 from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import MOST, mark
@@ -97,7 +98,9 @@ def verify_given(context: Any) -> None:
     """
     given, context.tg_given = context.tg_given, None
     try:
-        if isinstance(given, tuple):
+        if given is not None and getattr(given, "mode", None) == "bypass":
+            verify_bypassed(context)
+        elif isinstance(given, tuple):
             text, parameters = given
             _verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
         else:

@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 _DEEPEST = 32  # levels; what is deeper is no token that anybody issues
+_MOST_PARTS = 4_000  # members and elements; reading more would hold up an event loop for a hundredth of a second
+_MOST_DIGITS = 64  # of a whole number: reading one costs the square of its length
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 
 
@@ -36,11 +38,18 @@ def load_object(raw: bytes) -> dict[str, Any]:
     """Return the JSON object that UTF-8 bytes hold.
 
     Raises:
-        ValueError: not UTF-8, not JSON, no object, too deep, a name twice, or a number that is not finite.
+        ValueError: not UTF-8, not JSON, no object, too deep, of too many parts, a name twice, or a number that is
+            not finite or too long.
     """
+    if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_PARTS:
+        raise ValueError("JSON of too many parts")
     try:
         value = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_constant, parse_float=_finite
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_constant,
+            parse_float=_finite,
+            parse_int=_whole,
         )
     except RecursionError as error:
         raise ValueError("JSON nested too deeply") from error
@@ -78,6 +87,12 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _constant(_name: str) -> NoReturn:
     raise ValueError("NaN and Infinity are not JSON")
+
+
+def _whole(text: str) -> int:
+    if len(text) > _MOST_DIGITS:
+        raise ValueError("a JSON number of too many digits")
+    return int(text)
 
 
 def _finite(text: str) -> float:

@@ -20,7 +20,7 @@ from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import TenantType
 
 _RETRY = 1.0  # seconds, for which an issuer that did not answer is not asked about that token again
-_MOST_ANSWER = 64 * 1024  # bytes; what a token means fits into far less
+_MOST_ANSWER = 32 * 1024  # bytes; what a token means fits into far less
 
 
 class IntrospectionVerifier:
@@ -54,6 +54,7 @@ class IntrospectionVerifier:
     ) -> None:
         faults: list[str] = []
         self._policy = policy_of(faults, **policy)
+        faults += jws.size_faults(most_bytes)
         if not is_safe(url):
             faults.append(f"{url} is neither https nor on this machine")
         if faults:

@@ -13,6 +13,7 @@ from tenantguard.identity.flights import in_asyncio
 from tenantguard.identity.keys import Key
 
 MOST_BYTES = 8 * 1024
+_MOST_OF_ALL = 64 * 1024  # reading a longer token would hold up an event loop
 _TRIES = 8  # signatures, of a millisecond each at the most, before others run
 
 # A key or a place of keys in a token, an extension that must be understood, an unencoded payload,
@@ -89,6 +90,12 @@ class Signed:
             return key.verifies(self.algorithm, self.signing_input, self.signature)
         except Exception:  # whatever a backend makes of hostile bytes, the signature does not verify
             return False
+
+
+def size_faults(most_bytes: int) -> list[str]:
+    """List what is wrong with the length up to which tokens are to be looked at."""
+    fits = isinstance(most_bytes, int) and 0 < most_bytes <= _MOST_OF_ALL
+    return [] if fits else [f"most_bytes is a number of bytes, at most {_MOST_OF_ALL}"]
 
 
 def as_bytes(token: str, most_bytes: int = MOST_BYTES) -> bytes:

@@ -13,6 +13,7 @@ from tenantguard.errors import TokenError
 from tenantguard.identity.policy import PolicyOptions
 from tenantguard.identity.tenants import ClaimPath
 
+_MOST_PERMISSIONS = 10_000  # that Clerk's masks may spell out: a short token could name a million
 _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the directory of every personal Microsoft account
 
 
@@ -213,6 +214,8 @@ def _clerk_permissions(claims: Mapping[str, Any]) -> list[str] | None:
     features = [name for scope, _, name in scoped if "o" in scope]
     masks = [int(mask) for mask in held["fpm"].split(",")]
     words = [word.strip() for word in held["per"].split(",")]
+    if len(features) * len(words) > _MOST_PERMISSIONS:
+        raise ValueError("more permissions than anybody has")
     return [
         f"org:{feature}:{word}"
         for feature, mask in zip(features, masks, strict=False)

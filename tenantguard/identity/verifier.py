@@ -82,6 +82,7 @@ class TokenVerifier:
         faults: list[str] = []
         self._algorithms = algorithms_of(algorithms, faults)
         self._policy: Policy = policy_of(faults, **policy)
+        faults += jws.size_faults(most_bytes)
         self._typ = typ
         self.most_bytes = most_bytes
         self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)

@@ -67,7 +67,7 @@ class Confirmation:
         if (
             held is None
             or not isinstance(expected, str)
-            or not compare_digest(_thumbprint(held), expected.encode())
+            or not compare_digest(_thumbprint(held), expected.encode("utf-8", "replace"))
         ):
             raise self._unproven()
 
@@ -88,7 +88,7 @@ def tls_certificate(scope: Mapping[str, Any]) -> bytes | str | None:
 
 def _thumbprint(certificate: bytes | str) -> bytes:
     """Return the digest of a certificate in PEM or DER, or nothing where it is neither."""
-    text = certificate.encode() if isinstance(certificate, str) else certificate
+    text = certificate.encode("utf-8", "replace") if isinstance(certificate, str) else certificate
     if text.lstrip().startswith(b"-----BEGIN "):
         try:
             text = ssl.PEM_cert_to_DER_cert(text.decode("ascii").strip())

@@ -10,7 +10,9 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 _DEEPEST = 32  # levels; what is deeper is no token that anybody issues
-_MOST_PARTS = 4_000  # members and elements; reading more would hold up an event loop for a hundredth of a second
+_MOST_PARTS = (
+    4_000  # members and elements; reading more would hold up an event loop for a hundredth of a second
+)
 _MOST_DIGITS = 64  # of a whole number: reading one costs the square of its length
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 

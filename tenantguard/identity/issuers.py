@@ -61,12 +61,15 @@ class AnyOf:
         faults = [fault for verifier in verifiers for fault in verifier.faults_in_company()]
         named = [issuer for verifier in verifiers for issuer in verifier.issuers]
         faults += [f"two verifiers state the issuer {one}" for one in set(named) if named.count(one) > 1]
+        if sum(not verifier.issuers for verifier in verifiers) > 1:
+            faults.append("two look their issuers up, and the second would never be asked")
         if len({verifier.tenant_type for verifier in verifiers}) != 1:
             faults.append("the verifiers differ in tenant_type, or there is none")
         if faults:
             listed = "".join(f"\n  - {fault}" for fault in faults)
             raise ConfigurationError(f"any_of cannot be trusted, {len(faults)} fault(s):{listed}")
-        self._verifiers = tuple(verifiers)
+        # who looks its issuers up comes last: nobody can take the place of one that the application stated
+        self._verifiers = tuple(sorted(verifiers, key=lambda verifier: not verifier.issuers))
         self._kept: Part[Principal] = Part(Cache() if cache is None else cache)
         for verifier in verifiers:
             verifier.also_keeps_in(self._kept)

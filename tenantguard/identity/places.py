@@ -36,6 +36,12 @@ def may_lead_to(issuer: str, url: str) -> bool:
     return not _is_near(host) and _is_inside(home) and not _is_near(home)
 
 
+def is_outside(url: str) -> bool:
+    """Tell whether a URL names no address of this machine, of its link or inside of a network."""
+    host = _host(url)
+    return host is not None and not _is_inside(host)
+
+
 def _host(url: str) -> str | None:
     """Return the host of a URL, in lower case and without a last dot; ``None`` where it is unusable."""
     try:

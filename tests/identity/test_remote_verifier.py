@@ -140,8 +140,25 @@ def test_a_source_of_keys_that_is_not_safe_is_refused_at_the_start(settings: Any
 def test_all_faults_are_said_at_once() -> None:
     """So that nobody mends one to meet the next."""
     with pytest.raises(ConfigurationError) as caught:
-        TokenVerifier(algorithms=["none", "HS256", "RS256", "XS1"], leeway=-1, audience="", tenant_claim="")
-    for fault in ("none", "mixed", "XS1", "leeway", "audience", "tenant_claim", "no key", "7 fault"):
+        TokenVerifier(
+            algorithms=["none", "HS256", "RS256", "XS1"],
+            leeway=-1,
+            audience="",
+            tenant_claim="",
+            most_bytes=10**9,
+            speak_for={"acme"},  # type: ignore[call-arg]  # the mistake itself
+        )
+    for fault in (
+        "none",
+        "mixed",
+        "XS1",
+        "leeway",
+        "audience",
+        "tenant_claim",
+        "no key",
+        "most_bytes",
+        "speak_for",
+    ):
         assert fault in str(caught.value)
 
 

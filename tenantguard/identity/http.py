@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -44,10 +43,11 @@ class Http:
 
     def __init__(self, *, timeout: float = 5.0, most_bytes: int = 512 * 1024, transport: Any = None) -> None:
         try:
+            import anyio  # httpx stands on it: fetches run on asyncio and on trio alike
             import httpx  # which takes a fifth of a second; who has the keys at hand needs none of it
         except ImportError as error:  # the extra "http" is not installed
             raise ConfigurationError("keys by URL need httpx: pip install 'tenantguard[http]'") from error
-        self._httpx = httpx
+        self._httpx, self._fail_after = httpx, anyio.fail_after
         self._timeout = timeout
         self._most_bytes = most_bytes
         self._transport = transport
@@ -73,10 +73,11 @@ class Http:
         if not is_safe(url):
             raise FetchError("the URL is neither https nor on this machine")
         try:
-            async with asyncio.timeout(self._timeout), self._client() as client:
-                headers = {"accept": "application/json", "accept-encoding": "identity"}
-                async with client.stream(method, url, headers=headers, **content) as response:
-                    return Document(load_object(await self._body(response)), _max_age(response.headers))
+            with self._fail_after(self._timeout):
+                async with self._client() as client:
+                    headers = {"accept": "application/json", "accept-encoding": "identity"}
+                    async with client.stream(method, url, headers=headers, **content) as response:
+                        return Document(load_object(await self._body(response)), _max_age(response.headers))
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:
             raise FetchError(f"the server does not answer: {type(error).__name__}") from error
         except ValueError as error:

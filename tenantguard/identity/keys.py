@@ -19,7 +19,8 @@ from tenantguard.identity.weakness import weakness
 SECRET_BYTES = {"HS256": 32, "HS384": 48, "HS512": 64}  # RFC 7518 section 3.2: as long as the hash
 _RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 _CURVES = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512", "secp256k1": "ES256K"}
-_EDDSA = frozenset({"EdDSA", "Ed25519", "Ed448"})  # RFC 9864: two names that say the curve, and the older one
+_CURVED = ("Ed25519", "Ed448")  # RFC 9864: names that say the curve, which the older one does not
+_EDDSA = frozenset({"EdDSA", *_CURVED})
 ASYMMETRIC = _RSA | frozenset(_CURVES.values()) | _EDDSA
 ALGORITHMS = ASYMMETRIC | frozenset(SECRET_BYTES)
 MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
@@ -258,6 +259,8 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
         raise ConfigurationError(f"{told} names an issuer that is not a string")
     if not _signs(entry):
         raise ConfigurationError(f"{told} is not for signatures")
+    if algorithm in _CURVED and entry.get("crv") != algorithm:
+        raise ConfigurationError(f"{told} is of another curve than its algorithm")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise ConfigurationError(f"{told} is not for verifying")
     only = allowed if algorithm is None else allowed & _meant(str(algorithm))
@@ -274,7 +277,7 @@ def _material(entry: Mapping[str, Any], told: str) -> Any:
         if entry.get("kty") == "oct":
             return decode_segment(str(entry["k"]).encode())
         named = {name: value for name, value in entry.items() if name != "alg"}
-        return jwt.PyJWK(named).key
+        return jwt.PyJWK(named, "EdDSA" if entry.get("kty") == "OKP" else None).key
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{told} cannot be read") from error
 

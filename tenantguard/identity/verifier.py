@@ -14,7 +14,7 @@ from tenantguard.identity import jws
 from tenantguard.identity.cache import Cache, Part, weight
 from tenantguard.identity.claims import check_key_issuer
 from tenantguard.identity.http import Http
-from tenantguard.identity.issuers import AnyOf
+from tenantguard.identity.issuers import AnyOf, Member
 from tenantguard.identity.jwks import RemoteKeys, StaticKeys
 from tenantguard.identity.keys import ASYMMETRIC, Key, algorithms_of, static_keys
 from tenantguard.identity.places import is_safe
@@ -124,11 +124,12 @@ class TokenVerifier:
         return StaticKeys(())
 
     @staticmethod
-    def any_of(*verifiers: TokenVerifier, cache: Cache[Principal] | None = None) -> AnyOf:
+    def any_of(*verifiers: Member, cache: Cache[Principal] | None = None) -> AnyOf:
         """Return a verifier that hands each token to the one of these whose issuer it names.
 
         Args:
-            verifiers: each states its ``issuer`` and which companies it ``speaks_for``.
+            verifiers: each states its ``issuer`` and which companies it ``speaks_for``; one may be an
+                :class:`IssuerStore`.
             cache: the verified tokens of all of them to keep.
 
         Raises:

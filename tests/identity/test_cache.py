@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 
+from tenantguard import Principal, TokenError, TokenVerifier
 from tenantguard.identity import Cache
-from tenantguard.identity.cache import weight
-from tests.identity.tokens import NOW, token, verifier
+from tenantguard.identity.cache import Part, weight
+from tests.identity.test_remote_verifier import Fake, key_set, remote, signed
+from tests.identity.tokens import NOW, SECRET, clock, token, verifier
 
 
 def made(now: float = 0.0, **bounds: int) -> Cache[Any]:
@@ -107,3 +109,130 @@ async def test_a_refused_token_is_not_kept() -> None:
     with pytest.raises(Exception, match="expired"):
         await verifier(cache=cache).verify(token(exp=NOW - 1))
     assert len(cache) == 0
+
+
+def test_a_part_of_a_cache_answers_for_itself_only() -> None:
+    """Whatever is kept in the same room, and however a token is spelt."""
+    cache: Cache[str] = made()
+    one, two = Part(cache), Part(cache)
+    one.put(one.mark.borne, b"t", "one", 1)
+    one.put(one.mark.bound, b"b", "bound", 1)
+    two.put(two.mark.borne, b"t", "two", 1)
+    assert (one.get(b"t"), two.get(b"t"), cache.get(b"t"), one.get(None)) == ("one", "two", None, None)
+    assert (one.get(b"b"), one.get_bound(b"b"), two.get_bound(b"b"), one.get_bound(b"t")) == (
+        None,
+        "bound",
+        None,
+        None,
+    )
+
+
+def test_a_part_that_is_forgotten_leaves_the_others_alone() -> None:
+    """And keeps nothing that was read before it was."""
+    cache: Cache[str] = made()
+    one, two = Part(cache), Part(cache)
+    before = one.mark.borne
+    two.put(two.mark.borne, b"t", "two", 1)
+    one.forget()
+    one.put(before, b"t", "one", 1)
+    assert (one.get(b"t"), two.get(b"t")) == (None, "two")
+
+
+async def test_a_cache_that_is_shared_answers_for_no_other_verifier() -> None:
+    """One of another issuer, key or policy that was given the same cache."""
+    cache: Cache[Any] = made(NOW)
+    strict = verifier(cache=cache, require={"level": 2})
+    await verifier(cache=cache).verify(token())
+    with pytest.raises(TokenError, match="required"):
+        await strict.verify(token())
+    assert strict.recall(b"Bearer " + token().encode()) is None
+
+
+@pytest.mark.parametrize("entries", [0, 1, 10_000])
+async def test_a_member_keeps_to_its_own_tokens(entries: int) -> None:
+    """What ``any_of`` verified by another member is none of its business."""
+    one = verifier(issuer="https://one.example", speaks_for="every")
+    two = verifier(issuer="https://two.example", speaks_for={"globex"})
+    both = TokenVerifier.any_of(one, two, cache=Cache(entries, clock=clock))
+    sent = token(iss="https://two.example", company_id="globex")
+    header = f"Bearer {sent}".encode()
+    assert (await both.verify(sent)).tenant == "globex"
+    assert (one.recall(header), two.recall(header)) == (None, None)
+    with pytest.raises(TokenError):
+        await one.verify(sent)
+    assert (await two.verify(sent)).tenant == "globex"
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "reason"),
+    [
+        ({"most_bytes": 100}, {}, "oversized"),
+        ({"max_age": 60}, {"iat": NOW - 61}, "too_old"),
+        ({"leeway": 60}, {"exp": NOW - 59}, None),
+        ({"leeway": 0}, {"exp": NOW - 1}, "expired"),
+        ({"most_bytes": 16_000}, {"more": "x" * 9000}, None),
+        ({"most_bytes": 16_000}, {"more": "x" * 16_000}, "oversized"),
+        ({"typ": "at+jwt"}, {}, "typ"),
+        ({"require": {"level": 2}}, {}, "required_claim"),
+    ],
+)
+async def test_each_member_has_limits_of_its_own(settings: Any, changes: Any, reason: str | None) -> None:
+    """Whatever those of the members beside it."""
+    one = verifier(**{"issuer": "https://one.example", "speaks_for": "every"} | settings)
+    two = verifier(issuer="https://two.example", speaks_for="every", most_bytes=2_000, leeway=7)
+    both = TokenVerifier.any_of(two, one, cache=Cache(clock=clock))
+    sent = token(iss="https://one.example", **changes)
+    if reason is None:
+        principal = await both.verify(sent)
+        assert principal.tenant == "acme"
+        assert both.ends(principal) == one.ends(principal)
+        return
+    with pytest.raises(TokenError) as caught:
+        await both.verify(sent)
+    assert caught.value.reason == reason
+
+
+async def test_a_key_that_is_dropped_is_dropped_by_any_of_too() -> None:
+    """Tokens that it signed were kept there, and are forgotten."""
+    http = Fake(key_set("one"))
+    one = remote(http, speaks_for="every", keys_cooldown=0)
+    two = verifier(issuer="https://two.example", speaks_for="every")
+    both = TokenVerifier.any_of(one, two, cache=Cache(clock=clock))
+    sent = signed("one")
+    await both.verify(sent)
+    http.answer = key_set("two")
+    await both.verify(signed("two"))
+    assert both.recall(f"Bearer {sent}".encode()) is None
+    with pytest.raises(TokenError, match="signature"):
+        await both.verify(sent)
+
+
+async def test_a_member_that_checks_more_is_asked_each_time() -> None:
+    """And those beside it are remembered all the same."""
+
+    class Revocable(TokenVerifier):
+        revoked = False
+
+        async def verify(self, token: str) -> Principal:
+            if self.revoked:
+                raise TokenError("the token is revoked", reason="revoked")
+            return await super().verify(token)
+
+    settings: Any = {
+        "key": SECRET,
+        "algorithms": ["HS256"],
+        "audience": "api",
+        "speaks_for": "every",
+        "clock": clock,
+    }
+    one = Revocable(issuer="https://one.example", **settings)
+    two = TokenVerifier(issuer="https://two.example", **settings)
+    both = TokenVerifier.any_of(one, two, cache=Cache(clock=clock))
+    sent, other = token(iss="https://one.example"), token(iss="https://two.example")
+    await both.verify(sent)
+    await both.verify(other)
+    assert both.recall(f"Bearer {sent}".encode()) is None
+    assert both.recall(f"Bearer {other}".encode()) is not None
+    Revocable.revoked = True
+    with pytest.raises(TokenError, match="revoked"):
+        await both.verify(sent)

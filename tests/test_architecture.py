@@ -36,7 +36,7 @@ OPTIONAL = {
 # the houses that are for a package: all their modules may import it
 HOUSES = {"typer": {"cli"}, "rich": {"cli", "testing"}, "pytest": {"testing"}, "hypothesis": {"testing"}}
 # they read with sqlglot, which takes a quarter of a second and 25 MB to load, and few programs need
-HEAVY = {"tenantguard.sql.compile.custom", "tenantguard.sql.servers.policies", "tenantguard.sql.text.second"}
+HEAVY = {"tenantguard.sql.servers.policies"}
 LATER = {"testing", "cli"}  # what starts a program, or is loaded in every test run, loads the rest when asked
 
 

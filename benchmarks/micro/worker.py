@@ -122,6 +122,10 @@ def forget(ready: Ready) -> None:
     for engine in (ready.engine, ready.raw_engine):
         if engine is not None:
             engine.clear_compiled_cache()
+            if (guard := getattr(engine.dialect, "tg_guard", None)) is not None:
+                guard.texts.forget()
+                guard.sent.forget()
+                guard.repeats.clear()
     for mapper in ready.models.Base.registry.mappers:
         mapper.__dict__.pop("_compiled_cache", None)
     for remembering in _memories():

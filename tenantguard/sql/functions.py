@@ -127,9 +127,10 @@ _MYSQL = _words(
     st_swapxy st_symdifference st_touches st_transform st_union st_validate st_within st_x st_y
     std stddev stddev_pop stddev_samp str_to_date strcmp subdate substr substring substring_index subtime sum
     sys_guid sysdate system_user tan time time_format time_to_sec timediff timestamp timestampadd timestampdiff
-    to_base64 to_char to_days to_number to_seconds touches trim trunc ucase uncompress uncompressed_length unhex
+    to_base64 to_char to_days to_number to_seconds touches trim trunc truncate
+    ucase uncompress uncompressed_length unhex
     unix_timestamp updatexml upper user utc_date utc_time utc_timestamp uuid uuid_short uuid_to_bin uuid_v4 uuid_v7
-    validate_password_strength values var_pop var_samp variance vec_distance vec_distance_cosine
+    validate_password_strength value values var_pop var_samp variance vec_distance vec_distance_cosine
     vec_distance_euclidean vec_fromtext vec_totext version week weekday weekofyear weight_string within x y year
     yearweek aggregate_strings all any random some
     """
@@ -232,3 +233,13 @@ def _is_known(whole: str, family: str) -> bool:
 def _is_declared(whole: str, family: str, tenancy: Any) -> bool:
     declared = getattr(tenancy, "functions", None) or ()
     return any(whole_name(one, family) == whole for one in declared)
+
+
+def function_fault(name: str, dialect: str, tenancy: Any = None) -> str | None:
+    """Tell in a sentence why a function must not be called under a binding, or return ``None``."""
+    if passes(name, dialect, tenancy):
+        return None
+    return (
+        f"{name}() is no function that is known to read no rows; if it reads none, declare it: "
+        f"Tenancy(functions={{{name.lower()!r}}})"
+    )

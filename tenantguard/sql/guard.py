@@ -8,7 +8,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.text import Rewritten, rewrite
+from tenantguard.sql.text import Rewritten, Texts
+from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Tenancy
 
@@ -30,6 +31,7 @@ class Guard:
         parent_queries: the look-ups of parents, by what they ask.
         locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
+        texts: reads SQL text, and keeps what was read.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
@@ -48,8 +50,9 @@ class Guard:
         self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.repeats: dict[Any, Any] = {}
-        self.sent: Any = None
         self.prepared: dict[str, Any] = {}
+        self.texts = Texts(tenancy)
+        self.sent = Kept()
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:
@@ -69,9 +72,8 @@ class Guard:
         Raises:
             Violation: the text cannot be read, or reaches for another tenant's rows; not recorded yet.
         """
-        return rewrite(
+        return self.texts.rewrite(
             statement,
-            tenancy=self.tenancy,
             dialect=dialect.name,
             style=style,
             default_schema=dialect.default_schema_name,

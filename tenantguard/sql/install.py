@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import Engine
@@ -17,7 +15,6 @@ from tenantguard.sql.execute.execution import guarded_context
 from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
-from tenantguard.sql.execute.sent import KEPT, Sent
 from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.servers.row_security import verify_row_security
@@ -67,10 +64,6 @@ def guard(
     if raw_sql == "database":
         verify_row_security(engine, tenancy)
     _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))
-    if raw_sql != "refuse":
-        import_module(
-            "tenantguard.sql.text.second"
-        )  # loaded now, and not by the first request that sends text
     return engine
 
 
@@ -107,7 +100,6 @@ def _collation_fault(placement: Placement, dialect: str) -> str | None:
 def _install(engine: Engine, installed: Guard) -> None:
     """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
     dialect: Any = engine.dialect
-    installed.sent = lru_cache(maxsize=KEPT)(partial(Sent, installed))
     variants: dict[Any, Any] = {
         mode: _variant(dialect, mode, installed) for mode in ("tenant", "tenants", "bypass")
     }

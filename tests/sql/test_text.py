@@ -101,7 +101,7 @@ REFUSED: dict[str, Any] = {
     "query in an order": lambda: select(Country).order_by(text("(SELECT max(note) FROM calls)")),
     "table as text": lambda: select(literal_column("id")).select_from(text("calls")),
     "breaking out": lambda: select(Call).where(text("1 = 1) OR (1 = 1")),
-    "comment": lambda: select(Call).where(text("1 = 1 --")),
+    "comment": lambda: select(Call).where(text("1 = 1 /*! OR 1 = 1 */")),
     "prefix": lambda: select(Country).prefix_with("(SELECT max(note) FROM calls),"),
     "suffix": lambda: select(Country.code).suffix_with(", calls"),
     "operator": lambda: select(Country).where(Country.code.op("= 'x' OR (SELECT 1) =")(literal("x"))),

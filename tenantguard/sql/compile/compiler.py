@@ -14,6 +14,8 @@ from sqlalchemy.ext.compiler import _dispatcher
 from tenantguard.sql.compile.belongs import filtered_table, from_name, predicate, refuse_shadowed
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
 from tenantguard.sql.compile.fragments import (
+    is_setting,
+    note_setting,
     prefixes_text,
     read_hint,
     read_literal,
@@ -29,9 +31,9 @@ from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_k
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
 from tenantguard.sql.elements import BYTES
+from tenantguard.sql.functions import function_fault
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.text import function_fault
 
 
 def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates) -> Any:
@@ -153,11 +155,11 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
         # -- text --
 
         def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
-            return super().visit_textclause(read_text(self, textclause), *args, **kw)
+            shown = kw.get("within_columns_clause", False)
+            return super().visit_textclause(read_text(self, textclause, shown=shown), *args, **kw)
 
         def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> Any:
-            read_tstring(self, tstring)
-            return super().visit_tstring(tstring, *args, **kw)
+            return super().visit_tstring(read_tstring(self, tstring), *args, **kw)
 
         def visit_textual_select(self, taf: Any, *args: Any, **kw: Any) -> Any:
             taf = taf._clone()
@@ -165,15 +167,18 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             return super().visit_textual_select(taf, *args, **kw)
 
         def escape_literal_column(self, text: Any) -> Any:
-            read_literal(self, text)
-            return super().escape_literal_column(text)
+            return super().escape_literal_column(read_literal(self, text))
 
         def render_literal_value(self, value: Any, type_: Any) -> Any:
             return checked_literal(super().render_literal_value(value, type_), type_, self.dialect)
 
         def visit_function(self, func: Any, *args: Any, **kw: Any) -> Any:
             name = ".".join((*func.packagenames, func.name))
-            self.tg.refuse_fragment(function_fault(name, self.dialect.name), name)
+            if is_setting(self, name):
+                text = super().visit_function(func, *args, **kw)
+                note_setting(self, func)
+                return text
+            self.tg.refuse_fragment(function_fault(name, self.dialect.name, guard.tenancy), name)
             return super().visit_function(func, *args, **kw)
 
         def visit_collation(self, element: Any, **kw: Any) -> Any:
@@ -200,18 +205,14 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             return prefixes_text(self, super().visit_textclause, stmt, prefixes, **kw)
 
         def format_from_hint_text(self, sqltext: Any, table: Any, hint: Any, iscrud: Any) -> Any:
-            read_hint(self, hint)
-            return super().format_from_hint_text(sqltext, table, hint, iscrud)
+            return super().format_from_hint_text(sqltext, table, read_hint(self, hint), iscrud)
 
         def get_select_hint_text(self, byfroms: Any) -> Any:
-            for hint in byfroms.values():
-                read_hint(self, hint)
-            return super().get_select_hint_text(byfroms)
+            read = {source: read_hint(self, hint) for source, hint in byfroms.items()}
+            return super().get_select_hint_text(read)
 
         def get_statement_hint_text(self, hint_texts: Any) -> Any:
-            for hint in hint_texts:
-                read_hint(self, hint)
-            return super().get_statement_hint_text(hint_texts)
+            return super().get_statement_hint_text([read_hint(self, hint) for hint in hint_texts])
 
     return _named(GuardedCompiler, base)
 

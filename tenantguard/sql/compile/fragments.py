@@ -5,23 +5,31 @@ What the pieces may hold is said in :mod:`tenantguard.sql.text`; here each is ha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, cast
 
 from sqlalchemy.sql.elements import TextClause
 
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.servers.row_security import text_fault, writes
+from tenantguard.sql.compile.custom import custom_fault
 from tenantguard.sql.text import (
     PARAMETER,
-    fragment_fault,
-    hint_fault,
+    Fragment,
+    SettingUse,
+    hint,
     is_begin,
     is_health_check,
+    local_setting,
     operator_fault,
-    prefix_fault,
-    suffix_fault,
+    prefix,
+    suffix,
 )
+from tenantguard.sql.text.underneath import text_fault, writes
+from tenantguard.sql.text.values import Parameter
+
+_PART = "tg_part_"  # a value in a template string, while it is read
+_PARTS = re.compile(rf":{_PART}(\d+)")
 
 
 def whole(compiler: Any, element: Any) -> Any:
@@ -29,6 +37,9 @@ def whole(compiler: Any, element: Any) -> Any:
     written = str(getattr(element, "text", ""))
     if is_health_check(written) or is_begin(written, compiler.dialect.name):
         return element
+    setting = local_setting(written, compiler.dialect.name)
+    if setting is not None:
+        return with_text(element, setting)
     how = compiler.tg_guard.raw_sql
     served = ("tenant", "tenants") if how == "rewrite" else ("tenant",)
     if how == "refuse" or compiler.tg_mode not in served or not isinstance(element, TextClause):
@@ -41,7 +52,7 @@ def whole(compiler: Any, element: Any) -> Any:
         )
         return element
     if how == "database":
-        fault = text_fault(written)
+        fault = text_fault(written, tenancy=compiler.tg_guard.tenancy)
         compiler.tg.refuse_fragment(fault, written)
         return rewritten_text(compiler, element) if fault is None and writes(written) else element
     return rewritten_text(compiler, element)
@@ -65,28 +76,56 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
     return cast("TextClause", clone)
 
 
-def read_text(compiler: Any, textclause: Any) -> Any:
-    """Return text to render: a whole statement of it is refused or rewritten, a fragment is read first."""
+def with_text(element: Any, text: str) -> Any:
+    """Return a text clause with other text."""
+    if text == element.text:
+        return element
+    clone = element._clone()
+    clone.text = text
+    return clone
+
+
+def read_text(compiler: Any, textclause: Any, *, shown: bool) -> Any:
+    """Return text to render: a whole statement of it is refused or rewritten, a fragment is composed anew.
+
+    Args:
+        compiler: the compiler.
+        textclause: the text.
+        shown: it stands among the columns of a SELECT.
+    """
     if not compiler.stack:
         return whole(compiler, textclause)
-    if textclause is not compiler.tg.read:
-        _read_fragment(compiler, textclause.text)
-    return textclause
+    if textclause is compiler.tg.read:
+        return textclause
+    return with_text(textclause, _read_fragment(compiler, textclause.text, shown=shown).text)
 
 
-def read_tstring(compiler: Any, tstring: Any) -> None:
-    """Read a template string, as text."""
-    if compiler.stack:
-        _read_fragment(compiler, "".join(getattr(part, "text", ":part") for part in tstring.parts))
-    else:
+def read_tstring(compiler: Any, tstring: Any) -> Any:
+    """Return a template string to render, read as text; a value between two pieces stands for a parameter."""
+    if not compiler.stack:
         whole(compiler, tstring)
+        return tstring
+    parts = [getattr(part, "text", None) for part in tstring.parts]
+    written = "".join(f" :{_PART}{at} " if text is None else text for at, text in enumerate(parts))
+    read = _read_fragment(compiler, written)
+    if read.fault is not None:
+        return tstring
+    clone = tstring._clone()
+    clone.parts = []
+    for at, piece in enumerate(_PARTS.split(read.text)):
+        if at % 2:
+            clone.parts.append(tstring.parts[int(piece)])
+        elif piece:
+            clone.parts.append(TextClause(piece))
+    return clone
 
 
-def read_literal(compiler: Any, text: Any) -> None:
-    """Read the text of a literal column, or of an operator, which has rules of its own."""
+def read_literal(compiler: Any, text: Any) -> Any:
+    """Return the text of a literal column composed anew, or that of an operator, which has rules of its own."""
     operator, compiler.tg.operator = compiler.tg.operator, None
-    if text is not operator and text not in compiler.tg.own_text:
-        _read_fragment(compiler, str(text))
+    if text is operator or text in compiler.tg.own_text:
+        return text
+    return _read_fragment(compiler, str(text), style="none").text
 
 
 def read_operator(compiler: Any, operator: Any) -> None:
@@ -97,34 +136,60 @@ def read_operator(compiler: Any, operator: Any) -> None:
     compiler.tg.operator = text
 
 
-def read_hint(compiler: Any, hint: str) -> None:
-    """Read a hint."""
-    compiler.tg.refuse_fragment(hint_fault(hint, compiler.dialect.name), hint)
+def read_hint(compiler: Any, written: str) -> str:
+    """Return a hint composed anew."""
+    composed, fault = hint(written, compiler.dialect.name)
+    compiler.tg.refuse_fragment(fault, written)
+    return composed
+
+
+def is_setting(compiler: Any, name: str) -> bool:
+    """Tell whether a function sets a setting, whose name decides."""
+    return compiler.dialect.name == "postgresql" and name.lower() in ("set_config", "pg_catalog.set_config")
+
+
+def note_setting(compiler: Any, function: Any) -> None:
+    """Note a call of ``set_config``, whose parameters are verified when it is executed."""
+    names = [compiler.bind_names.get(argument) for argument in function.clauses]
+    if len(names) != 3 or names[0] is None or names[2] is None:
+        compiler.tg.refuse_fragment(
+            "set_config() takes values here: its setting, a value and True", "set_config"
+        )
+        return
+    compiler.tg.checks = (*compiler.tg.checks, SettingUse(Parameter(names[0]), Parameter(names[2])))
 
 
 def prefixes_text(compiler: Any, render: Callable[..., str], stmt: Any, prefixes: Any, **kw: Any) -> str:
     """Render prefixes and suffixes, which have rules of their own: by the plain method for text, ``render``."""
-    affix_fault = suffix_fault if prefixes is getattr(stmt, "_suffixes", None) else prefix_fault
+    read = suffix if prefixes is getattr(stmt, "_suffixes", None) else prefix
     rendered = []
-    for prefix, name in prefixes:
+    for affix, name in prefixes:
         if name not in (None, "*", compiler.dialect.name):
             continue
-        if isinstance(prefix, TextClause):
-            compiler.tg.refuse_fragment(affix_fault(prefix.text, compiler.dialect.name), prefix.text)
-            rendered.append(render(prefix, **kw))
+        if isinstance(affix, TextClause):
+            composed, fault = read(affix.text, compiler.dialect.name)
+            compiler.tg.refuse_fragment(fault, affix.text)
+            rendered.append(render(with_text(affix, composed), **kw))
         else:
-            rendered.append(compiler.process(prefix, **kw))
+            rendered.append(compiler.process(affix, **kw))
     return " ".join(rendered) + " " if rendered else ""
 
 
-def _read_fragment(compiler: Any, text: str) -> None:
-    compiler.tg.refuse_fragment(fragment_fault(text, compiler.dialect.name), text)
+def _read_fragment(compiler: Any, text: str, *, style: str = "named", shown: bool = False) -> Fragment:
+    read: Fragment = compiler.tg_guard.texts.fragment(text, compiler.dialect.name, style=style, shown=shown)
+    compiler.tg.refuse_fragment(read.fault, text)
+    compiler.tg.checks = (*compiler.tg.checks, *read.checks)
+    return read
 
 
 def verify_custom(compiler: Any) -> None:
     """Refuse a statement in which a construct of the user's own hides a table."""
-    from tenantguard.sql.compile.custom import custom_fault  # and sqlglot, which few programs need
-
-    fault = custom_fault(compiler.string, compiler.dialect.name, compiler.tg.rendered, compiler.ctes or {})
+    fault = custom_fault(
+        compiler.string,
+        compiler.dialect,
+        compiler.tg_guard.tenancy,
+        compiler.tg.rendered,
+        compiler.ctes or {},
+    )
     if fault is not None:
         compiler.tg.refuse(RawSQLError(fault, kind="custom_construct"))

@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import quoted_name
 from tenantguard.audit import refuse
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.text import fragment_fault
+from tenantguard.sql.text import read_fragment, type_fault
 
 _NAME = re.compile(r'[\w$.\- ]+|"[^"]+"|`[^`]+`')
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
@@ -66,7 +66,7 @@ def checked_literal(text: str, type_: Any, dialect: Any) -> str:
     made = (*type(type_).__mro__, *type(type_.dialect_impl(dialect)).__mro__)
     own = (cls for cls in made if not cls.__module__.startswith("sqlalchemy."))
     if any("literal_processor" in vars(cls) or "process_literal_param" in vars(cls) for cls in own):
-        fault = fragment_fault(text, dialect.name)
+        fault = read_fragment(text, dialect.name, dialect.tg_guard.tenancy, style="none").fault
         if fault is not None:
             _refuse_text(f"a type of your own renders a literal that was refused: {fault}")
     return text
@@ -74,7 +74,7 @@ def checked_literal(text: str, type_: Any, dialect: Any) -> str:
 
 def checked_type(text: Any, dialect: str) -> Any:
     """Return the text of a type, or refuse it where it holds a query or leaves its place."""
-    fault = fragment_fault(str(text), dialect)
+    fault = type_fault(str(text), dialect)
     if fault is not None:
         _refuse_text(f"a type of your own renders text that was refused: {fault}")
     return text

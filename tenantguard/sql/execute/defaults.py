@@ -12,7 +12,6 @@ from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again
-from tenantguard.sql.text import fragment_fault
 
 _INSERTS = re.compile(r"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
 
@@ -37,7 +36,8 @@ def composes_default(context: Any, column: Any) -> bool:
         return column.default is None or bool(column.default.is_sequence)
     if context.dialect.name != "postgresql" or column is not column.table._autoincrement_column:
         return False
-    fault = None if is_lifted(context) else fragment_fault(str(server.arg), context.dialect.name)
+    texts = context.dialect.tg_guard.texts
+    fault = None if is_lifted(context) else texts.fragment(str(server.arg), context.dialect.name).fault
     if fault is not None:
         refuse_again(
             RawSQLError(f"a server default was refused: {fault}", kind="raw_sql_fragment"), str(server.arg)

@@ -19,16 +19,15 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, la
 from tenantguard.sql.execute.doors import takes_trust
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.holding import release
-from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.sending import keep_parameters
-from tenantguard.sql.execute.sent import LONGEST_KEPT, keep
+from tenantguard.sql.execute.sent import Sent, keep
 from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
-from tenantguard.sql.servers.row_security import text_fault, writes
 from tenantguard.sql.sessions.events import watch
-from tenantguard.sql.text import is_begin
+from tenantguard.sql.text import is_begin, local_setting
+from tenantguard.sql.text.underneath import text_fault, writes
 from tenantguard.tenancy import Placement, full_name
 
 
@@ -203,8 +202,6 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if mode == "bypass":
         if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
             connection.tg_forget()
-        if context.isinsert or context.isupdate:
-            context.tg_given = compiled.tg
         return
     if compiled.tg.kinds:
         set_tenants(context.compiled_parameters, compiled, binding)
@@ -215,8 +212,6 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         connection.tg_translate(context.execution_options)
     if compiled.tg.writes:
         verify(compiled.tg.writes, context)
-    if compiled.isplaintext:
-        watch_text(context, compiled.string)
     if compiled.tg.checks or compiled.tg.verified:
         context.tg_given = compiled.tg
 
@@ -260,8 +255,10 @@ def _admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
         _rewrite(context, guard, binding, statement)
     elif is_begin(statement, context.dialect.name):
         return
+    elif (setting := local_setting(statement, context.dialect.name)) is not None:
+        context.statement = context.unicode_statement = setting
     elif how == "database":  # which was told the tenant, so that one is bound
-        fault = text_fault(statement, context.dialect.paramstyle)
+        fault = text_fault(statement, context.dialect.paramstyle, guard.tenancy)
         if fault is not None:
             refuse_again(RawSQLError(f"SQL text was refused: {fault}"), statement)
         if writes(statement, context.dialect.paramstyle):
@@ -280,18 +277,19 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
     mode = binding.mode
     several = 0 if mode == "tenant" else len(binding.tenants)
-    find = guard.sent if len(statement) <= LONGEST_KEPT else guard.sent.__wrapped__
+    dialect = context.dialect.tg_variants[mode]
     try:
-        sent = find(context.dialect.tg_variants[mode], statement, several)
+        sent = guard.sent.get(
+            (dialect, statement, several), statement, lambda: Sent(guard, dialect, statement, several)
+        )
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
-    frees = watch_text(context, statement)
     if sent.checks:
         context.tg_given = sent, context.parameters
     context.statement = context.unicode_statement = sent.text
     context.parameters = rows
-    if mode == "tenant" and sent.place is not None and not frees:
+    if mode == "tenant" and sent.place is not None:
         keep(guard, statement, sent)
 
 

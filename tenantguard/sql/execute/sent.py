@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
-from tenantguard.sql.text import Check, is_begin
-from tenantguard.sql.text.rewrite import Recipe
+from tenantguard.sql.text import Check, is_begin, local_setting
+from tenantguard.sql.text.parameters import Recipe
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
 
-LONGEST_KEPT = 20_000  # longer texts are read each time, so that the cache stays small
+LONGEST_KEPT = 4_000  # longer texts get a second look each time, so that the memory stays bounded
 KEPT = 1024  # texts
 
 
@@ -62,7 +62,12 @@ class Sent:
         self.expected: type | None = None
         if is_begin(statement, dialect.name):
             return
-        self._rewritten = found = guard.rewrite(statement, dialect, dialect.paramstyle, several)
+        setting = local_setting(statement, dialect.name)
+        if setting is not None:
+            self.text = setting
+            return
+        style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
+        self._rewritten = found = guard.rewrite(statement, dialect, style, several)
         self.text, self.checks = found.text, found.checks
         if found.tenanted:
             placement = guard.ties.any_owned(found.tables)

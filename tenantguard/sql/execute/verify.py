@@ -9,20 +9,18 @@ from sqlalchemy import and_, or_, select
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
-from tenantguard.errors import CrossTenantError, TenantId
+from tenantguard.errors import CrossTenantError, RawSQLError, TenantId
 from tenantguard.sql.elements import TenantParameter
-from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import MOST, mark
-from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import verify_parents
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike
 from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent, told
-from tenantguard.sql.text import TenantUse, orphan
-from tenantguard.tenancy import full_name, table_key
+from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orphan
+from tenantguard.tenancy import full_name
 
 if TYPE_CHECKING:
     from tenantguard.sql.plans import WritePlan
@@ -47,8 +45,6 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
-        if plan.frees:
-            watch_orphans(context, {plan.placement.key})
         if plan.verb == "insert" and binding._tenant is not None:
             for name in plan.tenant:
                 if name not in plan.late:
@@ -98,9 +94,7 @@ def verify_given(context: Any) -> None:
     """
     given, context.tg_given = context.tg_given, None
     try:
-        if given is not None and getattr(given, "mode", None) == "bypass":
-            verify_bypassed(context)
-        elif isinstance(given, tuple):
+        if isinstance(given, tuple):
             text, parameters = given
             _verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
         else:
@@ -215,6 +209,9 @@ def _verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], cont
     rows = list(rows)
     guard = compiler.tg_guard
     for check in checks:
+        if isinstance(check, SettingUse):
+            _verify_settings([setting for row in rows for setting in check.values(row)], binding, context)
+            continue
         tried = f"{check.verb} on {full_name(check.table_key)}"
         values = [value for row in rows for value in check.values(row)]
         if isinstance(check, TenantUse):
@@ -231,12 +228,22 @@ def _verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], cont
 
 def _link(guard: Any, check: Any) -> Link:
     """Return the foreign key that a text gives, with the columns that store it."""
-    for parent, pairs in guard.ties.links(check.table_key):
-        if table_key(parent) == check.parent_key and tuple([p for _, p in pairs]) == check.parent_columns:
-            ours = tuple([column for column, _ in pairs])
-            child = guard.ties.table(check.table_key)
-            return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=ours)
-    return Link(guard.ties.table(check.parent_key), check.parent_key, check.parent_columns, [])
+    parent, child = guard.ties.table(check.parent_key), guard.ties.table(check.table_key)
+    return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=check.columns)
+
+
+def _verify_settings(settings: Iterable[tuple[Any, Any]], binding: Binding, context: Any) -> None:
+    for name, local in settings:
+        if not is_harmless_setting(name, local):
+            refuse(
+                RawSQLError(
+                    f"set_config({name!r}, ..., {local!r}) was tried under tenant {told(binding)}: the setting is not "
+                    "known to be harmless, or outlives the transaction",
+                    kind="setting",
+                    tenant=told(binding),
+                    statement=sent(context),
+                )
+            )
 
 
 def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:

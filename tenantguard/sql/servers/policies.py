@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import sqlglot
 from sqlglot import exp
 
-from tenantguard.sql.text.names import SETTING
-from tenantguard.sql.text.second import conjuncts
+from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement
 
 # what may stand around the setting: nothing that could give another value than it
@@ -30,6 +31,19 @@ def restricts(expression: str | None, placement: Placement | None) -> bool:
     except (sqlglot.errors.SqlglotError, RecursionError):
         return False
     return any(_holds(condition, placement) for condition in conjuncts(tree))
+
+
+def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
+    """Yield the conditions that AND joins, those in parentheses too."""
+    pending = [condition]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, exp.And):
+            pending += [one.left, one.right]
+        elif isinstance(one, exp.Paren):
+            pending.append(one.this)
+        else:
+            yield one
 
 
 def _holds(condition: exp.Expr, placement: Placement | None) -> bool:

@@ -6,24 +6,18 @@ import asyncio
 import json
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.text import function_fault
-from tenantguard.sql.text.lexer import Lexeme, Unreadable, lexemes
-from tenantguard.sql.text.names import SETTING
+from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-_LONGEST, _DEEPEST = 100_000, 200
-_VERBS = frozenset({"SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "VALUES", "MERGE", "TABLE"})
-_WRITES = frozenset({"INSERT", "UPDATE", "DELETE", "MERGE"})
 _OF_TOOLS = frozenset({"alembic_version"})  # tables without rows of anybody
 _ROLES = text(
     "SELECT rolname, rolsuper OR rolbypassrls FROM pg_catalog.pg_roles "
@@ -159,58 +153,3 @@ def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any
 def set_tenant(tenant: Any) -> Any:
     """Return the statement that tells PostgreSQL the tenant for the rest of the transaction; ``""`` is nobody."""
     return select(func.set_config(SETTING, str(tenant), True))
-
-
-@lru_cache(maxsize=1024)
-def text_fault(statement: str, style: str = "named") -> str | None:
-    """Tell why a text must not reach even a database with row security, or return ``None``.
-
-    Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
-    tell what other tenants' statements are.
-    """
-    try:
-        tokens = lexemes(
-            statement, "postgresql", longest=_LONGEST, deepest=_DEEPEST, style=style, comments=True
-        )
-    except Unreadable as unreadable:
-        return f"it cannot be read ({unreadable})"
-    begun = next((at for at, token in enumerate(tokens) if token.text != "("), None)
-    if begun is None or tokens[begun].upper not in _VERBS:
-        return "it is not a SELECT, INSERT, UPDATE, DELETE or MERGE"
-    if any(token.text == ";" for token in tokens[:-1]):
-        return "it holds several statements"
-    for at in range(len(tokens)):
-        fault = _token_fault(tokens, at)
-        if fault is not None:
-            return fault
-    return None
-
-
-def _token_fault(tokens: list[Lexeme], at: int) -> str | None:
-    token = tokens[at]
-    before, after = (tokens[at - 1] if at else None), (tokens[at + 1] if at + 1 < len(tokens) else None)
-    if token.kind not in ("word", "quoted"):
-        return None
-    called = after is not None and after.text == "("
-    # (value).name calls a function on PostgreSQL
-    if called or (before is not None and before.text == "."):
-        fault = function_fault(token.text, "postgresql")
-        if fault is not None:
-            return fault
-    if token.upper == "INTO" and (before is None or before.upper not in ("INSERT", "MERGE")):
-        return "it holds SELECT INTO, which makes a table that no policy holds"
-    qualifies = token.name == "pg_catalog" and after is not None and after.text == "."
-    if (token.name.startswith("pg_") or token.name == "information_schema") and not (called or qualifies):
-        return f"it names {token.name}, which has no policies"
-    return None
-
-
-@lru_cache(maxsize=1024)
-def writes(statement: str, style: str = "named") -> bool:
-    """Tell whether a text that has no fault may write: then it is read, because no policy sees a foreign key."""
-    tokens = lexemes(statement, "postgresql", longest=_LONGEST, deepest=_DEEPEST, style=style, comments=True)
-    for at, token in enumerate(tokens):
-        locks = at > 0 and tokens[at - 1].upper in ("FOR", "KEY")
-        if token.upper in _WRITES and not locks:
-            return True
-    return False

@@ -1,28 +1,34 @@
-"""SQL as text: fragments inside a statement, functions that reach further, and whole statements rewritten."""
+"""SQL as text: fragments inside a statement, and whole statements, read and composed anew."""
 
-from tenantguard.sql.text.clauses import hint_fault, operator_fault, prefix_fault, suffix_fault
-from tenantguard.sql.text.fragments import fragment_fault, needs_parentheses
-from tenantguard.sql.text.functions import function_fault
-from tenantguard.sql.text.harmless import is_begin, is_health_check
-from tenantguard.sql.text.rewrite import PARAMETER, Rewritten, rewrite
-from tenantguard.sql.text.targets import orphan
-from tenantguard.sql.text.values import Check, ForeignKeyUse, TenantUse
+from tenantguard.sql.text.clauses import hint, operator_fault, prefix, suffix
+from tenantguard.sql.text.fragments import Fragment, read_fragment, type_fault
+from tenantguard.sql.text.parameters import PARAMETER
+from tenantguard.sql.text.placing.given import orphan
+from tenantguard.sql.text.rewrite import Rewritten, rewrite
+from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
+from tenantguard.sql.text.texts import LONGEST_KEPT, Texts
+from tenantguard.sql.text.values import Check, ForeignKeyUse, SettingUse, TenantUse
 
 __all__ = [
+    "LONGEST_KEPT",
     "PARAMETER",
     "Check",
     "ForeignKeyUse",
+    "Fragment",
     "Rewritten",
+    "SettingUse",
     "TenantUse",
-    "fragment_fault",
-    "function_fault",
-    "hint_fault",
+    "Texts",
+    "hint",
     "is_begin",
+    "is_harmless_setting",
     "is_health_check",
-    "needs_parentheses",
+    "local_setting",
     "operator_fault",
     "orphan",
-    "prefix_fault",
+    "prefix",
+    "read_fragment",
     "rewrite",
-    "suffix_fault",
+    "suffix",
+    "type_fault",
 ]

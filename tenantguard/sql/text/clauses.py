@@ -1,39 +1,49 @@
-"""Text in fixed places of a statement, prefixes, suffixes, hints and operators: only what is known passes."""
+"""Text in fixed places of a statement, prefixes, suffixes, hints and operators: only what is known passes.
+
+Each answer is the text composed anew with single spaces, and why it must not stand there, or ``None``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import lru_cache
 
-from tenantguard.sql.text.fragments import fragment_fault
+from tenantguard.sql.text.fragments import read_fragment
 from tenantguard.sql.text.lexer import POSTGRESQL, words
 
+Clause = tuple[str, str | None]
+
+_LONGEST = 500
+_FLAGS = re.IGNORECASE | re.ASCII
 _PREFIX = re.compile(
     r"(ALL|DISTINCT|DISTINCTROW|HIGH_PRIORITY|LOW_PRIORITY|DELAYED|IGNORE|QUICK|STRAIGHT_JOIN|SQL_SMALL_RESULT"
-    r"|SQL_BIG_RESULT|SQL_BUFFER_RESULT|SQL_CACHE|SQL_NO_CACHE|SQL_CALC_FOUND_ROWS|OR\s+(IGNORE|ABORT|FAIL|ROLLBACK)"
-    r"|(NOT\s+)?MATERIALIZED|TEMPORARY|TEMP|UNLOGGED)(\s+|$)",
-    re.IGNORECASE,
+    r"|SQL_BIG_RESULT|SQL_BUFFER_RESULT|SQL_CACHE|SQL_NO_CACHE|SQL_CALC_FOUND_ROWS|OR (IGNORE|ABORT|FAIL|ROLLBACK)"
+    r"|(NOT )?MATERIALIZED|TEMPORARY|TEMP|UNLOGGED)( |$)",
+    _FLAGS,
 )
-_OPTIMIZER = re.compile(r"/\*\+[^*/\\;'\"`]*\*/\s*")
+# SET_VAR and pg_hint_plan's Set() change settings, which an optimizer comment is no place for
+_OPTIMIZER = re.compile(r"/\*\+(?! *SET(?:_VAR)?\b)(?:(?!\bSET(?:_VAR)? *\()[\w ,.()@#=%-])*\*/ ?", _FLAGS)
 _NAME = r'(?:\w+|`\w+`|"\w+"|\[\w+\])'
 _HINT = re.compile(
-    rf"(?:(?:USE|IGNORE|FORCE)\s+(?:INDEX|KEY)(?:\s+FOR\s+(?:JOIN|ORDER\s+BY|GROUP\s+BY))?\s*"
-    rf"\(\s*(?:{_NAME}(?:\s*,\s*{_NAME})*)?\s*\)|INDEXED\s+BY\s+{_NAME}|NOT\s+INDEXED"
-    rf"|PARTITION\s*\(\s*{_NAME}(?:\s*,\s*{_NAME})*\s*\)|ONLY|STRAIGHT_JOIN)(?:\s*,?\s*|$)",
-    re.IGNORECASE,
+    rf"(?:(?:USE|IGNORE|FORCE) (?:INDEX|KEY)(?: FOR (?:JOIN|ORDER BY|GROUP BY))? ?"
+    rf"\( ?(?:{_NAME}(?: ?, ?{_NAME})*)? ?\)|INDEXED BY {_NAME}|NOT INDEXED"
+    rf"|PARTITION ?\( ?{_NAME}(?: ?, ?{_NAME})* ?\)|ONLY|STRAIGHT_JOIN)(?: ?,? ?|$)",
+    _FLAGS,
 )
-_LOCKING = re.compile(
-    rf"FOR\s+(?:UPDATE|SHARE|NO\s+KEY\s+UPDATE|KEY\s+SHARE)(?:\s+OF\s+{_NAME}(?:\s*,\s*{_NAME})*)?"
-    r"(?:\s+(?:NOWAIT|SKIP\s+LOCKED|WAIT\s+\d+))?|LOCK\s+IN\s+SHARE\s+MODE",
-    re.IGNORECASE,
+_LOCKING = (
+    rf"FOR (?:UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)(?: OF {_NAME}(?: ?, ?{_NAME})*)?"
+    r"(?: (?:NOWAIT|SKIP LOCKED|WAIT \d+))?|LOCK IN SHARE MODE"
 )
 _SUFFIX = re.compile(
-    rf"(?:{_LOCKING.pattern}|LIMIT\s+\d+(?:\s*(?:,|OFFSET)\s*\d+)?|OFFSET\s+\d+(?:\s+ROWS?)?"
-    r"|FETCH\s+(?:FIRST|NEXT)\s+(?:\d+\s+)?ROWS?\s+(?:ONLY|WITH\s+TIES)"
-    rf"|SEARCH\s+(?:DEPTH|BREADTH)\s+FIRST\s+BY\s+{_NAME}(?:\s*,\s*{_NAME})*\s+SET\s+{_NAME}"
-    rf"|CYCLE\s+{_NAME}(?:\s*,\s*{_NAME})*\s+SET\s+{_NAME}(?:\s+USING\s+{_NAME})?)(?:\s+|$)",
-    re.IGNORECASE,
+    rf"(?:{_LOCKING}|LIMIT \d+(?:(?: ?, ?| OFFSET )\d+)?|OFFSET \d+(?: ROWS?)?"
+    r"|FETCH (?:FIRST|NEXT) (?:\d+ )?ROWS? (?:ONLY|WITH TIES)"
+    rf"|SEARCH (?:DEPTH|BREADTH) FIRST BY {_NAME}(?: ?, ?{_NAME})* SET {_NAME}"
+    rf"|CYCLE {_NAME}(?: ?, ?{_NAME})* SET {_NAME}(?: USING {_NAME})?)(?: |$)",
+    _FLAGS,
 )
+_DISTINCT_ON = re.compile(r"ON ?(\(.*\))", _FLAGS)
+_SPACES = re.compile(r"[ \t\r\n]+")
 
 _OPERATOR_WORDS = words(
     "IS NOT DISTINCT FROM LIKE ILIKE RLIKE REGEXP SIMILAR TO GLOB MATCH AGAINST SOUNDS MEMBER OF OVERLAPS"
@@ -41,57 +51,76 @@ _OPERATOR_WORDS = words(
     " TRUE FALSE UNKNOWN DOCUMENT JSON NORMALIZED"
 )
 _OPERATOR_SYMBOL = re.compile(r"[-+*/<>=~!@#%^&|?]{1,8}|::")
+_NAMED_OPERATOR = re.compile(r'"[\w.-]+"|OPERATOR\(pg_catalog\.[-+*/<>=~!@#%^&|?]+\)', _FLAGS)
 
 
-@lru_cache(maxsize=1024)
-def prefix_fault(text: str, dialect: str) -> str | None:
-    """Tell why a text must not stand between the verb of a statement and what follows it, or return ``None``.
+def prefix(text: str, dialect: str) -> Clause:
+    """Read a text that stands between the verb of a statement and what follows it.
 
     Known words pass (``DISTINCT``, ``SQL_NO_CACHE``, ``OR IGNORE``), optimizer comments (``/*+ ... */``) and
     ``DISTINCT ON (...)``. ``OR REPLACE`` does not: it deletes the row that holds the key, whoever owns it.
     """
-    rest = _unhinted(text)
-    while match := _PREFIX.match(rest):
-        rest = rest[match.end() :].strip()
-        if match.group(1).upper() == "DISTINCT" and re.match(
-            r"ON\s*\(.*\)\s*$", rest, re.IGNORECASE | re.DOTALL
-        ):
-            return fragment_fault(rest[2:].strip(), dialect)
-    if not rest:
-        return None
-    if re.match(r"OR\s+REPLACE\b", rest, re.IGNORECASE):
-        return "it replaces the row that holds the key, which may be another tenant's"
-    return f"{_quoted(rest)} is no prefix that is known to be harmless"
+    return _short(text, dialect, _prefix)
 
 
-@lru_cache(maxsize=1024)
-def hint_fault(text: str, dialect: str) -> str | None:
-    """Tell why a text must not be a hint for a table or a statement, or return ``None``.
+def hint(text: str, dialect: str) -> Clause:
+    """Read a hint for a table or a statement.
 
     Index hints pass (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY``, and what passes
     as a suffix.
     """
-    rest = _unhinted(text.replace("%(name)s", "t"))
-    while match := _HINT.match(rest):
-        rest = rest[match.end() :].strip()
-    return suffix_fault(rest, dialect) if rest else None
+    return _short(text, dialect, _hint)
 
 
-@lru_cache(maxsize=1024)
-def suffix_fault(text: str, dialect: str) -> str | None:
-    """Tell why a text must not end a statement, or return ``None``.
+def suffix(text: str, dialect: str) -> Clause:
+    """Read a text that ends a statement.
 
     Locking clauses pass (``FOR UPDATE NOWAIT``), limits in digits, and ``SEARCH`` and ``CYCLE`` of a CTE.
     """
-    rest = _unhinted(text)
-    while match := _SUFFIX.match(rest):
-        rest = rest[match.end() :].strip()
-    if re.fullmatch(r"(NOT\s+)?MATERIALIZED|", rest, re.IGNORECASE):
-        return None
-    return f"{_quoted(rest)} is no clause that is known to be harmless here"
+    return _short(text, dialect, _suffix)
+
+
+def _short(text: str, dialect: str, read: Callable[[str, str], Clause]) -> Clause:
+    if len(text) > _LONGEST:
+        return "", f"it is longer than {_LONGEST} characters"
+    return read(text, dialect)
 
 
 @lru_cache(maxsize=1024)
+def _prefix(text: str, dialect: str) -> Clause:
+    composed = _spaced(text)
+    rest = _unhinted(composed)
+    while match := _PREFIX.match(rest):
+        rest = rest[match.end() :]
+        on = _DISTINCT_ON.fullmatch(rest) if match[1].upper() == "DISTINCT" else None
+        if on is not None:
+            inside = read_fragment(on[1], dialect)
+            return f"{composed[: len(composed) - len(rest)]}ON {inside.text}", inside.fault
+    if re.match(r"OR REPLACE\b", rest, _FLAGS):
+        return "", "it replaces the row that holds the key, which may be another tenant's"
+    return composed, f"{_quoted(rest)} is no prefix that is known to be harmless" if rest else None
+
+
+@lru_cache(maxsize=1024)
+def _hint(text: str, dialect: str) -> Clause:
+    composed = _spaced(text)
+    rest = _unhinted(composed.replace("%(name)s", "t"))
+    while match := _HINT.match(rest):
+        rest = rest[match.end() :]
+    return composed, _suffix(rest, dialect)[1] if rest else None
+
+
+@lru_cache(maxsize=1024)
+def _suffix(text: str, dialect: str) -> Clause:
+    composed = _spaced(text)
+    rest = _unhinted(composed)
+    while match := _SUFFIX.match(rest):
+        rest = rest[match.end() :]
+    if re.fullmatch(r"(NOT )?MATERIALIZED|", rest, _FLAGS):
+        return composed, None
+    return composed, f"{_quoted(rest)} is no clause that is known to be harmless here"
+
+
 def operator_fault(opstring: str, dialect: str = "") -> str | None:
     """Tell why a text must not be an operator of ``op()``, or return ``None``.
 
@@ -99,8 +128,15 @@ def operator_fault(opstring: str, dialect: str = "") -> str | None:
     ``COLLATE "C"``). ``OR`` and ``AND`` do not, nor ``IN``, which names a table on SQLite, nor nothing at
     all, which turns a name before parentheses into a call.
     """
-    parts = opstring.split()
-    if not parts or len(parts) > 8:
+    if len(opstring) > _LONGEST:
+        return "it is empty or long: an operator is a symbol or a few words"
+    return _operator_fault(opstring, dialect)
+
+
+@lru_cache(maxsize=1024)
+def _operator_fault(opstring: str, dialect: str) -> str | None:
+    parts = _spaced(opstring).split(" ")
+    if parts == [""] or len(parts) > 8:
         return "it is empty or long: an operator is a symbol or a few words"
     for part in parts:
         symbol = _OPERATOR_SYMBOL.fullmatch(part)
@@ -110,21 +146,22 @@ def operator_fault(opstring: str, dialect: str = "") -> str | None:
             return "it holds what begins a comment on some databases"
         if symbol and part == "||" and dialect in ("mysql", "mariadb"):
             return "|| is OR on this database; use or_() or func.concat()"
-        named = re.fullmatch(r'"[\w.-]+"|OPERATOR\([\w.]*[-+*/<>=~!@#%^&|?]+\)', part, re.IGNORECASE)
-        if not symbol and not named and part.upper() not in _OPERATOR_WORDS:
+        if not symbol and not _NAMED_OPERATOR.fullmatch(part) and part.upper() not in _OPERATOR_WORDS:
             return f"{_quoted(part)} is no operator that is known to be harmless"
-    if "FROM" in (part.upper() for part in parts) and not re.search(
-        r"\bDISTINCT\s+FROM\b", opstring, re.IGNORECASE
-    ):
+    upper = [part.upper() for part in parts]
+    if "FROM" in upper and (upper.index("FROM") == 0 or upper[upper.index("FROM") - 1] != "DISTINCT"):
         return "it holds the word FROM"
     return None
 
 
+def _spaced(text: str) -> str:
+    return _SPACES.sub(" ", text).strip(" ")
+
+
 def _unhinted(text: str) -> str:
-    rest = text.strip()
-    while match := _OPTIMIZER.match(rest):
-        rest = rest[match.end() :]
-    return rest
+    while match := _OPTIMIZER.match(text):
+        text = text[match.end() :]
+    return text
 
 
 def _quoted(text: str) -> str:

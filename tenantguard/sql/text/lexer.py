@@ -1,89 +1,101 @@
-"""Tokens of SQL text, read so strictly that a database cannot read them otherwise.
+"""The lexer: the tokens that SQLite, PostgreSQL and MariaDB all split a text into in the same way.
 
-What two databases, or two settings of one, would split differently is :class:`Unreadable` here: a
-backslash before a quote, strings that continue on the next line, control characters, executable comments.
+What they would split differently, by dialect or by setting, is :class:`Unreadable`, with the character and how to
+write it. What is read is composed anew, so a text cannot hold a token for the database that it did not hold here.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
 from functools import cache
 from typing import Literal
 
-Kind = Literal["word", "quoted", "string", "number", "parameter", "symbol"]
+Kind = Literal["word", "quoted", "string", "number", "parameter", "symbol", "tenant"]
 
 SQLITE, POSTGRESQL, MYSQL = "sqlite", "postgresql", "mysql"
-STYLES = ("named", "qmark", "format", "pyformat", "numeric", "numeric_dollar", "driver_named")
+# how parameters are written: by SQLAlchemy's text(), not at all, or as the driver's paramstyle
+STYLES = ("named", "none", "qmark", "driver_named", "format", "pyformat", "numeric", "numeric_dollar")
+PERCENT = ("format", "pyformat")  # the driver takes every % for its own, in quotes and comments too
 
+_FAMILIES = {SQLITE: SQLITE, POSTGRESQL: POSTGRESQL, MYSQL: MYSQL, "mariadb": MYSQL}
+_MOST_TOKENS = 30_000
+_LONGEST_NAME = 63  # bytes, on PostgreSQL
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_FOLDING = frozenset("\u0130\u0131\u017f\u212a")  # dotted and dotless i, long s, the Kelvin sign
+
+_SPACE = r"[ \t\r\n]+"
+_BLOCK = r"/\*(?![!M])(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
 _WORD = r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*"
-_NUMBER = r"(?:0[xX][0-9a-fA-F]+|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)(?![\w$])"
-_PLAIN = r"'(?:[^']|'')*'"  # no escapes: SQLite, and PostgreSQL since 9.1
-_WARY = r"'(?:[^'\\]|''|\\[^'\"])*'"  # the same end with and without backslash escapes
-
+_NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_PLAIN = r"'(?:[^']++|'')*+'"  # no escapes: SQLite, and PostgreSQL, where it is written anew
+_WARY = r"'(?:[^'\\]++|''|\\[^'\"])*+'"  # ends at the same place with and without backslash escapes
+_HEX, _BITS = "[xX]'[0-9a-fA-F]*'", "[bB]'[01]*'"
 _STRING = {
-    SQLITE: rf"(?:[xX])?{_PLAIN}",
-    POSTGRESQL: rf"[eE]'(?:[^'\\]|''|\\.)*'|(?:[bBxXnN]|[uU]&)?{_PLAIN}",
-    MYSQL: r"(?:[bBxXnN])?" + _WARY + r'|"(?:[^"\\]|""|\\[^\'"])*"',
+    SQLITE: rf"{_HEX}|{_PLAIN}",
+    POSTGRESQL: rf"{_HEX}|{_BITS}|[eE]'(?:[^'\\]++|''|\\.)*+'|(?:[nN]|[uU]&)?{_PLAIN}"
+    r"|\$(?P<tag>[A-Za-z_]*)\$.*?\$(?P=tag)\$",
+    MYSQL: rf'{_HEX}|{_BITS}|(?:[nN]|_(?:utf8mb[34]|utf8|latin1|ascii|binary))?{_WARY}|"(?:[^"\\]++|""|\\[^\'"])*+"',
 }
 _QUOTED = {
-    SQLITE: r'"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]',
-    POSTGRESQL: r'"(?:[^"]|"")*"',
-    MYSQL: r"`(?:[^`]|``)*`",
+    SQLITE: r'"(?:[^"]++|"")++"|`(?:[^`]++|``)++`|\[[^\]]++\]',
+    POSTGRESQL: r'"(?:[^"]++|"")++"',
+    MYSQL: r"`(?:[^`]++|``)++`",
 }
-_SYMBOL = {
-    SQLITE: r"[(),.;\\]|::?|[-+*/<>=~!@#%^&|?]+",
-    POSTGRESQL: r"[()\[\],.;]|\\:\\:|\\|::|:=|:|[-+*/<>=~!@#%^&|?]+",
-    MYSQL: r"[(),.;\\]|:=|::?|[-+*/<>=~!@#%^&|?]+",
+_SYMBOLS = {
+    SQLITE: "( ) , . ; ->> -> << >> <= >= <> != == || < > = + - * / % & | ~",
+    MYSQL: "( ) , . ; ->> -> << >> <=> <= >= <> != && || < > = ! + - * / % & | ~ ^",
+    POSTGRESQL: (
+        "( ) [ ] , . ; :: := => : ->> -> #>> #> #- ?-| ?|| ?| ?& ?# ?- ? ||/ |/ || |-| |>> |&> @@@ @@ @> @? @-@ @ "
+        "<@ <-> <#> <=> <+> <~> <%> <<= <<| << <^ <> <= >= >> >^ <% <<% %> %>> % && &&& &< &<| &> & != !~~* !~~ !~* "
+        "!~ ~~* ~~ ~* ~= ~>=~ ~<=~ ~>~ ~<~ ~ ^@ ^ | # ## < > = + - * / -|- >>="
+    ),
 }
 _NAMED = r"(?<![:\w\\]):\w+(?!:)"  # as SQLAlchemy's text() finds them, inside quotes too
 _PARAMETER = {
     "named": _NAMED,
-    "driver_named": r"(?<![:\w]):\w+",
-    "qmark": r"\?",
-    "numeric": r"(?<![:\w]):\d+",
-    "numeric_dollar": r"\$\d+",
+    "none": r"(?!)",
+    "numeric_dollar": r"\$[0-9]+",
     "format": r"%s|%\(\w+\)s",
     "pyformat": r"%[sbt]|%\(\w+\)[sbt]",
+    SQLITE: r"\?[0-9]*|[:@$][A-Za-z0-9_]+",  # sqlite3 takes each of them, whatever its paramstyle says
+    "qmark": r"\?",
+    "driver_named": r":[A-Za-z0-9_]+",
+    "numeric": r":[0-9]+",
 }
-_PERCENT = ("format", "pyformat")  # the driver takes every % for its own, in quotes and comments too
-
-_SPACE = re.compile(r"[ \t\r\n]*")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
-_MOST_TOKENS = 30_000
-_COMMENT_SIGN = re.compile(r"--|/\*|\*/")
-_BLOCK_COMMENT = re.compile(r"/\*(?![!M])(?:[^*/]|\*(?!/)|/(?!\*))*\*/")
 _NAMED_INSIDE = re.compile(_NAMED)
-_UNMATCHED = "its parentheses do not match, so that it could leave its place"
+_ESCAPED = re.compile(r"\\(:[\w$]*)(?![:\w$])")  # as SQLAlchemy takes the backslash away again
+_PREFIXES = frozenset(["b", "x", "n", "e", "u", "q"])
 
 
 class Unreadable(Exception):
     """Say in a sentence why a text cannot be split into tokens with certainty."""
 
 
-@dataclass(frozen=True, slots=True)
-class Lexeme:
-    """Hold one token: its kind, its text, where it stands, and how deep in parentheses."""
+class Token:
+    """One token.
 
-    kind: Kind
-    text: str
-    start: int
-    depth: int
+    Attributes:
+        kind: what it is.
+        text: how the database gets it.
+        start: where it stands in the text; less than none for a token of ours.
+        end: where it ends.
+        upper: an unquoted word in upper case, or a symbol; nothing for what is quoted.
+    """
+
+    __slots__ = ("end", "kind", "start", "text", "upper")
+
+    def __init__(self, kind: Kind, text: str, start: int = -1, end: int = -1, upper: str = "") -> None:
+        self.kind = kind
+        self.text = text
+        self.start = start
+        self.end = end
+        self.upper = upper
 
     @property
-    def end(self) -> int:
-        """Return the offset behind the token."""
-        return self.start + len(self.text)
-
-    @property
-    def upper(self) -> str:
-        """Return an unquoted word or a symbol in upper case, and nothing for what is quoted."""
-        return ascii_upper(self.text) if self.kind in ("word", "symbol") else ""
-
-    @property
-    def name(self) -> str:
-        """Return a word or a quoted identifier as a name, without its quotes and in lower case."""
-        return unquoted(self.text).lower() if self.kind in ("word", "quoted", "string") else ""
+    def is_name(self) -> bool:
+        """Tell whether it is a word or a quoted name."""
+        return self.kind == "word" or self.kind == "quoted"
 
 
 def family(dialect: str) -> str:
@@ -92,11 +104,9 @@ def family(dialect: str) -> str:
     Raises:
         Unreadable: text of this dialect has never been proven.
     """
-    if dialect in ("mysql", "mariadb"):
-        return MYSQL
-    if dialect in _STRING:
-        return dialect
-    raise Unreadable(f"SQL text of the dialect {dialect!r} cannot be read")
+    if dialect not in _FAMILIES:
+        raise Unreadable(f"SQL text of the dialect {dialect!r} cannot be read")
+    return _FAMILIES[dialect]
 
 
 def words(text: str) -> frozenset[str]:
@@ -111,154 +121,217 @@ def unquoted(text: str) -> str:
     return text[1:-1] if text[:1] == "[" else text
 
 
+_LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
-_LOWER = {upper: lower for lower, upper in _UPPER.items()}
-
-
-def ascii_upper(text: str) -> str:
-    """Return the text with its ASCII letters in upper case, as databases fold keywords."""
-    return text.translate(_UPPER)
 
 
 def ascii_lower(text: str) -> str:
     """Return the text with its ASCII letters in lower case, as databases fold names."""
-    return text.translate(_LOWER)
+    return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
-def lexemes(
-    text: str, dialect: str, *, longest: int, deepest: int, style: str = "named", comments: bool = False
-) -> list[Lexeme]:
+def tokens_of(text: str, which: str, style: str, *, longest: int) -> list[Token]:
     """Split a text into tokens.
 
     Args:
         text: the SQL.
-        dialect: SQLAlchemy's name of the dialect.
-        longest: how many characters are read.
-        deepest: how deep parentheses may nest.
+        which: the family of the dialect.
         style: how parameters are written, one of ``STYLES``.
-        comments: skip comments instead of refusing them; executable ones are refused all the same.
+        longest: how many characters are read.
 
     Raises:
-        Unreadable: the text is too long or too deep, is not balanced, or can be read in two ways.
+        Unreadable: the text is too long, or can be read in two ways.
     """
     if len(text) > longest:
         raise Unreadable(f"it is longer than {longest:,} characters")
-    if _CONTROL.search(text):
-        raise Unreadable("it holds a control character, or half of a surrogate pair")
-    which = family(dialect)
-    found: list[Lexeme] = []
-    open_: list[str] = []
-    at = _skip(text, 0, which, style, comments)
-    while at < len(text):
-        token = _next(text, at, which, style, len(open_))
-        _count(token, open_, deepest)
-        _refuse_joined(found[-1] if found else None, token, text)
+    if style not in STYLES:
+        raise Unreadable(f"parameters of the style {style!r} cannot be read")
+    if control := _CONTROL.search(text):
+        raise Unreadable(
+            f"it holds a control character, or half of a surrogate pair (U+{ord(control[0]):04X}); leave it out, or "
+            "bind a parameter"
+        )
+    found: list[Token] = []
+    match = _scanner(which, style).match
+    before = Token("symbol", "")
+    at, end = 0, len(text)
+    while at < end:
+        matched = match(text, at)
+        if matched is None:
+            raise Unreadable(_doubt(text, at, which))
+        kind, begun, at = matched.lastgroup, at, matched.end()
+        if kind == "space":
+            continue
+        if kind == "comment":
+            _read_comment(matched[0], text[at : at + 1], which, style)
+            continue
+        token = _read(kind, matched[0], begun, at, which, style)
+        if kind != "symbol" or token.text == "." or before.text == ".":
+            _refuse_joined(before, token, text[at : at + 1], which)
         found.append(token)
+        before = token
         if len(found) > _MOST_TOKENS:
             raise Unreadable(f"it has more than {_MOST_TOKENS:,} words and signs")
-        at = _skip(text, token.end, which, style, comments)
-    if open_:
-        raise Unreadable(_UNMATCHED)
     return found
 
 
 @cache
 def _scanner(which: str, style: str) -> re.Pattern[str]:
-    symbol = _SYMBOL[which]
-    if style in _PERCENT:
-        symbol = symbol.replace("%", "") + "|%%"
-    elif style == "qmark":
-        symbol = symbol.replace("?]+", "]+")
+    driver = which == SQLITE and style not in ("named", "none")
+    symbols = sorted(_SYMBOLS[which].split(), key=len, reverse=True)
+    if style in PERCENT:
+        symbols = [symbol.replace("%", "%%") for symbol in symbols]
+    if style == "named":
+        symbols += [r"\:\:", r"\:"] if which == POSTGRESQL else []
+    line = r"--[^\n]*" if which != MYSQL else r"--(?=[ \t\r\n]|$)[^\n]*|\#[^\n]*"
+    number = r"0[xX][0-9a-fA-F]+|" + _NUMBER if which != POSTGRESQL else _NUMBER
     grammar = (
+        ("space", _SPACE),
+        ("comment", rf"{line}|{_BLOCK}"),
         ("string", _STRING[which]),
         ("quoted", _QUOTED[which]),
-        ("number", _NUMBER),
+        ("number", number),
+        ("parameter", _PARAMETER[SQLITE if driver else style]),
         ("word", _WORD),
-        ("parameter", _PARAMETER[style]),
-        ("symbol", symbol),
+        ("symbol", r"(?!--|/\*|\*/)(?:" + "|".join(map(re.escape, symbols)) + ")"),
     )
-    return re.compile("|".join(f"(?P<{kind}>{pattern})" for kind, pattern in grammar), re.DOTALL)
+    pattern = "|".join(f"(?P<{kind}>{part})" for kind, part in grammar)
+    return re.compile(pattern, re.DOTALL)
 
 
-def _skip(text: str, at: int, which: str, style: str, comments: bool) -> int:
-    """Return the offset of the next token."""
-    while True:
-        space = _SPACE.match(text, at)
-        at = space.end() if space else at
-        sign = text[at : at + 2]
-        if sign not in ("--", "/*") and not (which == MYSQL and sign[:1] == "#"):
-            return at
-        if not comments:
-            raise Unreadable("it holds a comment")
-        at = _comment_end(text, at, which, style)
-
-
-def _comment_end(text: str, at: int, which: str, style: str) -> int:
-    line = text[at] in "-#"
-    if line:
-        end = text.find("\n", at)
-        end = len(text) if end < 0 else end
-        if which == MYSQL and text[at] == "-" and not text[at + 2 : at + 3].isspace() and end != at + 2:
-            raise Unreadable("it holds two minus signs that MySQL does not read as a comment")
-    else:
-        match = _BLOCK_COMMENT.match(text, at)
-        if match is None:
-            raise Unreadable("it holds a comment that is executed, nested or not closed")
-        end = match.end()
-    if (style in _PERCENT and "%" in text[at:end]) or (
-        style == "named" and _NAMED_INSIDE.search(text, at, end)
-    ):
-        raise Unreadable("a comment in it holds a parameter")
-    return end
-
-
-def _next(text: str, at: int, which: str, style: str, depth: int) -> Lexeme:
-    match = _scanner(which, style).match(text, at)
-    if match is None or match.lastgroup is None:
-        raise Unreadable(
-            "a quote in it does not close, or closes differently by setting"
-            if text[at] in "'\"`["
-            else f"it holds {text[at]!r} where it can be read in two ways"
+def _doubt(text: str, at: int, which: str) -> str:
+    """Return the sentence for a character that begins no token."""
+    character = text[at]
+    if text.startswith(("/*", "*/"), at):
+        return "it holds a comment that is executed, nested or not closed"
+    if text.startswith("--", at):
+        return "it holds two minus signs that MySQL does not read as a comment; put a space between or behind them"
+    if character in "'\"`[":
+        return (
+            f"a quote ({character}) in it does not close, or closes differently by setting; bind a parameter"
         )
-    token = Lexeme(match.lastgroup, match.group(), at, depth)  # type: ignore[arg-type]  # the groups are the kinds
-    _refuse_doubtful(token, text, which, style)
-    return token
+    if character == "@":
+        return "it reads or sets a variable (@); bind a parameter"
+    if character in ":?$#%":
+        return f"it holds {character!r} where no parameter stands; name it, as in :name"
+    if character == "\\":
+        return "it holds a backslash outside of a string"
+    if character.isspace():
+        return f"it holds a white space that not every database reads as one (U+{ord(character):04X}); write a space"
+    return f"it holds {character!r} (U+{ord(character):04X}) where it can be read in two ways"
 
 
-def _refuse_doubtful(token: Lexeme, text: str, which: str, style: str) -> None:
-    after = text[token.end : token.end + 1]
-    if token.kind == "symbol" and (
-        _COMMENT_SIGN.search(token.text) or (which == MYSQL and "#" in token.text)
+def _read_comment(comment: str, after: str, which: str, style: str) -> None:
+    """Refuse a comment that ends differently elsewhere, or that holds a parameter."""
+    if comment[0] != "/" and "\r" in comment.rstrip("\r"):
+        raise Unreadable("a comment in it holds a bare carriage return (\\r); end its lines with a newline")
+    holds = "%" in comment if style in PERCENT else style == "named" and _NAMED_INSIDE.search(comment)
+    if holds:
+        raise Unreadable("a comment in it holds a parameter")
+
+
+def _read(kind: str | None, text: str, start: int, end: int, which: str, style: str) -> Token:
+    """Return a token as the database gets it."""
+    if kind == "word":
+        if not text.isascii():
+            _refuse_letters(text, which)
+        if which == POSTGRESQL and end - start > _LONGEST_NAME // 4:
+            _refuse_long(text)
+        return Token("word", text, start, end, text.upper() if text.isascii() else text.translate(_UPPER))
+    if kind == "symbol":
+        if text[0] == "\\":
+            text = text.replace("\\", "")
+        return Token("symbol", text, start, end, text)
+    if kind == "quoted":
+        _refuse_held(text, which, style)
+        if not text.isascii():
+            _refuse_folding(text, which)
+        if which == POSTGRESQL:
+            _refuse_long(unquoted(text))
+        return Token("quoted", text, start, end)
+    if kind == "string":
+        _refuse_held(text, which, style)
+        if "\\" in text or text[0] == "$":
+            text = _canonical(text, which, style)
+        return Token("string", text, start, end)
+    return Token(kind, text, start, end)  # type: ignore[arg-type]  # a number or a parameter
+
+
+def _refuse_held(text: str, which: str, style: str) -> None:
+    """Refuse a parameter inside quotes."""
+    if style in PERCENT and "%" in text.replace("%%", ""):
+        raise Unreadable("a quote in it holds a single %, which the driver takes for a parameter; write %%")
+    if style == "named" and ":" in text and _NAMED_INSIDE.search(text):
+        raise Unreadable(r"a quote in it holds a parameter; write \: for a colon")
+
+
+def _canonical(text: str, which: str, style: str) -> str:
+    """Return a string whose backslashes mean the same by every setting."""
+    if style == "named":
+        text = _ESCAPED.sub(r"\1", text)
+    if which == MYSQL and "\\" in text and not text.isascii():
+        raise Unreadable(
+            "a string in it holds a backslash (\\) beside letters of other scripts; bind a parameter"
+        )
+    if which != POSTGRESQL or text[0] in "eEuU":
+        return text
+    if text[0] == "$":
+        tag = text[: text.index("$", 1) + 1]
+        text = "'" + text[len(tag) : -len(tag)].replace("'", "''") + "'"
+    if text[0] == "'" and "\\" in text:
+        return "E" + text.replace("\\", "\\\\")
+    return text
+
+
+def _refuse_letters(text: str, which: str) -> None:
+    for character in text:
+        if character > "\x7f" and (unicodedata.category(character)[0] != "L" or character > "\uffff"):
+            raise Unreadable(
+                f"it holds {character!r} (U+{ord(character):04X}), which is neither a letter nor a space to every "
+                "database; write ASCII, or put the name in quotes"
+            )
+    _refuse_folding(text, which)
+
+
+def _refuse_folding(text: str, which: str) -> None:
+    if not _FOLDING.isdisjoint(text) or (
+        which == MYSQL and any(letter != letter.lower() for letter in text if letter > "\x7f")
     ):
-        raise Unreadable("it holds a comment")
-    if token.kind == "word" and not all(c.isalnum() or c in "_$" for c in token.text):
-        raise Unreadable("it holds a character that is neither a letter nor a space")
-    if token.kind == "parameter" and (after.isalnum() or after in ("_", "?")):
-        raise Unreadable("it holds a parameter that runs into a word")
-    if token.kind in ("string", "quoted"):
-        inside = token.text
-        if style in _PERCENT and "%" in inside.replace("%%", ""):
-            raise Unreadable("a quote in it holds a single %, which the driver takes for a parameter")
-        if style == "named" and _NAMED_INSIDE.search(inside):
-            raise Unreadable("a quote in it holds a parameter")
+        raise Unreadable(
+            "it uses a name with a letter that some databases fold into another one; write it small"
+        )
 
 
-def _count(token: Lexeme, open_: list[str], deepest: int) -> None:
-    if token.text in ("(", "["):
-        open_.append(token.text)
-        if len(open_) > deepest:
-            raise Unreadable(f"its parentheses nest deeper than {deepest}")
-    elif token.text in (")", "]") and (not open_ or open_.pop() != {")": "(", "]": "["}[token.text]):
-        raise Unreadable(_UNMATCHED)
+def _refuse_long(name: str) -> None:
+    if len(name.encode()) > _LONGEST_NAME:
+        raise Unreadable("it uses a name that PostgreSQL cuts short; use at most 63 bytes")
 
 
-def _refuse_joined(before: Lexeme | None, token: Lexeme, text: str) -> None:
-    """Refuse two tokens that a database joins into one: a string continued, a prefix before a quote."""
-    if before is None or token.kind not in ("string", "quoted"):
-        return
-    if before.kind == "string" and token.kind == "string":
-        raise Unreadable("it holds a string that continues in another one")
-    if before.end == token.start and before.kind in ("word", "quoted", "string", "number"):
-        raise Unreadable("it holds a quote right behind a word")
-    if text[token.start - 2 : token.start].lower() == "u&":
-        raise Unreadable("it holds an identifier with escapes")
+def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
+    """Refuse what a database joins into another token, or splits elsewhere."""
+    kind, tight = token.kind, token.start == before.end
+    if kind == "number" or kind == "parameter":
+        if after.isalnum() or after in ("_", "$", ".", "'", '"', "`") or after > "\x7f":
+            raise Unreadable(f"it holds a {kind} that runs into {after!r}; put a space behind it")
+        if kind == "parameter" and (after in ("(", "?", "@", "#") or (after == ":" and which == SQLITE)):
+            raise Unreadable(f"it holds a parameter that runs into {after!r}; put a space behind it")
+        if tight and token.text[0] == "." and (before.kind != "symbol" or before.text in (")", "]")):
+            raise Unreadable("it holds a dot and a digit behind a word; put a space between them")
+    elif kind == "string":
+        if before.kind == "string":
+            raise Unreadable("it holds a string that continues in another one; write it as one")
+        if (
+            tight
+            and (before.kind != "word" or before.text.lower() in _PREFIXES or before.text[0] == "_")
+            and before.kind != "symbol"
+        ):
+            raise Unreadable("it holds a quote right behind a word; put a space between them")
+    elif kind == "quoted":
+        if tight and before.kind in ("word", "quoted", "number"):
+            raise Unreadable("it holds a quote right behind a word; put a space between them")
+        if tight and before.text == "&":
+            raise Unreadable("it holds an identifier with escapes (U&); write the letters")
+    if before.text == "." and before.kind == "symbol" and not (token.is_name or token.text == "*"):
+        raise Unreadable("it holds a dot with no name behind it")
+    if token.text == "." and kind == "symbol" and not (before.is_name or before.text in (")", "]")):
+        raise Unreadable("it holds a dot with no name before it")

@@ -13,7 +13,7 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 
 @dataclass(frozen=True)
 class Literal:
-    """Hold a value that is written out in the text."""
+    """A value that is written out in the text."""
 
     value: Any
 
@@ -24,7 +24,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Parameter:
-    """Point at a parameter: by name, or by its place among the positional ones."""
+    """A parameter: by name, or by its place among the positional ones."""
 
     which: str | int
 
@@ -38,7 +38,7 @@ Value = Literal | Parameter
 
 @dataclass(frozen=True)
 class TenantUse:
-    """Say that a text gives the tenant column of a table, which must be the bound tenant.
+    """A tenant column that a text gives, which must be the bound tenant.
 
     Attributes:
         table_key: the table that is written.
@@ -59,10 +59,11 @@ class TenantUse:
 
 @dataclass(frozen=True)
 class ForeignKeyUse:
-    """Say that a text gives a foreign key, which must not point at another tenant's row.
+    """A foreign key that a text gives, which must not point at another tenant's row.
 
     Attributes:
         table_key: the table that is written.
+        columns: the columns of the key, which store the values.
         parent_key: the table that the key points at.
         parent_columns: the columns it points at.
         verb: ``"insert"`` or ``"update"``.
@@ -76,6 +77,7 @@ class ForeignKeyUse:
     verb: str
     given: tuple[tuple[Value, ...], ...]
     required: bool = False
+    columns: tuple[str, ...] = ()
 
     def values(self, parameters: Any) -> list[tuple[Any, ...]]:
         """Return every key that an execution with these parameters gives, as tuples."""
@@ -84,7 +86,24 @@ class ForeignKeyUse:
         ]
 
 
-Check = TenantUse | ForeignKeyUse
+@dataclass(frozen=True)
+class SettingUse:
+    """A setting of the transaction that ``set_config`` sets by parameters: it must be one of the harmless ones.
+
+    Attributes:
+        name: the setting.
+        local: whether it ends with the transaction.
+    """
+
+    name: Value
+    local: Value
+
+    def values(self, parameters: Any) -> list[tuple[Any, Any]]:
+        """Return every setting that an execution with these parameters sets, and whether it is local."""
+        return [(self.name.of(one), self.local.of(one)) for one in parameter_sets(parameters)]
+
+
+Check = TenantUse | ForeignKeyUse | SettingUse
 
 
 def parameter_sets(parameters: Any) -> list[Any]:

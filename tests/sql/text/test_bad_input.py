@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
+import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from contextlib import suppress
 
 import pytest
 from sqlalchemy import Connection, text
 
 from tenantguard import bind, guard
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.text import rewrite
+from tenantguard.sql.text import Texts, rewrite
+from tenantguard.sql.text.texts import Kept
 from tests.servers import BACKENDS, Backend, Database
 from tests.sql.text.world import MINE, fill, tenancy
 
@@ -20,10 +21,10 @@ BAD = {
     "a megabyte": ("SELECT id FROM calls WHERE status = '" + "x" * 1_000_000 + "'", "longer than 100,000"),
     "a megabyte of spaces": ("SELECT 1" + " " * 1_000_000, "longer than 100,000"),
     "a megabyte of quotes": ("'" * 1_000_000, "longer than 100,000"),
-    "a thousand levels": ("SELECT " + "(" * 1000 + "1" + ")" * 1000, "nest deeper than 60"),
-    "a thousand queries": ("SELECT (" * 1000 + "1" + ")" * 1000, "nest deeper than 60"),
+    "a thousand levels": ("SELECT " + "(" * 1000 + "1" + ")" * 1000, "nest deeper than 100"),
+    "a thousand queries": ("SELECT (" * 1000 + "1" + ")" * 1000, "nest deeper than 40"),
     "100,000 tokens": ("SELECT " + "1+" * 49_900 + "1", "more than 30,000 words"),
-    "100,000 parentheses": ("(" * 99_999, "nest deeper than 60"),
+    "100,000 parentheses": ("(" * 99_999, "more than 30,000 words"),
     "thousands of tables": ("SELECT 1 FROM " + ",".join(f"calls a{n}" for n in range(5000)), "refused"),
     "thousands of CASE": ("SELECT " + "CASE WHEN 1 THEN " * 3000 + "1" + " END" * 3000, "refused"),
     "comments not closed": ("/*" * 40_000, "a comment"),
@@ -62,12 +63,42 @@ def test_bad_input_is_refused_and_the_connection_lives(connection: Connection, n
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    """A thousand texts are kept; a long one, and one that is refused, is read each time and leaves nothing."""
-    reading: Any = importlib.import_module("tenantguard.sql.text.rewrite")
-    assert reading._rewrite.cache_info().maxsize == 1024
-    kept = reading._rewrite.cache_info().currsize
+    """Texts are kept up to so many bytes; a long one, and one that is refused, is read each time and leaves nothing."""
+    texts = Texts(tenancy)
     long = "SELECT id FROM calls WHERE id = 1" + " " * 30_000
-    assert rewrite(long, tenancy=tenancy, dialect="sqlite", style="qmark").tenanted
+    assert texts.rewrite(long, dialect="sqlite", style="qmark").tenanted
+    assert texts.fragment(long, "sqlite").fault is not None
     with pytest.raises(Violation, match="refused"):
-        rewrite("SELECT id FROM calls)", tenancy=tenancy, dialect="sqlite", style="qmark")
-    assert reading._rewrite.cache_info().currsize == kept
+        texts.rewrite("SELECT id FROM calls)", dialect="sqlite", style="qmark")
+    assert (len(texts.kept), texts.kept.bytes) == (0, 0)
+
+
+def test_the_oldest_answers_go() -> None:
+    """What is kept never takes more than its bytes."""
+    kept = Kept(most_bytes=100_000)
+    for number in range(200):
+        assert kept.get(number, "x" * 100, lambda number=number: number) == number
+        assert kept.bytes <= 100_000
+    assert 0 < len(kept) < 100
+    assert kept.get(199, "", lambda: -1) == 199
+    assert kept.get(0, "", lambda: -1) == -1
+
+
+@pytest.mark.parametrize(
+    "name", ["megabyte", "calls of set_config", "nested WITHs", "arrays", "joins", "strings"]
+)
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb"])
+def test_a_hostile_text_costs_little(name: str, dialect: str) -> None:
+    """Time grows with the length of a text alone: what is quadratic would take minutes here."""
+    sql = {
+        "megabyte": "SELECT '" + "x" * 99_000 + "'",
+        "calls of set_config": "SELECT " + ", ".join(["set_config('work_mem', '1', true)"] * 2_900),
+        "nested WITHs": "WITH a AS (" * 900 + "SELECT 1" + ") SELECT 1" * 900,
+        "arrays": "SELECT " + "ARRAY[" * 55 + "1" + "]" * 55,
+        "joins": "SELECT 1 FROM calls " + " ".join(f"LEFT JOIN calls a{n} ON rowid = 1" for n in range(400)),
+        "strings": "SELECT " + ",".join(["'a''b'"] * 14_000),
+    }[name]
+    began = time.process_time()
+    with suppress(Violation):
+        rewrite(sql, tenancy=tenancy, dialect=dialect, style="named")
+    assert time.process_time() - began < 2

@@ -87,7 +87,6 @@ def rewritten(sql: str, dialect: str, style: str = "named") -> str:
         "SELECT * FROM calls,",
         "SELECT * FROM calls JOIN",
         "SELECT * FROM calls LEFT numbers",
-        "SELECT * FROM calls LEFT JOIN numbers JOIN call_tags ON 1 = 1 ON 1 = 1",
         "UPDATE calls SET",
         "DELETE calls",
         "INSERT INTO calls",
@@ -124,6 +123,11 @@ def rewritten(sql: str, dialect: str, style: str = "named") -> str:
         "INSERT INTO calls VALUES (1, 'acme', 'x', 1, 1)",
         "INSERT INTO calls (id, company_id) SELECT 1, upper('acme')",
         "INSERT INTO calls (id, company_id) SELECT * FROM calls",
+        "INSERT INTO call_tags (id, call_id) VALUES (50, (SELECT max(id) FROM calls))",
+        "INSERT INTO call_tags (id, call_id) SELECT 50, max(id) FROM calls",
+        "INSERT INTO call_tags (id, call_id) SELECT 2, c.id FROM calls a LEFT JOIN calls c ON c.id = 99",
+        "INSERT INTO call_tags (id, call_id) SELECT 2, number_id FROM calls",
+        "UPDATE call_tags SET call_id = (SELECT id FROM calls WHERE id = 1)",
         "INSERT INTO calls (id, company_id) SELECT n.id, max(n.company_id, n.number) FROM numbers n GROUP BY n.id",
         "INSERT INTO calls (id, company_id) VALUES (1, lower('ACME'))",
         "INSERT INTO calls (id, company_id) VALUES (1, DEFAULT)",
@@ -232,9 +236,8 @@ def test_a_table_outside_the_tenancy_is_refused(sql: str, dialect: str) -> None:
         ("SELECT set_config('x', 'y', false)", "postgresql"),
         ("SELECT pg_catalog.set_config('x', 'y', false)", "postgresql"),
         ("SELECT lastval()", "postgresql"),
-        ("SELECT * FROM calls WHERE x = $$y$$", "postgresql"),
         ("SELECT * FROM calls AS c TABLESAMPLE SYSTEM (10) FULL JOIN numbers ON true", "postgresql"),
-        ("WITH RECURSIVE x AS (SELECT 1) SEARCH DEPTH FIRST BY a SET b SELECT * FROM x", "postgresql"),
+        ("WITH RECURSIVE x AS (SELECT 1) SEARCH FIRST BY a SET b SELECT * FROM x", "postgresql"),
         ("SELECT * FROM calls *", "postgresql"),
         ("SELECT * FROM GRAPH_TABLE (g MATCH (a) COLUMNS (a.x))", "postgresql"),
         ("DELETE FROM calls WHERE CURRENT OF c", "postgresql"),
@@ -250,7 +253,7 @@ def test_a_table_outside_the_tenancy_is_refused(sql: str, dialect: str) -> None:
         ("UPDATE calls c JOIN numbers n ON 1 = 1 SET x.mins = 1", "mariadb"),
         ("UPDATE calls c RIGHT JOIN numbers n ON 1 = 1 SET c.mins = 1", "mariadb"),
         ("DELETE x FROM calls c", "mariadb"),
-        ("DELETE FROM calls USING calls JOIN numbers", "mariadb"),
+        ("DELETE FROM call_tags USING calls JOIN numbers", "mariadb"),
         ("INSERT INTO call_tags (id, call_id) VALUES (1, 1) ON DUPLICATE KEY UPDATE tag = 'x'", "mariadb"),
         ("SELECT * FROM (calls", "mariadb"),
         ("SELECT {fn now()}", "mariadb"),
@@ -320,6 +323,6 @@ def test_a_huge_or_deep_text_is_answered_in_bounded_time(sql: str, dialect: str)
 def test_a_refusal_tells_no_value() -> None:
     """The message of a refusal names words and tables, never what stands in quotes or as a number."""
     with pytest.raises(RawSQLError) as caught:
-        rewritten("SELECT * FROM calls WHERE status = 'secret' 4242", "sqlite")
+        rewritten("SELECT * FROM calls WHERE status = 'secret' '4242'", "sqlite")
     assert "secret" not in str(caught.value)
     assert "4242" not in str(caught.value)

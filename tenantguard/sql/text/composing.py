@@ -1,0 +1,145 @@
+"""Composing: a text is written anew from the tokens that were read, and from nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from tenantguard.sql.text.lexer import MYSQL, SQLITE, Token, words
+from tenantguard.sql.text.parameters import Numbering
+from tenantguard.sql.text.tree import Span
+
+_LONGEST_NAME = 250  # of a column of MariaDB
+_ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
+_OPERATORS = words(
+    "AND OR XOR NOT LIKE GLOB REGEXP RLIKE MATCH IN IS BETWEEN DIV MOD ESCAPE COLLATE THEN ELSE FROM"
+)
+
+
+class Composer:
+    """A text that is being written.
+
+    Args:
+        sql: what was read.
+        tokens: its tokens.
+        which: the family of the dialect.
+        numbering: its parameters.
+        escaped: a colon that is no parameter is written for SQLAlchemy's text().
+    """
+
+    def __init__(
+        self, sql: str, tokens: list[Token], which: str, numbering: Numbering, *, escaped: bool
+    ) -> None:
+        self._sql = sql
+        self._tokens = tokens
+        self._which = which
+        self._numbering = numbering
+        self._escaped = escaped
+        self._out: list[str] = []
+        self._before: Token | None = None
+        self.order: list[int | None] = []
+
+    def compose(
+        self,
+        edits: Mapping[int, Iterable[Token]],
+        cuts: Collection[int] = (),
+        joints: Collection[int] = (),
+        named: Iterable[Span] = (),
+    ) -> str:
+        """Write the text.
+
+        Args:
+            edits: the tokens that are put in before a token, by its index.
+            cuts: the indexes of tokens that are left out.
+            joints: the indexes of parentheses that belong to the name of a function before them.
+            named: the expressions whose names a result shows.
+        """
+        begins: dict[int, Span] = {}
+        if self._which in (SQLITE, MYSQL):
+            begins = {span[0]: span for span in named if self._has_no_name(span)}
+        open_: list[tuple[Span, int]] = []
+        for at, token in enumerate(self._tokens):
+            while open_ and open_[-1][0][1] == at:
+                self._keep_name(*open_.pop())
+            for put in edits.get(at, ()):
+                self._write(put, at=-1, tight=put.start == -2)
+            if at in begins:
+                open_.append((begins[at], len(self._out)))
+            if at not in cuts and token.text != ";":
+                tight = at in joints or (self._before is not None and token.start == self._before.end)
+                self._write(token, at=at, tight=tight)
+        while open_:
+            self._keep_name(*open_.pop())
+        for put in edits.get(len(self._tokens), ()):
+            self._write(put, at=-1, tight=put.start == -2)
+        return "".join(self._out)
+
+    def _write(self, token: Token, *, at: int, tight: bool) -> None:
+        before = self._before
+        if before is not None and not _is_joined(before, token, tight=tight):
+            self._out.append(" ")
+        self._before = token
+        if token.kind == "parameter":
+            which = self._numbering.known[at]
+            if isinstance(which, int):
+                self.order.append(which)
+            self._out.append(self._numbering.text(token, at))
+        elif token.kind == "tenant":
+            self.order.append(None)
+            self._out.append(self._numbering.tenant())
+        else:
+            self._out.append(self._plain(token.text))
+
+    def _plain(self, text: str) -> str:
+        return text.replace(":", "\\:") if self._escaped and ":" in text else text
+
+    def _has_no_name(self, span: Span) -> bool:
+        """Tell whether a database names a column by its text."""
+        begun, end = span
+        tokens = self._tokens[begun:end] if end - begun < 8 else self._tokens[end - 2 : end]
+        if len(tokens) == 1 and tokens[0].kind != "parameter":
+            return False
+        while len(tokens) > 2 and tokens[0].text == "(" and tokens[-1].text == ")":
+            tokens = tokens[1:-1]
+        if all(
+            token.is_name or token.text in (".", "*") for token in tokens[:1] + tokens[1:2] + tokens[2:]
+        ) and (len(tokens) % 2 and all(token.text == "." for token in tokens[1::2])):
+            return False
+        return not _is_named(tokens)
+
+    def _keep_name(self, span: Span, begun: int) -> None:
+        """Give a column that is written otherwise now the name it had."""
+        tokens = self._tokens[span[0] : span[1]]
+        shown, name, end = "", "", tokens[0].start
+        parameters = False
+        for token in tokens:
+            gap = self._sql[end : token.start]
+            shown += self._plain(gap) + (token.text if token.kind == "parameter" else self._plain(token.text))
+            name += gap + ("?" if token.kind == "parameter" and self._escaped else token.text)
+            parameters = parameters or token.kind == "parameter"
+            end = token.end
+        if shown == "".join(self._out[begun:]).strip():
+            return
+        if self._which == MYSQL and (parameters or len(name) >= _LONGEST_NAME or not name.isprintable()):
+            return  # the driver puts the values in, and the name has them
+        mark = "`" if self._which == MYSQL else '"'
+        self._write(Token("word", "AS"), at=-1, tight=False)
+        self._write(Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}"), at=-1, tight=False)
+
+
+def _is_joined(before: Token, token: Token, *, tight: bool) -> bool:
+    """Tell whether nothing is written between two tokens: beside parentheses, commas and the dots of a name."""
+    text = token.text if token.kind == "symbol" else ""
+    left = before.text if before.kind == "symbol" else ""
+    if text == ")" or text == "," or text == "." or text == "]":
+        return True
+    if left == "(" or left == "." or left == "[":
+        return True
+    return tight and (text == "(" or text == "[") and before.is_name
+
+
+def _is_named(tokens: list[Token]) -> bool:
+    """Tell whether a column of a SELECT has an alias."""
+    if len(tokens) < 2 or tokens[-1].kind not in ("word", "quoted", "string") or tokens[-1].upper in _ENDINGS:
+        return False
+    before = tokens[-2]
+    return before.text == ")" or not (before.kind == "symbol" or before.upper in _OPERATORS)

@@ -1,0 +1,190 @@
+"""The place in the tokens that the grammar has reached, and what it notes on its way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tenantguard.sql.text.lexer import Token, words
+from tenantguard.sql.text.tree import Query, Span
+
+SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
+TAIL = words("ORDER LIMIT OFFSET FETCH FOR LOCK")
+JOINS = words("NATURAL CROSS INNER LEFT RIGHT FULL JOIN STRAIGHT_JOIN")
+CLAUSES = (
+    words("FROM WHERE GROUP HAVING WINDOW INTO ON DO RETURNING PROCEDURE QUALIFY SET USING")
+    | SET_OPERATIONS
+    | TAIL
+)
+# words that no alias and no column name may be, so that a clause is never taken for a name
+RESERVED = CLAUSES | JOINS | words(
+    "SELECT WITH VALUES TABLE AS AND OR NOT IN IS LIKE BETWEEN EXISTS CASE WHEN THEN ELSE END NULL DISTINCT ALL"
+    " TABLESAMPLE INDEXED USE IGNORE FORCE PARTITION LATERAL ONLY OUTER INSERT UPDATE DELETE MERGE REPLACE DEFAULT"
+    " ROWS BY ASC DESC CONFLICT DUPLICATE DO NOTHING PIVOT UNPIVOT MATCH_RECOGNIZE APPLY ANTI SEMI ASOF"
+)  # fmt: skip
+_DEEPEST = 40  # queries in queries
+_MOST_RELATIONS = 500
+
+_END = Token("symbol", "", 0, 0)
+
+
+class Ungrammatical(Exception):
+    """Say in a sentence what the guard does not know in a statement."""
+
+
+class Cursor:
+    """The place in the tokens.
+
+    Args:
+        tokens: the statement.
+        which: the family of the dialect.
+        passes: tells whether a function may be called.
+        returns_rows: tells whether a function may stand in a FROM.
+
+    Attributes:
+        at: the index of the next token.
+        nested: the queries in the expressions of what is being read.
+        queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
+        called: the whole names of the functions that are called, as they are written.
+        attributes: on PostgreSQL, names behind a dot, which call a function where no column has them.
+        settings: the parentheses of calls of set_config.
+        joints: the indexes of parentheses that belong to the name of a function before them.
+        relations: how many names stand in a FROM.
+        mentioned: the names of tables, or of common table expressions, part by part.
+        cte_names: the names of common table expressions.
+        read_query: reads a query; None where no query may stand.
+    """
+
+    def __init__(
+        self,
+        tokens: list[Token],
+        which: str,
+        passes: Callable[[str], bool],
+        returns_rows: Callable[[str], bool] = lambda _name: False,
+    ) -> None:
+        self.tokens = tokens
+        self.which = which
+        self.passes = passes
+        self.returns_rows = returns_rows
+        self.at = 0
+        self.nested: list[Query] = []
+        self.queries: dict[int, tuple[Query, int]] = {}
+        self.called: set[str] = set()
+        self.attributes: set[str] = set()
+        self.settings: list[int] = []
+        self.joints: set[int] = set()
+        self.relations = 0
+        self.mentioned: list[list[Token]] = []
+        self.cte_names: set[str] = set()
+        self.depth = 0
+        self.read_query: Callable[[Any], Query] | None = None
+
+    def token(self, ahead: int = 0) -> Token:
+        """Return a token ahead, or one that equals nothing behind the end."""
+        at = self.at + ahead
+        return self.tokens[at] if at < len(self.tokens) else _END
+
+    @property
+    def upper(self) -> str:
+        """Return the next word in upper case, or the next symbol."""
+        return self.tokens[self.at].upper if self.at < len(self.tokens) else ""
+
+    @property
+    def is_done(self) -> bool:
+        """Tell whether the end is reached."""
+        return self.at >= len(self.tokens)
+
+    def sees(self, *expected: str) -> bool:
+        """Tell whether these words and symbols come next."""
+        return all(self.token(ahead).upper == word for ahead, word in enumerate(expected))
+
+    def took(self, *expected: str) -> bool:
+        """Step over these words and symbols, where they come next."""
+        if not self.sees(*expected):
+            return False
+        self.at += len(expected)
+        return True
+
+    def expect(self, *expected: str) -> None:
+        """Step over these words and symbols, or refuse the statement."""
+        if not self.took(*expected):
+            raise self.unexpected(f"{' '.join(expected)} was expected")
+
+    def unexpected(self, why: str) -> Exception:
+        """Return the error for a token that the guard does not know here; values are not told."""
+        token = self.token()
+        told = token.upper or {"": "the end"}.get(token.text, f"a {token.kind}")
+        return Ungrammatical(f"{why} where {told} stands, and the guard does not guess")
+
+    def identifier(self) -> Token:
+        """Take a word or a quoted name."""
+        token = self.token()
+        if not token.is_name or token.upper in RESERVED:
+            raise self.unexpected("a name was expected")
+        self.at += 1
+        return token
+
+    def dotted(self) -> list[Token]:
+        """Take a name with the names before its dots."""
+        parts = [self.identifier()]
+        while self.took("."):
+            if not self.token().is_name:
+                raise self.unexpected("a name was expected")
+            parts.append(self.token())
+            self.at += 1
+        return parts
+
+    def names(self) -> list[Token]:
+        """Take names with commas between them."""
+        found = [self.identifier()]
+        while self.took(","):
+            found.append(self.identifier())
+        return found
+
+    def names_in_parentheses(self) -> list[Token]:
+        """Take ``(a, b)``."""
+        self.expect("(")
+        found = self.names()
+        self.expect(")")
+        return found
+
+    def count_relation(self) -> None:
+        """Count a name in a FROM.
+
+        Raises:
+            Ungrammatical: there are too many.
+        """
+        self.relations += 1
+        if self.relations > _MOST_RELATIONS:
+            raise Ungrammatical(f"it names more than {_MOST_RELATIONS} tables")
+
+    def query(self) -> Query:
+        """Read a query inside another statement."""
+        if self.read_query is None:
+            raise Ungrammatical(f"it holds the word {self.upper}: a query or a table")
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            raise Ungrammatical(f"its queries nest deeper than {_DEEPEST}")
+        outer, self.nested = self.nested, []
+        found = self.read_query(self)
+        self.nested = outer
+        self.depth -= 1
+        return found
+
+    def begins_query(self, ahead: int = 0) -> bool:
+        """Tell whether a query begins here."""
+        word = self.token(ahead).upper
+        if word == "VALUES":
+            return self.token(ahead + 1).upper in ("(", "ROW")
+        return word == "SELECT" or word == "WITH" or word == "TABLE"
+
+    def query_ahead(self) -> bool:
+        """Tell whether nothing but parentheses stands before a query."""
+        ahead = 0
+        while self.token(ahead).text == "(":
+            ahead += 1
+        return self.begins_query(ahead)
+
+    def text_of(self, span: Span) -> list[str]:
+        """Return the tokens of a span as they are written."""
+        return [token.text for token in self.tokens[span[0] : span[1]]]

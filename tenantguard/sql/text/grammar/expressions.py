@@ -1,0 +1,296 @@
+"""Expressions: read token by token, with the queries and the calls in them; parentheses need no depth of ours."""
+
+from __future__ import annotations
+
+from tenantguard.sql.text.grammar.cursor import (
+    CLAUSES,
+    JOINS,
+    RESERVED,
+    SET_OPERATIONS,
+    Cursor,
+    Ungrammatical,
+)
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted, words
+from tenantguard.sql.text.tree import Select, Span
+
+_STOPS = CLAUSES | JOINS
+# words that begin a query or name a table, wherever they stand
+_QUERY = words(
+    "SELECT WITH VALUES TABLE FROM JOIN STRAIGHT_JOIN UNION INTERSECT EXCEPT MINUS INTO ONLY LATERAL WHERE"
+    " TABLESAMPLE INSERT UPDATE DELETE MERGE REPLACE PRAGMA ATTACH EXECUTE OUTFILE DUMPFILE"
+)
+_HEEDED = _STOPS | _QUERY | {"IN", "CURRENT"}
+_BEHIND_WITH = words("TIME UNIQUE WRAPPER CONDITIONAL UNCONDITIONAL ARRAY ROLLUP TIES ORDINALITY")
+_FROM_INSIDE = words("EXTRACT SUBSTRING SUBSTR TRIM OVERLAY POSITION LTRIM RTRIM BTRIM")
+_DEEPEST = 100  # parentheses, and CASEs
+_ATTRIBUTES = frozenset({"currval", "setval", "nextval", "ts_stat", "query_to_xml", "lastval"})
+
+# words before a parenthesis that call nothing: no database lets a function have these names without quotes
+_NO_CALL = words(
+    "AND OR NOT IN ANY ALL SOME EXISTS CASE WHEN THEN ELSE AS ON USING VALUES BETWEEN SELECT DISTINCT FROM WHERE HAVING"
+    " LIMIT OFFSET ARRAY INTERVAL ROW DEFAULT UNION CHECK UNIQUE NULL CAST"
+    " CHAR CHARACTER DEC DECIMAL FLOAT INT INTEGER NCHAR NUMERIC REAL SMALLINT TIME TIMESTAMP VARCHAR BIT BIGINT"
+)
+# and these where they stand behind an operand, or behind a word that makes them part of something else
+_BEHIND = {
+    "BY": words("GROUP ORDER PARTITION"),
+    "SETS": words("GROUPING"),
+    "VARYING": words("CHARACTER CHAR BIT NCHAR"),
+    "GROUP": words("WITHIN"),
+    "OF": words("MEMBER"),
+    "TO": words("SIMILAR"),
+    "OVER": words("NULLS"),
+    "LIKE": words("SOUNDS"),
+}
+_AFTER_OPERAND = words(
+    "LIKE ILIKE RLIKE REGEXP GLOB MATCH COLUMNS ESCAPE AGAINST OVERLAPS DIV XOR PATH PASSING SEPARATOR"
+)
+_BEHIND |= dict.fromkeys(_AFTER_OPERAND - {"LIKE"} | {"FILTER"}, frozenset())
+_NO_OPERAND = (
+    _NO_CALL
+    | RESERVED
+    | _AFTER_OPERAND
+    | words(
+        "SYMMETRIC ASYMMETRIC VARIADIC ISNULL NOTNULL TO PLACING BOTH LEADING TRAILING BINARY PRIOR SIMILAR COLLATE"
+    )
+)
+_TYPE_BEFORE = words("AS RETURNING")
+
+
+def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> Span:
+    """Read an expression, or several with commas, up to a word that begins something else.
+
+    Args:
+        cursor: the place where it begins.
+        commas: read on behind a comma.
+        single: read one parenthesis and nothing behind it.
+
+    Raises:
+        Ungrammatical: a word or a function in it is not known to be harmless there.
+    """
+    tokens, begun, which = cursor.tokens, cursor.at, cursor.which
+    count = len(tokens)
+    open_: list[tuple[str, str]] = []  # what closes each parenthesis, and the word before it
+    at, cases = begun, 0
+    while at < count:
+        token = tokens[at]
+        kind = token.kind
+        if kind == "symbol":
+            text = token.text
+            if text == "(":
+                cursor.at = at + 1
+                if cursor.begins_query():
+                    at = _enclosed_query(cursor, at, bool(open_))
+                    if single and not open_:
+                        break
+                    continue
+                open_.append((")", tokens[at - 1].upper if at else ""))
+                if len(open_) > _DEEPEST:
+                    raise Ungrammatical(f"its parentheses nest deeper than {_DEEPEST}")
+            elif text == "[":
+                open_.append(("]", "["))
+                if len(open_) > _DEEPEST:
+                    raise Ungrammatical(f"its parentheses nest deeper than {_DEEPEST}")
+            elif text == ")" or text == "]":
+                if not open_:
+                    break
+                if open_.pop()[0] != text:
+                    raise Ungrammatical("its parentheses do not match, so that it could leave its place")
+                if single and not open_:
+                    at += 1
+                    break
+            elif text == ";" or (text == "," and not open_ and not commas):
+                break
+            elif text == ":=" and not open_:
+                raise Ungrammatical("it reads or sets a variable")
+            at += 1
+            continue
+        if kind == "word":
+            upper = token.upper
+            before = tokens[at - 1].upper if at else ""
+            if upper in _HEEDED and before != "." and before != "AS":
+                cursor.at = at
+                if not open_ and upper in _STOPS and _stops(cursor, upper, before):
+                    break
+                fault = _fault(cursor, upper, before, open_[-1][1] if open_ else "")
+                if fault is not None:
+                    raise Ungrammatical(fault)
+            elif upper == "CASE" or upper == "END":
+                cases += 1 if upper == "CASE" else -1
+                if cases > _DEEPEST:
+                    raise Ungrammatical(f"its CASEs nest deeper than {_DEEPEST}")
+        elif kind != "quoted":
+            at += 1
+            continue
+        if at + 1 < count and tokens[at + 1].text == "(" and tokens[at + 1].kind == "symbol":
+            _note_call(cursor, at, token)
+        elif (
+            which == POSTGRESQL and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol"
+        ):
+            _note_attribute(cursor, token)
+        at += 1
+    cursor.at = at
+    if open_:
+        if at < count and tokens[at].text == ";":
+            raise Ungrammatical("it holds a semicolon")
+        raise Ungrammatical("its parentheses do not match, so that it could leave its place")
+    if at == begun or tokens[at - 1].upper == ",":
+        raise cursor.unexpected("an expression was expected")
+    return begun, at
+
+
+def _enclosed_query(cursor: Cursor, begun: int, inside: bool) -> int:
+    """Read a query in parentheses, and what set operations join to it; return the index behind."""
+    found = cursor.query()
+    cursor.expect(")")
+    cursor.nested.append(found)
+    cursor.queries[begun] = (found, cursor.at)
+    while inside and cursor.upper in SET_OPERATIONS:
+        cursor.at += 1
+        if cursor.upper in ("ALL", "DISTINCT"):
+            cursor.at += 1
+        if cursor.sees("("):
+            cursor.at += 1
+            cursor.nested.append(cursor.query())
+            cursor.expect(")")
+        else:
+            cursor.nested.append(cursor.query())
+    return cursor.at
+
+
+def _stops(cursor: Cursor, word: str, before: str) -> bool:
+    """Tell whether a word ends the expression here, instead of being part of it or a name."""
+    after = cursor.token(1).upper
+    if word == "FROM":
+        return before != "DISTINCT" or cursor.tokens[cursor.at - 2].upper not in ("IS", "NOT")
+    if word == "GROUP":
+        return before != "WITHIN"
+    if word in ("LEFT", "RIGHT"):
+        return after != "("
+    if word == "LOCK":
+        return cursor.which == MYSQL
+    if word == "DO":
+        return after in ("NOTHING", "UPDATE")
+    if word == "WINDOW":
+        return cursor.token(2).upper == "AS"
+    return word != "SET" or before != "CHARACTER"
+
+
+def _fault(cursor: Cursor, word: str, before: str, caller: str) -> str | None:
+    """Tell why a word must not stand in an expression, or return ``None``."""
+    after = cursor.token(1)
+    if word == "IN":
+        if cursor.which == SQLITE and after.text != "(" and after.kind != "parameter":
+            return "it holds IN with no list in parentheses, which names a table on SQLite"
+        return None
+    if word == "CURRENT":
+        return "it names a cursor" if after.upper == "OF" else None
+    if word not in _QUERY or _innocent(cursor, word, before, after, caller):
+        return None
+    if word == "WHERE":
+        return "it holds the word WHERE, which begins another clause"
+    return f"it holds the word {word}: a query or a table"
+
+
+def _innocent(cursor: Cursor, word: str, before: str, after: Token, caller: str) -> bool:
+    """Tell whether a word of a query is part of an expression here: ``EXTRACT(year FROM x)``."""
+    called = after.text == "("
+    if word in ("REPLACE", "INSERT"):
+        return called
+    if word == "VALUES":
+        return cursor.which == MYSQL or (not called and after.upper != "ROW")
+    if word == "FROM" and before == "DISTINCT":
+        return cursor.tokens[cursor.at - 2].upper in ("IS", "NOT")
+    if word == "FROM":
+        return caller in _FROM_INSIDE
+    if word == "WHERE":
+        return before == "(" and caller == "FILTER"
+    if word == "WITH":
+        return after.upper in _BEHIND_WITH
+    return word == "ONLY" and before in ("ROW", "ROWS")
+
+
+def _note_call(cursor: Cursor, at: int, token: Token) -> None:
+    """Note that a function is called, unless the parenthesis belongs to a keyword or a type."""
+    tokens = cursor.tokens
+    before = tokens[at - 1] if at else None
+    dotted = before is not None and before.text == "." and before.kind == "symbol"
+    if token.kind == "word" and not dotted and _is_keyword(cursor, at, token.upper):
+        return
+    first = at
+    while first > 1 and tokens[first - 1].text == "." and tokens[first - 2].is_name:
+        first -= 2
+    if first and (tokens[first - 1].text == "::" or tokens[first - 1].upper in _TYPE_BEFORE):
+        return  # the type of a cast
+    if _is_column_type(cursor, at, token):
+        return
+    name = ".".join(part.text for part in tokens[first : at + 1 : 2])
+    cursor.joints.add(at + 1)
+    if token.upper in ("SET_CONFIG", "") and name.rpartition(".")[2].strip('"').lower() == "set_config":
+        cursor.settings.append(at + 1)
+    elif not cursor.passes(name):
+        raise Ungrammatical(
+            f"{name}() is no function that is known to read no rows; if it reads none, declare it: "
+            f"Tenancy(functions={{{name.lower()!r}}})"
+        )
+    cursor.called.add(name)
+
+
+def _note_attribute(cursor: Cursor, token: Token) -> None:
+    """Note a name behind a dot: ``(value).name`` calls a function on PostgreSQL, where no column has that name."""
+    name = ascii_lower(unquoted(token.text))
+    if name.startswith(("pg_", "lo_")) or name in _ATTRIBUTES:
+        raise Ungrammatical(f"{name} stands behind a dot, where PostgreSQL calls the function of that name")
+    cursor.attributes.add(name)
+
+
+def _is_keyword(cursor: Cursor, at: int, word: str) -> bool:
+    if word in _NO_CALL:
+        return True
+    behind = _BEHIND.get(word)
+    if behind is None or not at:
+        return word == "BINARY" and cursor.which == MYSQL
+    before = cursor.tokens[at - 1]
+    if before.upper == "NOT" and at > 1:
+        before = cursor.tokens[at - 2]
+    if before.upper in behind:
+        return True
+    if word in ("OVER", "FILTER"):
+        return before.text == ")"
+    if before.kind == "word":
+        return word in _AFTER_OPERAND and before.upper not in _NO_OPERAND
+    return word in _AFTER_OPERAND and (before.kind != "symbol" or before.text in (")", "]"))
+
+
+def _is_column_type(cursor: Cursor, at: int, token: Token) -> bool:
+    """Tell whether a word is the type of a column that JSON_TABLE or a list of columns defines: ``name type(10)``."""
+    if token.kind != "word" or at < 2:
+        return False
+    name, before = cursor.tokens[at - 1], cursor.tokens[at - 2]
+    return name.is_name and name.upper not in _NO_CALL and before.text in ("(", ",") and token.upper in _TYPES
+
+
+_TYPES = words(
+    "VARBINARY BINARY DATETIME YEAR TINYINT MEDIUMINT DOUBLE VARBIT TIMESTAMPTZ TIMETZ NVARCHAR TEXT BLOB"
+)
+
+
+def items(cursor: Cursor) -> list[Span]:
+    """Read expressions with commas between them; return each."""
+    found = [expression(cursor, commas=False)]
+    while cursor.took(","):
+        found.append(expression(cursor, commas=False))
+    return found
+
+
+def group(cursor: Cursor) -> None:
+    """Read what stands in parentheses."""
+    if not cursor.sees("("):
+        raise cursor.unexpected("( was expected")
+    expression(cursor, single=True)
+
+
+def where(cursor: Cursor, select: Select) -> None:
+    """Read a WHERE, if there is one."""
+    if cursor.took("WHERE"):
+        select.where = expression(cursor)

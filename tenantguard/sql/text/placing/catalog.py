@@ -1,0 +1,131 @@
+"""The catalog: which table of the tenancy a name means, and which foreign keys lead to a tenant's rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table
+
+from tenantguard.errors import RawSQLError, UnknownTableError
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
+from tenantguard.sql.ties import Ties
+from tenantguard.tenancy import Key, Placement, Tenancy, table_key
+
+Pairs = tuple[tuple[str, str], ...]
+Link = tuple[Key, Pairs]
+
+SETTING = "tenantguard.tenant"  # what a policy of row security compares the tenant column with
+OWN = "tenantguard"  # names that begin so are ours, and refused in a text
+
+ADVICE = 'Write it with SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'
+
+
+def refusal(why: str, *, kind: str | None = None, table: str | None = None) -> RawSQLError:
+    """Return the error for a text: what was tried, why not, what to do."""
+    return RawSQLError(f"SQL text was refused: {why}. {ADVICE}", kind=kind, table=table)
+
+
+class Catalog:
+    """The tables of a tenancy, as the names of one database mean them.
+
+    Args:
+        tenancy: how every table belongs.
+        which: the family of the dialect.
+        default_schema: the schema that a name without one means.
+    """
+
+    def __init__(self, tenancy: Tenancy, which: str, default_schema: str | None) -> None:
+        self.tenancy = tenancy
+        self.which = which
+        self._default = default_schema or ("main" if which == SQLITE else None)
+        self.tables: dict[Key, Table] = {
+            table_key(t): t for metadata in tenancy.metadata for t in metadata.tables.values()
+        }
+        self._by_name: dict[str, list[Key]] = {}
+        for key in self.tables:
+            self._by_name.setdefault(self.case(key[1]), []).append(key)
+        self._ties = Ties(tenancy)
+        self._links: dict[Key, list[Link]] = {}
+
+    def fold(self, token: Token) -> str:
+        """Return an identifier as the database compares it."""
+        if token.kind != "word":
+            plain = unquoted(token.text)
+            return plain if self.which == POSTGRESQL else ascii_lower(plain)
+        return ascii_lower(token.text)
+
+    def case(self, name: str) -> str:
+        """Return a name of the metadata as the database compares it."""
+        return name if self.which == POSTGRESQL else ascii_lower(name)
+
+    def same(self, token: Token, column: str) -> bool:
+        """Tell whether an identifier means a column."""
+        return self.fold(token) == self.case(column)
+
+    def quote(self, name: str) -> Token:
+        """Return a name in the quotes of the dialect."""
+        mark = "`" if self.which == MYSQL else '"'
+        return Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")
+
+    def placement(self, parts: list[Token]) -> Placement:
+        """Return the placement of the table that a name means.
+
+        Raises:
+            UnknownTableError: the tenancy does not place it.
+            RawSQLError: the name means more than one table, or one with a row rule.
+        """
+        found = list(dict.fromkeys(self._found(parts))) if len(parts) <= 2 else []
+        told = ".".join(unquoted(part.text) for part in parts)
+        if not found:
+            raise UnknownTableError(
+                f"table {told!r}, named in SQL text, is outside the tenancy. Place it in Tenancy(...), or read it "
+                'inside `with bypass(reason="..."):`',
+                table=told,
+            )
+        if len(found) > 1 and len({(one.kind, one.column, one.link, one.writable) for one in found}) > 1:
+            raise refusal(f"the name {told!r} means several tables of the tenancy", table=told)
+        if found[0].visible is not None:
+            raise refusal(f"table {told!r} has a row rule, which text cannot carry", table=told)
+        return found[0]
+
+    def _found(self, parts: list[Token]) -> Iterator[Placement]:
+        name, exact = self.fold(parts[-1]), unquoted(parts[-1].text)
+        for wanted in self._schemas(self.fold(parts[0]) if len(parts) == 2 else None):
+            keys = [key for key in self._by_name.get(name, ()) if self._schema(key[0]) == wanted]
+            keys = [key for key in keys if key[1] == exact] or keys
+            if not keys and self.tenancy.is_unrestricted:
+                keys = [(wanted, name)]
+            yield from (p for p in map(self.tenancy.find_key, keys) if p is not None)
+
+    def _schemas(self, given: str | None) -> list[str | None]:
+        """Return the schemas of the metadata that a name can be found in."""
+        default = None if self._default is None else self.case(self._default)
+        if given is None:
+            return [None] if default is None else [None, default]
+        return [given, None] if given == default else [given]
+
+    def _schema(self, name: str | None) -> str | None:
+        return None if name is None else self.case(name)
+
+    def column(self, key: Key, name: str) -> Any:
+        """Return a column of the metadata, or ``None``."""
+        table = self.tables.get(key)
+        return None if table is None else next((c for c in table.c if c.name == name), None)
+
+    def has_column(self, key: Key, token: Token) -> bool:
+        """Tell whether a table is known to have a column of that name."""
+        table = self.tables.get(key)
+        return table is not None and any(self.same(token, column.name) for column in table.c)
+
+    def links(self, key: Key) -> list[Link]:
+        """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
+        if key not in self._links:
+            self._links[key] = list(self._read_links(key))
+        return self._links[key]
+
+    def _read_links(self, key: Key) -> Iterator[Link]:
+        placement = self.tenancy.find_key(key)
+        for parent, pairs in self._ties.links(key):
+            if placement is not None and not self._ties.covered(placement, parent, pairs):
+                yield table_key(parent), pairs

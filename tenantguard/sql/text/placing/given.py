@@ -1,0 +1,154 @@
+"""What a text gives for the columns that decide whose a row is: noted to be verified, or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Integer, String, Uuid
+
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.text.lexer import MYSQL, Token
+from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
+from tenantguard.sql.text.tree import Span
+from tenantguard.sql.text.values import Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
+from tenantguard.tenancy import Placement, full_name
+
+# casts that leave a value of the column's own type as it is
+_CASTS = (
+    (Uuid, frozenset({"uuid"})),
+    (Integer, frozenset({"int", "integer", "bigint", "smallint", "int4", "int8"})),
+    (String, frozenset({"text", "varchar"})),
+)
+_LONGEST_NUMBER = 18  # digits that every database holds as an integer
+
+
+@dataclass(slots=True)
+class Watched:
+    """The columns of a table whose values decide whose a row is."""
+
+    placement: Placement
+    tenant: str | None
+    links: list[Link]
+
+    def columns(self) -> set[str]:
+        """Return every watched column."""
+        own = {self.tenant} if self.tenant is not None else set()
+        return own | {ours for _, pairs in self.links for ours, _ in pairs}
+
+    def is_needed(self, link: Link) -> bool:
+        """Tell whether a row belongs through a foreign key, so that NULL is no answer."""
+        return self.placement.kind == "through" and link[1] == self.placement.link
+
+
+class Given:
+    """The values of one statement.
+
+    Args:
+        tokens: the statement.
+        catalog: what names mean.
+        parameters: which parameter stands at the index of a token.
+
+    Attributes:
+        checks: what must be verified when it is executed.
+    """
+
+    def __init__(self, tokens: list[Token], catalog: Catalog, parameters: Mapping[int, str | int]) -> None:
+        self._tokens = tokens
+        self._catalog = catalog
+        self._parameters = parameters
+        self.checks: list[Check] = []
+
+    def watched(self, placement: Placement) -> Watched:
+        """Return the watched columns of a table."""
+        tenant = placement.column if placement.kind == "owned" else None
+        return Watched(placement, tenant, self._catalog.links(placement.key))
+
+    def note_tenant(self, watched: Watched, verb: str, given: Iterable[Value | None]) -> None:
+        """Note what the tenant column is given, row by row; ``None`` is the tenant's own."""
+        values = tuple(value for value in given if value is not None)
+        if values and watched.tenant is not None:
+            self.checks.append(TenantUse(watched.placement.key, watched.tenant, verb, values))
+
+    def note_key(self, watched: Watched, link: Link, verb: str, keys: list[tuple[Value, ...]]) -> None:
+        """Note what a foreign key is given, row by row."""
+        parent, pairs = link
+        needed = watched.is_needed(link)
+        if needed and any(Literal(None) in key for key in keys):
+            raise orphan(watched.placement, pairs[0][0])
+        if keys:
+            ours, theirs = tuple(o for o, _ in pairs), tuple(t for _, t in pairs)
+            key = watched.placement.key
+            self.checks.append(ForeignKeyUse(key, parent, theirs, verb, tuple(keys), needed, ours))
+
+    def note_keys(
+        self, watched: Watched, link: Link, verb: str, values: list[Value | None]
+    ) -> tuple[Value, ...] | None:
+        """Return a key of which each column is given by value; ``None`` where each is the tenant's own."""
+        known = tuple(value for value in values if value is not None)
+        if known and len(known) != len(values):
+            raise refusal(
+                f"half of a key of {full_name(link[0])} is given by value; give all of its columns so"
+            )
+        return known or None
+
+    def value(self, span: Span, placement: Placement, column: str) -> Value | None:
+        """Return a literal or a parameter; a cast to the column's own type does not count."""
+        begun, end = span
+        tokens = self._tokens
+        if end - begun >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].kind == "word":
+            if not self._is_own_type(placement, column, tokens[end - 1]):
+                return None
+            return self.value((begun, end - 2), placement, column)
+        if end - begun >= 3 and end - begun < 9 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
+            return self.value((begun + 1, end - 1), placement, column)
+        minus = end - begun == 2 and tokens[begun].text == "-" and tokens[end - 1].kind == "number"
+        if end - begun != 1 and not minus:
+            return None
+        token = tokens[end - 1]
+        if token.kind == "parameter":
+            return Parameter(self._parameters[end - 1])
+        if token.kind == "number":
+            return self._number(token.text, placement, column, minus=minus)
+        if token.kind == "string":
+            return self._string(token.text)
+        return Literal(None) if token.upper == "NULL" else None
+
+    def _is_own_type(self, placement: Placement, column: str, cast: Token) -> bool:
+        known = self._catalog.column(placement.key, column)
+        return known is not None and any(
+            isinstance(known.type, kind) and cast.text.lower() in names for kind, names in _CASTS
+        )
+
+    def _number(self, text: str, placement: Placement, column: str, *, minus: bool) -> Value | None:
+        """Return a whole number for a column of whole numbers; any other is stored as the database decides."""
+        known = self._catalog.column(placement.key, column)
+        plain = text.isdigit() and len(text) <= _LONGEST_NUMBER and (text[0] != "0" or text == "0")
+        if known is None or not isinstance(known.type, Integer) or not plain:
+            return None
+        return Literal(-int(text) if minus else int(text))
+
+    def _string(self, text: str) -> Value | None:
+        # a double quote is a string or, by MariaDB's ANSI_QUOTES, a column
+        if text[:1] != "'" or (self._catalog.which == MYSQL and "\\" in text):
+            return None
+        return Literal(text[1:-1].replace("''", "'"))
+
+
+def orphan(placement: Placement, column: str) -> CrossTenantError:
+    """Return the error for a row of a ``through`` table that names no parent."""
+    return CrossTenantError(
+        f"a row of {placement.name} must name its parent by {column}; without it, it belongs to no tenant",
+        kind="orphan",
+        table=placement.name,
+    )
+
+
+def shared_write(verb: str, placement: Placement) -> CrossTenantError:
+    """Return the error for a write to a shared table."""
+    return CrossTenantError(
+        f"{verb} on {placement.name}, a shared table, was tried in SQL text; shared rows are written inside "
+        f'`with bypass(reason="..."):`, or say shared_writable={{"{placement.name}"}}',
+        kind="shared_write",
+        table=placement.name,
+    )

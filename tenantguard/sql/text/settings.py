@@ -1,0 +1,119 @@
+"""Settings of one transaction that change nothing about which rows are seen, and texts that name no row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.values import Literal, Parameter, SettingUse, Value
+
+HARMLESS = frozenset(
+    {
+        "statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "transaction_timeout", "work_mem",
+        "maintenance_work_mem", "application_name", "timezone", "enable_seqscan", "enable_hashjoin",
+        "enable_mergejoin", "enable_nestloop", "enable_indexscan", "enable_bitmapscan", "jit", "synchronous_commit",
+        "random_page_cost", "effective_cache_size", "max_parallel_workers_per_gather", "plan_cache_mode",
+    }
+)  # fmt: skip
+_LONGEST = 200  # characters; on a megabyte of spaces the patterns would take an hour
+_HEALTH_CHECK = re.compile(r"\s*select\s+\d+\s*;?\s*", re.IGNORECASE)
+# SQLAlchemy's documentation has applications send it from a listener, because pysqlite would not in time
+_SQLITE_BEGIN = re.compile(
+    r"\s*begin(\s+(deferred|immediate|exclusive))?(\s+transaction)?\s*;?\s*", re.IGNORECASE
+)
+_SET_LOCAL = re.compile(
+    r"[ \t\r\n]*set[ \t\r\n]+local[ \t\r\n]+([a-z_]+)[ \t\r\n]*(?:=|[ \t\r\n]to[ \t\r\n])[ \t\r\n]*"
+    r"('[\w .,:/+-]*'|[\w.+-]+)[ \t\r\n]*;?[ \t\r\n]*",
+    re.IGNORECASE | re.ASCII,
+)
+_CONFIG_ARGUMENTS = 3
+
+
+def is_health_check(statement: str) -> bool:
+    """Tell whether a text is ``SELECT 1``."""
+    return len(statement) <= _LONGEST and _HEALTH_CHECK.fullmatch(statement) is not None
+
+
+def is_begin(statement: str, dialect: str) -> bool:
+    """Tell whether a text only begins a transaction, on SQLite."""
+    return (
+        dialect == "sqlite" and len(statement) <= _LONGEST and _SQLITE_BEGIN.fullmatch(statement) is not None
+    )
+
+
+def local_setting(statement: str, dialect: str) -> str | None:
+    """Return a ``SET LOCAL`` of a harmless setting, composed anew, or ``None`` where a text is none.
+
+    Example:
+        >>> local_setting("set local statement_timeout to '5s';", "postgresql")
+        "SET LOCAL statement_timeout = '5s'"
+        >>> local_setting("SET LOCAL search_path = 'public'", "postgresql") is None
+        True
+    """
+    if dialect != "postgresql" or len(statement) > _LONGEST:
+        return None
+    found = _SET_LOCAL.fullmatch(statement)
+    if found is None or found[1].lower() not in HARMLESS:
+        return None
+    return f"SET LOCAL {found[1].lower()} = {found[2]}"
+
+
+def is_harmless_setting(name: Any, local: Any) -> bool:
+    """Tell whether a setting changes nothing about rows, and ends with the transaction."""
+    return isinstance(name, str) and name.lower() in HARMLESS and local is True
+
+
+def setting_checks(cursor: Cursor, parameters: Mapping[int, str | int]) -> list[SettingUse]:
+    """Return what must be verified of the calls of ``set_config``.
+
+    Raises:
+        Ungrammatical: a call sets what could change whose rows are seen, or what outlives the transaction.
+    """
+    found = []
+    for begun in cursor.settings:
+        arguments = _arguments(cursor, begun, parameters)
+        if len(arguments) != _CONFIG_ARGUMENTS or None in (arguments[0], arguments[2]):
+            raise _refused()
+        name, local = arguments[0], arguments[2]
+        if isinstance(name, Literal) and isinstance(local, Literal):
+            if not is_harmless_setting(name.value, local.value):
+                raise _refused()
+        elif name is not None and local is not None:
+            found.append(SettingUse(name, local))
+    return found
+
+
+def _refused() -> Ungrammatical:
+    return Ungrammatical(
+        "set_config() is called for a setting that is not known to be harmless, or for longer than the transaction; "
+        "write set_config('statement_timeout', '5s', true)"
+    )
+
+
+def _arguments(cursor: Cursor, begun: int, parameters: Mapping[int, str | int]) -> list[Value | None]:
+    """Return the arguments of a call, each a value where it is one token."""
+    spans: list[list[int]] = [[]]
+    depth = 0
+    for at in range(begun, len(cursor.tokens)):
+        text = cursor.tokens[at].upper
+        depth += (text == "(") - (text == ")")
+        if depth == 0:
+            break
+        if depth == 1 and text == ",":
+            spans.append([])
+        elif at > begun:
+            spans[-1].append(at)
+    return [_value(cursor, span, parameters) for span in spans]
+
+
+def _value(cursor: Cursor, span: list[int], parameters: Mapping[int, str | int]) -> Value | None:
+    if len(span) != 1:
+        return None
+    token = cursor.tokens[span[0]]
+    if token.kind == "parameter":
+        return Parameter(parameters[span[0]])
+    if token.kind == "string" and token.text[0] == "'":
+        return Literal(token.text[1:-1].replace("''", "'"))
+    return Literal({"TRUE": True, "FALSE": False}.get(token.upper))

@@ -1,0 +1,121 @@
+"""What a guard has read of SQL text: kept within a bound of bytes, and gone with the guard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from threading import Lock
+from typing import Any, TypeVar, cast
+
+from tenantguard.sql.text.fragments import Fragment, read_fragment
+from tenantguard.sql.text.lexer import Unreadable, family
+from tenantguard.sql.text.placing.catalog import Catalog, refusal
+from tenantguard.sql.text.rewrite import Rewritten, rewrite
+from tenantguard.tenancy import Tenancy
+
+LONGEST_KEPT = 20_000  # characters; longer texts are read each time
+_MOST_BYTES = 8 * 2**20
+_BASE = 2_000  # bytes that an entry takes beside its text
+_A_CHARACTER = 8  # bytes that a character of a text takes, read and composed
+
+ValueT = TypeVar("ValueT")
+
+
+class Kept:
+    """Answers that are kept until they would take more than so many bytes; then the oldest go.
+
+    Args:
+        most_bytes: how many.
+    """
+
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most = most_bytes
+        self._lock = Lock()
+        self._found: dict[Hashable, tuple[Any, int]] = {}
+        self.bytes = 0
+
+    def get(self, key: Hashable, text: str, read: Callable[[], ValueT]) -> ValueT:
+        """Return the answer for a key, which is found once; what raises is not kept."""
+        known = self._found.get(key)
+        if known is not None:
+            return cast("ValueT", known[0])
+        answer = read()
+        if len(text) <= LONGEST_KEPT:
+            self._keep(key, answer, _BASE + _A_CHARACTER * len(text))
+        return answer
+
+    def _keep(self, key: Hashable, answer: Any, size: int) -> None:
+        with self._lock:
+            if key in self._found:
+                return
+            self._found[key] = (answer, size)
+            self.bytes += size
+            while self.bytes > self._most:
+                self.bytes -= self._found.pop(next(iter(self._found)))[1]
+
+    def forget(self) -> None:
+        """Forget every answer."""
+        with self._lock:
+            self._found.clear()
+            self.bytes = 0
+
+    def __len__(self) -> int:
+        """Return how many answers are kept."""
+        return len(self._found)
+
+
+class Texts:
+    """The reader of one guard.
+
+    Args:
+        tenancy: how every table belongs.
+    """
+
+    def __init__(self, tenancy: Tenancy) -> None:
+        self._tenancy = tenancy
+        self.kept = Kept()
+        self._catalogs: dict[tuple[str, str | None, int], Catalog] = {}
+
+    def rewrite(
+        self, sql: str, *, dialect: str, style: str, default_schema: str | None = None, several: int = 0
+    ) -> Rewritten:
+        """Return a text rewritten; see :func:`tenantguard.sql.text.rewrite.rewrite`."""
+
+        def read() -> Rewritten:
+            return rewrite(
+                sql,
+                tenancy=self._tenancy,
+                dialect=dialect,
+                style=style,
+                default_schema=default_schema,
+                several=several,
+                catalog=self._catalog(dialect, default_schema),
+            )
+
+        return self.kept.get((sql, dialect, style, default_schema, several), sql, read)
+
+    def fragment(self, text: str, dialect: str, *, style: str = "named", shown: bool = False) -> Fragment:
+        """Return a piece of text composed anew, or with its fault."""
+        if len(text) > LONGEST_KEPT:
+            return read_fragment(text, dialect, self._tenancy, style=style, shown=shown)
+        return self.kept.get(
+            (text, dialect, style, shown),
+            text,
+            lambda: read_fragment(text, dialect, self._tenancy, style=style, shown=shown),
+        )
+
+    def forget(self) -> None:
+        """Forget every text."""
+        self.kept.forget()
+
+    def _catalog(self, dialect: str, default_schema: str | None) -> Catalog:
+        try:
+            which = family(dialect)
+        except Unreadable as fault:
+            raise refusal(str(fault)) from None
+        # a table may be added to the metadata while the guard stands
+        key = (which, default_schema, sum(len(metadata.tables) for metadata in self._tenancy.metadata))
+        found = self._catalogs.get(key)
+        if found is None:
+            self._catalogs.clear()
+            found = self._catalogs[key] = Catalog(self._tenancy, which, default_schema)
+        return found

@@ -1,0 +1,61 @@
+"""SQL text over row security: the database holds the rows, and the text may not reach around it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from tenantguard.sql.functions import passes
+from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.queries import statement as read_statement
+from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, tokens_of, unquoted, words
+from tenantguard.sql.text.settings import setting_checks
+
+_LONGEST = 100_000
+_WRITES = words("INSERT UPDATE DELETE MERGE")
+
+
+def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str | None:
+    """Tell why a text must not reach even a database with row security, or return ``None``.
+
+    Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
+    tell what other tenants' statements are.
+
+    Args:
+        statement: the text.
+        style: how its parameters are written.
+        tenancy: declares functions.
+    """
+    may_call = partial(passes, dialect=POSTGRESQL, tenancy=tenancy)
+    try:
+        tokens = tokens_of(statement, POSTGRESQL, style, longest=_LONGEST)
+        cursor = Cursor(tokens, POSTGRESQL, may_call, may_call)
+        read_statement(cursor)
+        if setting_checks(cursor, _Unknown()):
+            return "it calls set_config() by parameters; write SET LOCAL"
+    except (Unreadable, Ungrammatical) as fault:
+        return str(fault)
+    except RecursionError:
+        return "it nests too deep"
+    for parts in cursor.mentioned:
+        for name in (unquoted(part.text).lower() for part in parts):
+            if name.startswith("pg_") or name == "information_schema":
+                return f"it names {name}, which has no policies"
+    return None
+
+
+class _Unknown(dict[int, "str | int"]):
+    """Parameters of which nothing is known."""
+
+    def __missing__(self, key: int) -> int:
+        return key
+
+
+def writes(statement: str, style: str = "named") -> bool:
+    """Tell whether a text that has no fault may write: then it is read, because no policy sees a foreign key."""
+    tokens = tokens_of(statement, POSTGRESQL, style, longest=_LONGEST)
+    for at, token in enumerate(tokens):
+        locks = at > 0 and tokens[at - 1].upper in ("FOR", "KEY")
+        if token.upper in _WRITES and not locks:
+            return True
+    return False

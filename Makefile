@@ -39,6 +39,9 @@ sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and ungu
 prove: $(VENV)/.ready  ## run a million generated programs over three databases: ARGS="--programs 10000 --seed 3"
 	$(BIN)/python -m tests.prove --programs 1000000 $(ARGS)
 
+hostile: $(VENV)/.ready  ## write in every spelling, form and state, and compare with the world of one company: ARGS="--programs 5000 --seed 3"
+	$(BIN)/python -m tests.hostile $(ARGS)
+
 fuzz: $(VENV)/.ready  ## send SQL text and tokens that nobody would write, for ten minutes: ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
@@ -70,4 +73,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs statements sqlalchemy-suite prove fuzz mutants mechanisms bench bench-micro bench-profile bench-compare help
+.PHONY: setup test demo lint docs statements sqlalchemy-suite prove hostile fuzz mutants mechanisms bench bench-micro bench-profile bench-compare help

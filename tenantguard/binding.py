@@ -22,6 +22,7 @@ class Fields:
 
     __slots__ = (
         "__weakref__", "_tenant", "_token", "caller", "life", "mode", "outer", "principal", "reason", "tenants",
+        "ties",
     )  # fmt: skip
 
     tenants: tuple[TenantId, ...]
@@ -33,6 +34,7 @@ class Fields:
     mode: Mode
     _tenant: TenantId | None
     _token: Token[Any] | None
+    ties: bool  # of a bypass: it may tie the rows of two tenants together
 
 
 class Binding(Fields):
@@ -46,6 +48,7 @@ class Binding(Fields):
         principal: Principal | None = None,
         reason: str | None = None,
         caller: str | None = None,
+        ties: bool = False,
     ) -> Binding:
         """Return a binding that nobody has entered yet."""
         made: Any = Fields()
@@ -53,6 +56,7 @@ class Binding(Fields):
         made.principal = principal
         made.reason = reason
         made.caller = caller
+        made.ties = ties
         made.outer = made.life = made._token = None
         one = len(tenants) == 1
         made._tenant = tenants[0] if one else None

@@ -47,6 +47,8 @@ __all__ = [
     "put",
     "put_request",
     "request_id",
+    "reset",
+    "reset_request",
     "set_request_id",
     "tenant_id",
 ]
@@ -76,7 +78,8 @@ peek: Callable[[], Binding | None] = _Vars.binding.get_raw
 peek_request: Callable[[], Request | None] = _Vars.request.get_raw
 put: Callable[[Binding | None], Token[Any]] = _Vars.binding.set
 put_request: Callable[[Request | None], Token[Any]] = _Vars.request.set
-_reset: Callable[[Token[Any]], None] = _Vars.binding.reset
+reset: Callable[[Token[Any]], None] = _Vars.binding.reset
+reset_request: Callable[[Token[Any]], None] = _Vars.request.reset
 
 
 def request_id() -> str | None:
@@ -85,11 +88,11 @@ def request_id() -> str | None:
     return None if request is None else request.id
 
 
-def set_request_id(value: str | None) -> None:
-    """Set the id of the request, or take it away."""
+def set_request_id(value: str | None) -> Token[Any]:
+    """Set the id of the request, or take it away; returns what :func:`reset_request` takes."""
     request = peek_request()
     life = None if request is None else request.life
-    put_request(None if value is None and life is None else Request(value, life))
+    return put_request(None if value is None and life is None else Request(value, life))
 
 
 def current() -> Binding:
@@ -210,6 +213,7 @@ class bypass:  # used like a function
 
     Args:
         reason: why; shown in the audit trail; never empty.
+        ties: let a write tie the rows of two tenants together, which is refused otherwise; each is recorded.
 
     Raises:
         NoTenantError: the reason is empty.
@@ -220,9 +224,9 @@ class bypass:  # used like a function
         True
     """
 
-    __slots__ = ("_binding", "_caller", "_reason")
+    __slots__ = ("_binding", "_caller", "_reason", "_ties")
 
-    def __init__(self, *, reason: str) -> None:
+    def __init__(self, *, reason: str, ties: bool = False) -> None:
         self._binding: Binding | None = None
         if not isinstance(reason, str) or not reason.strip():
             raise NoTenantError(
@@ -231,6 +235,7 @@ class bypass:  # used like a function
         frame = sys._getframe(1)
         self._caller = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self._reason = reason.strip()
+        self._ties = ties
 
     def __enter__(self) -> Binding:
         if self._binding is not None:
@@ -238,7 +243,7 @@ class bypass:  # used like a function
         _refuse_in_a_thread(sys._getframe(1), "bypass")
         outer = peek()
         principal = outer.principal if outer is not None and outer.mode != "closed" else None
-        binding = Binding((), principal, self._reason, self._caller)
+        binding = Binding((), principal, self._reason, self._caller, self._ties)
         try:
             for observe in bypass_observers:
                 observe(binding, True)
@@ -338,7 +343,7 @@ def leave(binding: Binding) -> None:
     node, outer, undone = peek(), binding.outer, False
     if binding._token is not None:
         try:  # as _undone(), without a call on the path that every request takes
-            _reset(binding._token)
+            reset(binding._token)
             put_token(binding, None)
             put_outer(binding, None)  # what copied it keeps nothing of what was before it
             undone = True
@@ -366,7 +371,7 @@ def _undone(binding: Binding) -> bool:
     if binding._token is None:
         return False
     try:
-        _reset(binding._token)
+        reset(binding._token)
     except ValueError:  # what a token says in another context
         return False
     put_token(binding, None)

@@ -6,12 +6,13 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Literal
 
+from tenantguard.asgi.paths import listed, patterns_of
 from tenantguard.asgi.requested import Agreement, Place, on_routes
-from tenantguard.asgi.tokens import presented_token
+from tenantguard.asgi.tokens import is_bearer, is_for_us, presented_token
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
-from tenantguard.errors import ConfigurationError, TenantId, Violation
+from tenantguard.errors import ConfigurationError, IssuerUnavailableError, TenantId, TokenError, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.claims import is_number
 from tenantguard.identity.jws import MOST_BYTES
@@ -21,10 +22,12 @@ from tenantguard.identity.registry import IsActive
 from tenantguard.identity.tenants import TenantType
 
 ANONYMOUS = "anonymous"  # the subject of whoever has not signed in
+PRINCIPAL = "tenantguard.principal"  # in the scope: who is verified, where nothing is bound
+NO_COMPANY = "no_company"
 
 
 class Admission:
-    """Say who may come in; the arguments are those of :class:`TenantMiddleware`.
+    """Who may come in, over HTTP and on websockets; the arguments are those of :class:`TenantMiddleware`.
 
     Attributes:
         recall: returns the principal of an ``Authorization`` value seen before, for one look-up.
@@ -41,6 +44,8 @@ class Admission:
         registry: Registry | IsActive | None,
         anonymous: Place | None,
         anonymous_on: Collection[str],
+        optional: Collection[str],
+        without_tenant_on: Collection[str],
         most_bytes: int | None,
     ) -> None:
         if not callable(getattr(verifier, "verify", None)):
@@ -56,6 +61,8 @@ class Admission:
         own: int = getattr(verifier, "most_bytes", MOST_BYTES)
         self._most_bytes = own if most_bytes is None else most_bytes
         self._anonymous = None if anonymous is None else on_routes(anonymous, anonymous_on)
+        self._optional = patterns_of(optional, "optional")
+        self._without_tenant = patterns_of(without_tenant_on, "without_tenant_on")
         places = [requested] if isinstance(requested, Place) else list(requested)
         self._agreement = Agreement(
             places + ([] if self._anonymous is None else [self._anonymous]), union=several == "union"
@@ -63,21 +70,47 @@ class Admission:
         self._registry = Registry(registry) if callable(registry) else registry
         self.careful = bool(places) or self._anonymous is not None or self._registry is not None
 
-    async def verified(self, scope: Scope, value: bytes | None) -> Principal:
-        """Return the principal of an ``Authorization`` value, or of a page that needs none.
+    async def admit(self, scope: Scope, value: bytes | None) -> Principal | None:
+        """Return whom the request acts for, or ``None`` where it is served with nothing bound.
+
+        Args:
+            scope: the connection.
+            value: what it sent as its ``Authorization``.
 
         Raises:
             TokenError: there is no token where one is needed, or it is refused.
-            Violation: the page is of a company that does not exist.
+            Violation: the token, the request and the registry do not agree, or the page is of a company that
+                does not exist.
             ConfigurationError: the verifier returned something else.
         """
-        if value is None and self._anonymous is not None:
-            named = set(await self._anonymous.tenants(scope, self._kind))
-            if len(named) == 1:
-                tenant = named.pop()
-                if tenant is None:  # a company that nobody knows is answered as a suspended one
-                    refuse(_inactive())
-                return Principal(ANONYMOUS, tenant)
+        principal = self.recall(value)
+        if principal is None:
+            if value is None or not is_for_us(value):  # a client's own credentials, on a page for everybody
+                visitor = await self._visitor(scope)
+                if visitor is not None:
+                    principal = visitor
+                elif self._optional and listed(scope, self._optional):
+                    return None
+            if principal is None:
+                principal = await self._verified(scope, value)
+        if self._stays_unbound(scope, principal):
+            scope[PRINCIPAL] = principal
+            return None
+        return await self._settled(scope, principal)
+
+    async def _visitor(self, scope: Scope) -> Principal | None:
+        """Return who visits the page of a company without having signed in, where that is enough."""
+        if self._anonymous is None:
+            return None
+        named = set(await self._anonymous.tenants(scope, self._kind))
+        if len(named) != 1:
+            return None
+        tenant = named.pop()
+        if tenant is None:  # a company that nobody knows is answered as a suspended one
+            refuse(_inactive())
+        return Principal(ANONYMOUS, tenant)
+
+    async def _verified(self, scope: Scope, value: bytes | None) -> Principal:
         scheme, token = presented_token(value, self._most_bytes)
         principal = await self._verify(token, Presentation(scheme, scope))
         if not isinstance(principal, Principal):
@@ -86,12 +119,20 @@ class Admission:
             )
         return principal
 
-    async def settled(self, scope: Scope, principal: Principal) -> Principal:
-        """Return the principal, for the one company that the request is for, if that is known and active.
+    def _stays_unbound(self, scope: Scope, principal: Principal) -> bool:
+        """Tell whether the route is for those who have no company yet, or choose among several."""
+        if principal.tenant is not None:
+            return False
+        if listed(scope, self._without_tenant):
+            return True
+        if principal.has_tenant:
+            return False
+        if not listed(scope, self._optional):  # whoever has signed in is not worse off than who has not
+            refuse(Violation("the token names no company", kind=NO_COMPANY))
+        return True
 
-        Raises:
-            Violation: the token, the request and the registry do not agree.
-        """
+    async def _settled(self, scope: Scope, principal: Principal) -> Principal:
+        """Return the principal, for the one company that the request is for, if that is known and active."""
         principal = await self._agreement.settle(principal, scope)
         tenants = principal.tenants if principal.tenant is None else (principal.tenant,)
         if self._registry is not None:
@@ -100,6 +141,23 @@ class Admission:
                     with bind(principal):
                         refuse(_inactive(tenant))
         return principal
+
+    async def ended(
+        self, scope: Scope, value: bytes | None, principal: Principal
+    ) -> TokenError | Violation | None:
+        """Return why somebody who came in a while ago would not any more; an issuer that is down is no reason."""
+        try:
+            if not is_bearer(value):  # a proof of possession counts once
+                await self._settled(scope, principal)
+                return None
+            again = await self.admit(scope, value)
+        except TokenError as error:
+            return None if isinstance(error, IssuerUnavailableError) else error
+        except Violation as error:
+            return error
+        if again is None or (again.tenant, again.tenants) != (principal.tenant, principal.tenants):
+            return TokenError("the token speaks for somebody else by now", reason="revoked")
+        return None
 
 
 def _inactive(tenant: TenantId | None = None) -> Violation:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
+from tenantguard.asgi.admission import PRINCIPAL
 from tenantguard.asgi.middleware import TenantMiddleware
-from tenantguard.asgi.paths import ExemptPaths
+from tenantguard.asgi.paths import Exactly, ExemptPaths
 from tenantguard.context import Principal, current
 from tenantguard.errors import ConfigurationError, NoTenantError, TenantId
 from tenantguard.identity import Verifier
@@ -39,8 +40,9 @@ _PROBLEM = {
 }
 
 
-async def _principal() -> Principal:
-    principal = current().principal
+async def _principal(connection: HTTPConnection) -> Principal:
+    unbound: Principal | None = connection.scope.get(PRINCIPAL)  # verified, and of no company yet
+    principal = current().principal if unbound is None else unbound
     if principal is None:
         raise NoTenantError("the binding has no principal: it was made by bind(tenant), not by a token")
     return principal
@@ -71,7 +73,7 @@ GuardedSyncSession = Annotated[Session, Depends(_sync_session)]
 def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), **settings: Any) -> None:
     """Put the middleware before an application and say so in its schema.
 
-    The interactive pages and the schema itself stay open: they are added to the exempt paths.
+    The interactive pages and the schema itself stay open, and nothing below them: their addresses are exempt.
 
     Args:
         app: the application.
@@ -81,8 +83,8 @@ def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), *
     Raises:
         ConfigurationError: as the middleware would, but now and not when the first request comes.
     """
-    own = [app.docs_url, app.redoc_url, app.openapi_url]
-    paths = [*exempt, *(path for path in own if path is not None)]
+    own = [app.docs_url, app.redoc_url, app.openapi_url, app.docs_url and app.swagger_ui_oauth2_redirect_url]
+    paths = [*exempt, *(Exactly(path) for path in own if path)]
     TenantMiddleware(app, verifier, exempt=paths, **settings)  # its faults speak here
     app.add_middleware(TenantMiddleware, verifier=verifier, exempt=paths, **settings)
     document(app, exempt=paths, conceal=bool(settings.get("conceal", False)))

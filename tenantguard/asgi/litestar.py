@@ -9,7 +9,14 @@ from typing import Any
 from tenantguard.asgi.middleware import TenantMiddleware
 from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.types import Scope
+from tenantguard.errors import ConfigurationError
 from tenantguard.identity import Verifier
+
+try:
+    from litestar.exceptions import NotFoundException
+    from litestar.utils.scope.state import ScopeState
+except ImportError as error:
+    raise ConfigurationError("tenantguard.asgi.litestar needs Litestar: pip install litestar") from error
 
 
 def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
@@ -24,8 +31,8 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
     Raises:
         ConfigurationError: as the middleware would, at the start.
     """
-    TenantMiddleware(_nothing, verifier, **settings)  # its faults speak here
-    middleware = functools.partial(TenantMiddleware, verifier=verifier, **settings)
+    middleware = functools.partial(TenantMiddleware, verifier=verifier, missing=_not_found, **settings)
+    middleware(_nothing)  # its faults speak here
 
     def init(config: Any) -> Any:
         """Add to the configuration of an application."""
@@ -40,6 +47,18 @@ async def let_through(error: Exception, _scope: Scope) -> None:
     """Raise a violation, or a refused token, again; leave everything else to Litestar."""
     if refusal_in(error) is not None:
         raise error
+
+
+async def _not_found(scope: Scope, receive: object, send: object) -> None:
+    """Answer as Litestar does where it has no such route: by its own exception, which it answers outside of us.
+
+    What it has routed is taken back, for the answer depends on the route where there is one.
+    """
+    for name in ("route_handler", "path_template"):
+        scope.pop(name, None)
+    scope["path_params"] = {}
+    ScopeState.from_scope(scope).exception_handlers = scope["litestar_app"].exception_handlers  # type: ignore[arg-type]
+    raise NotFoundException
 
 
 async def _nothing(scope: Scope, receive: object, send: object) -> None:

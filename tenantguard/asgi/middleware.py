@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
-import logging
 import time
 from collections.abc import Awaitable, Callable, Collection
-from typing import Literal
+from typing import Any, Literal
 
 from tenantguard.asgi.admission import Admission
+from tenantguard.asgi.answers import Answers, OwnAnswer
+from tenantguard.asgi.layers import is_preflight
+from tenantguard.asgi.outside import Unbound, outside, unbound
 from tenantguard.asgi.paths import ExemptPaths
+from tenantguard.asgi.refused import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
 from tenantguard.asgi.requested import Place
-from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, refusal_in, unauthorized
+from tenantguard.asgi.responses import refusal_in
+from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
-from tenantguard.asgi.websocket import Sleep, Socket
-from tenantguard.audit import Event, record
-from tenantguard.audit.events import now
-from tenantguard.carrying import carry
-from tenantguard.context import begin, leave, request_id
+from tenantguard.asgi.watch import Sleep
+from tenantguard.context import Principal, begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.registry import IsActive
-
-_log = logging.getLogger("tenantguard")
 
 
 class TenantMiddleware:
     """Bind each request and websocket to the company of its verified token.
 
-    Pure ASGI: the binding reaches sync and async endpoints, streamed bodies and background tasks, and is
-    gone with the request. A violation raised below is answered here; one raised after the response has
+    Pure ASGI: the binding reaches sync and async endpoints, streamed bodies and background tasks, and ends
+    with the request. A violation raised below is answered here; one raised after the response has
     begun breaks the connection, so that nobody takes half an answer for a whole one.
 
     Args:
         app: the application.
         verifier: a :class:`TokenVerifier`, or anything with ``async verify(token) -> Principal``.
         exempt: paths that need no token, by whole segments; nothing is bound there.
-        conceal: answer 404 instead of 403 to a violation.
+        optional: path patterns on which a token is bound if there is one, and nothing is if there is none.
+        without_tenant_on: path patterns that a verified user may use with nothing bound while the token names
+            no company, or several; elsewhere a user without a company is answered with 403.
+        conceal: answer a violation as the application answers where it has no such route.
+        answer: returns the body of a refusal: ``answer(scope, status, error)`` gives a response (any ASGI
+            application), or ``None`` for ours.
+        resource_metadata: the address of this API's metadata (RFC 9728), for the challenge.
         requested: where requests name a company themselves: :func:`from_host`, :func:`from_path`,
             :func:`from_header`. It must agree with the token, or choose from those that the token lists.
         several: what a token of several companies means where the request names none: ``"refuse"``, or
@@ -49,7 +52,8 @@ class TenantMiddleware:
         anonymous_on: the path patterns on which that is enough.
         cookie: the name of a cookie that may carry the token instead of the header.
         websocket_subprotocol: the subprotocol that a browser may send a websocket's token behind.
-        most_bytes: the longest token that is looked at; by default what the verifier says of it, or 8 KiB.
+        websocket_recheck: after how many seconds a websocket's token is verified again, and again; 0 never.
+        most_bytes: the longest token that is looked at.
         clock: the time in seconds; for tests.
         sleep: what waits for a websocket's token to expire; for tests.
 
@@ -63,7 +67,11 @@ class TenantMiddleware:
         verifier: Verifier,
         *,
         exempt: Collection[str] = (),
+        optional: Collection[str] = (),
+        without_tenant_on: Collection[str] = (),
         conceal: bool = False,
+        answer: OwnAnswer | None = None,
+        resource_metadata: str | None = None,
         requested: Place | Collection[Place] = (),
         several: Literal["refuse", "union"] = "refuse",
         registry: Registry | IsActive | None = None,
@@ -71,9 +79,11 @@ class TenantMiddleware:
         anonymous_on: Collection[str] = (),
         cookie: str | None = None,
         websocket_subprotocol: str | None = None,
+        websocket_recheck: float = 10.0,
         most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
-        sleep: Sleep = asyncio.sleep,
+        sleep: Sleep | None = None,
+        **internal: Any,
     ) -> None:
         self.app = app
         self._admission = Admission(
@@ -83,126 +93,86 @@ class TenantMiddleware:
             registry=registry,
             anonymous=anonymous,
             anonymous_on=anonymous_on,
+            optional=optional,
+            without_tenant_on=without_tenant_on,
             most_bytes=most_bytes,
         )
         self._recall, self._careful = self._admission.recall, self._admission.careful
         self._exempt = ExemptPaths(exempt)
-        self._likely = self._exempt.likely
-        self._answer = NOT_FOUND if conceal else FORBIDDEN
+        self._concerns_exempt = self._exempt.concerns
+        self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, **internal)
+        self._asks_again = self._answers.asks_again
         self._credential = authorization if cookie is None else or_cookie(cookie)
-        self._protocol = websocket_subprotocol
-        self._clock, self._sleep = clock, sleep
+        self._sockets = Sockets(
+            self._admission,
+            self._answers,
+            credential=self._credential
+            if websocket_subprotocol is None
+            else or_subprotocol(self._credential, websocket_subprotocol),
+            protocol=websocket_subprotocol,
+            recheck=websocket_recheck,
+            clock=clock,
+            sleep=sleep,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or (
-            self._likely
-            and (scope["path"].startswith(self._likely) or scope.get("root_path"))
-            and self._exempt.covers(scope)
-        ):
-            await self._aside(scope, receive, send)
+        kind = scope["type"]
+        if kind != "http" and kind != "websocket":
+            await self.app(scope, receive, send)
             return
-        try:
-            value = self._credential(scope)
-            principal = self._recall(value) or await self._admission.verified(scope, value)
-            if self._careful or principal.tenant is None:
-                principal = await self._admission.settled(scope, principal)
-        except (TokenError, Violation) as error:
-            await self._refused(error, scope).send(send)
+        receive, send = outside(receive, send)
+        exempt = self._concerns_exempt(scope) and self._exempt.covers(scope)
+        if kind == "websocket":
+            await self._sockets.serve(self.app, scope, receive, send, exempt=exempt)
             return
+        principal: Principal | None = None
+        if exempt:
+            note_from_headers(scope)
+        else:
+            value = None
+            try:
+                value = self._credential(scope)
+                principal = self._recall(value)
+                if principal is None or self._careful or principal.tenant is None:
+                    principal = await unbound(self._admission.admit(scope, value))
+            except (TokenError, Violation) as error:
+                await unbound(self._refuse(error, value, scope, receive, send))
+                return
+        asked = dict(scope) if self._asks_again else scope
         started = False
 
         def tracked(message: Message) -> Awaitable[None]:
             nonlocal started
-            started = True
+            if message["type"] == "http.response.start":
+                started = True
             return send(message)
 
-        binding = begin(principal)
+        binding = Unbound() if principal is None else begin(principal)
         try:
             await self.app(scope, receive, tracked)
         except Exception as error:
-            answer = self._answer_to(error)
-            if answer is None or started:
+            refusal = None if started else refusal_in(error)
+            if refusal is None:
                 raise
-            await answer.send(send)
+            note_refused(refusal, asked)
+            await self._answers.send(refusal, asked, receive, send)
         finally:
-            leave(binding)
-            if request_id() is not None:
-                forget(scope)
-
-    async def _aside(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve what is no HTTP request with a token: lifespan untouched, exempt paths with nothing bound."""
-        if scope["type"] not in ("http", "websocket"):
-            await self.app(scope, receive, send)
-        elif self._exempt.covers(scope):
-            note_from_headers(scope)
-            try:
-                await _unbound(self.app, scope, receive, send)
-            finally:
-                forget(scope)
-        else:
-            await self._websocket(scope, receive, send)
-
-    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        socket = Socket(scope, receive, send)
-        credential = self._credential
-        if self._protocol is not None:
-            credential = or_subprotocol(credential, self._protocol)
-        try:
-            value = credential(scope)
-            principal = self._recall(value) or await self._admission.verified(scope, value)
-            if self._careful or principal.tenant is None:
-                principal = await self._admission.settled(scope, principal)
-        except (TokenError, Violation) as error:
-            await socket.refuse(self._refused(error, scope))
-            return
-        if self._protocol is not None:
-            scope = socket.without_token(scope, self._protocol)
-        binding = begin(principal)
-        try:
-            until = self._admission.ends(principal)
-            if until is None:
-                await socket.run(self.app, scope)
+            if isinstance(binding, Unbound):
+                binding.end()
             else:
-                expired = unauthorized(TokenError("the token has expired", reason="expired"))
-                await socket.run_until(self.app, scope, until, self._clock, self._sleep, expired)
-        except Exception as error:
-            answer = self._answer_to(error)
-            if answer is None:
-                raise
-            await socket.refuse(answer)
-        finally:
-            leave(binding)
-            forget(scope)
+                end(binding)
+            if peek_request() is not None:
+                forget(scope)
 
-    def _refused(self, error: TokenError | Violation, scope: Scope) -> Answer:
-        """Return the answer; a token is recorded here, a violation was where it was raised."""
+    async def _refuse(
+        self, error: TokenError | Violation, value: bytes | None, scope: Scope, receive: Receive, send: Send
+    ) -> None:
+        """Answer who does not come in; a preflight has no token, and is for the application's own CORS."""
         try:
-            if isinstance(error, TokenError):
-                record(_event(error))
-        except ExceptionGroup:  # a failing sink must not let the token through
-            _log.exception("a refused token could not be recorded")
+            if value is None and is_preflight(scope) and await self._answers.preflight(scope, receive, send):
+                return
+            note_refused(error, scope, value)
+            await self._answers.send(error, scope, receive, send)
         finally:
             forget(scope)
-        return unauthorized(error) if isinstance(error, TokenError) else self._answer
-
-    def _answer_to(self, error: Exception) -> Answer | None:
-        """Return the answer to what was raised below, or ``None`` where it is not ours to answer."""
-        found = refusal_in(error)
-        if isinstance(found, TokenError):
-            return unauthorized(found)
-        return None if found is None else self._answer
-
-
-def _event(error: TokenError) -> Event:
-    return Event(
-        time=now(), kind="token_refused", request_id=request_id(), reason=error.reason, message=str(error)
-    )
-
-
-async def _call(app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    await app(scope, receive, send)
-
-
-# Captured in an empty context: what runs through it has nothing bound, whatever its caller has.
-_unbound = contextvars.Context().run(carry, _call)

@@ -1,38 +1,81 @@
-"""Paths, compared by whole segments after the decoding that routing does: those that need no token, and patterns."""
+"""Paths: how a connection's path may be read, which paths need no token, and patterns of paths."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 from collections.abc import Collection
+from urllib.parse import unquote
 
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 
 _PLACE = re.compile(r"\{\w+\}")
 _AMBIGUOUS = ("//", "\\", "%", ";", "\ufffd")
+_SLASHES = re.compile("/+")
 
 
-def route_path(scope: Scope) -> str:
-    """Return the path as the wrapped application routes it: decoded, without the root path."""
+def readings(scope: Scope) -> frozenset[str]:
+    """Return every path that the wrapped application may route, decoded and without the root path.
+
+    One, as a rule. A rule about paths counts where it holds for all of them: frameworks disagree on a root path
+    that stands further in, and what was rewritten on the way to us is not what the client asked for.
+    """
     path: str = scope["path"]
-    root: str = scope.get("root_path", "")
+    root: str = scope.get("root_path") or ""
+    sent = _sent(scope)
+    if sent is not None and _plainer(sent) != _plainer(path):
+        if _is_mounted(scope) and _plainer(sent).endswith(_plainer(path)):
+            return frozenset({_without(root, sent)})  # Litestar has cut off what it has routed already
+        return frozenset({*_routes(root, path), _without(root, sent)})
+    if _is_mounted(scope) and sent is None:
+        return frozenset()  # what was cut off cannot be known
+    return _routes(root, path) if root else frozenset({path})
+
+
+def _routes(root: str, path: str) -> frozenset[str]:
+    found = {_without(root, path)}
+    if root.strip("/") and root in path and path in found:  # Litestar cuts it off wherever it stands
+        found.add("/" + path.split(root, 1)[1].lstrip("/"))
+    return frozenset(found)
+
+
+def _without(root: str, path: str) -> str:
     if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
         return path[len(root) :]
     return path
 
 
+def _sent(scope: Scope) -> str | None:
+    """Return the path that the client sent, where the server hands it on."""
+    raw = scope.get("raw_path")
+    return unquote(bytes(raw).partition(b"?")[0].decode("utf-8", "replace")) if raw else None
+
+
+def _plainer(path: str) -> str:
+    """Return the path without what routers ignore: slashes that are doubled, or stand at the end."""
+    return _SLASHES.sub("/", path).rstrip("/")
+
+
+def _is_mounted(scope: Scope) -> bool:
+    """Tell whether Litestar has routed to an application that is mounted, and left it the rest of the path."""
+    return bool(getattr(scope.get("route_handler"), "is_mount", False))
+
+
+class Exactly(str):
+    """An exempt path that does not cover what is below it."""
+
+    __slots__ = ()
+
+
 class ExemptPaths:
-    """Tell which paths run with nothing bound and no token asked for.
+    """The paths that run with nothing bound and no token asked for.
 
     ``"/docs"`` covers ``/docs`` and all below it, ``"/"`` only the root. A path below it that could be read
     as another one (``..``, a double slash, a backslash, something still encoded) is not covered.
 
     Args:
         paths: each begins with a slash.
-
-    Attributes:
-        likely: what every exempt path begins with, for a comparison that most requests end with.
 
     Raises:
         ConfigurationError: a path is empty, relative or ambiguous itself.
@@ -44,21 +87,28 @@ class ExemptPaths:
         faults = [path for path in paths if not isinstance(path, str) or not _is_sound(path)]
         if faults:
             raise ConfigurationError(f"exempt holds {faults!r}; a path begins with / and is written decoded")
-        plain = {path.rstrip("/") or "/" for path in paths}
-        self._exact = frozenset(plain)
+        plain = {path.rstrip("/") or "/" for path in paths if not isinstance(path, Exactly)}
+        self._exact = frozenset(plain.union(path for path in paths if isinstance(path, Exactly)))
         self._below = tuple(path + "/" for path in sorted(plain) if path != "/")
-        self.likely = tuple(plain)
+        self._likely = tuple(self._exact)
 
     def covers(self, scope: Scope) -> bool:
-        """Tell whether the connection is to a path that needs no token."""
-        path: str = scope["path"]
-        if scope.get("root_path"):
-            path = route_path(scope)
+        """Tell whether the connection is to a path that needs no token, however it is read."""
+        found = readings(scope)
+        return bool(found) and all(map(self._covers, found))
+
+    def concerns(self, scope: Scope) -> bool:
+        """Tell whether :meth:`covers` may hold; this alone is asked of most requests."""
+        return bool(self._likely) and (
+            scope["path"].startswith(self._likely) or bool(scope.get("root_path")) or "route_handler" in scope
+        )
+
+    def _covers(self, path: str) -> bool:
         return path in self._exact or (path.startswith(self._below) and is_plain(path))
 
 
 class PathPattern:
-    """Match paths such as ``/companies/{company_id}/...``.
+    """A pattern of paths such as ``/companies/{company_id}/...``.
 
     ``{name}`` takes one segment and is what is read, ``*`` takes one and is not, ``...`` at the end takes
     whatever follows, nothing included. Empty segments do not count, as some routers collapse them.
@@ -98,6 +148,25 @@ class PathPattern:
             for n, (part, segment) in enumerate(zip(self._parts, segments, strict=False))
         )
         return segments if fits else None
+
+
+def patterns_of(routes: Collection[str], name: str) -> list[PathPattern]:
+    """Return the patterns of a parameter.
+
+    Raises:
+        ConfigurationError: it is one text, or one of them is no pattern.
+    """
+    if isinstance(routes, str):
+        raise ConfigurationError(f'{name}={routes!r} is one text; give a list: {name}=["{routes}"]')
+    return [PathPattern(route) for route in routes]
+
+
+def listed(scope: Scope, patterns: Collection[PathPattern]) -> bool:
+    """Tell whether the connection is to one of the routes, however its path is read, and is not ambiguous."""
+    found = readings(scope)
+    return bool(found) and all(
+        is_plain(path) and any(pattern.matches(path) for pattern in patterns) for path in found
+    )
 
 
 def _is_literal(part: str) -> bool:

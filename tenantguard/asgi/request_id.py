@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from tenantguard.asgi.types import Scope
-from tenantguard.context import request_id, set_request_id
+from tenantguard.context import request_id, reset_request, set_request_id
 
 HEADER = b"x-request-id"
 _SOUND = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")  # it goes into logs
@@ -15,8 +16,7 @@ _NOTED = "tenantguard.request_id"
 def note(scope: Scope, value: bytes) -> None:
     """Keep the id for the time of the request, unless somebody before us has set one."""
     if request_id() is None and _SOUND.fullmatch(value):
-        set_request_id(value.decode())
-        scope[_NOTED] = True
+        scope[_NOTED] = set_request_id(value.decode())
 
 
 def note_from_headers(scope: Scope) -> None:
@@ -28,5 +28,7 @@ def note_from_headers(scope: Scope) -> None:
 
 def forget(scope: Scope) -> None:
     """Undo :func:`note`."""
-    if request_id() is not None and scope.pop(_NOTED, False):
-        set_request_id(None)
+    token = scope.pop(_NOTED, None)
+    if token is not None:
+        with suppress(ValueError):  # a request that was dropped ends in somebody else's context
+            reset_request(token)

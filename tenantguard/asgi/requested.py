@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from tenantguard.asgi.paths import PathPattern, is_plain, route_path, stays_in_place
+from tenantguard.asgi.paths import PathPattern, listed, patterns_of, readings, stays_in_place
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
@@ -101,11 +101,15 @@ def from_path(pattern: str, *, resolve: Resolve | None = None) -> Place:
 
     def read(scope: Scope) -> list[str]:
         """Return the segment, where the path fits."""
-        routed = route_path(scope)
-        found = path.read(routed)
-        if found is None:
+        routed = readings(scope)
+        if not routed:
+            return [_UNREADABLE]
+        found = {path.read(one) for one in routed}
+        if found == {None}:
             return []
-        return [found if stays_in_place(routed) else _UNREADABLE]
+        segment = found.pop()
+        sound = not found and segment is not None and all(map(stays_in_place, routed))
+        return [segment if sound and segment is not None else _UNREADABLE]
 
     return Place(read, resolve)
 
@@ -142,11 +146,8 @@ class Agreement:
         """Return the principal, bound to the one company that the request is for.
 
         Raises:
-            Violation: the request names a company that the token does not, or none where it has to; or the
-                token names none.
+            Violation: the request names a company that the token does not, or none where it has to.
         """
-        if not principal.has_tenant:
-            refuse(Violation("the token names no company", kind="no_company"))
         kind: Any = type(principal.tenant if principal.tenant is not None else principal.tenants[0])
         named = {tenant for place in self._places for tenant in await place.tenants(scope, kind)}
         if not named:
@@ -163,15 +164,13 @@ def on_routes(place: Place, routes: Collection[str]) -> Place:
     Raises:
         ConfigurationError: no route is listed, or one is no pattern.
     """
-    if isinstance(routes, str) or not routes:
+    patterns = patterns_of(routes, "anonymous_on")
+    if not patterns:
         raise ConfigurationError('anonymous= needs the routes it holds for: anonymous_on=["/sign-in"]')
-    patterns = [PathPattern(route) for route in routes]
 
     def read(scope: Scope) -> list[str]:
         """Return what the request names, on these routes."""
-        path = route_path(scope)
-        listed = is_plain(path) and any(pattern.matches(path) for pattern in patterns)
-        return place.read(scope) if listed else []
+        return place.read(scope) if listed(scope, patterns) else []
 
     return Place(read, place.resolve)
 

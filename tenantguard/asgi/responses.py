@@ -35,6 +35,11 @@ class Answer:
         await send({"type": f"{kind}.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": f"{kind}.body", "body": self.body, "more_body": False})
 
+    @property
+    def own_headers(self) -> tuple[tuple[bytes, bytes], ...]:
+        """Give the headers that belong to the status, and not to the body."""
+        return tuple(header for header in self.headers if not header[0].startswith(b"content-"))
+
 
 def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
     """Return an answer that says the status and nothing else."""
@@ -52,17 +57,22 @@ def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
     )
 
 
-def unauthorized(error: TokenError) -> Answer:
-    """Return 401 with the challenge of RFC 6750, or 503 where the issuer is at fault and not the token."""
+def unauthorized(error: TokenError, metadata: str | None = None) -> Answer:
+    """Return 401 with the challenge of RFC 6750, or 503 where the issuer is at fault and not the token.
+
+    Args:
+        error: why.
+        metadata: the address of the resource's metadata (RFC 9728).
+    """
     if isinstance(error, IssuerUnavailableError):
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
-    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge(error).encode()))
+    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge(error, metadata).encode()))
 
 
-def challenge(error: TokenError) -> str:
+def challenge(error: TokenError, metadata: str | None = None) -> str:
     """Return the challenge to a refused token; without a code where no token was sent."""
     named = [("error", error.code), ("error_description", error.code and error.description)]
-    named.append(("algs", " ".join(error.algorithms)))
+    named += [("algs", " ".join(error.algorithms)), ("resource_metadata", metadata)]
     told = ", ".join(f'{name}="{_quotable(value)}"' for name, value in named if value)
     return f"{error.scheme} {told}".rstrip()
 

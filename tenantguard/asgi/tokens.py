@@ -50,7 +50,8 @@ def or_cookie(cookie: str) -> Credential:
 def or_subprotocol(credential: Credential, protocol: str) -> Credential:
     """Return what reads a websocket's token also from ``Sec-WebSocket-Protocol: protocol, token``.
 
-    A browser can set no other header: ``new WebSocket(url, ["bearer", token])``.
+    A browser can set no other header: ``new WebSocket(url, ["bearer", token])``. Subprotocols of the application's
+    own may stand before and after the two.
     """
 
     def read(scope: Scope) -> bytes | None:
@@ -58,13 +59,24 @@ def or_subprotocol(credential: Credential, protocol: str) -> Credential:
         offered = list(scope.get("subprotocols") or ())
         if protocol not in offered:
             return credential(scope)
-        if len(offered) != 2 or offered[0] != protocol:
+        place = offered.index(protocol) + 1
+        if place == len(offered) or offered.count(protocol) > 1 or offered.count(offered[place]) > 1:
             raise TokenError(
                 "the token's subprotocol is malformed", code="invalid_request", reason="malformed"
             )
-        return _one(credential(scope), [str(offered[1]).encode("latin-1", "replace")])
+        return _one(credential(scope), [str(offered[place]).encode("latin-1", "replace")])
 
     return read
+
+
+def is_for_us(value: bytes) -> bool:
+    """Tell whether an ``Authorization`` value uses a scheme of tokens, and not one of the application's own."""
+    return value.partition(b" ")[0].lower() in _SCHEMES
+
+
+def is_bearer(value: bytes | None) -> bool:
+    """Tell whether an ``Authorization`` value may be looked at again: it proves nothing but that it is known."""
+    return value is None or value.partition(b" ")[0].lower() == BEARER.lower().encode()
 
 
 def presented_token(value: bytes | None, most_bytes: int) -> tuple[str, str]:

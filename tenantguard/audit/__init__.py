@@ -1,7 +1,7 @@
 """The record: every violation and every bypass becomes one event, handed to sinks before anything is raised."""
 
 from tenantguard.audit.events import Event, fingerprint
-from tenantguard.audit.record import add_sink, record, refuse, remove_sink, sinks
+from tenantguard.audit.record import add_sink, notice, record, refuse, remove_sink, sinks
 from tenantguard.audit.sinks import LoggingSink, MemorySink, Sink
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Sink",
     "add_sink",
     "fingerprint",
+    "notice",
     "record",
     "refuse",
     "remove_sink",

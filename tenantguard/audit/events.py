@@ -44,6 +44,10 @@ class Event:
         reason: of a bypass, why a token was refused, or whose row a refused key named, which the error does not say.
         place: file and line that opened the bypass.
         message: what the developer is told.
+        method: the method of the request, of a refused token.
+        route: the pattern of its route, or its path.
+        client: the address it came from.
+        issuer: the issuer that the token names; nobody has verified that.
     """
 
     time: datetime
@@ -58,6 +62,10 @@ class Event:
     reason: str | None = None
     place: str | None = None
     message: str | None = None
+    method: str | None = None
+    route: str | None = None
+    client: str | None = None
+    issuer: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the members that are set, with the time in ISO 8601."""

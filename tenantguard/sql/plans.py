@@ -74,6 +74,7 @@ class WritePlan:
         late: of these parameters, those that a column's default fills when the statement is about to be sent.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
+        frees: a row that others may hang on is deleted, or gets another key.
         beside: the parameters of the keys of the table's own that its rows are given, where no conflict clause may
             leave one out: what else the statement writes may point at them.
     """
@@ -87,10 +88,11 @@ class WritePlan:
     key: dict[str, str] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)
     upserts: bool = False
+    frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def is_idle(self) -> bool:
         """Tell whether the predicates say all: nothing that is given needs a look."""
         may = self.placement.kind != "shared" or self.placement.writable
-        return may and not (self.tenant or self.links or self.probes)
+        return may and not (self.tenant or self.links or self.probes or self.frees)

@@ -5,7 +5,7 @@ They are resolved here once, for the compiler and for SQL text.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import Table
 
@@ -62,6 +62,24 @@ class Ties:
             owner is not None
             and placement.kind == owner.kind == "owned"
             and (placement.column, owner.column) in pairs
+        )
+
+    def hanging(self, parents: Collection[Key] | None) -> list[Placement]:
+        """Return the placements of the tables that belong through one of some tables, or through any."""
+        return [
+            placement
+            for placement in self.tenancy
+            if placement.parent is not None and (parents is None or table_key(placement.parent) in parents)
+        ]
+
+    def referenced(self, key: Key) -> frozenset[str]:
+        """Return the columns of a table that foreign keys lead to."""
+        return frozenset(
+            theirs
+            for placement in self.tenancy
+            for parent, pairs in self.links(placement.key)
+            if table_key(parent) == key
+            for _, theirs in pairs
         )
 
     def any_owned(self, tables: Iterable[Key]) -> Placement:

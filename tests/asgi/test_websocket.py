@@ -292,6 +292,6 @@ async def test_a_verified_principal_without_an_end_has_no_timer() -> None:
         assert current().tenant == "acme"
 
     before = len(asyncio.all_tasks())
-    async with Socket(guarded(app, verifier=Sessions()), headers=bearer("x")) as socket:
+    async with Socket(guarded(app, verifier=Sessions(), websocket_recheck=0), headers=bearer("x")) as socket:
         await socket.task
     assert seen == [before + 1]

@@ -106,8 +106,11 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
         return plan
     if change.toplevel:
         plan.key = key_parameters(compiler, table, core._where_criteria)
+    referenced = compiler.tg_guard.ties.referenced(placement.key)
+    plan.frees = change.verb == "delete" and bool(referenced)
     if change.verb == "update":
         given = given_values(compiler, table, state, change.toplevel, several=bool(state._extra_froms))
+        plan.frees = not referenced.isdisjoint(given)
         given = values_with_defaults(compiler, plan, given)
         sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
         watch(compiler, plan, given, lambda condition: rows_where(sources, change.criteria, condition))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.engine import Connection, Engine, base
@@ -12,12 +14,14 @@ from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.doors import trusted_once
-from tenantguard.sql.execute.ending import verify_noted
+from tenantguard.sql.execute.ending import verify_ending
 from tenantguard.sql.execute.known import Noted
+from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import set_tenant
 from tenantguard.sql.sessions.events import hook, watch
+from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
@@ -32,6 +36,7 @@ class GuardedConnection(Connection):
             second look.
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
+        tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
@@ -41,6 +46,7 @@ class GuardedConnection(Connection):
     tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
+    tg_orphans: Mapping[Key, Counted] = MappingProxyType({})
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
@@ -52,7 +58,7 @@ class GuardedConnection(Connection):
     def tg_make_ready(self, binding: Binding | None) -> None:
         """Choose the compiler that fits the binding; for one tenant, let its sessions in, or refuse them."""
         self.tg_ready, self.tg_names = False, None
-        if self._tg_learnt is not None:
+        if self._tg_learnt is not None or self.tg_orphans:
             self.tg_serve(binding)
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
@@ -175,25 +181,28 @@ class GuardedConnection(Connection):
     def tg_serve(self, binding: Binding | None) -> None:
         """Forget the keys that were found to be another tenant's than the next, who may take them over."""
         learnt = self._tg_learnt
-        if learnt is not None and binding is not None and binding.tenants and learnt[0] != binding.tenants:
+        if binding is not None and binding.tenants and (learnt is None or learnt[0] != binding.tenants):
             self._tg_learnt = None
+            if any(counted.tenants != binding.tenants for counted in self.tg_orphans.values()):
+                verify_orphans(self)
 
     def tg_forget(self) -> None:
         """Let no row vouch for a key any more: a bypass may have given it to another tenant."""
         self._tg_learnt = None
+        forget_enforcement(self)
 
     def _commit_impl(self) -> None:
-        if self.tg_noted:
-            verify_noted(self)
+        if self.tg_noted or self.tg_orphans:
+            verify_ending(self)
         super()._commit_impl()  # type: ignore[misc]  # private
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
-        if self.tg_noted:
-            verify_noted(self)
+        if self.tg_noted or self.tg_orphans:
+            verify_ending(self)
         super()._prepare_twophase_impl(xid)  # type: ignore[misc]  # private
 
     def _rollback_impl(self) -> None:
-        self.tg_noted = ()
+        self.tg_noted, self.tg_orphans = (), {}
         super()._rollback_impl()  # type: ignore[misc]  # private
 
 

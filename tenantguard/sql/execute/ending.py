@@ -14,8 +14,17 @@ from tenantguard.context import bind, peek
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.lookups import LookUp, ask, equal, find_each
+from tenantguard.sql.execute.orphans import verify_orphans
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.predicates import named, trusted
+
+
+def verify_ending(connection: Any) -> None:
+    """Refuse to commit what would leave a row without the parent that it names, or belongs through."""
+    if connection.tg_orphans:
+        verify_orphans(connection)
+    if connection.tg_noted:
+        verify_noted(connection)
 
 
 def verify_noted(connection: Any) -> None:
@@ -42,8 +51,7 @@ def end_alone(context: Any) -> None:
     if cursor.description is not None and context.execute_style is not ExecuteStyle.INSERTMANYVALUES:
         rows = cursor.fetchall()
         context.cursor_fetch_strategy = FullyBufferedCursorFetchStrategy(cursor, initial_buffer=rows)
-    if context.root_connection.tg_noted:
-        verify_noted(context.root_connection)
+    verify_ending(context.root_connection)
     release(context, commit=True)
 
 

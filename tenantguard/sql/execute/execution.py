@@ -19,6 +19,7 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, la
 from tenantguard.sql.execute.doors import takes_trust
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.holding import release
+from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.sending import keep_parameters
 from tenantguard.sql.execute.sent import Sent, keep
@@ -202,6 +203,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if mode == "bypass":
         if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
             connection.tg_forget()
+        if context.isinsert or context.isupdate:
+            context.tg_given = compiled.tg
         return
     if compiled.tg.kinds:
         set_tenants(context.compiled_parameters, compiled, binding)
@@ -212,6 +215,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         connection.tg_translate(context.execution_options)
     if compiled.tg.writes:
         verify(compiled.tg.writes, context)
+    if compiled.isplaintext:
+        watch_text(context, compiled.string)
     if compiled.tg.checks or compiled.tg.verified:
         context.tg_given = compiled.tg
 
@@ -285,11 +290,12 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
+    frees = watch_text(context, statement)
     if sent.checks:
         context.tg_given = sent, context.parameters
     context.statement = context.unicode_statement = sent.text
     context.parameters = rows
-    if mode == "tenant" and sent.place is not None:
+    if mode == "tenant" and sent.place is not None and not frees:
         keep(guard, statement, sent)
 
 

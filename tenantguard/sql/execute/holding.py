@@ -20,10 +20,10 @@ def hold(context: Any) -> None:
     if context.dialect.name == "sqlite":
         driver = connection._dbapi_connection.driver_connection
         if not driver.in_transaction:
-            _send(connection, "BEGIN IMMEDIATE")
+            send(connection, "BEGIN IMMEDIATE")
             context.tg_alone = alone or _commits_itself(driver)
     elif alone and not context.tg_alone:
-        _send(connection, "BEGIN")
+        send(connection, "BEGIN")
         context.tg_alone = True
 
 
@@ -31,7 +31,7 @@ def release(context: Any, *, commit: bool) -> None:
     """End the transaction that :func:`hold` began under AUTOCOMMIT."""
     if context.tg_alone:
         context.tg_alone = False
-        _send(context.root_connection, "COMMIT" if commit else "ROLLBACK")
+        send(context.root_connection, "COMMIT" if commit else "ROLLBACK")
 
 
 def may_lock(context: Any, parent: Any) -> bool:
@@ -48,7 +48,7 @@ def may_lock(context: Any, parent: Any) -> bool:
     if found is None:
         quote = context.dialect.identifier_preparer.quote_identifier
         whole = ".".join(quote(part) for part in (schema, name) if part).replace("'", "''")
-        row = _send(connection, _RIGHTS.format(f"to_regclass('{whole}')"), fetch=True)
+        row = send(connection, _RIGHTS.format(f"to_regclass('{whole}')"), fetch=True)
         found = guard.locking[schema, name] = bool(row[0])
     return bool(found)
 
@@ -62,7 +62,7 @@ def _commits_itself(driver: Any) -> bool:
     return getattr(inner, "isolation_level", "") is None and getattr(inner, "autocommit", None) is not False
 
 
-def _send(connection: Any, statement: str, *, fetch: bool = False) -> Any:
+def send(connection: Any, statement: str, *, fetch: bool = False) -> Any:
     """Send a statement of our own, which has no parameters, by a cursor of the driver's."""
     cursor = connection._dbapi_connection.cursor()
     try:

@@ -11,9 +11,11 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, TenantId
 from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import MOST, mark
+from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import verify_parents
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike
 from tenantguard.sql.plans import Link
@@ -45,6 +47,8 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
+        if plan.frees:
+            watch_orphans(context, {plan.placement.key})
         if plan.verb == "insert" and binding._tenant is not None:
             for name in plan.tenant:
                 if name not in plan.late:
@@ -94,7 +98,9 @@ def verify_given(context: Any) -> None:
     """
     given, context.tg_given = context.tg_given, None
     try:
-        if isinstance(given, tuple):
+        if given is not None and getattr(given, "mode", None) == "bypass":
+            verify_bypassed(context)
+        elif isinstance(given, tuple):
             text, parameters = given
             _verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
         else:

@@ -1,0 +1,65 @@
+"""The event of a token that was refused: by which request, from where, and which issuer it claims to be of."""
+
+from __future__ import annotations
+
+import json
+import logging
+from base64 import urlsafe_b64decode
+from typing import Any
+
+from tenantguard.asgi.types import Scope
+from tenantguard.audit import Event, record
+from tenantguard.audit.events import now
+from tenantguard.context import request_id
+from tenantguard.errors import TokenError, Violation
+
+_log = logging.getLogger("tenantguard")
+_LONGEST = 200  # characters of what a client wrote
+_MOST_BYTES = 16_384  # of a token that is read for its issuer
+
+
+def note_refused(error: TokenError | Violation, scope: Scope, value: bytes | None = None) -> None:
+    """Record a refused token; a violation was recorded where it was raised.
+
+    Args:
+        error: what was refused.
+        scope: the connection.
+        value: its ``Authorization``, where that was read.
+    """
+    if not isinstance(error, TokenError):
+        return
+    try:
+        record(
+            Event(
+                time=now(),
+                kind="token_refused",
+                request_id=request_id(),
+                reason=error.reason,
+                message=str(error),
+                method=scope.get("method", "WEBSOCKET"),
+                route=_route(scope),
+                client=(scope.get("client") or (None,))[0],
+                issuer=_claimed_issuer(value),
+            )
+        )
+    except ExceptionGroup:  # a failing sink must not let the token through
+        _log.exception("a refused token could not be recorded")
+
+
+def _route(scope: Scope) -> str:
+    """Return the pattern of the route, where the framework has found it, or the path."""
+    template: Any = scope.get("path_template") or getattr(scope.get("route"), "path", None)
+    return str(template if isinstance(template, str) else scope["path"])[:_LONGEST]
+
+
+def _claimed_issuer(value: bytes | None) -> str | None:
+    """Return the issuer that a token names and nobody has verified."""
+    parts = (value or b"").split(b".")
+    if len(parts) != 3 or len(parts[1]) > _MOST_BYTES:
+        return None
+    try:
+        claims = json.loads(urlsafe_b64decode(parts[1] + b"=="))
+    except (ValueError, RecursionError):
+        return None
+    issuer = claims.get("iss") if isinstance(claims, dict) else None
+    return issuer[:_LONGEST] if isinstance(issuer, str) else None

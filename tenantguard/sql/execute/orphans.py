@@ -1,0 +1,122 @@
+"""Orphans: rows that belong through a parent which is gone, on SQLite with its foreign keys off.
+
+SQLite gives a freed id again, so such a row would pass to the tenant who gets it. Where the database does not look,
+the guard counts: a transaction that leaves more rows without a parent than it found is not committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tenantguard.audit import refuse
+from tenantguard.context import peek
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.execute.holding import hold, send
+from tenantguard.sql.refusals import told
+from tenantguard.sql.text.underneath import writes
+from tenantguard.tenancy import table_key
+
+if TYPE_CHECKING:
+    from tenantguard.tenancy import Key, Placement
+
+_ENFORCES = (
+    "tenantguard_foreign_keys"  # whether a driver's connection enforces foreign keys, once it was asked
+)
+
+
+class Counted(NamedTuple):
+    """How many rows of a table had no parent before a tenant's transaction deleted some."""
+
+    placement: Placement
+    rows: int
+    tenants: tuple[Any, ...]
+
+
+def watch_orphans(context: Any, parents: Collection[Key] | None = None) -> None:
+    """Count the rows without a parent before a statement may make some.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        parents: the tables that the statement deletes from or changes; all, where that is not known.
+    """
+    connection = context.root_connection
+    if context.dialect.name != "sqlite" or _is_enforced(connection):
+        return
+    connection._tg_learnt = None  # a key that was found may be gone
+    binding = peek()
+    tenants = () if binding is None else binding.tenants
+    for placement in context.dialect.tg_guard.ties.hanging(parents):
+        if placement.key not in connection.tg_orphans:
+            hold(context)
+            counted = Counted(placement, _count(connection, placement), tenants)
+            connection.tg_orphans = {**connection.tg_orphans, placement.key: counted}
+
+
+def watch_text(context: Any, statement: str) -> bool:
+    """Count the rows without a parent before SQL text may make some; tell whether it may."""
+    dialect = context.dialect
+    if (
+        dialect.name != "sqlite"
+        or _is_enforced(context.root_connection)
+        or not writes(statement, dialect.paramstyle)
+    ):
+        return False
+    watch_orphans(context)
+    return True
+
+
+def verify_orphans(connection: Any) -> None:
+    """Refuse to go on, or to commit, where rows have lost the parent that they belong through.
+
+    Raises:
+        CrossTenantError: there are more of them than before.
+    """
+    counted, connection.tg_orphans = connection.tg_orphans, {}
+    for placement, before, _ in counted.values():
+        if _count(connection, placement) > before:
+            binding = peek()
+            refuse(
+                CrossTenantError(
+                    f"rows of {placement.name} have lost the row of {placement.parent.name} that they belong through, "
+                    "and SQLite's foreign keys are off: they would pass to the tenant who gets its id. Delete them "
+                    "first, or say PRAGMA foreign_keys = ON for each connection",
+                    kind="orphan",
+                    tenant=told(binding),
+                    table=placement.name,
+                )
+            )
+
+
+def forget_enforcement(connection: Any) -> None:
+    """Ask a driver's connection anew: what is done in a bypass may have changed it."""
+    connection._dbapi_connection.info.pop(_ENFORCES, None)
+
+
+def _is_enforced(connection: Any) -> bool:
+    info = connection._dbapi_connection.info
+    found = info.get(_ENFORCES)
+    if found is None:
+        info[_ENFORCES] = found = bool(send(connection, "PRAGMA foreign_keys", fetch=True)[0])
+    return bool(found)
+
+
+def _count(connection: Any, placement: Placement) -> int:
+    """Count the rows of a table whose parent is not there, whoever's they are."""
+    preparer = connection.dialect.identifier_preparer
+    child, parent = (_whole(preparer, *key) for key in (placement.key, table_key(placement.parent)))
+    given = " AND ".join(f"c.{preparer.quote(ours)} IS NOT NULL" for ours, _ in placement.link)
+    met = " AND ".join(
+        f"p.{preparer.quote(theirs)} = c.{preparer.quote(ours)}" for ours, theirs in placement.link
+    )
+    row = send(
+        connection,
+        f"SELECT count(*) FROM {child} AS c WHERE {given} "  # noqa: S608 - names only, quoted
+        f"AND NOT EXISTS (SELECT 1 FROM {parent} AS p WHERE {met})",
+        fetch=True,
+    )
+    return int(row[0])
+
+
+def _whole(preparer: Any, schema: str | None, name: str) -> str:
+    return ".".join(preparer.quote(part) for part in (schema, name) if part)

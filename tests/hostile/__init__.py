@@ -1,0 +1,1 @@
+"""Hostile writes and their legitimate twins: spellings of a value, forms of a write, states of a session."""

@@ -26,6 +26,7 @@ _CONTEXT = "tenantguard.context"
 Function = Callable[..., Any]
 Enter = Callable[[], AbstractContextManager[Any]]
 _QUIET = ("bypass_opened", "bypass_closed", "token_refused")  # events that are no violation
+_UNGUARDED = "tenantguard_unguarded"
 _HELD: pytest.StashKey[Any] = pytest.StashKey()  # what fixtures hold bound while a test runs
 
 
@@ -33,6 +34,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line(
         "markers", "tenant(id, ...): run the test under this tenant, or under the union of several"
+    )
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the setting."""
+    parser.addini(
+        _UNGUARDED,
+        "what becomes of a bound test that uses a table of the tenancy on an engine without a guard: fail, or allow",
+        default="fail",
     )
 
 
@@ -62,17 +72,32 @@ def tenant_token() -> TokenMaker:
 @pytest.fixture
 def violations() -> Iterator[list[Event]]:
     """Return the list of the violations that were recorded during the test, the newest last."""
+    with _recorded(lambda event: event.kind not in _QUIET) as found:
+        yield found
+
+
+@pytest.fixture
+def bypasses() -> Iterator[list[Event]]:
+    """Return the list of the bypasses that were opened during the test, the newest last; each with its reason."""
+    with _recorded(lambda event: event.kind == "bypass_opened") as found:
+        yield found
+
+
+@contextmanager
+def _recorded(wanted: Callable[[Event], bool]) -> Iterator[list[Event]]:
     from tenantguard.audit import add_sink, remove_sink  # here: it loads SQLAlchemy
 
     found: list[Event] = []
 
     def keep(event: Event) -> None:
-        if event.kind not in _QUIET:
+        if wanted(event):
             found.append(event)
 
     add_sink(keep)
-    yield found
-    remove_sink(keep)
+    try:
+        yield found
+    finally:
+        remove_sink(keep)
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +123,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Run a test under its marker's tenant, in the task that runs it where it is asynchronous."""
     marker = item.get_closest_marker("tenant")
     test = getattr(item, "obj", None)
-    with _entered(marker):
+    with _guarded_engines_only(item), _entered(marker):
         if not inspect.iscoroutinefunction(test):
             return (yield)
         item.obj = watched(test, item.nodeid, functools.partial(_entered, marker))  # type: ignore[attr-defined]  # a Function has it
@@ -106,6 +131,25 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
             return (yield)
         finally:
             item.obj = test  # type: ignore[attr-defined]  # the same
+
+
+@contextmanager
+def _guarded_engines_only(item: pytest.Item) -> Iterator[None]:
+    """Fail a test that used a table of the tenancy for a tenant on an engine that nobody guarded."""
+    if item.config.getini(_UNGUARDED) == "allow" or not _loaded(item):
+        yield
+        return
+    from tenantguard.testing.unguarded import Watch  # here: it loads SQLAlchemy
+
+    with Watch() as watch:
+        yield
+    if watch.seen:
+        pytest.fail("\n".join(map(str, watch.seen)), pytrace=False)
+
+
+def _loaded(item: pytest.Item) -> bool:
+    """Tell whether anything can be bound in this test: somebody loaded the package, or the marker will."""
+    return _CONTEXT in sys.modules or item.get_closest_marker("tenant") is not None
 
 
 def _entered(marker: pytest.Mark | None) -> ExitStack:

@@ -9,9 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
 from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.testing.generator.schema import ClassInfo, ColumnInfo, Link, Schema, TableInfo
-from tenantguard.testing.samples import samples_of
+from tenantguard.testing.kinds import tenant_kind
+from tenantguard.testing.samples import key_kind, samples_of
 
 Row = dict[str, Any]
 
@@ -59,20 +62,27 @@ def generate(schema: Schema) -> Data:
 
 def tenant_ids(schema: Schema) -> tuple[TenantId, ...]:
     """Return the tenants, in the type of the tenant column."""
-    kinds = {p.python_type for p in schema.tenancy if p.kind == "owned"}
-    if UUID in kinds:
+    kind = tenant_kind(schema.tenancy, SQLiteDialect_pysqlite())
+    if kind == "uuid":
         return tuple(UUID(int=0xA000 + n) for n in range(len(ROWS)))
-    if int in kinds:
+    if kind == "int":
         return tuple(range(1, len(ROWS) + 1))
     return ("acme", "globex", "initech")
 
 
 def fresh_key(column: ColumnInfo, number: int) -> Any:
     """Return a key that no generated row has."""
-    values = {"int": 1000 + number, "str": f"new-{number}", "uuid": UUID(int=0xF000 + number)}
-    if column.kind not in values:
+    key = UUID(int=0xF000 + number)
+    values: dict[str | None, Any] = {
+        "int": 1000 + number,
+        "str": f"new-{number}",
+        "uuid": key,
+        "uuid text": str(key),
+    }
+    kind = key_kind(column)
+    if kind not in values:
         raise ConfigurationError(f"the generator has no keys for column {column.column} of that type")
-    return values[column.kind]
+    return values[kind]
 
 
 class _Maker:
@@ -197,12 +207,14 @@ class _Maker:
         """Return a key: the tenants' keys interleave, unless the tenant is part of the key."""
         apart = self.table.tenant_column not in {c.name for c in self.table.key} or column.unique
         n = number * len(ROWS) + self.index + 1 if apart else number + 1
-        if column.kind == "int":
+        kind = key_kind(column)
+        if kind == "int":
             return n
-        if column.kind == "uuid":
-            return UUID(int=(_salt(self.table.name) << 32) + n)
-        if column.kind == "str":
+        if kind == "str":
             return f"{self.table.name[:3]}{n}"
+        if kind is not None:
+            key = UUID(int=(_salt(self.table.name) << 32) + n)
+            return key if kind == "uuid" else str(key)
         samples = samples_of(column)
         return samples[n % len(samples)]
 

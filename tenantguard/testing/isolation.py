@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager, ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import registry
 
-from tenantguard.errors import ConfigurationError
+from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.tenancy import Tenancy
-from tenantguard.testing.attack import attack, chosen, laboratory, same_guard
+from tenantguard.testing.attack import Values, attack, chosen, given_values, laboratory, same_guard
 from tenantguard.testing.vectors import Lab, Outcome, Vector, run_one
 from tenantguard.testing.vectors.copies import sync_url
-from tenantguard.testing.vectors.lab import mappers_of, two_tenants
-from tenantguard.testing.vectors.seed import Value
+from tenantguard.testing.vectors.lab import Factory, mappers_of, two_tenants
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -33,7 +32,9 @@ def isolation_suite(
     *,
     groups: Collection[str] = (),
     programs: int = PROGRAMS,
-    values: Mapping[str, Value] | None = None,
+    values: Values | None = None,
+    tenants: tuple[TenantId, TenantId] | None = None,
+    factory: Factory | None = None,
 ) -> Callable[..., None]:
     """Return a test function with one case per vector and per legitimate operation, and one for the oracle.
 
@@ -45,7 +46,10 @@ def isolation_suite(
         engine: the application's engine; its database is not touched.
         groups: the groups of vectors to run; all by default.
         programs: how many random programs the oracle compares; 0 leaves it out.
-        values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+        values: for columns whose values cannot be guessed: a function, ``{"calls.code": lambda tenant, n: ...}``,
+            or samples, ``{"calls.code": ["x-1", "x-2"]}``.
+        tenants: the ids of the attacker and the victim, where the kit cannot make ids itself.
+        factory: makes an engine for a URL as the application does; it may install the guard itself.
 
     Example:
         ``test_isolation = isolation_suite(tenancy, engine)`` in a test module.
@@ -61,7 +65,18 @@ def isolation_suite(
         if isinstance(case, str):
             _consult_oracle(tenancy, engine, programs, values)
             return
-        _run(tenantguard_labs.open(key, tenancy, engine, values), case)
+
+        def open_lab() -> AbstractContextManager[Lab]:
+            return laboratory(
+                tenancy,
+                engine.url,
+                protect=same_guard(engine),
+                values=values,
+                tenants=tenants,
+                factory=factory,
+            )
+
+        _run(tenantguard_labs.open(key, open_lab), case)
 
     return test_isolation
 
@@ -73,13 +88,10 @@ class _Labs:
         self._stack = ExitStack()
         self._labs: dict[object, Lab] = {}
 
-    def open(
-        self, key: object, tenancy: Tenancy, engine: Engine | AsyncEngine, values: Mapping[str, Value] | None
-    ) -> Lab:
+    def open(self, key: object, open_lab: Callable[[], AbstractContextManager[Lab]]) -> Lab:
         """Return the suite's lab, made when it is first asked for."""
         if key not in self._labs:
-            opened = laboratory(tenancy, engine.url, protect=same_guard(engine), values=values)
-            self._labs[key] = self._stack.enter_context(opened)
+            self._labs[key] = self._stack.enter_context(open_lab())
         return self._labs[key]
 
     def close(self) -> None:
@@ -89,26 +101,35 @@ class _Labs:
 
 def _run(lab: Lab, vector: Vector) -> None:
     result = run_one(lab, vector)
-    if result.outcome is Outcome.NOT_APPLICABLE:
-        pytest.skip(result.detail)
+    if result.outcome in (Outcome.NOT_APPLICABLE, Outcome.FAULT):
+        pytest.skip(
+            result.detail
+            if result.outcome is Outcome.NOT_APPLICABLE
+            else f"fault of the kit: {result.detail}"
+        )
     if result.outcome is Outcome.LIMIT:
         pytest.xfail(result.detail)
     if result.bad:
-        pytest.fail(f"{vector.name} {result.outcome}: {result.detail} ({vector.tries})", pytrace=False)
+        missing = "" if lab.guarded else "no guard is installed on the engine; "
+        pytest.fail(
+            f"{missing}{vector.name} {result.outcome}: {result.detail} ({vector.tries})", pytrace=False
+        )
 
 
 def _consult_oracle(
     tenancy: Tenancy,
     engine: Engine | AsyncEngine,
     programs: int,
-    values: Mapping[str, Value] | None,
+    values: Values | None,
 ) -> None:
     """Compare random programs with a database that holds one tenant alone."""
     from tenantguard.testing.campaign import prove  # here, because it needs an extra that vectors do not
     from tenantguard.testing.oracle import Oracle
 
-    protect, first = same_guard(engine), two_tenants(tenancy)[0]
-    samples = {name: [value(first, n) for n in range(SAMPLES)] for name, value in (values or {}).items()}
+    protect, first = same_guard(engine), two_tenants(tenancy, engine.dialect)[0]
+    samples = {
+        name: [value(first, n) for n in range(SAMPLES)] for name, value in given_values(values).items()
+    }
     try:
         oracle = Oracle(
             tenancy.metadata,
@@ -140,7 +161,10 @@ def assert_isolated(
     *,
     groups: Collection[str] = (),
     names: Collection[str] = (),
-    values: Mapping[str, Value] | None = None,
+    values: Values | None = None,
+    tenants: tuple[TenantId, TenantId] | None = None,
+    factory: Factory | None = None,
+    every_table: bool = False,
 ) -> None:
     """Run vectors and legitimate operations on a copy of the schema, under a guard like the engine's.
 
@@ -149,15 +173,17 @@ def assert_isolated(
         engine: the application's engine; its database is not touched.
         groups: the groups of vectors to run, and
         names: single vectors; all where neither is said.
-        values: for columns whose values cannot be guessed.
+        values: for columns whose values cannot be guessed: functions, or lists of samples.
+        tenants: the ids of the attacker and the victim, where the kit cannot make ids itself.
+        factory: makes an engine for a URL as the application does; it may install the guard itself.
+        every_table: run each vector on every table that it fits, not only on the one that suits it best.
 
     Raises:
         AssertionError: something leaked or broke; every such vector is listed.
     """
-    with laboratory(tenancy, engine.url, protect=same_guard(engine), values=values) as lab:
-        report = attack(lab, chosen(groups, names))
-    listed = "".join(
-        f"\n  - {found.vector.name} {found.outcome}: {found.detail}" for found in report.results if found.bad
-    )
-    if listed:
-        raise AssertionError(f"the guard does not hold on {report.dialect}:{listed}")
+    with laboratory(
+        tenancy, engine.url, protect=same_guard(engine), values=values, tenants=tenants, factory=factory
+    ) as lab:
+        report = attack(lab, chosen(groups, names), every_table=every_table)
+    if not report.passed:
+        raise AssertionError(f"{report.verdict} ({report.dialect}){report.listed()}")

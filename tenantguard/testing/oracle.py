@@ -28,6 +28,7 @@ from tenantguard.testing.generator.schema import Schema
 from tenantguard.testing.places import recipe
 from tenantguard.testing.samples import samples_of
 from tenantguard.testing.steady import steady
+from tenantguard.testing.unguarded import unwatched
 from tenantguard.testing.witness import Witness, raised
 
 Function = Callable[..., Any]
@@ -184,7 +185,7 @@ class Oracle:
         position = self.data.tenants.index(tenant)
         other = functools.partial(self._key, self.data.tenants[position - 1])
         connect = (engine or database.engine).connect
-        with steady(self.schema), connect() as connection, warnings.catch_warnings():
+        with unwatched(), steady(self.schema), connect() as connection, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             transaction = connection.begin()
             try:

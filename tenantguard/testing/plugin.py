@@ -3,6 +3,8 @@
 from tenantguard_pytest import (
     as_tenant,
     assert_isolated,
+    bypasses,
+    pytest_addoption,
     pytest_configure,
     pytest_fixture_setup,
     pytest_runtest_call,
@@ -16,6 +18,8 @@ from tenantguard_pytest import (
 __all__ = [
     "as_tenant",
     "assert_isolated",
+    "bypasses",
+    "pytest_addoption",
     "pytest_configure",
     "pytest_fixture_setup",
     "pytest_runtest_call",

@@ -9,11 +9,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Enum, Float, LargeBinary, TypeDecorator
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.testing.generator.schema import ColumnInfo, kind_of_type
+from tenantguard.testing.generator.schema import ColumnInfo
+from tenantguard.testing.kinds import enum_of, kinds_of, stored_as, takes
 
 SAMPLES: dict[str, tuple[Any, ...]] = {
     "int": (3, 7, 0, 12, 5),
@@ -27,22 +27,18 @@ SAMPLES: dict[str, tuple[Any, ...]] = {
     "num": (Decimal("1.50"), Decimal("20.00"), Decimal("3.25")),
     "uuid": (UUID(int=1), UUID(int=2)),
 }
-_ZONED = tuple(datetime.datetime(2026, 1, day, 8, tzinfo=datetime.UTC) for day in (5, 6))
-_BY_PYTHON_TYPE: dict[type, tuple[Any, ...]] = {
-    str: ("ada", "bob"),
-    int: (3, 7),
-    bool: (True, False),
-    float: (0.5, 1.25),
-    bytes: (b"\x01",),
-    dict: ({"a": 1}, {}),
-    object: ({"a": 1}, {}),  # what JSON says of itself in SQLAlchemy 2.1
-    list: ([],),
-    Decimal: (Decimal("1.50"),),
-    datetime.date: SAMPLES["date"],
-    datetime.datetime: _ZONED,
-    datetime.time: (datetime.time(8), datetime.time(9)),
-    datetime.timedelta: (datetime.timedelta(hours=1),),
-    UUID: SAMPLES["uuid"],
+_BY_KIND: dict[str, tuple[Any, ...]] = {
+    **SAMPLES,
+    "zoned": tuple(datetime.datetime(2026, 1, day, 8, tzinfo=datetime.UTC) for day in (5, 6)),
+    "time": (datetime.time(8), datetime.time(9)),
+    "interval": (datetime.timedelta(hours=1),),
+    "float": (0.5, 1.25),
+    "bytes": (b"\x01", b"\x02"),
+    "json": ({"a": 1}, {}),
+    "mail": ("ada@mail.example", "bob@mail.example"),
+    "words": ({"a": "1"}, {}),
+    "uuid text": (str(UUID(int=1)), str(UUID(int=2))),
+    "address": ("10.0.0.1", "10.0.0.2"),
 }
 
 
@@ -54,11 +50,9 @@ def samples_of(column: ColumnInfo) -> tuple[Any, ...]:
     """
     if column.samples:
         return column.samples
-    if column.kind in SAMPLES:
-        return _cut(SAMPLES[column.kind], column)
     found = next((values for values in _candidates(column.column.type) if _fits(column, values)), None)
     if found is not None:
-        return found
+        return _cut(found, column)
     if column.nullable:
         return (None,)
     raise ConfigurationError(
@@ -67,42 +61,47 @@ def samples_of(column: ColumnInfo) -> tuple[Any, ...]:
     )
 
 
+def key_kind(column: ColumnInfo) -> str | None:
+    """Return the kind of a column that can be counted through: what its keys are made of."""
+    for kind in kinds_of(column.column.type):
+        values = _BY_KIND.get(kind, ())
+        if kind in ("int", "str", "uuid", "uuid text") and _fits(column, values):
+            return kind
+    return None
+
+
 def _cut(values: tuple[Any, ...], column: ColumnInfo) -> tuple[Any, ...]:
-    length = getattr(column.column.type, "length", None)
-    if column.kind == "str" and length is not None and length < 3:
+    length = getattr(stored_as(column.column.type), "length", None)
+    if length is not None and length < 3 and all(isinstance(value, str) for value in values):
         return tuple(dict.fromkeys(value[:length] for value in values))
     return values
 
 
 def _candidates(type_: Any) -> Iterator[tuple[Any, ...]]:
     """Yield values that the type may take, the likely ones first."""
-    if isinstance(type_, Enum):
-        yield tuple(type_.enum_class) if type_.enum_class is not None else tuple(type_.enums)
-    if isinstance(type_, Float):
-        yield (0.5, 1.25)
-    if isinstance(type_, LargeBinary):
-        yield (b"\x01", b"\x02")
-    try:
-        if type_.python_type in _BY_PYTHON_TYPE:
-            yield _BY_PYTHON_TYPE[type_.python_type]
-    except NotImplementedError:
-        pass
-    if isinstance(type_, TypeDecorator):
-        kind = kind_of_type(type_.impl)
-        yield from ((_ZONED, SAMPLES[kind]) if kind == "datetime" else (SAMPLES.get(kind, ()),))
-        yield from _candidates(type_.impl)
+    for kind in kinds_of(type_):
+        if kind == "enum":
+            yield _members(type_)
+        elif kind == "list":
+            yield _lists(type_)
+        else:
+            yield _BY_KIND.get(kind, ())
+
+
+def _members(type_: Any) -> tuple[Any, ...]:
+    members = enum_of(type_)
+    return tuple(members) if members is not None else tuple(getattr(type_, "enums", ()))
+
+
+def _lists(type_: Any) -> tuple[Any, ...]:
+    item = getattr(stored_as(type_), "item_type", None)
+    inner = next(_candidates(item), ()) if item is not None else ()
+    return ([], [*inner[:1]]) if inner else ([],)
 
 
 def _fits(column: ColumnInfo, values: tuple[Any, ...]) -> bool:
-    """Tell whether the type, which may convert and check on its own, takes the values."""
-    process = column.column.type.bind_processor(SQLiteDialect_pysqlite())
-    try:
-        for value in values:
-            if process is not None:
-                process(value)
-    except Exception:  # a type may refuse a value with any error
-        return False
-    return bool(values)
+    dialect = SQLiteDialect_pysqlite()
+    return bool(values) and all(takes(column.column.type, value, dialect) for value in values)
 
 
 _WRITTEN = (

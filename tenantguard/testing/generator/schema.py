@@ -20,12 +20,14 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    TypeDecorator,
     UniqueConstraint,
     Uuid,
 )
 from sqlalchemy.orm import Mapper, RelationshipDirection, registry
 
 from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.testing.kinds import plain_type
 
 _KINDS: tuple[tuple[type[Any], str], ...] = (
     (Enum, "other"),
@@ -40,7 +42,8 @@ _KINDS: tuple[tuple[type[Any], str], ...] = (
 
 def kind_of_type(type_: Any) -> str:
     """Return the kind of a type's values: what may be compared with what."""
-    if hasattr(type_, "process_bind_param"):
+    type_ = plain_type(type_)
+    if isinstance(type_, TypeDecorator):
         return "other"
     if isinstance(type_, Numeric):
         return "num" if type_.asdecimal else "other"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,14 @@ from sqlalchemy import URL, Connection, Engine, NullPool, Table, create_engine, 
 from sqlalchemy.schema import CreateSchema
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.testing.vectors.table import NotApplicable
 
+_ASYNC = {
+    "sqlite": ("aiosqlite",),
+    "postgresql": ("asyncpg", "psycopg"),
+    "mysql": ("aiomysql", "asyncmy"),
+    "mariadb": ("aiomysql", "asyncmy"),
+}
 _SYNC = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 
 
@@ -58,6 +66,29 @@ def sync_url(url: URL) -> URL:
     if not url.get_dialect().is_async:
         return url
     return url.set(drivername=f"{url.get_backend_name()}+{_SYNC[url.get_backend_name()]}")
+
+
+def async_url(url: URL) -> URL:
+    """Return the URL with an asynchronous driver that is installed.
+
+    Raises:
+        NotApplicable: there is none, so a synchronous application is not attacked through one.
+    """
+    if url.get_dialect().is_async:
+        return url
+    backend = url.get_backend_name()
+    found = next((name for name in _ASYNC[backend] if _installed(name)), None)
+    if found is None or not _installed("greenlet"):
+        wanted = " or ".join(_ASYNC[backend]) if found is None else "greenlet"
+        raise NotApplicable(f"asynchronous engines need {wanted}, which is not installed")
+    return url.set(drivername=f"{backend}+{found}")
+
+
+def _installed(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ValueError:  # the module was put out of reach: sys.modules holds None
+        return False
 
 
 def schemas_of(tables: Iterable[Table]) -> list[str]:

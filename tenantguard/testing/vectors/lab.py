@@ -10,8 +10,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, MetaData, Table, create_engine, event, inspect, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError, ResourceClosedError
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    MetaData,
+    Table,
+    create_engine,
+    event,
+    inspect,
+    make_url,
+)
+from sqlalchemy.exc import OperationalError, ResourceClosedError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.orm.mapper import _all_registries
@@ -20,7 +32,9 @@ from sqlalchemy.util import greenlet_spawn
 from tenantguard.context import bind, bypass
 from tenantguard.errors import ConfigurationError
 from tenantguard.tenancy import Tenancy
+from tenantguard.testing.kinds import tenant_kind
 from tenantguard.testing.vectors.copies import (
+    async_url,
     attach_schemas,
     create_schemas,
     refuse_foreign_schemas,
@@ -29,15 +43,20 @@ from tenantguard.testing.vectors.copies import (
 )
 from tenantguard.testing.vectors.judge import Leak, Marks, Snapshot
 from tenantguard.testing.vectors.lookups import Lookups
-from tenantguard.testing.vectors.seed import Owner, Seeder, Value
+from tenantguard.testing.vectors.seed import Owner, Seeder, Value, misfit
 from tenantguard.testing.vectors.shapes import map_plain
-from tenantguard.testing.vectors.table import NotApplicable
+from tenantguard.testing.vectors.table import NotApplicable, Vector
 
 Protect = Callable[[Any], Any]
+Factory = Callable[[URL], Any]
 Found = TypeVar("Found")
 
 _WORDS = ("acme", "globex", "common")
-_UUIDS = (uuid.UUID(int=(0xACE << 96) + 1), uuid.UUID(int=(0xB0B << 96) + 2))
+_TENANTS: dict[str, tuple[Any, Any]] = {
+    "str": _WORDS[:2],
+    "int": (5001, 5002),
+    "uuid": (uuid.UUID(int=(0xACE << 96) + 1), uuid.UUID(int=(0xB0B << 96) + 2)),
+}
 
 
 class Lab(Lookups):
@@ -50,10 +69,14 @@ class Lab(Lookups):
             function gives the lab with the guard off.
         values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
         asynchronous: attack through the URL's asynchronous driver: each vector runs as it is, in a greenlet.
+        tenants: the ids of the attacker and the victim; made in the tenant column's type by default.
+        factory: makes an engine for a URL as the application does, ``lambda url: create_engine(url, ...)``.
+        control: runs a vector in a database of one tenant alone: what fails there is no fault of the guard.
 
     Attributes:
         a: the attacker, bound while a vector runs.
         b: the victim.
+        guarded: whether there is a guard on the engine under attack.
         dialect: the database's name, ``"sqlite"``, ``"postgresql"``, ``"mysql"`` or ``"mariadb"``.
     """
 
@@ -65,15 +88,20 @@ class Lab(Lookups):
         *,
         values: Mapping[str, Value] | None = None,
         asynchronous: bool = False,
+        tenants: tuple[Any, Any] | None = None,
+        factory: Factory | None = None,
+        control: Callable[[Vector, int], Exception | None] | None = None,
     ) -> None:
         self.tenancy = tenancy
         self.url = make_url(url)
         self.protect = protect
         self.asynchronous = asynchronous
-        self.a, self.b = two_tenants(tenancy)
+        self.factory = factory
+        self.control = control
+        self.admin = create_engine(sync_url(self.url))
+        self.a, self.b = tenants or two_tenants(tenancy, self.admin.dialect)
         self.mappers = mappers_of(tenancy)
         self.tables = _tables_of(tenancy)
-        self.admin = create_engine(sync_url(self.url))
         self.dialect = self.admin.dialect.name
         self._schemas = schemas_of(self.tables)
         refuse_foreign_schemas(self.dialect, self._schemas)
@@ -82,10 +110,13 @@ class Lab(Lookups):
             attach_schemas(self.admin, self._schemas)
         owners = (Owner(self.a, 1, _WORDS[0]), Owner(self.b, 2, _WORDS[1]), Owner(None, 3, _WORDS[2]))
         self._owners = {owner.tenant: owner for owner in owners}
-        self.seeder = Seeder(tenancy, self.tables, owners, self.mappers, values or {})
+        self.seeder = Seeder(tenancy, self.tables, owners, self.mappers, values or {}, self.admin.dialect)
         self._mappings = registry()
+        self._paired: dict[Any, Any] = {}
+        self.at(0)
         self._stack = ExitStack()
         self._engine: Engine | None = None
+        self.guarded = False
         self._seeds = self.seeder.all_rows()
         self.drive(self._try_protect)
         self._create()
@@ -121,7 +152,8 @@ class Lab(Lookups):
     def _try_protect(self) -> None:
         """Install the guard once, so that a fault of the set-up is told before anything is attacked."""
         with self.attempt():
-            self.new_engine()
+            engine = self.new_engine()
+            self.guarded = getattr(engine.dialect, "tg_guard", None) is not None
 
     def new_engine(self, **options: Any) -> Engine:
         """Return one more engine under attack, thrown away after the vector."""
@@ -129,7 +161,10 @@ class Lab(Lookups):
 
     def bare_engine(self, **options: Any) -> Engine:
         """Return an engine before the guard is installed, for attacks that begin earlier."""
-        if self.asynchronous:
+        if self.factory is not None and not options:
+            made = self.factory(self.url)
+            engine: Engine = getattr(made, "sync_engine", made)
+        elif self.asynchronous:
             engine = create_async_engine(self.url, **self._arguments(), **options).sync_engine
         else:
             engine = create_engine(sync_url(self.url), **self._arguments(), **options)
@@ -144,12 +179,7 @@ class Lab(Lookups):
 
     def new_async_engine(self) -> AsyncEngine:
         """Return an asynchronous engine under attack; the vector disposes of it."""
-        drivers = {"sqlite": "aiosqlite", "postgresql": "asyncpg"}
-        url = self.url
-        if not url.get_dialect().is_async:
-            driver = drivers.get(url.get_backend_name(), "aiomysql")
-            url = url.set(drivername=f"{url.get_backend_name()}+{driver}")
-        engine = create_async_engine(url, **self._arguments())
+        engine = create_async_engine(async_url(self.url), **self._arguments())
         self._prepare(engine.sync_engine)
         self.protect(engine)
         return engine
@@ -249,11 +279,13 @@ class Lab(Lookups):
     def synchronous(self) -> None:
         """Leave the vector to synchronous drivers."""
         if self.asynchronous:
+            self.turns = 1  # no other table would do better
             raise NotApplicable("it uses the driver in a way that an asynchronous one does not have")
 
     def only(self, *dialects: str) -> None:
         """Leave the vector to these databases."""
         if self.dialect not in dialects:
+            self.turns = 1  # no other table would do better
             raise NotApplicable(f"not on {self.dialect}")
 
     def arrange(self, statement: Any) -> None:
@@ -261,6 +293,11 @@ class Lab(Lookups):
         with self.admin.begin() as connection:
             connection.execute(statement)
         self.start = self.snapshot()
+
+    def as_sent(self, column: Column[Any], value: Any) -> Any:
+        """Return a value as the driver gets it, for a text that no type goes with."""
+        process = column.type.dialect_impl(self.admin.dialect).bind_processor(self.admin.dialect)
+        return value if process is None else process(value)
 
     def peek(self, sql: str) -> list[Any]:
         """Read through an unguarded connection, to see what an attack left behind."""
@@ -343,19 +380,23 @@ class Lab(Lookups):
         with self.admin.begin() as connection:
             create_schemas(connection, self._schemas)
             for metadata in self.tenancy.metadata:
-                metadata.create_all(connection, tables=[t for t in self.tables if t.metadata is metadata])
-            try:
-                self._insert(connection)
-            except DBAPIError as error:
-                raise ConfigurationError(
-                    f"the rows that the kit made do not fit the schema: {str(error.orig).splitlines()[0]}. "
-                    "Give values for the columns that it cannot guess"
-                ) from error
+                made, tables = self._copies(metadata)
+                made.create_all(connection, tables=tables)
+            self._insert(connection)
+
+    def _copies(self, metadata: MetaData) -> tuple[MetaData, list[Table]]:
+        """Return what to create: the metadata itself, and its tables."""
+        return metadata, [table for table in self.tables if table.metadata is metadata]
 
     def _insert(self, connection: Connection) -> None:
         for table, rows in self._seeds:
             for row in rows:
-                connection.execute(table.insert().values({table.c[key]: value for key, value in row.items()}))
+                try:
+                    connection.execute(
+                        table.insert().values({table.c[key]: value for key, value in row.items()})
+                    )
+                except StatementError as error:
+                    raise ConfigurationError(misfit(table, row, self.admin.dialect, error)) from error
 
     def _read_back(self) -> list[tuple[Table, list[dict[str, Any]]]]:
         """Return what stands there, to be put back later: defaults may give other values the next time."""
@@ -385,17 +426,11 @@ def mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
     ]
 
 
-def two_tenants(tenancy: Tenancy) -> tuple[Any, Any]:
+def two_tenants(tenancy: Tenancy, dialect: Dialect) -> tuple[Any, Any]:
     """Return two tenant ids of the type that the tenant columns hold."""
-    owned = [placed for placed in tenancy if placed.kind == "owned"]
-    if not owned:
+    if not any(placed.kind == "owned" for placed in tenancy):
         raise NotApplicable("the tenancy has no owned table, so there is nothing to attack")
-    kinds = {placed.python_type for placed in owned}
-    if int in kinds:
-        return 5001, 5002
-    if uuid.UUID in kinds:
-        return _UUIDS
-    return _WORDS[0], _WORDS[1]
+    return _TENANTS[tenant_kind(tenancy, dialect)]
 
 
 def _strict_keys(connection: Any, _record: object) -> None:

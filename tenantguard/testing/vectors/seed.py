@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import datetime as dt
 import decimal
-import enum
+import re
 import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Table, UniqueConstraint, types
+from sqlalchemy import CheckConstraint, Column, Dialect, ForeignKeyConstraint, Table, UniqueConstraint, types
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Mapper
 
 from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.testing.kinds import enum_of, kinds_of, stored_as, takes
 
 ROWS = 3  # per table and tenant
 FRESH = 100  # from here on a row number is a new row's, which no seeded row has
@@ -45,6 +49,7 @@ class Seeder:
         owners: who has rows; everybody last.
         mappers: mapped classes, whose discriminators a row must respect.
         values: for columns whose values cannot be guessed: ``{"calls.code": lambda tenant, n: ...}``.
+        dialect: whose types convert the values.
     """
 
     tenancy: Tenancy
@@ -52,6 +57,7 @@ class Seeder:
     owners: Sequence[Owner]
     mappers: Collection[Mapper[Any]] = ()
     values: Mapping[str, Value] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=SQLiteDialect_pysqlite)
     made: dict[tuple[Table, Any], list[dict[str, Any]]] = field(default_factory=dict)
     empty: dict[str, str] = field(default_factory=dict)  # tables without rows, and why
     _classes: dict[int, Any] = field(
@@ -189,7 +195,7 @@ class Seeder:
         if given is not None:
             return given(owner.tenant, n)
         try:
-            return value_for(column.type, column.name, owner, n)
+            return value_for(column.type, column.name, owner, n, self.dialect)
         except Unseedable:
             if column.nullable:
                 return None
@@ -210,6 +216,29 @@ def tenant_column(table: Table, placed: Placement) -> Column[Any]:
     return next(column for column in table.columns if column.name == placed.column)
 
 
+def misfit(table: Table, row: Row, dialect: Dialect, error: StatementError) -> str:
+    """Return the sentence that names the table, and the column where one can be told, which a row does not fit."""
+    bad = [key for key, value in row.items() if not takes(table.c[key].type, value, dialect)]
+    said = str(error.orig or error).splitlines()[0]
+    named = [f"{table.fullname}.{table.c[key].name}" for key in bad] or _mentioned(table, said)
+    columns = ", ".join(named) or f"a column of {table.fullname}"
+    example = named[0] if named else f"{table.fullname}.column"
+    return (
+        f"the row that the kit made for {table.fullname} does not fit the schema: {said}. Give values for {columns}: "
+        f'values={{"{example}": lambda tenant, n: ...}}'
+    )
+
+
+def _mentioned(table: Table, said: str) -> list[str]:
+    """Return the columns that an error names, or that a constraint does which it names."""
+    words = set(re.findall(r"\w+", said))
+    texts = [
+        str(k.sqltext) for k in table.constraints if isinstance(k, CheckConstraint) and str(k.name) in words
+    ]
+    words |= {word for text in texts for word in re.findall(r"\w+", text)}
+    return [f"{table.fullname}.{c.name}" for c in table.columns if c.name in words]
+
+
 def sorted_keys(table: Table) -> list[ForeignKeyConstraint]:
     """Return the foreign keys whose parent is in the metadata, in a stable order."""
     usable = []
@@ -221,57 +250,94 @@ def sorted_keys(table: Table) -> list[ForeignKeyConstraint]:
     return [c for _, c in sorted(usable, key=lambda found: (found[0], [x.name for x in found[1].columns]))]
 
 
-def value_for(kind: types.TypeEngine[Any], name: str, owner: Owner, n: int) -> Any:
+def value_for(kind: types.TypeEngine[Any], name: str, owner: Owner, n: int, dialect: Dialect) -> Any:
     """Return a value of the type that tells its owner apart from the others.
 
     Raises:
-        Unseedable: the type is not known here.
+        Unseedable: the type is not known here, or takes nothing that is.
     """
-    number = owner.number * 1000 + n
-    if isinstance(kind, types.TypeDecorator):
-        kind = kind.impl_instance
-    if isinstance(kind, types.Enum):
-        return _choice(kind, n)
-    if isinstance(kind, types.Uuid):
-        value = uuid.UUID(int=(owner.number << 64) + n)
-        return value if kind.as_uuid else str(value)
-    for known, make in _MAKERS:
-        if isinstance(kind, known):
-            return make(kind, name, owner, number)
+    for known in kinds_of(kind):
+        try:
+            value = _MAKERS[known](
+                stored_as(kind) if known not in ("enum", "list") else kind, name, owner, n, dialect
+            )
+        except Unseedable:
+            continue
+        if takes(kind, value, dialect):
+            return value
     raise Unseedable(f"no value for {kind!r}")
 
 
-def _choice(kind: types.Enum, n: int) -> Any:
-    choices: list[Any] = list(kind.enum_class) if kind.enum_class is not None else list(kind.enums)
-    choice = choices[n % len(choices)]
-    return choice if isinstance(choice, enum.Enum) else str(choice)
+Maker = Callable[[Any, str, Owner, int, Dialect], Any]
 
 
-def _text(kind: Any, name: str, owner: Owner, number: int) -> str:
-    n = number % 1000
+def _numbered(make: Callable[[int], Any]) -> Maker:
+    """Return what makes a value of a number that no other owner's row has."""
+    return lambda kind, name, owner, n, dialect: make(owner.number * 1000 + n)
+
+
+def _choice(kind: Any, name: str, owner: Owner, n: int, dialect: Dialect) -> Any:
+    members = enum_of(kind)
+    choices: list[Any] = (
+        list(members) if members is not None else [str(one) for one in getattr(kind, "enums", ())]
+    )
+    if not choices:
+        raise Unseedable(f"no choices in {kind!r}")
+    return choices[n % len(choices)]
+
+
+def _list(kind: Any, name: str, owner: Owner, n: int, dialect: Dialect) -> list[Any]:
+    item = getattr(stored_as(kind), "item_type", None)
+    return [value_for(item, name, owner, n, dialect)] if item is not None else []
+
+
+def _text(kind: Any, name: str, owner: Owner, n: int, dialect: Dialect) -> str:
     value = f"{owner.word}{n}-{name}"
-    limit = kind.length or len(value)
+    limit = getattr(kind, "length", None) or len(value)
     if limit < len(owner.word) + 3:
         value = f"{owner.word[0]}{n}"
     return value[:limit]
 
 
-def _moment(kind: Any, _name: str, _owner: Owner, number: int) -> dt.datetime:
-    zone = dt.UTC if kind.timezone else None
-    return dt.datetime(2020, 1, 1, 12, 0, tzinfo=zone) + dt.timedelta(hours=number)
+def _uuid(kind: Any, name: str, owner: Owner, n: int, dialect: Dialect) -> uuid.UUID:
+    return uuid.UUID(int=(owner.number << 64) + n)
 
 
-_MAKERS: tuple[tuple[type[Any], Callable[[Any, str, Owner, int], Any]], ...] = (
-    (types.Boolean, lambda kind, name, owner, number: bool(number % 2)),
-    (types.Integer, lambda kind, name, owner, number: number),
-    (types.Float, lambda kind, name, owner, number: number + 0.25),
-    (types.Numeric, lambda kind, name, owner, number: decimal.Decimal(number)),
-    (types.String, _text),
-    (types.DateTime, _moment),
-    (types.Date, lambda kind, name, owner, number: dt.date(2020, 1, 1) + dt.timedelta(days=number)),
-    (types.Time, lambda kind, name, owner, number: dt.time(number // 1000, number % 60)),
-    (types.Interval, lambda kind, name, owner, number: dt.timedelta(seconds=number)),
-    (types.LargeBinary, lambda kind, name, owner, number: f"{owner.word}{number}".encode()),
-    (types.JSON, lambda kind, name, owner, number: {"said": f"{owner.word}{number}"}),
-    (types.ARRAY, lambda kind, name, owner, number: [value_for(kind.item_type, name, owner, number % 1000)]),
-)
+def _room(kind: Any) -> int:
+    """Return how far a number may count in a type."""
+    if isinstance(kind, mysql.TINYINT):
+        return 128
+    precision = getattr(kind, "precision", None)
+    return 10 ** min(9, precision - (kind.scale or 0)) if precision is not None else 10**9
+
+
+def _worded(make: Callable[[str], Any]) -> Maker:
+    """Return what makes a value of the owner's word and the row's number."""
+    return lambda kind, name, owner, n, dialect: make(f"{owner.word}{owner.number * 1000 + n}")
+
+
+def _moment(zone: dt.tzinfo | None) -> Maker:
+    return _numbered(lambda number: dt.datetime(2020, 1, 1, 12, 0, tzinfo=zone) + dt.timedelta(hours=number))
+
+
+_MAKERS: dict[str, Maker] = {
+    "address": lambda kind, name, owner, n, dialect: f"10.0.{owner.number}.{n % 256}",
+    "bool": _numbered(lambda number: bool(number % 2)),
+    "bytes": _worded(str.encode),
+    "date": _numbered(lambda number: dt.date(2020, 1, 1) + dt.timedelta(days=number)),
+    "datetime": _moment(None),
+    "enum": _choice,
+    "float": _numbered(lambda number: number + 0.25),
+    "int": lambda kind, name, owner, n, dialect: (owner.number * 1000 + n) % _room(kind),
+    "interval": _numbered(lambda number: dt.timedelta(seconds=number)),
+    "json": _worded(lambda word: {"said": word}),
+    "list": _list,
+    "mail": _worded(lambda word: f"{word}@mail.example"),
+    "num": lambda kind, name, owner, n, dialect: decimal.Decimal((owner.number * 1000 + n) % _room(kind)),
+    "str": _text,
+    "time": _numbered(lambda number: dt.time(number // 1000, number % 60)),
+    "uuid": _uuid,
+    "uuid text": lambda *given: str(_uuid(*given)),
+    "words": _worded(lambda word: {"said": word}),
+    "zoned": _moment(dt.UTC),
+}

@@ -15,12 +15,14 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    UniqueConstraint,
     and_,
     types,
 )
 from sqlalchemy.orm import Mapper, registry, relationship
 
 from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.testing.kinds import plain_type, stored_as
 from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 from tenantguard.testing.vectors.table import NotApplicable
 
@@ -56,10 +58,17 @@ class Shape:
         return self.table.c
 
     @property
+    def key(self) -> list[Column[Any]]:
+        """Return the columns that tell a row from others: the primary key, or all where there is none."""
+        return key_of(self.table)
+
+    @property
     def pk(self) -> Column[Any]:
         """Return the column of the key that is not the tenant's."""
-        tenant = self.tenant_key
-        return next(c for c in self.table.primary_key.columns if c.key != tenant)
+        own = [c for c in self.key if c.key != self.tenant_key]
+        if not own:
+            raise NotApplicable(f"{self.table.name} has no key but the tenant")
+        return own[0]
 
     @property
     def tenant_key(self) -> str | None:
@@ -94,21 +103,24 @@ class Shape:
     def match(self, row: Row, of: Any = None) -> ColumnElement[bool]:
         """Return the condition that finds one row by its key."""
         columns = (self.table if of is None else of).c
-        return and_(*(columns[c.key] == row[c.key] for c in self.table.primary_key.columns))
+        return and_(*(columns[c.key] == row[c.key] for c in self.key))
 
     def ident(self, row: Row) -> Any:
         """Return a row's key as ``Session.get`` takes it."""
-        keys = tuple(row[c.key] for c in self.table.primary_key.columns)
+        keys = tuple(row[c.key] for c in self.key)
         return keys[0] if len(keys) == 1 else keys
 
     def new(self, side: str = "a", n: int = 100, **over: Any) -> dict[str, Any]:
         """Return a row that is not there yet, of the attacker or the victim."""
         return {**self.make(self.tenants["ab".index(side)], self, n), **over}
 
-    def complete(self, side: str = "a", **over: Any) -> dict[str, Any]:
+    def complete(self, side: str = "a", n: int = 100, **over: Any) -> dict[str, Any]:
         """Return a new row with a value for each default too, which a text or another Table does not fire."""
         like = (self.a if side == "a" else self.b)[0]
-        return {**{key: value for key, value in like.items() if value is not None}, **self.new(side, **over)}
+        return {
+            **{key: value for key, value in like.items() if value is not None},
+            **self.new(side, n, **over),
+        }
 
     def unnamed(self, n: int = 100, **over: Any) -> dict[str, Any]:
         """Return a new row of the attacker that leaves its tenant to the guard."""
@@ -125,7 +137,7 @@ class Shape:
 
     def keys_of(self, row: Row) -> dict[str, Any]:
         """Return the key part of a row."""
-        return {c.key: row[c.key] for c in self.table.primary_key.columns}
+        return {c.key: row[c.key] for c in self.key}
 
     def set(self, **values: Any) -> dict[str, Any]:
         """Return values by column key, given as ``text=``, ``number=`` or ``tenant=``."""
@@ -154,6 +166,16 @@ class Pair:
     child: Shape
     parent: Shape
     link: tuple[tuple[Column[Any], Column[Any]], ...]
+
+    @property
+    def belongs(self) -> bool:
+        """Tell whether the child belongs through this very foreign key: then its row is whoever's the parent is."""
+        return {(ours.name, theirs.name) for ours, theirs in self.link} == set(self.child.placed.link)
+
+    @property
+    def in_key(self) -> bool:
+        """Tell whether the foreign key is part of the child's own key: a row that is moved is another row."""
+        return not {ours.key for ours, _ in self.link}.isdisjoint(c.key for c in self.child.key)
 
     def on(self, child: Any = None, parent: Any = None) -> ColumnElement[bool]:
         """Return the join condition, of the tables or of aliases of them."""
@@ -187,6 +209,12 @@ class Bridge:
         return {"primaryjoin": self.left.on(), "secondaryjoin": self.right.on()}
 
 
+def key_of(table: Table) -> list[Column[Any]]:
+    """Return the columns of the primary key, or of an association without one what its rows are made of."""
+    keys = list(table.primary_key.columns)
+    return keys or [c for c in table.columns if not c.nullable] or list(table.columns)
+
+
 def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterable[Mapper[Any]]) -> list[Any]:
     """Return the columns that hold free values of a type: no key, no tenant, no discriminator."""
     placed = tenancy.of(table)
@@ -196,8 +224,8 @@ def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterabl
     return [
         c
         for c in table.columns
-        if isinstance(c.type, kind)
-        and not isinstance(c.type, Enum | types.TypeDecorator)
+        if isinstance(stored_as(c.type), kind)
+        and not isinstance(stored_as(c.type), Enum)
         and not (c.primary_key or c.foreign_keys or c.unique or c.name in special or c.computed is not None)
     ]
 
@@ -205,22 +233,44 @@ def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterabl
 def free_columns(
     table: Table, tenancy: Tenancy, mappers: Iterable[Mapper[Any]], a: list[Row], b: list[Row]
 ) -> dict[str, list[Any]]:
-    """Return the text and the integer columns that vectors may write to, and whose values tell the owner."""
+    """Return the text and the integer columns that vectors may write to, and whose values tell the owner.
+
+    Those that take any value come first: no key that would forbid one, no type that converts; then the longest
+    text, because it holds the owner's name.
+    """
     mappers = list(mappers)
-    found = {
-        "texts": columns_of(table, tenancy, String, mappers),
-        "numbers": columns_of(table, tenancy, Integer, mappers),
-    }
-    found["texts"].sort(
-        key=lambda column: -(column.type.length or 1_000)
-    )  # a long text holds the owner's name
-    return {kind: [c for c in columns if _tells(c.key, a, b)] for kind, columns in found.items()}
+    keys = _unique_names(table)
+    found = {}
+    for name, kind, python_type in (("texts", String, str), ("numbers", Integer, int)):
+        columns = [c for c in columns_of(table, tenancy, kind, mappers) if _tells(c.key, a, b, python_type)]
+        found[name] = sorted(
+            columns,
+            key=lambda c: (
+                c.name in keys,
+                _converts(c.type),
+                -(getattr(stored_as(c.type), "length", None) or 1_000),
+            ),
+        )
+    return found
 
 
-def _tells(key: str, a: list[Row], b: list[Row]) -> bool:
+def _unique_names(table: Table) -> set[str]:
+    """Return the columns of every key that forbids two rows alike."""
+    unique = [k.columns for k in table.constraints if isinstance(k, UniqueConstraint)]
+    unique += [index.columns for index in table.indexes if index.unique]
+    return {c.name for columns in unique for c in columns}
+
+
+def _converts(type_: Any) -> bool:
+    return isinstance(plain_type(type_), types.TypeDecorator)
+
+
+def _tells(key: str, a: list[Row], b: list[Row], python_type: type) -> bool:
     """Tell whether every row has a value, and the victim's are not the attacker's; shared rows are both."""
-    mine, theirs = {row[key] for row in a}, {row[key] for row in b}
-    return None not in mine | theirs and (a is b or not mine & theirs)
+    values = [row[key] for row in (*a, *b)]
+    if not all(type(value) is python_type for value in values):
+        return False
+    return a is b or not {row[key] for row in a} & {row[key] for row in b}
 
 
 def links(table: Table) -> Iterator[tuple[ForeignKeyConstraint, Table]]:
@@ -232,7 +282,7 @@ def links(table: Table) -> Iterator[tuple[ForeignKeyConstraint, Table]]:
 def map_plain(mappings: registry, table: Table, **properties: Any) -> Any:
     """Map a class of the kit's own to a table, imperatively; the schema's own classes stay as they are."""
     cls = type("".join(part.title() for part in table.name.split("_")), (), {"__module__": __name__})
-    mappings.map_imperatively(cls, table, properties={**{c.key: c for c in table.columns}, **properties})
+    _map(mappings, cls, table, **properties)
     return cls
 
 
@@ -255,12 +305,13 @@ def map_pair(
     }
     single = {"parent": relationship(parent_cls, back_populates="children", **up)}
     if itself:
-        mappings.map_imperatively(parent_cls, parent, properties={**_keyed(parent), **lists, **single})
+        _map(mappings, parent_cls, parent, **lists, **single)
     else:
-        mappings.map_imperatively(parent_cls, parent, properties={**_keyed(parent), **lists})
-        mappings.map_imperatively(child_cls, child, properties={**_keyed(child), **single})
+        _map(mappings, parent_cls, parent, **lists)
+        _map(mappings, child_cls, child, **single)
     return child_cls, parent_cls
 
 
-def _keyed(table: Table) -> dict[str, Any]:
-    return {c.key: c for c in table.columns}
+def _map(mappings: registry, cls: Any, table: Table, **properties: Any) -> None:
+    columns = {c.key: c for c in table.columns}
+    mappings.map_imperatively(cls, table, primary_key=key_of(table), properties={**columns, **properties})

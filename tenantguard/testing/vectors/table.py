@@ -32,6 +32,7 @@ class Outcome(StrEnum):
     LEAKED = "leaked"
     LIMIT = "known limit"
     ERROR = "error"
+    FAULT = "fault of the kit"
     NOT_APPLICABLE = "not applicable"
 
 

@@ -21,6 +21,7 @@ from sqlalchemy.ext import baked
 from sqlalchemy.orm import Query, defaultload, joinedload, with_loader_criteria
 
 from tenantguard.context import bind
+from tenantguard.testing.vectors.escapes.helpers import planted_parent
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import NotApplicable, attack
 
@@ -85,8 +86,7 @@ def bypass_then_tenant_update(lab: Lab) -> Any:
 @attack("cache")
 def lazy_load_cached_in_bypass(lab: Lab) -> Any:
     """Load lazily in a bypass, and then with another session under a tenant by the same cached statement."""
-    p = lab.pair
-    lab.arrange(update(p.child.table).where(p.child.match(p.child.b[0])).values(p.to(p.parent.a[0])))
+    p = planted_parent(lab)
     with lab.lifted():
         list(lab.session().get(p.parent.cls, p.parent.ident(p.parent.a[0])).children)
     return list(lab.session().get(p.parent.cls, p.parent.ident(p.parent.a[0])).children)
@@ -279,8 +279,7 @@ def loader_criteria_of_ones_own(lab: Lab) -> Any:
 @attack("cache")
 def loader_option_reused(lab: Lab) -> Any:
     """Use a cached loader option in a bypass and then under a tenant."""
-    p = lab.pair
-    lab.arrange(update(p.child.table).where(p.child.match(p.child.b[0])).values(p.to(p.parent.a[0])))
+    p = planted_parent(lab)
     statement = select(p.parent.cls).options(
         joinedload(p.parent.cls.children), defaultload(p.parent.cls.children)
     )

@@ -21,11 +21,13 @@ from sqlalchemy.orm import (
 
 from tenantguard.context import bind
 from tenantguard.testing.vectors.escapes.helpers import (
+    planted_child,
+    planted_parent,
     quietly,
     used_by_victim,
 )
 from tenantguard.testing.vectors.lab import Lab
-from tenantguard.testing.vectors.table import attack
+from tenantguard.testing.vectors.table import NotApplicable, attack
 
 
 @attack("identity map")
@@ -82,12 +84,19 @@ def pickled_and_loaded(lab: Lab) -> Any:
     with lab.victim():
         held = session.get(mapper.class_, shape.ident(shape.b[0]))
         session.expunge(held)
-        stored = pickle.dumps(held)
+        stored = _pickled(held)
     mine = lab.session()
     read = pickle.loads(stored)  # noqa: S301 - made three lines above
     mine.add(read)
     names = [key for key, found in mapper.relationships.items() if found.lazy == "select"]
     return [quietly(partial(getattr, read, name)) for name in names]
+
+
+def _pickled(held: Any) -> bytes:
+    try:
+        return pickle.dumps(held)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise NotApplicable(f"the class cannot be pickled: {error}") from error
 
 
 def own_parent(lab: Lab) -> Any:
@@ -145,8 +154,7 @@ def bypass_then_flush(lab: Lab) -> Any:
 @attack("identity map")
 def bypass_then_identity_map(lab: Lab) -> Any:
     """Query one's own parents in a session that holds everybody's children."""
-    p, session = lab.pair, lab.session()
-    lab.arrange(update(p.child.table).where(p.child.match(p.child.b[0])).values(p.to(p.parent.a[0])))
+    p, session = planted_parent(lab), lab.session()
     with lab.lifted():
         parents = session.scalars(select(p.parent.cls).options(selectinload(p.parent.cls.children))).all()
     assert parents
@@ -216,8 +224,7 @@ def autobegun_by_attribute(lab: Lab) -> Any:
 @attack("identity map")
 def eager_with_held_parent(lab: Lab) -> Any:
     """Load one's own children eagerly into a session that holds the victim's parent of one of them."""
-    p, session = lab.pair, lab.session(expire_on_commit=False)
-    lab.arrange(update(p.child.table).where(p.child.match(p.child.a[0])).values(p.to(p.parent.b[0])))
+    p, session = planted_child(lab)[0], lab.session(expire_on_commit=False)
     with lab.lifted():
         held = session.scalars(select(p.parent.cls)).all()
         session.commit()

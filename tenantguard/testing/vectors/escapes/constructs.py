@@ -115,7 +115,7 @@ def custom_type_in_cast(lab: Lab) -> Any:
 @attack("raw SQL")
 def type_with_literal_of_its_own(lab: Lab) -> Any:
     """Render a query where a type of one's own renders a literal."""
-    o = lab.owned
+    query = text_of(lab, lab.owned)
 
     class Smuggled(UserDefinedType[Any]):
         cache_ok = False
@@ -124,7 +124,7 @@ def type_with_literal_of_its_own(lab: Lab) -> Any:
             return "INTEGER"
 
         def literal_processor(self, dialect: Any) -> Any:
-            return lambda value: text_of(lab, o)
+            return lambda value: query
 
     return lab.rows(select(bindparam("x", 1, Smuggled(), literal_execute=True)))
 

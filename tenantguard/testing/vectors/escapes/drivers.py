@@ -32,7 +32,7 @@ def exec_driver_sql_many(lab: Lab) -> Any:
     mark = "?" if lab.dialect == "sqlite" else "%s"
     sql = f"UPDATE {name_of(lab, o)} SET {column_of(lab, o.text)} = 'taken' WHERE {column_of(lab, o.pk)} = {mark}"
     connection = lab.connect()
-    connection.exec_driver_sql(sql, [(row[o.pk.key],) for row in o.b])
+    connection.exec_driver_sql(sql, [(lab.as_sent(o.pk, row[o.pk.key]),) for row in o.b])
     connection.commit()
 
 

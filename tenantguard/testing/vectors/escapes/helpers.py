@@ -21,6 +21,7 @@ from sqlalchemy.orm.exc import ObjectDeletedError
 
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.shapes import Shape
+from tenantguard.testing.vectors.table import NotApplicable
 
 
 def none_if_missing(load: Any) -> Any:
@@ -32,7 +33,7 @@ def none_if_missing(load: Any) -> Any:
 
 def planted_child(lab: Lab) -> Any:
     """Make a row of the attacker refer to the victim's parent, as a bug of an earlier year would have."""
-    p = lab.pair
+    p = _plantable(lab.pair)
     row = {**p.child.a[0], **p.to(p.parent.b[0])}
     lab.arrange(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.b[0])))
     return p, row
@@ -40,10 +41,18 @@ def planted_child(lab: Lab) -> Any:
 
 def planted_parent(lab: Lab) -> Any:
     """Make a row of the victim refer to the attacker's parent."""
-    p = lab.pair
+    p = _plantable(lab.pair)
     row = p.child.b[0]
     lab.arrange(p.child.table.update().where(p.child.match(row)).values(p.to(p.parent.a[0])))
     return p
+
+
+def _plantable(pair: Any) -> Any:
+    if pair.belongs:
+        raise NotApplicable(
+            f"a row of {pair.child.table.name} belongs to whoever owns the row that it refers to"
+        )
+    return pair
 
 
 def parents_of(lab: Lab, statement: Any) -> list[Any]:

@@ -61,7 +61,8 @@ def insert_by_expression(lab: Lab) -> Any:
 def insert_by_subquery(lab: Lab) -> Any:
     """Name the victim by a scalar subquery of its own row."""
     o = lab.leaf
-    tenant = select(func.max(o.table.alias().c[o.tenant.key])).scalar_subquery()
+    other = o.table.alias()
+    tenant = select(other.c[o.tenant.key]).where(o.match(o.b[0], other)).scalar_subquery()
     lab.only("sqlite", "postgresql")
     lab.write(insert(o.table).values({**o.new("a"), o.tenant.key: tenant}))
 

@@ -99,7 +99,7 @@ def full_join_of_aliases(lab: Lab) -> Any:
     lab.only("postgresql", "sqlite")
     o = lab.owned
     one, two = o.table.alias(), o.table.alias()
-    never = one.c[o.pk.key] == two.c[o.pk.key] + 1_000_000
+    never = and_(one.c[o.pk.key] == two.c[o.pk.key], one.c[o.pk.key] != two.c[o.pk.key])
     return lab.rows(select(one, two).select_from(one.join(two, never, full=True)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 
 from tenantguard.testing.vectors.escapes.helpers import (
+    planted_child,
     quietly,
     used_by_victim,
 )
@@ -88,8 +89,7 @@ def switch_then_lazy_children(lab: Lab) -> Any:
 @attack("identity map")
 def own_child_meets_held_parent(lab: Lab) -> Any:
     """Let a row of one's own that refers to the victim's parent find it in the session."""
-    p, session = lab.pair, lab.session(expire_on_commit=False)
-    lab.arrange(update(p.child.table).where(p.child.match(p.child.a[0])).values(p.to(p.parent.b[0])))
+    p, session = planted_child(lab)[0], lab.session(expire_on_commit=False)
     with lab.victim():
         held = session.scalars(select(p.parent.cls)).all()
         session.commit()

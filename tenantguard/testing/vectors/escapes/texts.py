@@ -96,7 +96,8 @@ def text_select_or_true(lab: Lab) -> Any:
     """Widen the condition of a text with OR."""
     o = lab.owned
     column_ = column_of(lab, o.tenant)
-    return lab.rows(text(f"SELECT * FROM {name_of(lab, o)} WHERE {column_} = :t OR 1=1"), {"t": lab.a})
+    statement = text(f"SELECT * FROM {name_of(lab, o)} WHERE {column_} = :t OR 1=1")
+    return lab.rows(statement.bindparams(bindparam("t", lab.a, o.tenant.type)))
 
 
 @attack("raw SQL")
@@ -138,7 +139,8 @@ def text_update_tenant(lab: Lab) -> Any:
     o = lab.leaf
     name = column_of(lab, o.tenant)
     statement = text(f"UPDATE {name_of(lab, o)} SET {name} = :b WHERE {name} = :a")
-    lab.write(statement, {"a": lab.a, "b": lab.b})
+    typed = (bindparam("a", lab.a, o.tenant.type), bindparam("b", lab.b, o.tenant.type))
+    lab.write(statement.bindparams(*typed))
 
 
 @attack("raw SQL")

@@ -25,6 +25,8 @@ from tenantguard.testing.vectors.operations.helpers import (
 )
 from tenantguard.testing.vectors.table import legitimate
 
+FAR = 10_000
+
 
 @legitimate("writes")
 def insert_stamped(lab: Lab) -> Any:
@@ -131,7 +133,8 @@ def update_own(lab: Lab) -> Any:
 def update_everything_of_ones_own(lab: Lab) -> Any:
     """Update without a condition."""
     o = lab.owned
-    equal(lab.write(update(o.table).values(o.set(number=o.number + 1))), len(o.a))
+    # far enough that no row meets another's number on the way, where numbers are unique
+    equal(lab.write(update(o.table).values(o.set(number=o.number + FAR))), len(o.a))
 
 
 @legitimate("writes")
@@ -192,7 +195,8 @@ def own_upsert(lab: Lab) -> Any:
 def own_upserts(lab: Lab) -> Any:
     """Upsert many rows at once, each to what was to be inserted."""
     o = lab.leaf
-    rows = [{**o.a[0], o.text.key: "mine"}, {**o.new("a", 100), o.text.key: "mine"}]
+    new = o.complete("a", n=100)
+    rows = [{**{key: row.get(key) for key in {**o.a[0], **new}}, o.text.key: "mine"} for row in (o.a[0], new)]
     if lab.dialect in ("mysql", "mariadb"):
         made = mysql.insert(o.table)
         lab.write(made.on_duplicate_key_update({o.text.name: made.inserted[o.text.key]}), rows)

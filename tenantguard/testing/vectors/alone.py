@@ -1,0 +1,89 @@
+"""The world of one tenant alone: what fails there too is a matter of the schema or of the kit, not of the guard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from sqlalchemy import DefaultClause, MetaData, Table, text
+from sqlalchemy.exc import DBAPIError
+
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.seed import tenant_column
+from tenantguard.testing.vectors.shapes import key_of
+from tenantguard.testing.vectors.table import Vector
+
+Attempt = Callable[[Lab, Vector], Exception | None]
+_VARIABLE = re.compile(r"0x[0-9a-f]+|[0-9a-f-]{8,}|\d+", re.IGNORECASE)
+
+
+class AloneLab(Lab):
+    """A lab whose database holds the attacker's rows and the shared ones; its engines are not guarded.
+
+    The vectors know the victim's rows, which do not exist here. The tenant column has a default, which stands for
+    the stamp.
+    """
+
+    def __init__(self, *given: Any, **options: Any) -> None:
+        super().__init__(*given, **options)
+        self._seeds = [
+            (table, [row for row in rows if not self._theirs(table, row)]) for table, rows in self._seeds
+        ]
+        self.reset()
+
+    def _theirs(self, table: Table, row: dict[str, Any]) -> bool:
+        keys = [c.key for c in key_of(table)]
+        return any(all(row[key] == other[key] for key in keys) for other in self.before.of(table, self.b))
+
+    def _copies(self, metadata: MetaData) -> tuple[MetaData, list[Table]]:
+        copied = MetaData(schema=metadata.schema)
+        made = [table.to_metadata(copied) for table in metadata.sorted_tables if table in self.tables]
+        for table in made:
+            placed = self.tenancy.of(table)
+            if placed.kind == "owned" and [c.name for c in table.primary_key] != [placed.column]:
+                self._stamp(tenant_column(table, placed))
+        return copied, made
+
+    def _stamp(self, column: Any) -> None:
+        dialect = self.admin.dialect
+        write = column.type.dialect_impl(dialect).literal_processor(dialect)
+        if write is not None:
+            column.server_default = DefaultClause(text(write(self.a).replace(":", "\\:")))
+
+
+class Alone:
+    """The second opinion on a vector that broke: the same in the world of one tenant alone.
+
+    Args:
+        open: makes the lab, when the first vector breaks.
+        attempt: runs a vector in a lab and returns what it raised.
+    """
+
+    def __init__(self, open: Callable[[ExitStack], Lab], attempt: Attempt) -> None:
+        self._open = open
+        self._attempt = attempt
+        self._stack = ExitStack()
+        self._lab: Lab | None = None
+
+    def __call__(self, vector: Vector, turn: int) -> Exception | None:
+        """Return what the vector raises there, if anything."""
+        if self._lab is None:
+            self._lab = self._open(self._stack)
+        self._lab.at(turn)
+        try:
+            return self._attempt(self._lab, vector)
+        finally:
+            self._lab.settle()
+            self._lab.reset()
+
+    def close(self) -> None:
+        """Drop the database."""
+        self._stack.close()
+
+
+def gist(error: BaseException) -> tuple[type, str]:
+    """Return what two errors have in common that differ in keys and numbers only."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return type(error), _VARIABLE.sub("", said.partition("\n")[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,7 +18,8 @@ from rich.table import Table
 from sqlalchemy.exc import ArgumentError, CompileError, SQLAlchemyError
 
 from tenantguard.cli.html import page
-from tenantguard.cli.targets import load_tenancy, load_values, writable
+from tenantguard.cli.quiet import quiet
+from tenantguard.cli.targets import load_factory, load_tenancy, load_values, tenants_of, writable
 from tenantguard.errors import TenantGuardError
 from tenantguard.sql import guard
 from tenantguard.testing.attack import Report, chosen, laboratory
@@ -31,7 +33,8 @@ COLOURS = {
     Outcome.REFUSED: "green",
     Outcome.LEAKED: "bold red",
     Outcome.LIMIT: "yellow",
-    Outcome.ERROR: "yellow",
+    Outcome.ERROR: "bold red",
+    Outcome.FAULT: "magenta",
     Outcome.NOT_APPLICABLE: "dim",
 }
 
@@ -55,8 +58,26 @@ def attack(
     raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
     values: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:VALUES", help="values for columns that cannot be guessed, a dictionary"),
+        typer.Option(
+            "--values",
+            "--samples",
+            metavar="MODULE:VALUES",
+            help="for columns that cannot be guessed: a dictionary of functions, or of lists of samples",
+        ),
     ] = None,
+    tenant: Annotated[
+        list[str] | None, typer.Option(help="a tenant id to use; say it twice, for attacker and victim")
+    ] = None,
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:FACTORY", help="a function that makes your engine for a URL, guarded or not"
+        ),
+    ] = None,
+    every_table: Annotated[
+        bool,
+        typer.Option("--every-table", help="run each vector on every table that it fits, which takes long"),
+    ] = False,
     unguarded: Annotated[
         bool, typer.Option("--unguarded", help="leave the guard off, to see that the vectors do succeed")
     ] = False,
@@ -67,21 +88,29 @@ def attack(
     html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
 ) -> None:
     """Attack a copy of a schema with every vector that fits it. Exit code 1 where something leaked or broke."""
-    console = Console()
+    console = Console(file=sys.stdout)  # this one: what the application prints meanwhile is kept out
     vectors = _vectors(group or [], name or [])
     if list_:
         _list(console, vectors)
         return
-    target, given = load_tenancy(tenancy), load_values(values)
+    with quiet():
+        target, given, factory = load_tenancy(tenancy), load_values(values), load_factory(engine)
 
-    def protect(engine: Any) -> Any:
-        return engine if unguarded else guard(engine, target, raw_sql=raw_sql.value)
+        def protect(made: Any) -> Any:
+            return made if unguarded else guard(made, target, raw_sql=raw_sql.value)
 
-    with _explained(console):
-        if not unguarded:
-            target.verify()  # a lab would stop at the first fault
-        with laboratory(target, url, protect=protect, values=given) as lab:
-            report = _attack(console, lab, vectors)
+        with _explained(console):
+            if not unguarded:
+                target.verify()  # a lab would stop at the first fault
+            with laboratory(
+                target,
+                url,
+                protect=protect,
+                values=given,
+                tenants=tenants_of(target, url, tenant or []),
+                factory=factory,
+            ) as lab:
+                report = _attack(console, lab, vectors, every_table)
     _print(console, report)
     if json_ is not None:
         json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")
@@ -108,12 +137,12 @@ def _list(console: Console, vectors: list[Vector]) -> None:
     console.print(f"{len(vectors)} in all")
 
 
-def _attack(console: Console, lab: Lab, vectors: list[Vector]) -> Report:
+def _attack(console: Console, lab: Lab, vectors: list[Vector], every_table: bool) -> Report:
     """Run the vectors with a progress bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(f"attacking {lab.dialect}", total=len(vectors))
-        return run(lab, vectors, lambda _: progress.advance(task))
+        return run(lab, vectors, lambda _: progress.advance(task), every_table=every_table)
 
 
 @contextmanager
@@ -150,14 +179,16 @@ def _print(console: Console, report: Report) -> None:
         matrix.add_row(group, *cells)
     console.print(matrix)
     for result in report.results:
-        if result.bad or result.outcome is Outcome.LIMIT:
+        if result.bad or result.outcome in (Outcome.LIMIT, Outcome.FAULT):
             console.print(_told(result), highlight=False)
     for table, reason in report.empty.items():
         console.print(f"[yellow]no rows could be made for {table}[/]: {escape(reason)}; give --values")
-    if report.passed:
-        console.print(f"[green]Nothing leaked and nothing broke: {len(report.results)} run.[/]")
-    else:
-        console.print(f"[bold red]{len(report.leaks)} leaked[/], {len(report.errors)} broke.")
+    missed = [name for name, by in report.attacked().items() if not by]
+    if missed:
+        console.print(f"[dim]no vector was tried on: {escape(', '.join(missed))}[/]")
+    about = ", ".join(f"{name} {version}" for name, version in report.versions.items())
+    console.print(f"[dim]{escape(about)}; {report.started:%Y-%m-%d %H:%M} UTC[/]", highlight=False)
+    console.print(f"[{'green' if report.passed else 'bold red'}]{escape(report.verdict)}[/]", highlight=False)
 
 
 def _told(result: Result) -> str:

@@ -5,14 +5,21 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import typer
+from sqlalchemy import make_url
 
+from tenantguard.errors import TenantId
 from tenantguard.tenancy import Tenancy
-from tenantguard.testing.vectors.seed import Value
+from tenantguard.testing.attack import Values
+from tenantguard.testing.kinds import tenant_kind
+from tenantguard.testing.vectors.lab import Factory
+
+_ID: dict[str, Callable[[str], TenantId]] = {"str": str, "int": int, "uuid": UUID}
 
 
 def load_tenancy(target: str) -> Tenancy:
@@ -27,20 +34,54 @@ def load_tenancy(target: str) -> Tenancy:
     return found
 
 
-def load_values(target: str | None) -> Mapping[str, Value]:
+def load_values(target: str | None) -> Values:
     """Return the values for columns that ``module:attribute`` names; none where nothing is said.
 
     Raises:
         typer.BadParameter: there is no such thing, or it is no dictionary of functions by ``table.column``.
     """
     found = load(target) if target is not None else {}
-    if not isinstance(found, Mapping) or not all(
-        isinstance(name, str) and "." in name and callable(value) for name, value in found.items()
-    ):
+    if not isinstance(found, Mapping) or not all(_is_given(name, value) for name, value in found.items()):
         raise typer.BadParameter(
-            f'{target} is no dictionary of functions by column: {{"calls.code": lambda tenant, n: f"x-{{n}}"}}'
+            f"{target} is no dictionary of functions by column, or of lists: "
+            '{"calls.code": lambda tenant, n: f"x-{n}", "calls.kind": ["in", "out"]}'
         )
     return found
+
+
+def _is_given(name: object, value: object) -> bool:
+    listed = isinstance(value, list | tuple) and bool(value)
+    return isinstance(name, str) and "." in name and (callable(value) or listed)
+
+
+def load_factory(target: str | None) -> Factory | None:
+    """Return the function that makes the application's engine for a URL; ``None`` where nothing is said.
+
+    Raises:
+        typer.BadParameter: there is no such thing, or it is no function.
+    """
+    found = load(target) if target is not None else None
+    if found is not None and not callable(found):
+        raise typer.BadParameter(f"{target} is no function of a URL, such as create_engine")
+    return found  # type: ignore[no-any-return]  # what the user named
+
+
+def tenants_of(tenancy: Tenancy, url: str, given: list[str]) -> tuple[TenantId, TenantId] | None:
+    """Return the two tenant ids of the command line in the type of the tenant column; ``None`` where none are said.
+
+    Raises:
+        typer.BadParameter: they are not two, or not of that type.
+    """
+    if not given:
+        return None
+    if len(set(given)) != 2:
+        raise typer.BadParameter("say --tenant twice, with two ids: the attacker's and the victim's")
+    kind = tenant_kind(tenancy, make_url(url).get_dialect()())
+    try:
+        first, second = (_ID[kind](one) for one in given)
+    except ValueError as error:
+        raise typer.BadParameter(f"the tenants' ids are of the type {kind}: {error}") from error
+    return first, second
 
 
 def writable(path: Path | None) -> Path | None:

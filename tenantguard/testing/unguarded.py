@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Engine, Table, event
+from sqlalchemy import ClauseElement, Engine, Table, event
 from sqlalchemy.sql import visitors
 
 from tenantguard.context import peek
@@ -97,12 +97,15 @@ class Watch:
 
 
 def _tables(statement: str, context: Any) -> set[Key]:
-    """Return the tables of a statement; of a text those that its plain clauses name."""
+    """Return the tables of a statement; of a text, those that its plain clauses name."""
     compiled = getattr(context, "compiled", None)
     construct = getattr(compiled, "statement", None)
-    if construct is None or construct.is_text:
-        return {(schema or None, name) for schema, name in _NAMED.findall(statement)}
-    elements = [construct, *([construct.table] if getattr(construct, "is_dml", False) else [])]
-    return {
-        table_key(one) for element in elements for one in visitors.iterate(element) if isinstance(one, Table)
+    elements = [construct, getattr(construct, "table", None)]
+    found = {
+        table_key(one)
+        for element in elements
+        if isinstance(element, ClauseElement)
+        for one in visitors.iterate(element)
+        if isinstance(one, Table)
     }
+    return found or {(schema or None, name) for schema, name in _NAMED.findall(statement)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import secrets
 import subprocess
 import sys
@@ -27,7 +28,7 @@ numbers = itertools.count()
 
 MODELS = """
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Integer, MetaData, String, Table
-from sqlalchemy.dialects.postgresql import INET, JSONB
+from sqlalchemy.dialects.postgresql import INT4RANGE, JSONB
 from tenantguard import Tenancy
 
 metadata = MetaData()
@@ -42,6 +43,17 @@ Table("codes", coded, Column("id", Integer, primary_key=True), Column("firm", St
       Column("code", String(9), CheckConstraint("code LIKE 'x-%'"), nullable=False))
 codes = Tenancy(coded, column="firm")
 values = {"codes.code": lambda tenant, n: f"x-{n}"}
+samples = {"codes.code": ["x-1", "x-2"]}
+
+import logging
+logging.basicConfig(level=logging.DEBUG)
+print("the application begins")
+
+
+def engine(url):
+    from sqlalchemy import create_engine
+    from tenantguard import guard
+    return guard(create_engine(url, echo=True), tenancy, raw_sql="rewrite")
 wrong_values = {"codes.code": "x"}
 
 schemas = MetaData()
@@ -51,8 +63,12 @@ billing = Tenancy(schemas, column="firm")
 
 documents = MetaData()
 Table("documents", documents, Column("id", Integer, primary_key=True), Column("firm", String(20), nullable=False),
-      Column("body", JSONB, nullable=False), Column("host", INET, nullable=False))
+      Column("body", JSONB, nullable=False), Column("span", INT4RANGE, nullable=False))
 postgresql_only = Tenancy(documents, column="firm")
+
+with_numbers = MetaData()
+Table("bills", with_numbers, Column("id", Integer, primary_key=True), Column("firm", Integer, nullable=False))
+numbered = Tenancy(with_numbers, column="firm")
 
 nothing = Tenancy(MetaData(), column="firm")
 
@@ -93,7 +109,8 @@ def test_the_matrix_says_how_each_group_ended(run: Run, models: str) -> None:
     assert "attack vectors on sqlite" in done.output
     assert all(outcome in next(line for line in lines if "group" in line) for outcome in Outcome)
     assert [line.split()[1] for line in lines if line.startswith("│")] == ["pool", "legitimate"]
-    assert "Nothing leaked and nothing broke: " in lines[-1]
+    assert re.fullmatch(r"The guard holds: \d+ ran, nothing leaked and nothing broke\.", lines[-1])
+    assert "SQLAlchemy 2." in lines[-2]
 
 
 def test_without_the_guard_it_fails(run: Run, models: str) -> None:
@@ -101,13 +118,32 @@ def test_without_the_guard_it_fails(run: Run, models: str) -> None:
     done = run(f"{models}:tenancy", "--group", "pool", "--unguarded")
     assert done.exit_code == 1
     assert "leaked async_stream: Stream rows on an asynchronous connection." in done.output
-    assert done.output.splitlines()[-1].endswith("leaked, 0 broke.")
+    assert done.output.splitlines()[-1].startswith("No guard is installed on the engine, and ")
 
 
 def test_a_name_runs_one_vector(run: Run, models: str) -> None:
     """Names and groups add up."""
     done = run(f"{models}:tenancy", "--name", "count_rows", "--name", "async_stream")
-    assert "Nothing leaked and nothing broke: 2 run." in done.output
+    assert "The guard holds: 2 ran, nothing leaked and nothing broke." in done.output
+
+
+def test_the_application_keeps_silent(run: Run, models: str) -> None:
+    """What it logs and prints while it is loaded and attacked is no part of the report."""
+    done = run(f"{models}:tenancy", "--group", "cache", "--engine", f"{models}:engine")
+    assert done.exit_code == 0, done.output
+    assert [word for word in ("INFO", "DEBUG", "SELECT", "begins") if word in done.output] == []
+
+
+def test_the_application_s_engine_is_attacked(run: Run, models: str, tmp_path: Path) -> None:
+    """Its factory makes the engines, under the guard that it installs itself."""
+    out = tmp_path / "out.json"
+    run(f"{models}:tenancy", "--name", "text_select", "--engine", f"{models}:engine", "--json", str(out))
+    assert json.loads(out.read_text())["results"][0]["outcome"] == "held"
+
+
+def test_the_tenants_are_those_of_the_user(run: Run, models: str) -> None:
+    """Two ids are given, in the type of the tenant column."""
+    assert run(f"{models}:numbered", "--group", "cache", "--tenant", "7", "--tenant", "9").exit_code == 0
 
 
 def test_the_built_in_models_are_attacked_where_none_are_named(run: Run) -> None:
@@ -130,7 +166,9 @@ def test_json_holds_everything(run: Run, models: str, tmp_path: Path) -> None:
     assert done.exit_code == 1
     assert (told["dialect"], told["passed"], told["empty"]) == ("sqlite", False, {})
     assert sum(told["counts"]["pool"].values()) == len(told["results"])
-    assert {"name", "group", "tries", "outcome", "detail"} == set(told["results"][0])
+    assert {"name", "group", "tries", "outcome", "detail", "tables"} == set(told["results"][0])
+    assert (told["guarded"], set(told["attacked"])) == (False, {"folders", "papers"})
+    assert told["versions"]["tenantguard"]
 
 
 class Page(HTMLParser):
@@ -147,7 +185,7 @@ class Page(HTMLParser):
         """Take an element's beginning."""
         self.fetched += [value for name, value in attrs if name in ("src", "href")]
         self.rows += tag == "tr"
-        if tag != "meta":
+        if tag not in ("meta", "input"):
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -156,21 +194,22 @@ class Page(HTMLParser):
 
 
 def test_html_is_one_page_that_fetches_nothing(run: Run, models: str, tmp_path: Path) -> None:
-    """Well-formed, with a row per group and per vector, the bad ones first."""
+    """Well-formed: the findings first, then a row per group, per table and per vector."""
     run(f"{models}:tenancy", "--group", "pool", "--unguarded", "--html", str(tmp_path / "out.html"))
     text = (tmp_path / "out.html").read_text()
     found = Page(text)
     vectors = sum(vector.group == "pool" for vector in VECTORS)
-    assert (found.open, found.fetched, found.rows) == ([], [], vectors + 3)
-    assert "The guard does not hold." in text
-    assert text.index('class="leaked">leaked<') < text.index('class="not-applicable">not applicable<')
+    heads, groups, tables = 3, 1, 2
+    assert (found.open, found.fetched, found.rows) == ([], [], vectors + heads + groups + tables)
+    assert "No guard is installed on the engine, and " in text
+    assert text.index('class="leaked">leaked<') < text.index("By group") < text.index("By table")
 
 
 def test_html_escapes_what_comes_from_outside() -> None:
     """A detail holds what an attack read, which may be anything."""
     (vector, *_) = VECTORS
     report = Report("sqlite", [Ended(vector, Outcome.LEAKED, "<script>alert(1)</script>")], {"<t>": "<b>"})
-    assert "<script" not in page(report)
+    assert "<script>alert" not in page(report)
     assert "&lt;script&gt;" in page(report)
     assert "<t>" not in page(report)
 
@@ -188,7 +227,8 @@ def test_values_are_given_for_what_cannot_be_guessed(run: Run, models: str) -> N
     """A check constraint that the kit's own values break is told; with values of the user's it runs."""
     refused = run(f"{models}:codes", "--group", "cache")
     assert refused.exit_code == 2
-    assert "Give values for the columns that it cannot guess" in " ".join(refused.output.split())
+    assert "Give values for codes.code" in " ".join(refused.output.split())
+    assert run(f"{models}:codes", "--group", "cache", "--samples", f"{models}:samples").exit_code == 0
     assert run(f"{models}:codes", "--group", "cache", "--values", f"{models}:values").exit_code == 0
 
 
@@ -222,7 +262,10 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
         (("--json", "/nowhere/out.json"), "cannot be written"),
         (("--html", "/"), "cannot be written"),
         (("--raw-sql", "anything"), "'anything' is not one of 'refuse', 'rewrite'"),
-        (("--values", "{}:wrong_values"), "no dictionary of functions by column"),
+        (("--values", "{}:wrong_values"), "no dictionary of functions by column, or of lists"),
+        (("{}:tenancy", "--engine", "{}:values"), "is no function of a URL"),
+        (("{}:tenancy", "--tenant", "acme"), "say --tenant twice"),
+        (("{}:numbered", "--tenant", "acme", "--tenant", "globex"), "ids are of the type int"),
     ],
 )
 def test_what_keeps_it_from_starting_is_one_sentence(
@@ -291,7 +334,7 @@ def test_a_table_without_rows_is_told(run: Run, models: str, postgresql_database
     done = run(f"{models}:postgresql_only", "--url", postgresql_database.url, "--group", "cache")
     told = " ".join(done.output.split())
     assert done.exit_code == 0, done.output
-    assert "no rows could be made for documents: documents.host has the type INET()" in told
+    assert "no rows could be made for documents: documents.span has the type INT4RANGE()" in told
     assert "give --values" in told
 
 
@@ -316,7 +359,19 @@ def test_a_user_who_may_make_no_database_is_told(
 def test_help_names_every_option(run: Run) -> None:
     """``--help`` is enough to begin with."""
     done = run("--help")
-    options = ("url", "group", "name", "raw-sql", "values", "unguarded", "list", "json", "html")
+    options = (
+        "url",
+        "group",
+        "name",
+        "raw-sql",
+        "values",
+        "samples",
+        "tenant",
+        "engine",
+        "every-table",
+        "unguarded",
+    )
+    options += ("list", "json", "html")
     assert [option for option in options if f"--{option}" not in done.output] == []
     assert done.exit_code == 0
 
@@ -340,4 +395,4 @@ def test_the_command_is_installed() -> None:
         [script, "attack", "--name", "count_rows"], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Nothing leaked and nothing broke: 1 run." in done.stdout
+    assert "The guard holds: 1 ran, nothing leaked and nothing broke." in done.stdout

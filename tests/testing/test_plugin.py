@@ -356,7 +356,7 @@ def test_a_fixture_that_yields_twice_is_told_as_ever(pytester: pytest.Pytester) 
 
 
 def test_tokens_are_taken_by_their_verifier(pytester: pytest.Pytester) -> None:
-    """``tenant_token`` signs what its verifier takes; an expired one and one without a tenant are refused."""
+    """``tenant_token`` signs what its verifier takes; an expired one, and one for others, is refused."""
     result = run(
         pytester,
         """
@@ -374,7 +374,7 @@ def test_headers(tenant_token):
     assert tenant_token.headers("acme")["Authorization"].startswith("Bearer ey")
 
 @pytest.mark.parametrize("options", [
-    {"tenant": None}, {"tenant": "acme", "lifetime": -60}, {"tenant": "acme", "aud": "x"},
+    {"tenant": "acme", "lifetime": -60}, {"tenant": "acme", "aud": "x"}, {"tenant": 42, "lifetime": -60},
 ])
 def test_refused(tenant_token, options):
     with pytest.raises(TokenError):
@@ -382,6 +382,95 @@ def test_refused(tenant_token, options):
 """,
     )
     result.assert_outcomes(passed=5)
+
+
+def test_bypasses_are_those_of_the_test(pytester: pytest.Pytester) -> None:
+    """Each bypass that the test opened is shown with its reason; one before it is not."""
+    run(
+        pytester,
+        """
+def test_one():
+    with bypass(reason="before"): pass
+
+def test_two(bypasses):
+    with bypass(reason="invoicing"): pass
+    assert [event.reason for event in bypasses] == ["invoicing"]
+""",
+    ).assert_outcomes(passed=2)
+
+
+ENGINES = """
+from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, select, text
+from sqlalchemy.pool import StaticPool
+from tenantguard import Tenancy, guard
+
+metadata = MetaData()
+key, owner = Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False)
+calls = Table("calls", metadata, key, owner)
+lands = Table("lands", metadata, Column("id", Integer, primary_key=True))
+tenancy = Tenancy(metadata, column="company_id", shared={"lands"})
+plain, guarded = (create_engine("sqlite://", poolclass=StaticPool) for _ in range(2))
+for engine in (plain, guarded): metadata.create_all(engine)
+guard(guarded, tenancy)
+acme = pytest.mark.tenant("acme")
+def rows(engine, statement=select(calls)):
+    with engine.connect() as connection: return connection.execute(statement).all()
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@acme\ndef test_it(): rows(plain)",
+        "@acme\ndef test_it(): rows(plain, text('SELECT * FROM calls'))",
+        "@acme\ndef test_it(): rows(plain, select(select(calls.c.id).scalar_subquery()))",
+        "@acme\ndef test_it():\n with plain.begin() as c: c.execute(calls.update().values(company_id='x'))",
+        "def test_it(as_tenant):\n with as_tenant('acme'): rows(plain)",
+        "@acme\ndef test_it():\n from sqlalchemy.orm import Session\n Session(plain).execute(select(calls)).all()",
+    ],
+)
+def test_a_bound_test_on_an_unguarded_engine_fails(pytester: pytest.Pytester, body: str) -> None:
+    """However it reaches a table of the tenancy: the failure names engine, table and what to do."""
+    result = run(pytester, ENGINES + body)
+    result.assert_outcomes(failed=1)
+    assert "the engine 'sqlite://' has no guard, and the test used calls on it" in told(result)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "@acme\ndef test_it(): rows(guarded)",
+        "def test_it(): rows(plain)",
+        "@acme\ndef test_it():\n with bypass(reason='a look from outside'): rows(plain)",
+        "@acme\ndef test_it(): rows(plain, select(lands))",
+        "@acme\ndef test_it(): rows(plain, text('SELECT 1 AS calls'))",
+        "@acme\ndef test_it(): metadata.drop_all(plain)",
+    ],
+)
+def test_other_uses_of_an_unguarded_engine_pass(pytester: pytest.Pytester, body: str) -> None:
+    """Through the guard, with nothing bound, in a bypass, on what belongs to nobody, and what only makes tables."""
+    run(pytester, ENGINES + body).assert_outcomes(passed=1)
+
+
+def test_unguarded_engines_are_allowed_where_a_project_says_so(pytester: pytest.Pytester) -> None:
+    """A setting, for suites whose controls run without a guard."""
+    pytester.makeini("[pytest]\ntenantguard_unguarded = allow\n")
+    run(pytester, ENGINES + "@acme\ndef test_it(): rows(plain)").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("company", ["'acme'", "42", "UUID('6e74172b-be56-4843-9ff4-e66a39bb12e3')"])
+def test_tokens_bring_back_the_type_of_the_id(pytester: pytest.Pytester, company: str) -> None:
+    """One verifier takes texts, numbers and UUIDs."""
+    run(
+        pytester,
+        f"""
+import asyncio
+from uuid import UUID
+def test_one(tenant_token):
+    found = asyncio.run(tenant_token.verifier.verify(tenant_token({company}))).tenant
+    assert (type(found), found) == (type({company}), {company})
+""",
+    ).assert_outcomes(passed=1)
 
 
 def test_violations_are_those_of_the_test(pytester: pytest.Pytester) -> None:

@@ -20,6 +20,7 @@ import pytest
 if TYPE_CHECKING:
     from tenantguard.audit import Event
     from tenantguard.context import Binding, bind
+    from tenantguard.testing.routes import TwoTenants
     from tenantguard.testing.tokens import TokenMaker
 
 _CONTEXT = "tenantguard.context"
@@ -67,6 +68,14 @@ def tenant_token() -> TokenMaker:
     from tenantguard.testing.tokens import TokenMaker  # here: a run that asks for no token pays nothing
 
     return TokenMaker()
+
+
+@pytest.fixture(scope="session")
+def two_tenants(tenant_token: TokenMaker) -> TwoTenants:
+    """Return what calls every route as two companies: ``two_tenants(client, {acme: "canary", globex: "other"})``."""
+    from tenantguard.testing.routes import TwoTenants  # here: most runs do not ask for it
+
+    return TwoTenants(tenant_token.headers)
 
 
 @pytest.fixture

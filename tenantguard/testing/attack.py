@@ -182,7 +182,7 @@ def laboratory(
     given = given_values(values)
     options = {"values": given, "asynchronous": asynchronous, "tenants": tenants}
 
-    def open_control(stack: ExitStack) -> Lab:
+    def open_control(stack: ExitStack) -> AloneLab:
         beside = stack.enter_context(fresh_database(url))
         return stack.enter_context(AloneLab(tenancy, beside, lambda engine: engine, **options))
 

@@ -147,13 +147,13 @@ def tenant_kind(tenancy: Tenancy, dialect: Dialect) -> str:
         if python_type in said:
             return kind
     for placed in owned:
-        kind = next((kind for kind in kinds_of(placed.type) if _is_id(placed.type, kind, dialect)), None)
-        if kind is None:
+        usable = next((kind for kind in kinds_of(placed.type) if _is_id(placed.type, kind, dialect)), None)
+        if usable is None:
             raise ConfigurationError(
                 f"the tenant column {full_name(placed.key)}.{placed.column} has the type {placed.type!r}, which takes "
                 "neither a text, a number nor a UUID; give two ids: tenants=(..., ...)"
             )
-        return kind
+        return usable
     return "str"
 
 

@@ -12,6 +12,7 @@ from tenantguard_pytest import (
     pytest_runtest_teardown,
     tenant_token,
     tenantguard_labs,
+    two_tenants,
     violations,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "pytest_runtest_teardown",
     "tenant_token",
     "tenantguard_labs",
+    "two_tenants",
     "violations",
 ]

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from sqlalchemy import DefaultClause, MetaData, Table, text
+from sqlalchemy import DefaultClause, MetaData, Table, event, inspect, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.seed import tenant_column
@@ -46,6 +47,17 @@ class AloneLab(Lab):
                 self._stamp(tenant_column(table, placed))
         return copied, made
 
+    def stamp(self, session: Session, *_: object) -> None:
+        """Fill the tenant of new objects, for which a unit of work would say NULL."""
+        for new in session.new:
+            mapper = inspect(new).mapper
+            for table in mapper.tables:
+                placed = self.tenancy.find(table)
+                if placed is not None and placed.kind == "owned" and isinstance(table, Table):
+                    name = mapper.get_property_by_column(tenant_column(table, placed)).key
+                    if getattr(new, name) is None:
+                        setattr(new, name, self.a)
+
     def _stamp(self, column: Any) -> None:
         dialect = self.admin.dialect
         write = column.type.dialect_impl(dialect).literal_processor(dialect)
@@ -61,20 +73,22 @@ class Alone:
         attempt: runs a vector in a lab and returns what it raised.
     """
 
-    def __init__(self, open: Callable[[ExitStack], Lab], attempt: Attempt) -> None:
+    def __init__(self, open: Callable[[ExitStack], AloneLab], attempt: Attempt) -> None:
         self._open = open
         self._attempt = attempt
         self._stack = ExitStack()
-        self._lab: Lab | None = None
+        self._lab: AloneLab | None = None
 
     def __call__(self, vector: Vector, turn: int) -> Exception | None:
         """Return what the vector raises there, if anything."""
         if self._lab is None:
             self._lab = self._open(self._stack)
         self._lab.at(turn)
+        event.listen(Session, "before_flush", self._lab.stamp)
         try:
             return self._attempt(self._lab, vector)
         finally:
+            event.remove(Session, "before_flush", self._lab.stamp)
             self._lab.settle()
             self._lab.reset()
 

@@ -163,7 +163,7 @@ class Lab(Lookups):
         """Return an engine before the guard is installed, for attacks that begin earlier."""
         if self.factory is not None and not options:
             made = self.factory(self.url)
-            engine: Engine = getattr(made, "sync_engine", made)
+            engine: Engine = getattr(made, "sync_engine", None) or made
         elif self.asynchronous:
             engine = create_async_engine(self.url, **self._arguments(), **options).sync_engine
         else:

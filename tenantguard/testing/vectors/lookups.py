@@ -28,6 +28,7 @@ from tenantguard.testing.vectors.shapes import (
 )
 from tenantguard.testing.vectors.table import NotApplicable
 
+Candidate = TypeVar("Candidate", Shape, Pair)
 Found = TypeVar("Found", Shape, Pair, Bridge, Mapper[Any], Table)
 
 
@@ -269,7 +270,7 @@ def _tables(chosen: Any) -> Iterable[Table]:
     return (chosen if isinstance(chosen, Table) else chosen.table,)
 
 
-def _ranked(found: Iterable[Any], rank: Callable[[Any], Any]) -> list[Any]:
+def _ranked(found: Iterable[Candidate], rank: Callable[[Candidate], Any]) -> list[Candidate]:
     return sorted(found, key=rank, reverse=True)
 
 
@@ -290,4 +291,4 @@ def _through_rank(pair: Pair) -> tuple[bool, tuple[int, int]]:
 def _fills_itself(column: Column[Any]) -> bool:
     """Tell whether an association's row may leave a column out."""
     filled = column.default is not None or column.server_default is not None or column.computed is not None
-    return filled or bool(column.nullable) or column is column.table.autoincrement_column  # type: ignore[attr-defined]  # a Table has it
+    return filled or bool(column.nullable) or column is column.table.autoincrement_column

@@ -41,12 +41,15 @@ def servers(pytestconfig: pytest.Config) -> Servers:
 
 
 @pytest.fixture(scope="session")
-def make_database(servers: Servers, worker_id: str) -> Callable[[Backend, str], Database]:
+def make_database(servers: Servers, pytestconfig: pytest.Config) -> Callable[[Backend, str], Database]:
     """Return a function that makes an empty database, or skips the test where its server is missing."""
+    worker = getattr(pytestconfig, "workerinput", {}).get(
+        "workerid", "main"
+    )  # of pytest-xdist, where it is used
 
     def make(backend: Backend, name: str = "main") -> Database:
         try:
-            return servers.database(backend, f"{worker_id}_{name}")
+            return servers.database(backend, f"{worker}_{name}")
         except MissingServerError as error:
             if os.environ.get("CI", "").lower() in ("1", "true"):
                 pytest.fail(f"CI has every server, and {error}")

@@ -63,7 +63,7 @@ def load_factory(target: str | None) -> Factory | None:
     found = load(target) if target is not None else None
     if found is not None and not callable(found):
         raise typer.BadParameter(f"{target} is no function of a URL, such as create_engine")
-    return found  # type: ignore[no-any-return]  # what the user named
+    return found
 
 
 def tenants_of(tenancy: Tenancy, url: str, given: list[str]) -> tuple[TenantId, TenantId] | None:

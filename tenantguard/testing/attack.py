@@ -180,7 +180,7 @@ def laboratory(
     """
     install = protect or (lambda engine: guard(engine, tenancy))
     given = given_values(values)
-    options = {"values": given, "asynchronous": asynchronous, "tenants": tenants}
+    options: dict[str, Any] = {"values": given, "asynchronous": asynchronous, "tenants": tenants}
 
     def open_control(stack: ExitStack) -> AloneLab:
         beside = stack.enter_context(fresh_database(url))

@@ -157,7 +157,7 @@ class _Run:
                 self._call(tenant, route, mine)
 
     def _call(self, tenant: TenantId, route: Route, path: str, *, foreign: bool = False) -> Call:
-        body = {} if route[0] in ("GET", "DELETE") else {"json": {}}
+        body: dict[str, Any] = {} if route[0] in ("GET", "DELETE") else {"json": {}}
         response = self._client.request(route[0], path, headers=self._headers[tenant], **body)
         call = Call(tenant, route, path, response.status_code, response.text, foreign)
         self._result.calls.append(call)

@@ -48,10 +48,6 @@ class Source:
     covers: frozenset[str] = frozenset()
     made: tuple[Col, ...] = ()
 
-    def of_kind(self, kind: str) -> list[Col]:
-        """Return its columns of a kind."""
-        return [c for c in self.cols if c.kind == kind]
-
 
 @dataclass
 class Query:

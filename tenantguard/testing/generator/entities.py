@@ -185,9 +185,7 @@ def _legacy(d: Draft, root: Source, wanted: Sequence[str], code: str, deep: Sequ
             f"see({query}.all(){reads})",
             f"see({query}.count())",
             f"see({query}.order_by(None).order_by({keys}).limit(2).count())",
-            f"see({query}.order_by({keys}).from_self().count())"
-            if False
-            else f"see({query}.distinct().count())",
+            f"see({query}.distinct().count())",
             f"see(db.query({query}.exists()).scalar())",
         )
     )

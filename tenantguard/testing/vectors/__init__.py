@@ -3,7 +3,7 @@
 from tenantguard.testing.vectors import escapes, operations
 from tenantguard.testing.vectors.judge import Leak
 from tenantguard.testing.vectors.lab import Lab
-from tenantguard.testing.vectors.run import Result, run_all, run_one
+from tenantguard.testing.vectors.run import Result, run_one
 from tenantguard.testing.vectors.table import (
     GROUPS,
     NotApplicable,
@@ -30,6 +30,5 @@ __all__ = [
     "VectorTable",
     "escapes",
     "operations",
-    "run_all",
     "run_one",
 ]

@@ -8,7 +8,7 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -125,7 +125,7 @@ class Lab(Lookups):
         self.mappers = [m for m in self.mappers if self._exists(m.local_table)]
         self.marks = Marks(self.before, self.b, _WORDS[1])
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -303,11 +303,6 @@ class Lab(Lookups):
         """Read through an unguarded connection, to see what an attack left behind."""
         with self.admin.connect() as connection:
             return list(connection.exec_driver_sql(sql).all())
-
-    def peek_table(self, table: Table) -> list[Any]:
-        """Read a table through an unguarded connection."""
-        with self.admin.connect() as connection:
-            return list(connection.execute(table.select()).all())
 
     def _exists(self, table: Any) -> bool:
         """Tell whether a table is there; a view may be made by something other than the metadata."""

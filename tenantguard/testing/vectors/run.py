@@ -7,7 +7,7 @@ import inspect
 import itertools
 import traceback
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import Context
 from dataclasses import asdict, dataclass, replace
@@ -56,12 +56,6 @@ class Result:
             key: value for key, value in asdict(self.vector).items() if key in ("name", "group", "tries")
         }
         return {**vector, "outcome": str(self.outcome), "detail": self.detail, "tables": list(self.tables)}
-
-
-def run_all(lab: Lab, vectors: Iterable[Vector], *, every_table: bool = False) -> Iterator[Result]:
-    """Run vectors one after the other, each on the database as it was seeded."""
-    for vector in vectors:
-        yield run_one(lab, vector, every_table=every_table)
 
 
 def run_one(lab: Lab, vector: Vector, *, every_table: bool = False) -> Result:

@@ -187,14 +187,6 @@ class Pair:
         """Return the child's values that make it refer to this row of the parent."""
         return {ours.key: row[theirs.key] for ours, theirs in self.link}
 
-    def child_of(self, row: Row, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        """Return the first of the children that refers to this row."""
-        wanted = self.to(row)
-        found = [r for r in rows if all(r[key] == value for key, value in wanted.items())]
-        if not found:
-            raise NotApplicable(f"no {self.child.table.name} refers to the row")
-        return found[0]
-
 
 @dataclass(frozen=True, eq=False)
 class Bridge:

@@ -104,6 +104,11 @@ put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[
 put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: ignore[union-attr,misc]  # a slot
 
 
+def same_tenants(one: tuple[TenantId, ...], other: tuple[TenantId, ...]) -> bool:
+    """Tell whether two bindings name the same tenants, in whatever order."""
+    return one == other or (len(one) == len(other) > 1 and set(one) == set(other))
+
+
 def live_within(binding: Binding, life: Life | None) -> None:
     """Let the binding end with the request that it is entered in, unless that is over already."""
     if life is None or (life and life[0] is None):

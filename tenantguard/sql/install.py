@@ -19,7 +19,7 @@ from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.servers.row_security import verify_row_security
 from tenantguard.sql.servers.versions import verified, verify_server
-from tenantguard.sql.sessions.events import hook
+from tenantguard.sql.sessions.patches import patch_sessions
 from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _install(engine: Engine, installed: Guard) -> None:
     engine.__class__ = GuardedEngine
     watch_constructs()
     watch_results()
-    hook()
+    patch_sessions()
 
 
 def _class_of(thing: object) -> Any:

@@ -6,15 +6,17 @@ import inspect
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, create_engine, event, select, text, update
+from sqlalchemy import bindparam, create_engine, select, text, update
 from sqlalchemy.engine import Connection, Engine, cursor
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
+from sqlalchemy.engine.result import FrozenResult, Result
 from sqlalchemy.ext.compiler import _dispatcher
 from sqlalchemy.orm import Session, SessionTransaction, identity, loading
+from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.sql.compiler import SQLCompiler
 
-from tests.models import Base, Call
+from tests.models import Base
 from tests.sql.world import TABLES, memory_engine
 
 CALLS = TABLES["calls"]
@@ -130,16 +132,19 @@ def test_a_sessions_map_is_of_one_class() -> None:
     base = getattr(identity, "_WeakInstanceDict", None) or identity.WeakInstanceDict  # type: ignore[attr-defined]
     with Session() as session:
         assert type(session.identity_map) is base
-    for name in ("get", "add", "replace", "fast_get_state", "_manage_removed_state", "_kill"):
+    for name in ("get", "add", "replace", "fast_get_state", "_manage_removed_state", "_add_unpresent"):
         assert callable(getattr(base, name))
 
 
-def test_an_orm_statement_tells_whether_it_loads_objects() -> None:
-    """A bypass that loads objects taints the session, and one that counts does not."""
-    with memory_engine().connect() as connection:
-        for statement, loads in ((select(Call), True), (select(Call.id), False)):
-            state: Any = statement.compile(connection).compile_state
-            assert bool(state._has_mapper_entities) is loads
+def test_an_object_holds_a_reference_to_its_map() -> None:
+    """Another one, to the same map, tells that the object came in a bypass."""
+    base = getattr(identity, "_WeakInstanceDict", None) or identity.WeakInstanceDict  # type: ignore[attr-defined]
+    for name in ("_add_unpresent", "_manage_incoming_state"):
+        assert "state._instance_dict = self._wr" in inspect.getsource(
+            getattr(base, name, None) or getattr(base.__base__, name)
+        )
+    for name in ("_expire", "_expire_attributes", "unmodified", "_instance_dict", "runid"):
+        assert hasattr(InstanceState, name)
 
 
 def test_custom_constructs_pass_one_dispatcher() -> None:
@@ -196,24 +201,6 @@ def test_sending_is_what_the_guard_writes_out() -> None:
     assert [line.strip() for line in body if line.strip()] == ["cursor.execute(statement, parameters)"]
 
 
-def test_listeners_of_a_class_stay_in_one_collection() -> None:
-    """The guard keeps the collection, and sees in it that its listener was cleared."""
-
-    class Listening(Session):
-        pass
-
-    def begun(session: Any, transaction: Any, connection: Any) -> None:
-        """Do nothing."""
-
-    event.listen(Listening, "after_begin", begun)
-    held = Listening.dispatch.after_begin._clslevel.get(Listening)  # type: ignore[attr-defined]  # private
-    assert begun in held
-    event.remove(Listening, "after_begin", begun)
-    assert begun not in held
-    event.listen(Listening, "after_begin", begun)
-    assert Listening.dispatch.after_begin._clslevel.get(Listening) is held  # type: ignore[attr-defined]  # private
-
-
 def test_names_are_quoted_once() -> None:
     """The guarded preparer looks into the same cache as the default one."""
     preparer = create_engine("sqlite://").dialect.identifier_preparer
@@ -221,8 +208,35 @@ def test_names_are_quoted_once() -> None:
     assert preparer._strings["order"] == '"order"'
 
 
-def test_a_session_asks_for_a_transaction_before_it_begins_one() -> None:
-    """There the guard looks whether its listeners are still in place."""
-    source = inspect.getsource(SessionTransaction._connection_for_bind)
-    assert source.index("conn.in_transaction()") < source.index("conn.begin()")
+def test_a_session_gets_each_connection_by_one_method() -> None:
+    """There the session that executes is judged; a flush asks its transaction, and an execution asks it too."""
+    assert _parameters(SessionTransaction._connection_for_bind) == ["self", "bind", "execution_options"]
+    assert "trans._connection_for_bind(" in inspect.getsource(Session._connection_for_bind)
+    assert "self._connection_for_bind(" in inspect.getsource(Session._execute_internal)
+    assert "self._connection_for_bind(" in inspect.getsource(SessionTransaction.connection)
     assert "_parent" in inspect.getsource(SessionTransaction.__init__)
+
+
+def test_every_new_object_is_registered_by_one_method() -> None:
+    """There it is noted whose code has added it."""
+    assert _parameters(Session._save_impl) == ["self", "state"]
+
+
+def test_an_object_pickles_its_own_state() -> None:
+    """The owner goes along in the dictionary, and comes back with it."""
+    assert "state_dict" in inspect.getsource(InstanceState.__getstate__)
+    assert _parameters(InstanceState.__setstate__) == ["self", "state_dict"]
+
+
+def test_a_frozen_result_is_given_out_by_few_methods() -> None:
+    """Each of them is watched."""
+    rewrites = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewrite_rows"
+    assert "FrozenResult(self)" in inspect.getsource(Result.freeze)
+    assert f".{rewrites}()" in inspect.getsource(loading.merge_frozen_result)
+    assert ".with_new_rows(" in inspect.getsource(loading.merge_frozen_result)
+    assert {
+        name for name in vars(FrozenResult) if callable(getattr(FrozenResult, name)) and name[:1] != "_"
+    } <= {
+        "with_new_rows",
+        "rewrite_rows",
+    }

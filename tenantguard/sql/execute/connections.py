@@ -20,7 +20,6 @@ from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_
 from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import set_tenant
-from tenantguard.sql.sessions.events import hook, watch
 from tenantguard.tenancy import Key
 
 _EXECUTE = Connection._execute_clauseelement
@@ -31,7 +30,6 @@ class GuardedConnection(Connection):
     """Choose the compiler that fits the binding, and keep the raw connection to SQLAlchemy itself.
 
     Attributes:
-        tg_sessions: weak references to the sessions that began on this connection.
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
@@ -40,7 +38,6 @@ class GuardedConnection(Connection):
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
-    tg_sessions: tuple[Any, ...] = ()
     tg_ready: Any = False  # never what peek() returns
     tg_own: Any = None
     tg_names: Any = None
@@ -56,7 +53,7 @@ class GuardedConnection(Connection):
         return _EXECUTE(self, elem, distilled_parameters, execution_options)
 
     def tg_make_ready(self, binding: Binding | None) -> None:
-        """Choose the compiler that fits the binding; for one tenant, let its sessions in, or refuse them."""
+        """Choose the compiler that fits the binding."""
         self.tg_ready, self.tg_names = False, None
         if self._tg_learnt is not None or self.tg_orphans:
             self.tg_serve(binding)
@@ -64,8 +61,6 @@ class GuardedConnection(Connection):
         held: Any = self.engine.dialect
         self.dialect = held.tg_variants[mode]
         if mode == "tenant" and held.tg_guard.is_prompt:
-            for session in self.tg_sessions:
-                watch(session(), binding, self)
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
@@ -121,21 +116,6 @@ class GuardedConnection(Connection):
             pass
         only_sqlalchemy("Connection.connection", self.engine.dialect)
         return super().connection
-
-    def begin_nested(self) -> Any:
-        """Begin a savepoint."""
-        hook()
-        return super().begin_nested()
-
-    def begin_twophase(self, xid: Any = None) -> Any:
-        """Begin a two-phase transaction."""
-        hook()
-        return super().begin_twophase(xid)
-
-    def in_transaction(self) -> bool:
-        """Tell whether a transaction is in progress; a session asks before it begins one or joins it."""
-        hook()
-        return self._transaction is not None and self._transaction.is_active
 
     def tg_tell(self) -> None:
         """Tell row security the tenant, once in each transaction, savepoint and binding (``raw_sql="database"``)."""

@@ -26,7 +26,6 @@ from tenantguard.sql.execute.sent import Sent, keep
 from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
-from tenantguard.sql.sessions.events import watch
 from tenantguard.sql.text import is_begin, local_setting
 from tenantguard.sql.text.underneath import text_fault, writes
 from tenantguard.tenancy import Placement, full_name
@@ -193,13 +192,6 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     mode = "tenant" if binding is None or binding.mode == "closed" else binding.mode
     if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not context.dialect.tg_guard:
         refuse_compiled(compiled)
-    for session in connection.tg_sessions:
-        watch(
-            session(),
-            binding,
-            connection,
-            loads=getattr(compiled.compile_state, "_has_mapper_entities", False),
-        )
     if mode == "bypass":
         if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
             connection.tg_forget()

@@ -10,6 +10,7 @@ from sqlalchemy.engine import cursor as _cursor
 from sqlalchemy.orm import loading
 
 from tenantguard.audit import refuse
+from tenantguard.binding import same_tenants
 from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
 
@@ -176,7 +177,7 @@ def _verify(now: Binding | None, then: Binding | None) -> None:
     """Refuse rows of another tenant; code that is bound to nothing may go on reading what it was given."""
     if now is then or now is None or then is None or now.mode in ("bypass", "closed"):
         return
-    if now.tenants == then.tenants:
+    if same_tenants(now.tenants, then.tenants):
         return
     told = ", ".join(map(str, then.tenants)) or "a bypass"
     refuse(

@@ -1,0 +1,260 @@
+"""Identity maps: what a session holds for one tenant is not served to another, nor what a bypass has loaded.
+
+Each object in a map holds a reference to it. There are two of them, one for the tenant's objects and one for those
+that came in a bypass, so that an object tells whose it is at no cost.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterable
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy.orm import Session
+from sqlalchemy.orm import identity as _identity
+
+from tenantguard.audit import refuse
+from tenantguard.binding import same_tenants
+from tenantguard.context import Binding, no_tenant, peek
+from tenantguard.errors import TenantSwitchError
+
+_BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
+# no tenant is None, so these are nobody's
+BYPASS: tuple[str | None, ...] = ("a bypass", None)
+UNKNOWN: tuple[str | None, ...] = ("an unknown tenant", None)  # of what was pickled where the guard was not
+_count: Callable[[Any], int] = getattr(sys, "getrefcount", lambda _: 0)
+
+
+class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
+    """The reference to its map that every object in it holds; it tells whose the objects are."""
+
+    owner: tuple[Any, ...] | None = None
+
+
+class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs between SQLAlchemy 2.0 and 2.1
+    """An identity map that serves one tenant.
+
+    Attributes:
+        tg_seen: the binding that it last served; while it lasts, nothing needs a second look.
+        tg_lifted: the reference that objects hold which came in a bypass, once there are some.
+    """
+
+    tg_seen: Binding | None = None
+    tg_lifted: _Owned | None = None
+    _wr: _Owned
+
+    def __init__(self, binding: Binding | None = None) -> None:
+        # the base's own, written out: each session makes one
+        self._dict: dict[Any, Any] = {}
+        self._modified: set[Any] = set()
+        self._wr = mine = _Owned(self)
+        if binding is not None:
+            mine.owner = binding.tenants
+            self.tg_seen = binding
+
+    @staticmethod
+    def of(session: Session) -> GuardedIdentityMap:
+        """Return the map of a session, made a guarded one where it is not."""
+        held: Any = session.identity_map
+        if type(held) is GuardedIdentityMap:
+            return held
+        if is_used(held):
+            held.__class__ = GuardedIdentityMap
+            held.tg_adopt()
+        else:  # a new object: CPython is slow with the attributes of one whose class was changed
+            session.identity_map = held = GuardedIdentityMap()
+        return held  # type: ignore[no-any-return]  # typing.cast() is a call
+
+    @property
+    def tg_owner(self) -> tuple[Any, ...] | None:
+        """Return the tenants that the map serves, ``None`` as long as there are none."""
+        return self._wr.owner
+
+    def tg_adopt(self) -> None:
+        """Hand the objects that came before the guard the reference that carries the owner."""
+        self._wr = mine = _Owned(self)
+        for state in self._dict.values():
+            state._instance_dict = mine
+
+    def tg_enter(self, binding: Binding | None) -> None:
+        """Take the binding as the one the map serves, or refuse."""
+        owner = self._wr.owner
+        if binding is None or binding.mode == "closed":
+            if owner is not None:
+                raise no_tenant(binding, "A session that holds a tenant's rows was used")
+        elif binding.mode != "bypass":
+            if owner is None:
+                self._wr.owner = binding.tenants
+            elif not same_tenants(owner, binding.tenants):
+                switched(owner, binding)
+            self.tg_seen = binding
+
+    def _tg_served(self, state: Any) -> None:
+        """Let an object be served to who is bound, or refuse.
+
+        What a bypass has loaded is expired first: who is bound is served what its own query gives for the key.
+        """
+        binding = peek()
+        if binding is None or binding is not self.tg_seen:
+            self.tg_enter(binding)
+        if state._instance_dict is self.tg_lifted:
+            if binding is None or binding.mode == "closed":
+                raise no_tenant(binding, "A session that holds rows of a bypass was used")
+            if binding.mode != "bypass":
+                expire(state, self._modified)
+                state._instance_dict = self._wr
+
+    def _tg_incoming(self, binding: Binding | None) -> _Owned:
+        """Return the reference for an object that comes under a binding."""
+        if binding is not None and binding.mode == "bypass":
+            if self.tg_lifted is None:
+                self.tg_lifted = lifted = _Owned(self)
+                lifted.owner = BYPASS
+            return self.tg_lifted
+        if binding is not None and binding.mode != "closed":
+            self.tg_enter(binding)
+        return (
+            self._wr
+        )  # with nothing bound it is a rollback or a clean-up, or a result that is read to its end
+
+    def _add_unpresent(self, state: Any, key: Any) -> None:
+        binding = peek()
+        mine = self._wr if binding is self.tg_seen and binding is not None else self._tg_incoming(binding)
+        self._dict[key] = state
+        state._instance_dict = mine
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""
+        if key not in self._dict:  # the usual case: cheaper asked than looked up
+            return default
+        state = self._dict.get(key)
+        if state is None:  # collected in between
+            return default
+        if peek() is not self.tg_seen or self.tg_seen is None or state._instance_dict is not self._wr:
+            self._tg_served(state)
+        found = state.obj()
+        return default if found is None else found
+
+    def __getitem__(self, key: Any) -> Any:
+        self._tg_served(self._dict[key])
+        return super().__getitem__(key)
+
+    def __contains__(self, key: Any) -> bool:
+        state = self._dict.get(key)
+        if state is not None:
+            self._tg_served(state)
+        return bool(super().__contains__(key))
+
+    def fast_get_state(self, key: Any) -> Any:
+        """Serve a hit, as :meth:`get` does."""
+        state = self._dict.get(key)
+        if state is not None:
+            self._tg_served(state)
+        return state
+
+    def values(self) -> Any:
+        """List what the map holds for who is bound."""
+        return [found for state in self._tg_own() if (found := state.obj()) is not None]
+
+    def items(self) -> Any:
+        """List what the map holds for who is bound."""
+        return [(state.key, found) for state in self._tg_own() if (found := state.obj()) is not None]
+
+    def _tg_own(self) -> Iterable[Any]:
+        binding = peek()
+        if binding is None or binding is not self.tg_seen:
+            self.tg_enter(binding)
+        states = list(self._dict.values())
+        if self.tg_lifted is None or (binding is not None and binding.mode == "bypass"):
+            return states
+        return [state for state in states if state._instance_dict is not self.tg_lifted]
+
+    def add(self, state: Any) -> bool:
+        """Take in an object, unless it was loaded for another tenant."""
+        mine = self._tg_take(state)
+        added = bool(super().add(state))
+        state._instance_dict = mine
+        return added
+
+    def replace(self, state: Any) -> Any:
+        """Take in an object, unless it was loaded for another tenant."""
+        mine = self._tg_take(state)
+        replaced = super().replace(state)
+        state._instance_dict = mine
+        return replaced
+
+    def _manage_removed_state(self, state: Any) -> None:
+        state.tg_owner = state._instance_dict.owner
+        super()._manage_removed_state(state)
+
+    def _tg_take(self, state: Any) -> _Owned:
+        """Return the reference for an object that was given, or refuse one that was loaded for another tenant."""
+        binding = peek()
+        if binding is not None and binding.tenants:
+            owner = owner_of(state)
+            if owner is not None and not same_tenants(owner, binding.tenants):
+                if owner != BYPASS:
+                    switched(owner, binding, "an object that was loaded")
+                expire(state, self._modified)
+        elif binding is not None and binding.mode == "bypass" and added_by(state) is not None:
+            return self._wr  # what a tenant's code has added stays the tenant's, though a bypass flushes it
+        return self._tg_incoming(binding)
+
+
+def owner_of(state: Any) -> tuple[Any, ...] | None:
+    """Return the tenants that an object was loaded for."""
+    held: tuple[Any, ...] | None = getattr(state, "tg_owner", None) or getattr(
+        state._instance_dict, "owner", None
+    )
+    return held
+
+
+def added_by(state: Any) -> tuple[Any, ...] | None:
+    """Return the tenants whose code has added a new object."""
+    tenants: tuple[Any, ...] | None = getattr(state, "tg_added", None)
+    return tenants
+
+
+def expire(state: Any, modified: set[Any]) -> None:
+    """Let an object be loaded anew when it is next looked at; what was changed and not flushed stays."""
+    if not state.modified:
+        state._expire(state.dict, modified)
+        return
+    kept = state.committed_state
+    state._expire_attributes(state.dict, [name for name in state.manager.keys() if name not in kept])  # noqa: SIM118 - it is no dict
+    state.expired = True
+
+
+def is_used(held: Any) -> bool:
+    """Tell whether a session's map holds rows, or is held by what still loads some."""
+    return bool(held._dict or held._modified or _count(held) != _ALONE)
+
+
+def switched(held: tuple[Any, ...], binding: Binding, what: str = "a session that was used") -> None:
+    """Refuse what was another tenant's."""
+    now = ", ".join(map(str, binding.tenants))
+    before = ", ".join(str(one) for one in held if one is not None)
+    refuse(
+        TenantSwitchError(
+            f"{what} under {before} is used under {now}. Use a session for each: close it, or "
+            "expunge_all() after the transaction ends, before the next tenant",
+            tenant=now,
+            attempted=before,
+        )
+    )
+
+
+def _references() -> int:
+    """Count the references to a map that nothing but its session holds, as ``is_used`` counts them."""
+    session: Any = SimpleNamespace(identity_map=_BASE())
+
+    def counted(held: Any) -> int:
+        return _count(held)
+
+    held: Any = session.identity_map
+    return counted(held)
+
+
+_ALONE = _references() or -1  # never, where references are not counted

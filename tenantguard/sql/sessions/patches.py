@@ -1,0 +1,139 @@
+"""What the guard changes in SQLAlchemy's ORM: all of it stands here, and is done once, by the first ``guard()``.
+
+Listeners on the ``Session`` class would do for some of it; but whoever clears listeners would switch the guard off.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.engine.result import FrozenResult
+from sqlalchemy.orm import Mapper, Session, SessionTransaction
+from sqlalchemy.orm.interfaces import EXT_CONTINUE
+from sqlalchemy.orm.state import InstanceState
+
+from tenantguard.binding import same_tenants
+from tenantguard.context import peek
+from tenantguard.sql.sessions.events import begin, is_a_tenants, judge, stamp
+from tenantguard.sql.sessions.frozen import owner_of_result, verify_frozen
+from tenantguard.sql.sessions.identity import UNKNOWN, owner_of, switched
+
+_REWRITES = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewrite_rows"
+
+
+@functools.cache
+def patch_sessions() -> None:
+    """Put the guard into sessions, objects and frozen results."""
+    for owner, name, patch in (
+        (SessionTransaction, "__init__", _beginning),
+        (SessionTransaction, "_connection_for_bind", _connecting),
+        (Session, "_save_impl", _adding),
+        (Session, "_merge", _merging),
+        (InstanceState, "__getstate__", _pickling),
+        (InstanceState, "__setstate__", _unpickling),
+        (FrozenResult, "__init__", _freezing),
+        (FrozenResult, "with_new_rows", _refreezing),
+        (FrozenResult, "__call__", _thawing),
+        (FrozenResult, _REWRITES, _thawing),
+    ):
+        setattr(owner, name, functools.wraps(getattr(owner, name))(patch(getattr(owner, name))))
+    event.listen(Mapper, "before_insert", _before_insert, raw=True, retval=True)
+
+
+def _beginning(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: Any, session: Session, *args: Any, **kw: Any) -> None:
+        original(self, session, *args, **kw)
+        begin(session, self)
+
+    return init
+
+
+def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
+    def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
+        connection = original(self, bind, execution_options)
+        session, binding = self.session, peek()
+        # a session that goes on under the binding that it served last needs no second look
+        if binding is None or getattr(session.identity_map, "tg_seen", None) is not binding:
+            judge(session, self, connection)
+        return connection
+
+    return connection_for_bind
+
+
+def _adding(original: Callable[..., None]) -> Callable[..., None]:
+    def save_impl(self: Session, state: Any) -> None:
+        original(self, state)
+        binding = peek()
+        state.tg_added = binding.tenants if binding is not None and binding.tenants else None
+
+    return save_impl
+
+
+def _merging(original: Callable[..., Any]) -> Callable[..., Any]:
+    """Copy no object that was loaded for another tenant unread.
+
+    With ``load=False``, as for a cached or a frozen result, no statement is executed that the guard could read.
+    """
+
+    def merge(self: Session, state: Any, *args: Any, **kw: Any) -> Any:
+        binding = peek()
+        if not kw.get("load", True) and binding is not None and binding.tenants:
+            held = owner_of(state)
+            if (
+                held is not None
+                and not same_tenants(held, binding.tenants)
+                and is_a_tenants(self, state.mapper)
+            ):
+                switched(held, binding, "an object that was loaded")
+        return original(self, state, *args, **kw)
+
+    return merge
+
+
+def _pickling(original: Callable[..., Any]) -> Callable[..., Any]:
+    def getstate(self: Any) -> Any:
+        return {**original(self), "tg_owner": owner_of(self)}
+
+    return getstate
+
+
+def _unpickling(original: Callable[..., None]) -> Callable[..., None]:
+    def setstate(self: Any, state_dict: Any) -> None:
+        original(self, state_dict)
+        if self.key is not None:
+            self.tg_owner = state_dict.get("tg_owner", UNKNOWN)
+
+    return setstate
+
+
+def _freezing(original: Callable[..., None]) -> Callable[..., None]:
+    def init(self: Any, result: Any) -> None:
+        self.tg_owner = owner_of_result(result)
+        original(self, result)
+
+    return init
+
+
+def _refreezing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def with_new_rows(self: Any, *args: Any, **kw: Any) -> Any:
+        made = original(self, *args, **kw)
+        made.tg_owner = self.__dict__.get("tg_owner", UNKNOWN)
+        return made
+
+    return with_new_rows
+
+
+def _thawing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def thaw(self: Any) -> Any:
+        verify_frozen(self)
+        return original(self)
+
+    return thaw
+
+
+def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
+    stamp(mapper, connection, state)
+    return EXT_CONTINUE

@@ -16,7 +16,7 @@ from sqlalchemy import types
 from sqlalchemy.types import TypeEngine
 
 STRANGE: Any = object()  # a value of which only the database knows what it will store
-_INTEGER = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15}(\.[0-9]{0,9})?)\s*", re.ASCII)
 _EXACT = 2**53  # floats beyond it are not every integer
 
 
@@ -40,7 +40,7 @@ def storable(value: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
         return value
     kind = type_._unwrapped_dialect_impl(dialect)
     if isinstance(kind, types.Integer):
-        return _integer(value)
+        return _integer(value, rounds=dialect.name != "sqlite")
     if isinstance(kind, types.String):  # and Enum, which is text to the driver
         return _text(value, kind, dialect)
     if dialect.name == "sqlite" or isinstance(kind, types.Uuid):
@@ -83,14 +83,17 @@ def _spelled(value: Any, kind: TypeEngine[Any], dialect: Any) -> Any:
     return value
 
 
-def _integer(value: Any) -> Any:
+def _integer(value: Any, *, rounds: bool = False) -> Any:
+    """Return the integer that is stored of a value; MariaDB rounds to the nearest, and a tie in more ways than one."""
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, float | Decimal):
-        return int(value) if -_EXACT < value < _EXACT and value == int(value) else STRANGE
-    if isinstance(value, str) and _INTEGER.fullmatch(value):
-        return int(value)
-    return STRANGE
+    if isinstance(value, str) and (written := _NUMBER.fullmatch(value)):
+        value = Decimal(written[1])
+    if not isinstance(value, float | Decimal) or not -_EXACT < value < _EXACT:
+        return STRANGE
+    nearest = round(value)
+    is_tie = abs(Decimal(value) - nearest) == Decimal("0.5")
+    return nearest if nearest == value or (rounds and not is_tie) else STRANGE
 
 
 def _text(value: Any, kind: Any, dialect: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.servers.collations import verify_collations
 
 # What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
 OLDEST = {"sqlite": (3, 35), "postgresql": (13,), "mariadb": (10, 5)}
@@ -54,6 +55,8 @@ def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
         found = initialize(self, connection)
         try:
             verify_server(self)
+            if self.name == "postgresql" and self.tg_guard.enforces:
+                verify_collations(connection.connection.dbapi_connection, self.tg_guard.tenancy)
         except ConfigurationError:
             if not _POOL_CLOSES:
                 driver = connection.connection.dbapi_connection

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from scripts.anchors import apply
 from scripts.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[1]
@@ -36,15 +37,15 @@ _TESTS = {
     "audit": ["tests/audit", "tests/test_bypass.py", "tests/sql"],
     "identity": ["tests/identity", "tests/asgi"],
     "asgi": ["tests/asgi"],
-    "context.py": [
+    "context": [
         "tests/test_context.py",
         "tests/test_bypass.py",
         "tests/test_carry.py",
         "tests/test_interleaving.py",
     ],
-    "principal.py": ["tests/test_context.py", "tests/test_principal.py"],
-    "belonging.py": ["tests/test_belonging.py", "tests/test_tenancy.py"],
-    "tenancy.py": ["tests/test_belonging.py", "tests/test_tenancy.py"],
+    "principal": ["tests/test_context.py", "tests/test_principal.py"],
+    "belonging": ["tests/test_belonging.py", "tests/test_tenancy.py"],
+    "tenancy": ["tests/test_belonging.py", "tests/test_tenancy.py"],
 }
 _SLOWER = {
     "sql": ["tests/testing", "tests/examples"],
@@ -52,6 +53,7 @@ _SLOWER = {
 }  # asked where those notice nothing
 _ONLY_SQLITE = ("-k", "not postgresql and not mariadb and not asyncpg")
 _NOTHING_RAN = 5  # pytest's own exit status
+_LONGEST = 1200  # seconds that one run of tests may take: a mutation can make one wait for ever
 
 
 @contextmanager
@@ -70,36 +72,48 @@ def copy() -> Iterator[Path]:
 @contextmanager
 def broken(place: Path, mutation: Mutation) -> Iterator[None]:
     """Apply a mutation for the block."""
-    path = place / "tenantguard" / mutation.module
-    whole = path.read_text()
-    path.write_text(whole.replace(mutation.old, mutation.new))
+    path, whole = apply(mutation, place / "tenantguard")
+    kept = path.read_text()
+    path.write_text(whole)
     try:
         yield
     finally:
-        path.write_text(whole)
+        path.write_text(kept)
 
 
 def stale(mutation: Mutation) -> bool:
-    """Tell whether the text that a mutation replaces does not stand in its module exactly once."""
-    path = ROOT / "tenantguard" / mutation.module
-    return not path.exists() or path.read_text().count(mutation.old) != 1
+    """Tell whether a mutation fits no function, or more than one, or more than one place of it."""
+    try:
+        apply(mutation, ROOT / "tenantguard")
+    except LookupError:
+        return True
+    return False
 
 
 def paths_of(mutation: Mutation, *, slower: bool = False) -> list[str]:
     """Return the tests that have to notice."""
-    part = mutation.module.partition("/")[0]
+    part = mutation.part
     return [*_TESTS[part], *(_SLOWER.get(part, []) if slower else [])]
 
 
 def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
-    """Tell whether the tests pass in the copy."""
+    """Tell whether the tests pass in the copy; those that wait for ever do not."""
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests, *options,
     ]  # fmt: skip
-    done = subprocess.run(
-        command, cwd=place, env=environment, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=place,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=_LONGEST,
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode in (0, _NOTHING_RAN)
 
 
@@ -116,14 +130,14 @@ def survives(place: Path, mutation: Mutation, workers: int) -> bool:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the mutations, print the score, and return 1 where it is too low or a mutation is out of date."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("name", nargs="*", help="only the mutations whose name or module holds one of these")
+    parser.add_argument("name", nargs="*", help="only the mutations whose name or place holds one of these")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--check", action="store_true", help="only see whether every mutation still fits")
     chosen = parser.parse_args(arguments)
-    mutations = [m for m in MUTATIONS if not chosen.name or any(n in m.name + m.module for n in chosen.name)]
+    mutations = [m for m in MUTATIONS if not chosen.name or any(n in m.name + m.place for n in chosen.name)]
     outdated = [m for m in mutations if stale(m)]
     for mutation in outdated:
-        print(f"out of date  {mutation.module}: {mutation.name}")
+        print(f"out of date  {mutation.place}: {mutation.name}")
     if chosen.check:
         return 1 if outdated else 0
     fitting = [mutation for mutation in mutations if mutation not in outdated]
@@ -145,7 +159,7 @@ def _run(mutations: Sequence[Mutation], workers: int) -> list[Mutation]:
             if survives(place, mutation, workers):
                 survivors.append(mutation)
             told = "SURVIVED" if mutation in survivors else "killed"
-            line = f"{number}/{len(mutations)} {told:8}  {mutation.module}: {mutation.name}"
+            line = f"{number}/{len(mutations)} {told:8}  {mutation.place}: {mutation.name}"
             print(f"{line} ({time.monotonic() - began:.0f} s)", flush=True)
     return survivors
 

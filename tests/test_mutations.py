@@ -7,8 +7,8 @@ from scripts.mutations import MUTATIONS
 
 
 def test_every_mutation_fits_the_code() -> None:
-    """What it replaces stands in its module exactly once; where that moved, the mutation moves along."""
-    assert [f"{mutation.module}: {mutation.name}" for mutation in MUTATIONS if stale(mutation)] == []
+    """What it replaces stands in its function exactly once; where that changed, the mutation changes along."""
+    assert [f"{mutation.place}: {mutation.name}" for mutation in MUTATIONS if stale(mutation)] == []
 
 
 def test_every_mutation_has_tests_that_exist() -> None:
@@ -22,6 +22,6 @@ def test_every_mutation_has_tests_that_exist() -> None:
 
 
 def test_every_mutation_has_a_name_of_its_own() -> None:
-    """A survivor is told by its module and its name."""
-    names = [(mutation.module, mutation.name) for mutation in MUTATIONS]
+    """A survivor is told by its place and its name."""
+    names = [(mutation.part, mutation.name) for mutation in MUTATIONS]
     assert len(names) == len(set(names))

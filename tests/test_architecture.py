@@ -26,6 +26,16 @@ FLOORS = (
     {"testing"},
     {"cli"},
 )
+# the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
+ROOMS = (
+    {"elements", "functions", "plans"},
+    {"predicates", "refusals", "ties"},
+    {"text"},
+    {"guard", "servers"},
+    {"compile", "sessions"},
+    {"execute"},
+    {"install"},
+)
 REQUIRED = {"sqlalchemy", "sqlglot", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
     "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "greenlet",
@@ -113,6 +123,24 @@ def test_imports_go_down_the_floors(name: str) -> None:
         if found.module.split(".")[0] == "tenantguard"
         and (not unit(found.module) or unit(found.module) != unit(name))
         and floor(found.module) >= floor(name)
+    ]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if name.count(".") > 1 and unit(name) == "sql"])
+def test_the_rooms_of_sql_are_passed_in_one_direction(name: str) -> None:
+    """A module of one room imports from its own, or from those below it."""
+
+    def height(module: str) -> int:
+        return next(number for number, names in enumerate(ROOMS) if module.split(".")[2] in names)
+
+    wrong = [
+        f"line {found.line}: {found.module}"
+        for found in imports(name)
+        if found.module.startswith("tenantguard.sql.")
+        and found.module.split(".")[2] != name.split(".")[2]
+        and height(found.module) >= height(name)
+        and not found.for_types_only
     ]
     assert wrong == []
 

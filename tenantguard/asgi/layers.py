@@ -42,8 +42,10 @@ class Layers:
         outer: Any = None
         for layer in self._all():
             if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
-                made = _around(layer, "app", answer)
-                return _around(outer, "asgi_handler", made) if hasattr(outer, "asgi_handler") else made
+                made: App = _around(layer, "app", answer)
+                if hasattr(outer, "asgi_handler"):  # Litestar's looks for its application in the scope
+                    made = _around(outer, "asgi_handler", made)
+                return made
             for entry in getattr(
                 layer, "user_middleware", ()
             ):  # of Starlette, which is built at the first request

@@ -31,8 +31,9 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
     Raises:
         ConfigurationError: as the middleware would, at the start.
     """
-    middleware = functools.partial(TenantMiddleware, verifier=verifier, missing=_not_found, **settings)
-    middleware(_nothing)  # its faults speak here
+    settings = {"missing": _not_found, **settings}
+    TenantMiddleware(_nothing, verifier, **settings)  # its faults speak here
+    middleware = functools.partial(TenantMiddleware, verifier=verifier, **settings)
 
     def init(config: Any) -> Any:
         """Add to the configuration of an application."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Collection
-from typing import Any, Literal
+from typing import Literal
 
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.answers import Answers, OwnAnswer
@@ -40,6 +40,8 @@ class TenantMiddleware:
         without_tenant_on: path patterns that a verified user may use with nothing bound while the token names
             no company, or several; elsewhere a user without a company is answered with 403.
         conceal: answer a violation as the application answers where it has no such route.
+        missing: the application that answers a concealed violation, where the wrapped one's own 404 cannot be
+            found out: it can for Starlette and FastAPI, and :func:`tenant_guard` does it for Litestar.
         answer: returns the body of a refusal: ``answer(scope, status, error)`` gives a response (any ASGI
             application), or ``None`` for ours.
         resource_metadata: the address of this API's metadata (RFC 9728), for the challenge.
@@ -70,6 +72,7 @@ class TenantMiddleware:
         optional: Collection[str] = (),
         without_tenant_on: Collection[str] = (),
         conceal: bool = False,
+        missing: App | None = None,
         answer: OwnAnswer | None = None,
         resource_metadata: str | None = None,
         requested: Place | Collection[Place] = (),
@@ -83,7 +86,6 @@ class TenantMiddleware:
         most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Sleep | None = None,
-        **internal: Any,
     ) -> None:
         self.app = app
         self._admission = Admission(
@@ -100,7 +102,7 @@ class TenantMiddleware:
         self._recall, self._careful = self._admission.recall, self._admission.careful
         self._exempt = ExemptPaths(exempt)
         self._concerns_exempt = self._exempt.concerns
-        self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, **internal)
+        self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, missing=missing)
         self._asks_again = self._answers.asks_again
         self._credential = authorization if cookie is None else or_cookie(cookie)
         self._sockets = Sockets(

@@ -1,13 +1,16 @@
 """The record: every violation and every bypass becomes one event, handed to sinks before anything is raised."""
 
 from tenantguard.audit.events import Event, fingerprint
+from tenantguard.audit.queued import QueuedSink
 from tenantguard.audit.record import add_sink, notice, record, refuse, remove_sink, sinks
-from tenantguard.audit.sinks import LoggingSink, MemorySink, Sink
+from tenantguard.audit.sinks import AsyncSink, LoggingSink, MemorySink, Sink
 
 __all__ = [
+    "AsyncSink",
     "Event",
     "LoggingSink",
     "MemorySink",
+    "QueuedSink",
     "Sink",
     "add_sink",
     "fingerprint",

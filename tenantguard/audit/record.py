@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from tenantguard import context
 from tenantguard.audit.events import Event, fingerprint, masked, now
-from tenantguard.audit.sinks import LoggingSink, Sink
+from tenantguard.audit.queued import QueuedSink, is_asynchronous
+from tenantguard.audit.sinks import AsyncSink, LoggingSink, Sink, called_by
 from tenantguard.errors import NoTenantError, Violation
 
 sinks: list[Sink] = [LoggingSink()]
+AnySink = TypeVar("AnySink", bound=Sink | AsyncSink)
 
 
-def add_sink(sink: Sink) -> Sink:
-    """Hand every later event to the sink too, and return it."""
-    sinks.append(sink)
+def add_sink(sink: AnySink) -> AnySink:
+    """Hand every later event to the sink too, and return it; an asynchronous one gets a :class:`QueuedSink`."""
+    sinks.append(QueuedSink(sink) if is_asynchronous(sink) else sink)  # type: ignore[arg-type]  # just asked
     return sink
 
 
-def remove_sink(sink: Sink) -> None:
-    """Stop handing events to the sink."""
-    sinks.remove(sink)
+def remove_sink(sink: Sink | AsyncSink) -> None:
+    """Stop handing events to the sink.
+
+    Raises:
+        ValueError: it was not added.
+    """
+    sinks.remove(next((one for one in sinks if getattr(one, "sink", None) is sink), sink))  # type: ignore[arg-type]
 
 
 def record(event: Event) -> None:
@@ -30,11 +36,17 @@ def record(event: Event) -> None:
         ExceptionGroup: one or more sinks failed.
     """
     failures: list[Exception] = []
+    busy = called_by.get()
     for sink in tuple(sinks):
+        if any(sink is one for one in busy):
+            continue
+        token = called_by.set((*busy, sink))
         try:
             sink(event)
         except Exception as error:
             failures.append(error)
+        finally:
+            called_by.reset(token)
     if failures:
         raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from contextvars import ContextVar
 from typing import Protocol
 
 from tenantguard.audit.events import Event
@@ -13,6 +14,17 @@ class Sink(Protocol):
     """Take one event; raising keeps the action from going through."""
 
     def __call__(self, event: Event, /) -> None: ...
+
+
+class AsyncSink(Protocol):
+    """Take one event, later and in order; an error is logged."""
+
+    async def __call__(self, event: Event, /) -> None: ...
+
+
+# The sinks that are at work in this context: what one of them does itself is recorded by the others alone, or a sink
+# that stores its events through a guarded engine would call itself for ever.
+called_by: ContextVar[tuple[object, ...]] = ContextVar("tenantguard_audit", default=())
 
 
 class LoggingSink:

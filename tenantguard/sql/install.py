@@ -17,6 +17,7 @@ from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
 from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
+from tenantguard.sql.servers.collations import verify_next
 from tenantguard.sql.servers.row_security import verify_row_security
 from tenantguard.sql.servers.versions import verified, verify_server
 from tenantguard.sql.sessions.patches import patch_sessions
@@ -61,6 +62,10 @@ def guard(
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
     if not dialect_unproven:
         verify_server(sync.dialect)
+        if getattr(
+            sync.dialect, "server_version_info", None
+        ):  # it was connected to, and is not initialised again
+            verify_next(sync, tenancy)
     if raw_sql == "database":
         verify_row_security(engine, tenancy)
     _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import Column, Integer, MetaData, String, Table, text
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, text
+from sqlalchemy.exc import NotSupportedError
 
 from tenantguard import ConfigurationError, Tenancy, bind, guard
+from tenantguard.sql.servers.collations import verify_collations
 from tests.servers import Database
 
 _LOOSE = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
 
 
+def _make_loose(plain: Engine) -> None:
+    try:
+        with plain.begin() as connection:
+            connection.execute(text(_LOOSE))
+    except NotSupportedError:
+        pytest.skip("this PostgreSQL was built without ICU")
+
+
 @pytest.mark.parametrize("created", [True, False])
 @pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("before", [True, False])
 def test_a_collation_that_is_not_deterministic_is_refused(
-    postgresql_database: Database, created: bool, told: bool
+    postgresql_database: Database, created: bool, told: bool, before: bool
 ) -> None:
-    """Whether the table is there yet, and whether the metadata names the collation or only the database has it."""
+    """Whether the table is there yet, and whether the metadata names the collation or only the database has it;
+    and whether the engine was connected to before it was guarded.
+    """
     if not created and not told:
         pytest.skip("nobody knows of it")
     plain = postgresql_database.create_engine()
@@ -26,13 +41,16 @@ def test_a_collation_that_is_not_deterministic_is_refused(
         Column("id", Integer, primary_key=True),
         Column("company_id", String(9, collation="loose" if told else None), nullable=False),
     )  # fmt: skip
+    _make_loose(plain)
     with plain.begin() as connection:
-        connection.execute(text(_LOOSE))
         if created:
             connection.execute(
                 text('CREATE TABLE calls (id int, company_id varchar(9) COLLATE "loose" NOT NULL)')
             )
-    engine = guard(postgresql_database.create_engine(), Tenancy(metadata, column="company_id"))
+    engine = postgresql_database.create_engine()
+    if before:
+        engine.connect().close()
+    guard(engine, Tenancy(metadata, column="company_id"))
     with bind("acme"), pytest.raises(ConfigurationError, match=r"not deterministic \(calls.company_id\)"):
         engine.connect()
 
@@ -46,9 +64,52 @@ def test_a_collation_of_another_column_is_not_asked_about(postgresql_database: D
         Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False),
         Column("name", String(9, collation="loose")),
     )  # fmt: skip
-    with plain.begin() as connection:
-        connection.execute(text(_LOOSE))
-        calls.create(connection)
+    _make_loose(plain)
+    calls.create(plain)
     engine = guard(postgresql_database.create_engine(), Tenancy(metadata, column="company_id"))
     with bind("acme"), engine.connect() as connection:
         assert connection.execute(calls.select()).all() == []
+
+
+class _Driver:
+    """A driver's connection to a PostgreSQL whose catalogue has this to say."""
+
+    def __init__(self, *answers: list[tuple[object, ...]]) -> None:
+        self._answers = list(answers)
+
+    def cursor(self) -> _Driver:
+        return self
+
+    def execute(self, statement: str) -> None:
+        """Answer the next question."""
+
+    def fetchall(self) -> list[tuple[object, ...]]:
+        return self._answers.pop(0)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("columns", "is_refused"),
+    [
+        ([("public", "calls", "company_id", True)], True),
+        ([("hidden", "calls", "company_id", False)], False),
+        ([("public", "calls", "name", True)], False),
+    ],
+)
+def test_the_catalogue_tells_which_columns_are_loose(columns: Any, is_refused: bool) -> None:
+    """By the table that a name without a schema means."""
+    metadata = MetaData()
+    Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(9), nullable=False),
+    )
+    tenancy = Tenancy(metadata, column="company_id")
+    driver = _Driver([("loose",)], columns)
+    if not is_refused:
+        verify_collations(driver, tenancy)
+        return
+    with pytest.raises(ConfigurationError, match="not deterministic"):
+        verify_collations(driver, tenancy)

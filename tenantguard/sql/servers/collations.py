@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
 from tenantguard.errors import ConfigurationError
 from tenantguard.tenancy import Tenancy, full_name
 
@@ -44,6 +47,18 @@ def verify_collations(driver: Any, tenancy: Tenancy) -> None:
             f"the collation of a tenant column is not deterministic ({', '.join(faults)}), so that two tenants could "
             "be one; give it an exact collation"
         )
+
+
+def verify_next(engine: Engine, tenancy: Tenancy) -> None:
+    """Look at the collations when a connection of an engine's pool is next handed out."""
+    if engine.dialect.name != "postgresql" or tenancy.is_unrestricted:
+        return
+
+    def verify(driver: Any, record: Any, fairy: Any) -> None:
+        verify_collations(driver, tenancy)
+        event.remove(engine.pool, "checkout", verify)
+
+    event.listen(engine.pool, "checkout", verify)
 
 
 def _rows(driver: Any, statement: str) -> list[tuple[Any, ...]]:

@@ -25,7 +25,6 @@ from tenantguard.sql.text import (
     prefix,
     suffix,
 )
-from tenantguard.sql.text.underneath import text_fault, writes
 from tenantguard.sql.text.values import Parameter
 
 _PART = "tg_part_"  # a value in a template string, while it is read
@@ -52,9 +51,13 @@ def whole(compiler: Any, element: Any) -> Any:
         )
         return element
     if how == "database":
-        fault = text_fault(written, tenancy=compiler.tg_guard.tenancy)
+        fault = compiler.tg_guard.texts.fault_underneath(written, "named")
         compiler.tg.refuse_fragment(fault, written)
-        return rewritten_text(compiler, element) if fault is None and writes(written) else element
+        return (
+            rewritten_text(compiler, element)
+            if fault is None and compiler.tg_guard.texts.writes(written, "postgresql", "named")
+            else element
+        )
     return rewritten_text(compiler, element)
 
 

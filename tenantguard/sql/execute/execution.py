@@ -27,7 +27,6 @@ from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, ve
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
 from tenantguard.sql.text import is_begin, local_setting
-from tenantguard.sql.text.underneath import text_fault, writes
 from tenantguard.tenancy import Placement, full_name
 
 
@@ -255,10 +254,10 @@ def _admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     elif (setting := local_setting(statement, context.dialect.name)) is not None:
         context.statement = context.unicode_statement = setting
     elif how == "database":  # which was told the tenant, so that one is bound
-        fault = text_fault(statement, context.dialect.paramstyle, guard.tenancy)
+        fault = guard.texts.fault_underneath(statement, context.dialect.paramstyle)
         if fault is not None:
             refuse_again(RawSQLError(f"SQL text was refused: {fault}"), statement)
-        if writes(statement, context.dialect.paramstyle):
+        if guard.texts.writes(statement, context.dialect.name, context.dialect.paramstyle):
             _rewrite(context, guard, binding, statement)
     else:
         refuse_again(

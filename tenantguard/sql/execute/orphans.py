@@ -14,7 +14,6 @@ from tenantguard.context import peek
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.execute.holding import hold, send
 from tenantguard.sql.refusals import told
-from tenantguard.sql.text.underneath import writes
 from tenantguard.tenancy import table_key
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def watch_text(context: Any, statement: str) -> bool:
     if (
         dialect.name != "sqlite"
         or _is_enforced(context.root_connection)
-        or not writes(statement, dialect.paramstyle)
+        or not dialect.tg_guard.texts.writes(statement, dialect.name, dialect.paramstyle)
     ):
         return False
     watch_orphans(context)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from tenantguard.sql.text.lexer import MYSQL, SQLITE, Token, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, words
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.tree import Span
 
+_JOINT = -2  # where a parenthesis of ours stands that belongs to the name of a function before it
+_BEFORE_NOTHING = frozenset({"(", "[", "."})
+_BEHIND_NOTHING = frozenset({")", "]", ".", ","})
 _LONGEST_NAME = 250  # of a column of MariaDB
 _ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
 _OPERATORS = words(
@@ -54,40 +57,45 @@ class Composer:
             named: the expressions whose names a result shows.
         """
         begins: dict[int, Span] = {}
-        if self._which in (SQLITE, MYSQL):
+        if self._which != POSTGRESQL:
             begins = {span[0]: span for span in named if self._has_no_name(span)}
         open_: list[tuple[Span, int]] = []
         for at, token in enumerate(self._tokens):
             while open_ and open_[-1][0][1] == at:
                 self._keep_name(*open_.pop())
-            for put in edits.get(at, ()):
-                self._write(put, at=-1, tight=put.start == -2)
+            if at in edits:
+                self._put(edits[at])
             if at in begins:
                 open_.append((begins[at], len(self._out)))
             if at not in cuts and token.text != ";":
                 tight = at in joints or (self._before is not None and token.start == self._before.end)
-                self._write(token, at=at, tight=tight)
+                self._write(token, at, tight)
         while open_:
             self._keep_name(*open_.pop())
-        for put in edits.get(len(self._tokens), ()):
-            self._write(put, at=-1, tight=put.start == -2)
+        self._put(edits.get(len(self._tokens), ()))
         return "".join(self._out)
 
-    def _write(self, token: Token, *, at: int, tight: bool) -> None:
-        before = self._before
-        if before is not None and not _is_joined(before, token, tight=tight):
-            self._out.append(" ")
+    def _put(self, tokens: Iterable[Token]) -> None:
+        for token in tokens:
+            self._write(token, -1, token.start == _JOINT)
+
+    def _write(self, token: Token, at: int, tight: bool) -> None:
+        before, out, kind = self._before, self._out, token.kind
+        if before is not None and not _is_joined(before, token, tight):
+            out.append(" ")
         self._before = token
-        if token.kind == "parameter":
+        if kind == "parameter":
             which = self._numbering.known[at]
             if isinstance(which, int):
                 self.order.append(which)
-            self._out.append(self._numbering.text(token, at))
-        elif token.kind == "tenant":
+            out.append(self._numbering.text(token))
+        elif kind == "tenant":
             self.order.append(None)
-            self._out.append(self._numbering.tenant())
+            out.append(self._numbering.tenant())
+        elif self._escaped and ":" in token.text:
+            out.append(token.text.replace(":", "\\:"))
         else:
-            self._out.append(self._plain(token.text))
+            out.append(token.text)
 
     def _plain(self, text: str) -> str:
         return text.replace(":", "\\:") if self._escaped and ":" in text else text
@@ -122,19 +130,17 @@ class Composer:
         if self._which == MYSQL and (parameters or len(name) >= _LONGEST_NAME or not name.isprintable()):
             return  # the driver puts the values in, and the name has them
         mark = "`" if self._which == MYSQL else '"'
-        self._write(Token("word", "AS"), at=-1, tight=False)
-        self._write(Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}"), at=-1, tight=False)
+        self._put((Token("word", "AS"), Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")))
 
 
-def _is_joined(before: Token, token: Token, *, tight: bool) -> bool:
+def _is_joined(before: Token, token: Token, tight: bool) -> bool:
     """Tell whether nothing is written between two tokens: beside parentheses, commas and the dots of a name."""
-    text = token.text if token.kind == "symbol" else ""
-    left = before.text if before.kind == "symbol" else ""
-    if text == ")" or text == "," or text == "." or text == "]":
+    if before.kind == "symbol" and before.text in _BEFORE_NOTHING:
         return True
-    if left == "(" or left == "." or left == "[":
-        return True
-    return tight and (text == "(" or text == "[") and before.is_name
+    if token.kind != "symbol":
+        return False
+    text = token.text
+    return text in _BEHIND_NOTHING or (tight and (text == "(" or text == "[") and before.is_name)
 
 
 def _is_named(tokens: list[Token]) -> bool:

@@ -24,7 +24,7 @@ _LONGEST_NAME = 63  # bytes, on PostgreSQL
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _FOLDING = frozenset("\u0130\u0131\u017f\u212a")  # dotted and dotless i, long s, the Kelvin sign
 
-_SPACE = r"[ \t\r\n]+"
+_SPACES = " \t\r\n"
 _BLOCK = r"/\*(?![!M])(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
 _WORD = r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*"
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
@@ -151,28 +151,40 @@ def tokens_of(text: str, which: str, style: str, *, longest: int) -> list[Token]
             f"it holds a control character, or half of a surrogate pair (U+{ord(control[0]):04X}); leave it out, or "
             "bind a parameter"
         )
+    text = text.rstrip(_SPACES)
     found: list[Token] = []
-    match = _scanner(which, style).match
     before = Token("symbol", "")
-    at, end = 0, len(text)
-    while at < end:
-        matched = match(text, at)
-        if matched is None:
-            raise Unreadable(_doubt(text, at, which))
-        kind, begun, at = matched.lastgroup, at, matched.end()
-        if kind == "space":
-            continue
+    match, end = _scanner(which, style).match, 0
+    while (matched := match(text, end)) is not None:
+        kind = matched.lastgroup or ""
+        start, end = matched.span(kind)
         if kind == "comment":
-            _read_comment(matched[0], text[at : at + 1], which, style)
+            _read_comment(matched[kind], which, style)
             continue
-        token = _read(kind, matched[0], begun, at, which, style)
-        if kind != "symbol" or token.text == "." or before.text == ".":
-            _refuse_joined(before, token, text[at : at + 1], which)
+        written = matched[kind]
+        if kind == "word" and written.isascii() and end - start <= _LONGEST_NAME:
+            token = Token("word", written, start, end, written.upper())
+        elif kind == "symbol":
+            token = Token("symbol", _plain_symbol(written), start, end)
+            token.upper = token.text
+            if written == "." or before.text == ".":
+                _refuse_dot(before, token)
+        else:
+            token = _read(kind, written, start, end, which, style)
+            _refuse_joined(before, token, text[end : end + 1], which)
         found.append(token)
         before = token
         if len(found) > _MOST_TOKENS:
             raise Unreadable(f"it has more than {_MOST_TOKENS:,} words and signs")
+    if end < len(text):
+        raise Unreadable(_doubt(text, len(text) - len(text[end:].lstrip(_SPACES)), which))
+    if before.text == "." and before.kind == "symbol":
+        raise Unreadable("it holds a dot with no name behind it")
     return found
+
+
+def _plain_symbol(written: str) -> str:
+    return written.replace("\\", "") if written[0] == "\\" else written
 
 
 @cache
@@ -186,7 +198,6 @@ def _scanner(which: str, style: str) -> re.Pattern[str]:
     line = r"--[^\n]*" if which != MYSQL else r"--(?=[ \t\r\n]|$)[^\n]*|\#[^\n]*"
     number = r"0[xX][0-9a-fA-F]+|" + _NUMBER if which != POSTGRESQL else _NUMBER
     grammar = (
-        ("space", _SPACE),
         ("comment", rf"{line}|{_BLOCK}"),
         ("string", _STRING[which]),
         ("quoted", _QUOTED[which]),
@@ -196,7 +207,7 @@ def _scanner(which: str, style: str) -> re.Pattern[str]:
         ("symbol", r"(?!--|/\*|\*/)(?:" + "|".join(map(re.escape, symbols)) + ")"),
     )
     pattern = "|".join(f"(?P<{kind}>{part})" for kind, part in grammar)
-    return re.compile(pattern, re.DOTALL)
+    return re.compile(rf"[{_SPACES}]*+(?:{pattern})", re.DOTALL)
 
 
 def _doubt(text: str, at: int, which: str) -> str:
@@ -221,7 +232,7 @@ def _doubt(text: str, at: int, which: str) -> str:
     return f"it holds {character!r} (U+{ord(character):04X}) where it can be read in two ways"
 
 
-def _read_comment(comment: str, after: str, which: str, style: str) -> None:
+def _read_comment(comment: str, which: str, style: str) -> None:
     """Refuse a comment that ends differently elsewhere, or that holds a parameter."""
     if comment[0] != "/" and "\r" in comment.rstrip("\r"):
         raise Unreadable("a comment in it holds a bare carriage return (\\r); end its lines with a newline")
@@ -235,13 +246,9 @@ def _read(kind: str | None, text: str, start: int, end: int, which: str, style: 
     if kind == "word":
         if not text.isascii():
             _refuse_letters(text, which)
-        if which == POSTGRESQL and end - start > _LONGEST_NAME // 4:
+        if which == POSTGRESQL:
             _refuse_long(text)
         return Token("word", text, start, end, text.upper() if text.isascii() else text.translate(_UPPER))
-    if kind == "symbol":
-        if text[0] == "\\":
-            text = text.replace("\\", "")
-        return Token("symbol", text, start, end, text)
     if kind == "quoted":
         _refuse_held(text, which, style)
         if not text.isascii():
@@ -331,7 +338,13 @@ def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
             raise Unreadable("it holds a quote right behind a word; put a space between them")
         if tight and before.text == "&":
             raise Unreadable("it holds an identifier with escapes (U&); write the letters")
+    if before.text == "." and before.kind == "symbol":
+        _refuse_dot(before, token)
+
+
+def _refuse_dot(before: Token, token: Token) -> None:
+    """Refuse a dot that joins no names."""
     if before.text == "." and before.kind == "symbol" and not (token.is_name or token.text == "*"):
         raise Unreadable("it holds a dot with no name behind it")
-    if token.text == "." and kind == "symbol" and not (before.is_name or before.text in (")", "]")):
+    if token.text == "." and not (before.is_name or before.text in (")", "]")):
         raise Unreadable("it holds a dot with no name before it")

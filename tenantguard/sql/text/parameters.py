@@ -67,7 +67,7 @@ class Numbering:
         self.given += 1
         return self.given - 1
 
-    def text(self, token: Token, at: int) -> str:
+    def text(self, token: Token) -> str:
         """Return how a parameter of the user's is sent."""
         if self._lite and not self.by_name:
             return "?"

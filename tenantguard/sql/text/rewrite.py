@@ -139,7 +139,8 @@ def rewrite(
         tokens = tokens_of(sql, which, style, longest=LONGEST)
         if not tokens:
             raise refusal("it is empty")
-        refuse_own_names(tokens)
+        if OWN in sql.lower():
+            refuse_own_names(tokens)
         cursor = Cursor(
             tokens,
             which,

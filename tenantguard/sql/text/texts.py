@@ -10,6 +10,7 @@ from tenantguard.sql.text.fragments import Fragment, read_fragment
 from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
+from tenantguard.sql.text.underneath import text_fault, writes
 from tenantguard.tenancy import Tenancy
 
 LONGEST_KEPT = 20_000  # characters; longer texts are read each time
@@ -102,6 +103,14 @@ class Texts:
             text,
             lambda: read_fragment(text, dialect, self._tenancy, style=style, shown=shown),
         )
+
+    def fault_underneath(self, sql: str, style: str) -> str | None:
+        """Tell why a text must not reach even a database with row security, or return ``None``."""
+        return self.kept.get((sql, style), sql, lambda: text_fault(sql, style, self._tenancy))
+
+    def writes(self, sql: str, dialect: str, style: str) -> bool:
+        """Tell whether a text may write."""
+        return self.kept.get((sql, dialect, style), sql, lambda: writes(sql, style, dialect))
 
     def forget(self) -> None:
         """Forget every text."""

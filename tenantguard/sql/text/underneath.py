@@ -8,11 +8,11 @@ from typing import Any
 from tenantguard.sql.functions import passes
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement
-from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, tokens_of, unquoted, words
+from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, family, tokens_of, unquoted, words
 from tenantguard.sql.text.settings import setting_checks
 
 _LONGEST = 100_000
-_WRITES = words("INSERT UPDATE DELETE MERGE")
+_WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
 
 
 def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str | None:
@@ -51,9 +51,12 @@ class _Unknown(dict[int, "str | int"]):
         return key
 
 
-def writes(statement: str, style: str = "named") -> bool:
-    """Tell whether a text that has no fault may write: then it is read, because no policy sees a foreign key."""
-    tokens = tokens_of(statement, POSTGRESQL, style, longest=_LONGEST)
+def writes(statement: str, style: str = "named", dialect: str = POSTGRESQL) -> bool:
+    """Tell whether a text may write; one that cannot be read may."""
+    try:
+        tokens = tokens_of(statement, family(dialect), style, longest=_LONGEST)
+    except Unreadable:
+        return True
     for at, token in enumerate(tokens):
         locks = at > 0 and tokens[at - 1].upper in ("FOR", "KEY")
         if token.upper in _WRITES and not locks:

@@ -26,6 +26,7 @@ _DEEPEST = 40  # queries in queries
 _MOST_RELATIONS = 500
 
 _END = Token("symbol", "", 0, 0)
+_BEHIND = ("",) * 4  # so that a look ahead needs no bound
 
 
 class Ungrammatical(Exception):
@@ -67,6 +68,7 @@ class Cursor:
         self.passes = passes
         self.returns_rows = returns_rows
         self.at = 0
+        self._uppers = [*(token.upper for token in tokens), *_BEHIND]
         self.nested: list[Query] = []
         self.queries: dict[int, tuple[Query, int]] = {}
         self.called: set[str] = set()
@@ -87,7 +89,7 @@ class Cursor:
     @property
     def upper(self) -> str:
         """Return the next word in upper case, or the next symbol."""
-        return self.tokens[self.at].upper if self.at < len(self.tokens) else ""
+        return self._uppers[self.at]
 
     @property
     def is_done(self) -> bool:
@@ -96,13 +98,19 @@ class Cursor:
 
     def sees(self, *expected: str) -> bool:
         """Tell whether these words and symbols come next."""
-        return all(self.token(ahead).upper == word for ahead, word in enumerate(expected))
+        at = self.at
+        return self._uppers[at] == expected[0] and (
+            len(expected) == 1 or self._uppers[at : at + len(expected)] == [*expected]
+        )
 
     def took(self, *expected: str) -> bool:
         """Step over these words and symbols, where they come next."""
-        if not self.sees(*expected):
+        at = self.at
+        if self._uppers[at] != expected[0]:
             return False
-        self.at += len(expected)
+        if len(expected) > 1 and self._uppers[at : at + len(expected)] != [*expected]:
+            return False
+        self.at = at + len(expected)
         return True
 
     def expect(self, *expected: str) -> None:

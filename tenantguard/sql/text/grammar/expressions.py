@@ -68,7 +68,7 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
     Raises:
         Ungrammatical: a word or a function in it is not known to be harmless there.
     """
-    tokens, begun, which = cursor.tokens, cursor.at, cursor.which
+    tokens, begun, is_postgresql = cursor.tokens, cursor.at, cursor.which == POSTGRESQL
     count = len(tokens)
     open_: list[tuple[str, str]] = []  # what closes each parenthesis, and the word before it
     at, cases = begun, 0
@@ -124,9 +124,7 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
             continue
         if at + 1 < count and tokens[at + 1].text == "(" and tokens[at + 1].kind == "symbol":
             _note_call(cursor, at, token)
-        elif (
-            which == POSTGRESQL and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol"
-        ):
+        elif is_postgresql and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol":
             _note_attribute(cursor, token)
         at += 1
     cursor.at = at

@@ -211,3 +211,30 @@ def test_rewritten_text_is_the_tenants(memory: World) -> None:
         with pytest.raises(RawSQLError):
             session.execute(text("PRAGMA table_info(calls)"))
         assert session.execute(insert(CallTag), [{"call_id": 1, "tag": "y"}])
+
+
+def test_text_among_the_columns_of_an_insert_is_one_value(world: World) -> None:
+    """INSERT ... SELECT names its columns by position: a text() there is verified as the column it stands for."""
+    target = CallTag.__table__
+    with bind("acme"), world.engine.connect() as connection:
+        for value in (text("101"), text("1, 2"), text("*")):
+            statement = insert(target).from_select(
+                ["id", "call_id", "tag"], select(literal(900), value, literal("x"))
+            )
+            with pytest.raises((CrossTenantError, RawSQLError)):
+                connection.execute(statement)
+            connection.rollback()
+        own = select(literal(900), text("1"), literal("x"))
+        connection.execute(insert(target).from_select(["id", "call_id", "tag"], own))
+        connection.rollback()
+
+
+def test_a_long_text_that_is_refused_leaves_no_statement_behind(world: World) -> None:
+    """It is refused while it is compiled, so that no cache keeps it."""
+    long = "1 IN (" + "1," * 30_000 + "(SELECT 1))"
+    with bind("acme"), world.engine.connect() as connection:
+        for statement in (select(Call).where(text(long)), select(literal_column(long))):
+            kept = len(world.engine._compiled_cache or ())
+            with pytest.raises(RawSQLError, match="SELECT"):
+                connection.execute(statement)
+            assert len(world.engine._compiled_cache or ()) == kept

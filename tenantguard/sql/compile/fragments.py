@@ -13,7 +13,9 @@ from sqlalchemy.sql.elements import TextClause
 
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.compile.custom import custom_fault
+from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.text import (
+    LONGEST_KEPT,
     PARAMETER,
     Fragment,
     SettingUse,
@@ -69,6 +71,8 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
         )
     except Violation as violation:
         compiler.tg.refuse(violation)
+        if len(element.text) > LONGEST_KEPT:
+            refuse_again(violation, element.text[:LONGEST_KEPT])
         return element
     clone: Any = element._clone()
     clone.text = found.text
@@ -181,6 +185,8 @@ def prefixes_text(compiler: Any, render: Callable[..., str], stmt: Any, prefixes
 def _read_fragment(compiler: Any, text: str, *, style: str = "named", shown: bool = False) -> Fragment:
     read: Fragment = compiler.tg_guard.texts.fragment(text, compiler.dialect.name, style=style, shown=shown)
     compiler.tg.refuse_fragment(read.fault, text)
+    if read.fault is not None and len(text) > LONGEST_KEPT:
+        refuse_again(compiler.tg.fault, text[:LONGEST_KEPT])  # now, so that no cache keeps what was compiled
     compiler.tg.checks = (*compiler.tg.checks, *read.checks)
     return read
 

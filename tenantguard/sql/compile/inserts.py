@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import cast, select
-from sqlalchemy.sql.elements import Null
+from sqlalchemy import cast, literal_column, select
+from sqlalchemy.sql.elements import Null, TextClause
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
@@ -47,7 +47,7 @@ class Insert(NamedTuple):
 def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) -> Insert:
     """Return an INSERT, stamped where the tenant is missing."""
     toplevel = visiting_cte is None and not compiler.stack
-    statement = stamped_select(compiler, statement)
+    statement = stamped_select(compiler, with_columns_of_text(compiler, statement))
     state = statement._compile_state_factory(statement, compiler, **kw)
     core = state.statement
     placement = compiler.tg.place(core.table)
@@ -122,6 +122,41 @@ def verify_named(compiler: Any, placement: Placement, name: str, state: Any) -> 
                     table=placement.name,
                 )
             )
+
+
+def with_columns_of_text(compiler: Any, statement: Any) -> Any:
+    """Return an INSERT from a SELECT in which a ``text()`` among the columns counts as one, or refuse it."""
+    if not statement._select_names:
+        return statement
+    parts = getattr(statement.select, "selects", [statement.select])
+    if not any(
+        isinstance(column, TextClause) for part in parts for column in getattr(part, "_raw_columns", ())
+    ):
+        return statement
+    columns = [
+        column_of_text(compiler, column) for column in getattr(statement.select, "_raw_columns", [None])
+    ]
+    if any(column is None for column in columns):
+        compiler.tg.refuse_fragment(
+            "text() among the columns of an INSERT ... SELECT must be one value without parameters; use "
+            "literal_column() or literal()",
+            "INSERT ... SELECT",
+        )
+        return statement
+    select_ = statement.select._generate()
+    select_._raw_columns = columns
+    clone = statement._clone()
+    clone.select = select_
+    return clone
+
+
+def column_of_text(compiler: Any, column: Any) -> Any:
+    """Return a column for a ``text()`` that is one value, ``None`` for another one, and any other column as it is."""
+    if not isinstance(column, TextClause):
+        return column
+    texts, name = compiler.tg_guard.texts, compiler.dialect.name
+    single = not column._bindparams and texts.fragment(column.text, name, style="none").width == 1
+    return literal_column(column.text).label(None) if single else None
 
 
 def stamped_select(compiler: Any, statement: Any) -> Any:

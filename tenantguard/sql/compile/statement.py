@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from tenantguard.sql.plans import WritePlan
 
 
+_MOST_TOLD = 20_000  # characters of a text that a refusal keeps
+
+
 class Statement:
     """The guard's side of one compiled statement, held by the compiler as ``compiled.tg``.
 
@@ -93,7 +96,7 @@ class Statement:
                     f"text inside a statement was refused: {fault}. Write it with SQLAlchemy's constructs, or run "
                     'it inside `with bypass(reason="..."):`',
                     kind="raw_sql_fragment",
-                    statement=text,
+                    statement=text[:_MOST_TOLD],
                 )
             )
 

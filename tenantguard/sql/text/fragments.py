@@ -31,6 +31,7 @@ class Fragment:
         is_loose: outside of its parentheses it holds an operator that binds less than AND does.
         functions: the whole names of the functions that it calls.
         checks: what must be verified of the parameters.
+        width: how many expressions it holds, with commas between them; none where one of them is ``*``.
     """
 
     text: str
@@ -38,6 +39,7 @@ class Fragment:
     is_loose: bool = True
     functions: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
+    width: int = 0
 
 
 def read_fragment(
@@ -74,7 +76,8 @@ def read_fragment(
         return Fragment(text, str(refused))
     composer = Composer(text, tokens, which, numbering, escaped=style == "named")
     composed = composer.compose({}, joints=cursor.joints, named=spans if shown else ())
-    return Fragment(composed, None, _is_loose(tokens, which), frozenset(cursor.called), checks)
+    width = 0 if any(tokens[end - 1].text == "*" for _, end in spans) else len(spans)
+    return Fragment(composed, None, _is_loose(tokens, which), frozenset(cursor.called), checks, width)
 
 
 def type_fault(text: str, dialect: str) -> str | None:

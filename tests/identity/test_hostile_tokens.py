@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import re
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tenantguard import TokenError
+from tenantguard.errors import TOKEN_REASONS
 from tests.identity.tokens import (
     AUDIENCE,
     ISSUER,
@@ -451,3 +454,14 @@ async def test_an_algorithm_that_is_allowed_must_agree_with_the_key(algorithm: s
     forged = sign(claims(), header={"alg": algorithm, "kid": kid}, key=private_pem(key), algorithm=algorithm)
     with pytest.raises(TokenError, match="signature"):
         await pinned.verify(forged)
+
+
+def test_each_reason_is_in_the_documentation() -> None:
+    """With what the client is told; and nothing raises a reason that is not listed."""
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "identity.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([A-Z].*) \|$", page, re.MULTILINE))
+    assert rows == dict(TOKEN_REASONS)
+    modules = [*root.glob("tenantguard/identity/*.py"), *root.glob("tenantguard/asgi/*.py")]
+    raised = {reason for path in modules for reason in re.findall(r'reason="(\w+)"', path.read_text())}
+    assert raised <= TOKEN_REASONS.keys()

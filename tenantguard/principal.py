@@ -95,6 +95,8 @@ def _one_by_one(tenants: object) -> tuple[Any, ...]:
 
 def _frozen(value: Any) -> Any:
     """Return a copy that cannot be changed: one token's principal serves many requests."""
+    if type(value) is str or value is None:  # before the abstract class, whose check costs ten times as much
+        return value
     if isinstance(value, Mapping):
         return types.MappingProxyType({key: _frozen(member) for key, member in value.items()})
     if isinstance(value, list | tuple):

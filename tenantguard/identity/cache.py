@@ -6,7 +6,7 @@ import secrets
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Generic, TypeVar
 
@@ -41,6 +41,11 @@ class Cache(Generic[T]):
         self._old: dict[bytes, tuple[T, float, int]] = {}
         self._weight = 0
         self._lock = threading.Lock()  # of who writes; a hit among the young needs none
+
+    @property
+    def is_none(self) -> bool:
+        """Tell whether nothing is ever kept."""
+        return not self._entries
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
@@ -126,7 +131,7 @@ def weight(value: Any) -> int:
     while waiting:
         item = waiting.pop()
         total += sys.getsizeof(item)
-        if isinstance(item, Mapping):
+        if isinstance(item, dict):
             waiting += item.keys()
             waiting += item.values()
         elif isinstance(item, list):

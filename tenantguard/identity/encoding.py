@@ -6,13 +6,10 @@ import base64
 import json
 import math
 import re
-from types import MappingProxyType
 from typing import Any, NoReturn
 
 _DEEPEST = 32  # levels; what is deeper is no token that anybody issues
-_MOST_PARTS = (
-    4_000  # members and elements; reading more would hold up an event loop for a hundredth of a second
-)
+_MOST_PARTS = 3_000  # members and elements; more would hold up an event loop for a hundredth of a second
 _MOST_DIGITS = 64  # of a whole number: reading one costs the square of its length
 _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 
@@ -69,15 +66,6 @@ def _verify_depth(value: Any) -> None:
         held = [item.values() if isinstance(item, dict) else item for item in level]
         level = [one for items in held for one in items if isinstance(one, dict | list)]
         depth += 1
-
-
-def frozen(value: Any) -> Any:
-    """Return JSON content that nobody can change: one request must not write what another one reads."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: frozen(held) for name, held in value.items()})
-    if isinstance(value, list):
-        return tuple(map(frozen, value))
-    return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -69,7 +69,9 @@ class IntrospectionVerifier:
         self._asking = Flights[Principal]()
         self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)
         # apart, so that tokens that somebody made up push out none of the good ones
-        self._refused: Cache[TokenError] = Cache(5_000, clock=clock)
+        self._refused: Cache[TokenError] = Cache(
+            0 if cache is not None and cache.is_none else 5_000, clock=clock
+        )
 
     @property
     def tenant_type(self) -> TenantType:

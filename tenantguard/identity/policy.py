@@ -12,7 +12,6 @@ from tenantguard.errors import ConfigurationError, TenantId, TokenError
 from tenantguard.identity import claims as checks
 from tenantguard.identity.confirmation import CertificateReader, Confirmation
 from tenantguard.identity.dpop import DPoP
-from tenantguard.identity.encoding import frozen
 from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import (
     ABSENT,
@@ -147,7 +146,7 @@ class Policy:
             tenant=tenants[0] if len(tenants) == 1 else None,
             tenants=tenants if self.several else (),
             permissions=checks.permissions_of(claims, self.permissions, strict=self.strict_permissions),
-            claims=frozen(dict(claims)),
+            claims=claims,
         )
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:

@@ -244,9 +244,13 @@ def test_a_setting_that_is_not_safe_is_refused_at_the_start(url: str, settings: 
 
 
 async def test_no_cache_asks_every_time() -> None:
-    """For who wants a revocation to hold at once."""
+    """For who wants a revocation to hold at once; a refusal is kept no longer."""
     issuer = Issuer(GOOD)
     checked = issuer.verifier(cache=Cache(entries=0))
     for _ in range(3):
         await checked.verify("0paque")
-    assert len(issuer.asked) == 3
+    issuer.answer = {"active": False}
+    for _ in range(3):
+        with pytest.raises(TokenError):
+            await checked.verify("0paque")
+    assert len(issuer.asked) == 6

@@ -70,7 +70,7 @@ _POSTGRESQL = _words(
     var_samp varchar variance version websearch_to_tsquery width width_bucket xml_is_well_formed
     xml_is_well_formed_content xml_is_well_formed_document xmlagg xmlattributes xmlcomment xmlconcat xmlelement
     xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot xmlserialize xmltable xmltext xpath xpath_exists
-    aggregate_strings all any some
+    aggregate_strings all any array some
     pg_advisory_lock pg_advisory_lock_shared pg_advisory_unlock pg_advisory_unlock_all pg_advisory_unlock_shared
     pg_advisory_xact_lock pg_advisory_xact_lock_shared pg_backend_pid pg_basetype pg_char_to_encoding
     pg_client_encoding pg_collation_for pg_collation_is_visible pg_column_compression pg_column_is_updatable
@@ -135,6 +135,23 @@ _MYSQL = _words(
     yearweek aggregate_strings all any random some
     """
 )
+
+# what PostgreSQL's grammar reads, and no look into its catalogue
+_GRAMMAR = _words(
+    """
+    all any array between bigint bit boolean cast char character coalesce cube current_catalog current_date
+    current_role current_schema current_time current_timestamp current_user dec decimal exists extract float greatest
+    grouping grouping_sets int integer interval least localtime localtimestamp national nchar next_value nullif
+    numeric overlay position precision real rollup row session_user smallint some substring time timestamp treat trim
+    user values varchar xmlattributes xmlconcat xmlelement xmlexists xmlforest xmlnamespaces xmlparse xmlpi xmlroot
+    xmlserialize xmltable
+    """
+)
+_GRAMMAR_SINCE = {
+    "json_array": 16, "json_arrayagg": 16, "json_object": 16, "json_objectagg": 16, "system_user": 16,
+    "json": 17, "json_exists": 17, "json_query": 17, "json_scalar": 17, "json_serialize": 17, "json_table": 17,
+    "json_value": 17, "merge_action": 17,
+}  # fmt: skip
 
 # they load code, touch files, run SQL from a string, read or change tables that no one named, or tell of other rows
 _NOT_ON_SQLITE = _words(
@@ -228,6 +245,25 @@ def _is_known(whole: str, family: str) -> bool:
         return False
     own = whole.startswith(("sqlite_", "pragma_"))
     return whole in _ON_SQLITE if own else whole not in _NOT_ON_SQLITE
+
+
+def is_declared(name: str, dialect: str, tenancy: Any) -> bool:
+    """Tell whether the tenancy declares a function."""
+    family = _FAMILIES.get(dialect, dialect)
+    whole = whole_name(name, family)
+    return whole is not None and _is_declared(whole, family, tenancy)
+
+
+def is_grammar(name: str, dialect: Any) -> bool:
+    """Tell whether PostgreSQL reads a call by its grammar, so that no schema can stand before the name.
+
+    Args:
+        name: the function's name.
+        dialect: the dialect, which knows the server's version.
+    """
+    since = _GRAMMAR_SINCE.get(name.lower(), 0)
+    version = getattr(dialect, "server_version_info", None) or (since,)
+    return name.lower() in _GRAMMAR or (since > 0 and version[0] >= since)
 
 
 def _is_declared(whole: str, family: str, tenancy: Any) -> bool:

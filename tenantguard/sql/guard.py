@@ -8,6 +8,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.servers.catalogue import Catalogue
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
@@ -33,6 +34,7 @@ class Guard:
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
         texts: reads SQL text, and keeps what was read.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
+        catalogue: what the users of a PostgreSQL server have made, once it was asked.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
     """
@@ -51,6 +53,7 @@ class Guard:
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.repeats: dict[Any, Any] = {}
         self.prepared: dict[str, Any] = {}
+        self.catalogue: Catalogue | None = None
         self.texts = Texts(tenancy)
         self.sent = Kept()
 

@@ -10,7 +10,7 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.sql.compile.compiler import bypassing_compiler, guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool
-from tenantguard.sql.execute.doors import composing_methods
+from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.execution import guarded_context
 from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
@@ -157,6 +157,8 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     }
     members |= sending_methods(cls) | composing_methods(cls)
     members |= prepared_methods(members)
+    if cls.name == "postgresql":
+        members["initialize"] = asking(members["initialize"])
     if not installed.unproven:
         members["initialize"] = verified(members["initialize"])
     members["__module__"] = cls.__module__

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.ext.compiler import _dispatcher
 
 from tenantguard.sql.compile.belongs import filtered_table, from_name, predicate, refuse_shadowed
+from tenantguard.sql.compile.calls import read_function, sampling, unshadowed, verify_calls
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
 from tenantguard.sql.compile.fragments import (
     is_setting,
@@ -31,7 +32,6 @@ from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_k
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
 from tenantguard.sql.elements import BYTES
-from tenantguard.sql.functions import function_fault
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.predicates import Predicates
 
@@ -66,6 +66,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
                 verify_custom(self)
             if tg.ctes & tg.relied:
                 refuse_shadowed(self)
+            verify_calls(self)
             tg.finish(self.bind_names.items(), translated=bool(self.schema_translate_map))
 
         # -- reads --
@@ -173,13 +174,18 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             return checked_literal(super().render_literal_value(value, type_), type_, self.dialect)
 
         def visit_function(self, func: Any, *args: Any, **kw: Any) -> Any:
-            name = ".".join((*func.packagenames, func.name))
-            if is_setting(self, name):
+            if is_setting(self, ".".join((*func.packagenames, func.name))):
                 text = super().visit_function(func, *args, **kw)
                 note_setting(self, func)
                 return text
-            self.tg.refuse_fragment(function_fault(name, self.dialect.name, guard.tenancy), name)
-            return super().visit_function(func, *args, **kw)
+            read_function(self, func)
+            return unshadowed(self, func, super().visit_function(func, *args, **kw))
+
+        def visit_tablesample(self, tablesample: Any, *args: Any, **kw: Any) -> Any:
+            sampling(self, tablesample)
+            text = super().visit_tablesample(tablesample, *args, **kw)
+            self.tg.methods = frozenset()
+            return text
 
         def visit_collation(self, element: Any, **kw: Any) -> Any:
             self.tg.refuse_fragment(name_fault(str(element.collation)), str(element.collation))

@@ -26,6 +26,7 @@ class Statement:
         fault: the refusal that awaits the execution, if any.
         quick: the statement carries its predicates, and neither a refusal nor a check of its text awaits it.
         verified: what it writes must be verified.
+        unasked: the catalogue of the server was not asked yet what the statement could mean.
         writes: what must be verified at the execution of each write.
         checks: what must be verified of the parameters of SQL text.
         tables: the placements of the tables that it names.
@@ -48,20 +49,21 @@ class Statement:
         upserts: the conflict clause of the INSERT in hand updates on no condition of the user's.
         read: text that was read as a whole statement already.
         operator: the text of a user's own operator, which has rules of its own.
+        methods: the method of the TABLESAMPLE in hand, which is written as a function is.
         own_text: what SQLAlchemy itself writes as literal columns.
     """
 
     __slots__ = (
-        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels", "mode",
-        "operator", "own_text", "parameters", "places", "quick", "read", "relied", "rendered", "tables", "target",
-        "upserts", "verified", "writes",
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels",
+        "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
+        "rendered", "tables", "target", "unasked", "upserts", "verified", "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
         self.guard = guard
         self.mode = mode
         self.fault: Violation | None = None
-        self.quick = self.verified = False
+        self.quick = self.verified = self.unasked = False
         self.writes: tuple[WritePlan, ...] = ()
         self.checks: tuple[Any, ...] = ()
         self.tables: dict[Key, Placement] = {}
@@ -81,6 +83,7 @@ class Statement:
         self.upserts = False
         self.read: Any = None
         self.operator: Any = None
+        self.methods: frozenset[str] = frozenset()
         self.own_text: frozenset[str] = frozenset()
 
     def refuse(self, violation: Violation) -> None:
@@ -140,10 +143,15 @@ class Statement:
         if expected:
             (self.expected, *_) = expected
         self.verified = any(not plan.is_idle for plan in self.writes)
+        self.settle(translated=translated)
+
+    def settle(self, *, translated: bool) -> None:
+        """Decide whether an execution needs a second look."""
         self.quick = (
             self.mode == "tenant"
             and self.fault is None
-            and len(expected) <= 1
+            and len(self.kinds - {None}) <= 1
             and not self.checks
+            and not self.unasked
             and not translated
         )

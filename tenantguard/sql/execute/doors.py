@@ -9,6 +9,8 @@ from typing import Any
 
 from sqlalchemy.engine import Connection
 
+from tenantguard.sql.servers.catalogue import ask_catalogue
+
 _EXECUTE = Connection._execute_clauseelement
 _COMPOSING = (
     "initialize", "has_table", "has_multi_table", "has_index", "has_schema", "has_sequence", "has_type",
@@ -83,6 +85,25 @@ def takes_trust(context: Any, connection: Any) -> bool:
         return False
     connection.tg_own = None
     return True
+
+
+def ask_server(connection: Any, guard: Any) -> None:
+    """Ask a PostgreSQL server, once, what its users have made."""
+    if guard.catalogue is None:
+        guard.catalogue = ask_catalogue(own(connection), guard.tenancy)
+
+
+def asking(initialize: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a dialect's ``initialize``, which every first connection runs, with the question to the catalogue."""
+
+    @functools.wraps(initialize)
+    def call(self: Any, connection: Any) -> Any:
+        found = initialize(self, connection)
+        if self.tg_guard.enforces:
+            ask_server(connection, self.tg_guard)
+        return found
+
+    return call
 
 
 def _composing(method: Callable[..., Any]) -> Callable[..., Any]:

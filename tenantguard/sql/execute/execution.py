@@ -16,7 +16,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, Violation
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.defaults import composes_default, default_query, last_key
-from tenantguard.sql.execute.doors import takes_trust
+from tenantguard.sql.execute.doors import ask_server, takes_trust
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.orphans import watch_text
@@ -26,6 +26,8 @@ from tenantguard.sql.execute.sent import Sent, keep
 from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
+from tenantguard.sql.servers.catalogue import undeclared_call, users_call, verify_asked
+from tenantguard.sql.servers.natives import foreign_call
 from tenantguard.sql.text import is_begin, local_setting
 from tenantguard.tenancy import Placement, full_name
 
@@ -145,6 +147,8 @@ def guarded_context(base: Any) -> Any:
             if self.tg_alone:
                 release(self, commit=False)
             super().handle_dbapi_exception(error)
+            if self.dialect.name == "postgresql":
+                refuse_undeclared(self, error)
 
         def _setup_dml_or_text_result(self) -> Any:
             """Look at how many rows a write met; text was made to meet the tenant's rows only."""
@@ -199,6 +203,9 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         return
     if compiled.tg.kinds:
         set_tenants(context.compiled_parameters, compiled, binding)
+    if compiled.tg.unasked:
+        ask_server(connection, compiled.tg_guard)
+        verify_asked(compiled)
     if compiled.tg.fault is not None:
         refuse_again(compiled.tg.fault, compiled.string)
     if compiled.schema_translate_map:
@@ -281,6 +288,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
+    _verify_calls(context, guard, sent.text)
     frees = watch_text(context, statement)
     if sent.checks:
         context.tg_given = sent, context.parameters
@@ -288,6 +296,24 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     context.parameters = rows
     if mode == "tenant" and sent.place is not None and not frees:
         keep(guard, statement, sent)
+
+
+def refuse_undeclared(context: Any, error: Any) -> None:
+    """Refuse what the database answers with an error only because the call was kept to its own functions."""
+    refusal = undeclared_call(error, context.dialect.tg_guard)
+    if refusal is not None:
+        context.root_connection._safe_close_cursor(context.cursor)
+        refuse_again(refusal, context.statement)
+
+
+def _verify_calls(context: Any, guard: Any, statement: str) -> None:
+    """Refuse SQL text that calls what the users of the server have made."""
+    fault = foreign_call(statement, context.dialect, guard)
+    if fault is None and context.dialect.name == "postgresql":
+        ask_server(context.root_connection, guard)
+        fault = users_call(statement, guard)
+    if fault is not None:
+        refuse_again(fault, statement)
 
 
 def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:

@@ -1,0 +1,59 @@
+"""Calls: a statement calls functions that are known to read no table, or declared, and no others that have their names.
+
+On PostgreSQL a function of the users' may have a known name and be chosen for its arguments: so the schema of the
+known one is written before it. What cannot be told from the statement alone, the catalogue of the server is asked
+about when the statement is executed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.functions import function_fault, is_declared, is_grammar, passes
+from tenantguard.sql.servers.catalogue import verify_asked
+from tenantguard.sql.servers.natives import foreign_call
+
+_CALL = re.compile(r'"?(\w+)"?\(')
+_METHODS = frozenset({"bernoulli", "system"})  # of TABLESAMPLE, on every server
+
+
+def read_function(compiler: Any, func: Any) -> None:
+    """Refuse a function that is not known to read no rows, and that nobody declared."""
+    name = ".".join((*func.packagenames, func.name))
+    fault = function_fault(name, compiler.dialect.name, compiler.tg_guard.tenancy)
+    if fault is not None and name not in compiler.tg.methods:
+        told = f'{fault}, or call it inside `with bypass(reason="..."):`'
+        compiler.tg.refuse(RawSQLError(told, kind="function", statement=name))
+
+
+def unshadowed(compiler: Any, func: Any, text: str) -> str:
+    """Return the text of a call so that it calls the database's own function, where others may have its name."""
+    if compiler.dialect.name != "postgresql" or func.packagenames:
+        return text
+    called = _CALL.match(text)
+    if called is None:
+        return text
+    name = called[1]
+    if is_grammar(name, compiler.dialect) or not passes(name, "postgresql"):
+        return text
+    return text if is_declared(name, "postgresql", compiler.tg_guard.tenancy) else f"pg_catalog.{text}"
+
+
+def sampling(compiler: Any, tablesample: Any) -> None:
+    """Let the method of a TABLESAMPLE, which is no function, be written as one."""
+    method = tablesample._get_method()
+    if not method.packagenames and method.name.lower() in _METHODS:
+        compiler.tg.methods = frozenset({method.name})
+
+
+def verify_calls(compiler: Any) -> None:
+    """Refuse a statement that calls what only has the name of a known function, as far as the server is known."""
+    fault = foreign_call(compiler.string, compiler.dialect, compiler.tg_guard)
+    if fault is not None:
+        compiler.tg.refuse(fault)
+    if compiler.dialect.name == "postgresql":
+        compiler.tg.unasked = compiler.tg_guard.catalogue is None
+        if not compiler.tg.unasked:
+            verify_asked(compiler)

@@ -1,0 +1,129 @@
+"""The catalogue: what the users of a PostgreSQL server have made that a statement may call without naming it whole.
+
+A function beside a known one of the same name, an operator, a field that is a function of a row, a cast: where one of
+them is written in a language that can hold SQL, a statement that could mean it is refused, unless it was declared.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.functions import is_declared, passes
+
+_QUERY = text(
+    """
+    WITH users AS (
+        SELECT p.oid, p.proname, n.nspname, p.pronargs, p.pronargdefaults, p.proargtypes
+        FROM pg_catalog.pg_proc p
+        JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+        JOIN pg_catalog.pg_language l ON l.oid = p.prolang
+        WHERE n.nspname NOT IN ('pg_catalog', 'information_schema')
+        AND (l.lanname NOT IN ('c', 'internal') OR p.prokind = 'a')
+        AND NOT EXISTS (
+            SELECT 1 FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
+        )
+    )
+    SELECT 'function', nspname, proname, proname FROM users
+    UNION ALL
+    SELECT 'field', nspname, proname, proname FROM users JOIN pg_catalog.pg_type t ON t.oid = proargtypes[0]
+    WHERE pronargs >= 1 AND pronargs - pronargdefaults <= 1 AND t.typtype = 'c'
+    UNION ALL
+    SELECT 'operator', nspname, proname, o.oprname FROM users JOIN pg_catalog.pg_operator o ON o.oprcode = users.oid
+    UNION ALL
+    SELECT 'cast', nspname, proname, t.typname FROM users
+    JOIN pg_catalog.pg_cast c ON c.castfunc = users.oid JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
+    """
+)
+# literals, the drivers' placeholders, and the star of count(*)
+_APART = re.compile(r"'(?:[^']|'')*'|%\(\w+\)s(?:::[\w \[\]]+)?|\(\*\)")
+_OWN = re.compile(r"\bpg_catalog\.(\w+)\(")
+_FOUND = {
+    "function": re.compile(r'(?<![\w."])"?(\w+)"?\s*\('),
+    "field": re.compile(r'\.\s*"?(\w+)\b"?(?!\s*\()'),
+    "operator": re.compile(r"([-+*/<>=~!@#%^&|`?]+)"),
+    "cast": re.compile(r'(?:\bAS|::)\s*"?(\w+)"?', re.IGNORECASE),
+}
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """What the users have made, by kind: functions with a known name, fields, operators, and targets of casts."""
+
+    made: dict[str, frozenset[str]]
+
+    def fault(self, statement: str, columns: Iterable[str]) -> str | None:
+        """Tell what of the users' a statement could mean, or return ``None``.
+
+        Args:
+            statement: the SQL.
+            columns: the names of columns, which come before fields of the same name.
+        """
+        if not any(self.made.values()):
+            return None
+        plain = _APART.sub(" ", statement)
+        for kind, names in self.made.items():
+            known = names.difference(columns) if kind == "field" else names
+            found = known.intersection(_FOUND[kind].findall(plain)) if known else None
+            if found:
+                return (
+                    f"the {kind} {min(found)!r} may be a function of the users' here, which nobody declared"
+                )
+        return None
+
+
+def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
+    """Ask a server what its users have made, but for what the tenancy declares.
+
+    Args:
+        connection: executes what it is given as our own.
+        tenancy: declares functions.
+    """
+    made: dict[str, set[str]] = {kind: set() for kind in _FOUND}
+    for kind, schema, function, name in connection.execute(_QUERY):
+        if any(is_declared(one, "postgresql", tenancy) for one in (function, f"{schema}.{function}")):
+            continue
+        if kind != "function" or passes(name, "postgresql"):
+            made[kind].add(name)
+    return Catalogue({kind: frozenset(names) for kind, names in made.items()})
+
+
+def verify_asked(compiler: Any) -> None:
+    """Refuse a compiled statement that could mean what the users of the server have made, now that it was asked."""
+    guard, tables = compiler.tg_guard, compiler.tg.tables
+    fault = users_call(
+        compiler.string, guard, [name for key in tables for name in guard.ties.column_names(key)]
+    )
+    if fault is not None:
+        compiler.tg.refuse(fault)
+    if compiler.tg.unasked:  # and waits for its first execution
+        compiler.tg.unasked = False
+        compiler.tg.settle(translated=bool(compiler.schema_translate_map))
+
+
+def users_call(statement: str, guard: Any, columns: Iterable[str] = ()) -> RawSQLError | None:
+    """Return the refusal of SQL that could mean what the users of the server have made, if it could."""
+    fault = guard.catalogue.fault(statement, columns)
+    if fault is None:
+        return None
+    return RawSQLError(
+        f"{fault}; name it in Tenancy(functions={{...}}) where it reads no table", kind="function"
+    )
+
+
+def undeclared_call(error: BaseException, guard: Any) -> RawSQLError | None:
+    """Return the refusal of a call that only a function of the users' takes, as the database's own error tells it."""
+    called = _OWN.search(str(error))
+    if called is None or guard.catalogue is None or called[1] not in guard.catalogue.made["function"]:
+        return None
+    return RawSQLError(
+        f"{called[1]}() with such arguments is a function of the users' here, which nobody declared; name it in "
+        "Tenancy(functions={...}) where it reads no table",
+        kind="function",
+    )

@@ -254,16 +254,19 @@ def is_declared(name: str, dialect: str, tenancy: Any) -> bool:
     return whole is not None and _is_declared(whole, family, tenancy)
 
 
-def is_grammar(name: str, dialect: Any) -> bool:
-    """Tell whether PostgreSQL reads a call by its grammar, so that no schema can stand before the name.
+def is_own(name: str, tenancy: Any, version: int | None = None) -> bool:
+    """Tell whether a name without a schema is a function of PostgreSQL's own, which can be named with its schema.
 
     Args:
-        name: the function's name.
-        dialect: the dialect, which knows the server's version.
+        name: the name as it is written.
+        tenancy: declares functions, which are the users' own.
+        version: the server's, where it is known: what became a part of the grammar takes no schema since.
     """
-    since = _GRAMMAR_SINCE.get(name.lower(), 0)
-    version = getattr(dialect, "server_version_info", None) or (since,)
-    return name.lower() in _GRAMMAR or (since > 0 and version[0] >= since)
+    whole = whole_name(name, "postgresql")
+    if whole not in _POSTGRESQL or whole in _GRAMMAR or _is_declared(whole, "postgresql", tenancy):
+        return False
+    since = _GRAMMAR_SINCE.get(whole)
+    return since is None or (version is not None and version < since)
 
 
 def _is_declared(whole: str, family: str, tenancy: Any) -> bool:

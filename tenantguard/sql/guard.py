@@ -8,7 +8,6 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.servers.catalogue import Catalogue
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
@@ -53,7 +52,7 @@ class Guard:
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.repeats: dict[Any, Any] = {}
         self.prepared: dict[str, Any] = {}
-        self.catalogue: Catalogue | None = None
+        self.catalogue: Any = None
         self.texts = Texts(tenancy)
         self.sent = Kept()
 

@@ -11,11 +11,11 @@ import re
 from typing import Any
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.functions import function_fault, is_declared, is_grammar, passes
+from tenantguard.sql.functions import function_fault, is_own
 from tenantguard.sql.servers.catalogue import verify_asked
 from tenantguard.sql.servers.natives import foreign_call
 
-_CALL = re.compile(r'"?(\w+)"?\(')
+_CALL = re.compile(r'(\w+|"\w+")\(')
 _METHODS = frozenset({"bernoulli", "system"})  # of TABLESAMPLE, on every server
 
 
@@ -33,12 +33,9 @@ def unshadowed(compiler: Any, func: Any, text: str) -> str:
     if compiler.dialect.name != "postgresql" or func.packagenames:
         return text
     called = _CALL.match(text)
-    if called is None:
-        return text
-    name = called[1]
-    if is_grammar(name, compiler.dialect) or not passes(name, "postgresql"):
-        return text
-    return text if is_declared(name, "postgresql", compiler.tg_guard.tenancy) else f"pg_catalog.{text}"
+    version = (getattr(compiler.dialect, "server_version_info", None) or (None,))[0]
+    own = called is not None and is_own(called[1], compiler.tg_guard.tenancy, version)
+    return f"pg_catalog.{text}" if own else text
 
 
 def sampling(compiler: Any, tablesample: Any) -> None:

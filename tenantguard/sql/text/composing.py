@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
+from tenantguard.sql.functions import is_own
+from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, words
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.tree import Span
@@ -13,9 +16,29 @@ _BEFORE_NOTHING = frozenset({"(", "[", "."})
 _BEHIND_NOTHING = frozenset({")", "]", ".", ","})
 _LONGEST_NAME = 250  # of a column of MariaDB
 _ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
+_SCHEMA = (Token("word", "pg_catalog", upper="PG_CATALOG"), Token("symbol", ".", upper="."))
 _OPERATORS = words(
     "AND OR XOR NOT LIKE GLOB REGEXP RLIKE MATCH IN IS BETWEEN DIV MOD ESCAPE COLLATE THEN ELSE FROM"
 )
+
+
+def with_schemas(
+    edits: Mapping[int, Iterable[Token]], cursor: Cursor, tenancy: Any
+) -> dict[int, list[Token]]:
+    """Return edits that name PostgreSQL's own functions whole, where one of the users' could have such a name.
+
+    Args:
+        edits: what is put in before a token, by its index.
+        cursor: what was read.
+        tenancy: declares functions, which stay as they are.
+    """
+    found = {at: list(tokens) for at, tokens in edits.items()}
+    if cursor.which != POSTGRESQL:
+        return found
+    for at in cursor.unqualified:
+        if is_own(cursor.tokens[at].text, tenancy):
+            found.setdefault(at, []).extend(_SCHEMA)
+    return found
 
 
 class Composer:

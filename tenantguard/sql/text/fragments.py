@@ -8,7 +8,7 @@ from typing import Any
 
 from tenantguard.errors import Violation
 from tenantguard.sql.functions import passes
-from tenantguard.sql.text.composing import Composer
+from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, family, tokens_of
@@ -75,7 +75,8 @@ def read_fragment(
     except (Unreadable, Ungrammatical, Violation) as refused:
         return Fragment(text, str(refused))
     composer = Composer(text, tokens, which, numbering, escaped=style == "named")
-    composed = composer.compose({}, joints=cursor.joints, named=spans if shown else ())
+    edits = with_schemas({}, cursor, tenancy)
+    composed = composer.compose(edits, joints=cursor.joints, named=spans if shown else ())
     width = 0 if any(tokens[end - 1].text == "*" for _, end in spans) else len(spans)
     return Fragment(composed, None, _is_loose(tokens, which), frozenset(cursor.called), checks, width)
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from tenantguard.sql.functions import passes, returns_rows
-from tenantguard.sql.text.composing import Composer
+from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
@@ -159,7 +159,8 @@ def rewrite(
     except RecursionError:
         raise refusal("it nests too deep") from None
     composer = Composer(sql, tokens, which, numbering, escaped=style == "named")
-    text = composer.compose(placing.edits, placing.cuts, cursor.joints, placing.named)
+    edits = with_schemas(placing.edits, cursor, tenancy)
+    text = composer.compose(edits, placing.cuts, cursor.joints, placing.named)
     return Rewritten(
         text,
         frozenset(placing.tables | placing.predicates.tables),

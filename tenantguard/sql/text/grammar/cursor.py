@@ -47,6 +47,7 @@ class Cursor:
         nested: the queries in the expressions of what is being read.
         queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
         called: the whole names of the functions that are called, as they are written.
+        unqualified: where the names of those begin that are called without a schema.
         attributes: on PostgreSQL, names behind a dot, which call a function where no column has them.
         settings: the parentheses of calls of set_config.
         joints: the indexes of parentheses that belong to the name of a function before them.
@@ -72,6 +73,7 @@ class Cursor:
         self.nested: list[Query] = []
         self.queries: dict[int, tuple[Query, int]] = {}
         self.called: set[str] = set()
+        self.unqualified: list[int] = []
         self.attributes: set[str] = set()
         self.settings: list[int] = []
         self.joints: set[int] = set()

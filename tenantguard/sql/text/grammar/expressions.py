@@ -232,6 +232,8 @@ def _note_call(cursor: Cursor, at: int, token: Token) -> None:
             f"Tenancy(functions={{{name.lower()!r}}})"
         )
     cursor.called.add(name)
+    if first == at:
+        cursor.unqualified.append(at)
 
 
 def _note_attribute(cursor: Cursor, token: Token) -> None:

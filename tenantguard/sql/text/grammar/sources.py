@@ -150,7 +150,7 @@ def _function_ahead(cursor: Cursor) -> bool:
 
 
 def _function(cursor: Cursor) -> None:
-    parts = [cursor.token().text]
+    begun, parts = cursor.at, [cursor.token().text]
     cursor.at += 1
     while cursor.took("."):
         parts.append(cursor.token().text)
@@ -159,6 +159,8 @@ def _function(cursor: Cursor) -> None:
     if not cursor.returns_rows(name):
         raise Ungrammatical(f"{name}() stands where a table does, and what it reads is not known")
     cursor.called.add(name)
+    if len(parts) == 1:
+        cursor.unqualified.append(begun)
     cursor.joints.add(cursor.at)
     if cursor.token(1).upper == ")":
         cursor.at += 2

@@ -54,9 +54,13 @@ def verify_next(engine: Engine, tenancy: Tenancy) -> None:
     if engine.dialect.name != "postgresql" or tenancy.is_unrestricted:
         return
 
+    verified = False  # a listener that removed itself would change the list of listeners in use
+
     def verify(driver: Any, record: Any, fairy: Any) -> None:
-        verify_collations(driver, tenancy)
-        event.remove(engine.pool, "checkout", verify)
+        nonlocal verified
+        if not verified:
+            verify_collations(driver, tenancy)
+            verified = True
 
     event.listen(engine.pool, "checkout", verify)
 

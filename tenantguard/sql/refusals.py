@@ -18,7 +18,8 @@ def told(binding: Binding | None) -> str | None:
 def sent(context: Any) -> str | None:
     """Return the SQL that is about to be sent."""
     compiled = context.compiled
-    return str(compiled.string if compiled is not None else context.statement)
+    statement = compiled.string if compiled is not None else context.statement
+    return None if statement is None else str(statement)
 
 
 def refuse_again(violation: Violation, statement: str) -> NoReturn:

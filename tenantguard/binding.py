@@ -14,7 +14,10 @@ from tenantguard.principal import Principal
 Mode = Literal["tenant", "tenants", "bypass", "closed"]
 # The bindings that were entered inside of one request, so that they end with it; None in front: it has ended.
 Life = list["ref[Binding] | None"]
-COLLECTED = "the garbage collector"  # who "called" what is in force while it finalises objects
+# The mode of a binding that is closed for a moment, while the garbage collector finalises objects: equal to "closed",
+# and an object of its own, so that nothing that was ended meanwhile is opened again.
+collecting: list[int] = []  # the thread in which the garbage collector finalises objects, while it does
+ASIDE: Mode = "".join(("clo", "sed"))  # type: ignore[assignment]
 
 
 class Fields:
@@ -143,10 +146,10 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
             '`with bind(tenant):`; work for no single tenant goes inside `with bypass(reason="..."):`. '
             "In a thread or an executor, pass carry(function)." + in_a_dependency()
         )
-    if binding.caller == COLLECTED:
+    if binding.mode is ASIDE:
         return NoTenantError(
-            f"{what} while {COLLECTED} finalised what nobody had closed, such as a generator of a client that "
-            "hung up. Close it inside its request, or wrap the generator function in carry(...)."
+            f"{what} while the garbage collector finalised what nobody had closed, such as a generator of a client "
+            "that hung up. Close it inside its request, or wrap the generator function in carry(...)."
         )
     if binding.reason is None:
         return NoTenantError(

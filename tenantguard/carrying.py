@@ -6,9 +6,10 @@ import gc
 import os
 import pickle
 from collections.abc import Callable
+from threading import get_ident
 from typing import Any, NoReturn, ParamSpec, TypeVar
 
-from tenantguard.binding import COLLECTED, Binding, copied, put_mode, put_outer
+from tenantguard.binding import ASIDE, Binding, Mode, collecting, copied, put_mode
 from tenantguard.context import Request, peek, peek_request, put, put_request
 from tenantguard.stepwise import Plain, stepwise
 
@@ -79,31 +80,29 @@ class _Inside:
             put_request(request)
 
 
-_collections: list[
-    tuple[Binding, Request | None]
-] = []  # at most one: a collection does not begin inside another
+_set_aside: list[tuple[Binding, Mode]] = []  # at most one: a collection does not begin inside another
 
 
 def _collecting(phase: str, _info: object) -> None:
-    """Put nobody's binding in force while the garbage collector runs what it finalises.
+    """Close the binding in force while the garbage collector runs what it finalises.
 
     A generator of one company that nobody closed, or a ``__del__``, is finalised in the middle of whatever request
-    allocates next, and would read and write as that request's company.
+    allocates next, and would read and write as that request's company. The binding is closed in place: before
+    Python 3.12 a collection begins at any allocation, inside of the setting of a context variable too, and to set one
+    there breaks the interpreter.
     """
     if phase == "start":
+        collecting.append(get_ident())
         binding = peek()
-        if binding is not None:
-            collected = Binding((), caller=COLLECTED)
-            put_mode(collected, "closed")
-            put_outer(collected, binding)  # a block that ends meanwhile is taken out from beneath it
-            put(collected)
-            _collections.append((collected, peek_request()))
-            put_request(None)
-    elif _collections:
-        collected, request = _collections.pop()
-        put(collected.outer)
-        put_outer(collected, None)
-        put_request(request)
+        if binding is not None and binding.mode != "closed":
+            _set_aside.append((binding, binding.mode))
+            put_mode(binding, ASIDE)
+        return
+    collecting.clear()
+    for binding, mode in _set_aside:
+        if binding.mode is ASIDE:  # and has not ended meanwhile, in another thread
+            put_mode(binding, mode)
+    _set_aside.clear()
 
 
 def _forked() -> None:

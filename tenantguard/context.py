@@ -9,6 +9,7 @@ import inspect
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
+from threading import get_ident
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -16,9 +17,11 @@ from uuid import UUID
 from contextvars_extras import ContextVarsRegistry  # type: ignore[import-untyped]  # it has no types
 
 from tenantguard.binding import (
+    ASIDE,
     Binding,
     Fields,
     Life,
+    collecting,
     end_life,
     live_within,
     no_tenant,
@@ -340,6 +343,9 @@ def leave(binding: Binding) -> None:
     this one is taken out from beneath it. Where the block ends in another context than it began in, the
     binding cannot be taken out of the first one, which would go on under it: so it is closed, and refused.
     """
+    if collecting and collecting[0] == get_ident():
+        _close_in_place(binding)
+        return
     node, outer, undone = peek(), binding.outer, False
     if binding._token is not None:
         try:  # as _undone(), without a call on the path that every request takes
@@ -366,6 +372,17 @@ def leave(binding: Binding) -> None:
         node = node.outer
 
 
+def _close_in_place(binding: Binding) -> None:
+    """End a block that the garbage collector finalises, when no context variable can be set: see ``carrying``."""
+    put_mode(binding, "closed")
+    node = peek()
+    while node is not None:
+        if node.outer is binding:
+            put_outer(node, binding.outer)
+            return
+        node = node.outer
+
+
 def _undone(binding: Binding) -> bool:
     """Set the variable back to before the binding; tell whether this is the context that entered it."""
     if binding._token is None:
@@ -381,7 +398,7 @@ def _undone(binding: Binding) -> bool:
 def _without_ended() -> Binding | None:
     """Return the binding in force once those are gone whose blocks were ended from another context."""
     binding = peek()
-    while binding is not None and binding.mode == "closed" and _undone(binding):
+    while binding is not None and binding.mode == "closed" and binding.mode is not ASIDE and _undone(binding):
         outer = binding.outer
         put_outer(binding, None)
         put(outer)

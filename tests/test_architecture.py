@@ -28,7 +28,7 @@ FLOORS = (
 )
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
-    {"elements", "functions", "plans"},
+    {"elements", "functions", "plans", "returning"},
     {"predicates", "refusals", "ties"},
     {"text"},
     {"guard", "servers"},

@@ -20,11 +20,12 @@ class Link:
     Attributes:
         parent: the table that the key leads to.
         columns: the columns of the parent.
-        rows: the parameters.
+        rows: the parameters; none where the values are read back.
         child: the table that is written.
         ours: the columns of it that hold the key.
         read: a parent that a row rule shows will do; never where the row belongs through it.
-        required: the row belongs through this key, which the database lets be NULL.
+        required: it may not be NULL: the row belongs through it, or the database would pick a value.
+        texts: the columns of the child, as a RETURNING clause names them.
         deferred: the database looks for the parent when the transaction ends.
         types: the types that store the key.
         unique: the parent's columns are declared to identify one row.
@@ -38,6 +39,7 @@ class Link:
     required: bool = False
     child: Any = None
     ours: tuple[str, ...] = ()
+    texts: list[str] = field(default_factory=list)
     deferred: bool = field(init=False)
     types: tuple[TypeEngine[Any], ...] = field(init=False)
     unique: bool = field(init=False)
@@ -51,12 +53,27 @@ class Link:
 
 
 @dataclass
-class Probe:
-    """Hold a query that finds a row which a write by expression would give away or steal."""
+class ReadBack:
+    """The columns that a write returns to the guard, where no parameter holds what it stores.
 
-    statement: Any
-    table: str
-    what: str
+    Attributes:
+        plan: the write.
+        tenant: the first column tells whether the row is the tenant's: 1 or 0.
+        links: the foreign keys whose columns follow.
+        key: the last column is the key that the database generated.
+        texts: the columns, as they are rendered.
+    """
+
+    plan: WritePlan
+    tenant: bool = False
+    links: list[Link] = field(default_factory=list)
+    key: bool = False
+    texts: list[str] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """Return how many columns there are."""
+        return len(self.texts)
 
 
 @dataclass
@@ -69,9 +86,9 @@ class WritePlan:
         placement: how it belongs.
         tenant: the parameters that hold the tenant column's values.
         links: the foreign keys that are given by parameters.
-        probes: the queries that stand for what is given by expressions.
         key: the parameters that pick a row by its primary key, by column.
         late: of these parameters, those that a column's default fills when the statement is about to be sent.
+        stored: what is verified of the rows that it stored, where no parameter holds it.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
         frees: a row that others may hang on is deleted, or gets another key.
@@ -84,9 +101,9 @@ class WritePlan:
     placement: Placement
     tenant: list[str] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
-    probes: list[Probe] = field(default_factory=list)
     key: dict[str, str] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)
+    stored: ReadBack | None = None
     upserts: bool = False
     frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
@@ -95,4 +112,4 @@ class WritePlan:
     def is_idle(self) -> bool:
         """Tell whether the predicates say all: nothing that is given needs a look."""
         may = self.placement.kind != "shared" or self.placement.writable
-        return may and not (self.tenant or self.links or self.probes or self.frees)
+        return may and not (self.tenant or self.links or self.stored or self.frees)

@@ -19,7 +19,7 @@ from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
 _TRUST = object()
-MANY = 16  # for how many tenants that are bound together a row rule can be asked
+MANY = 16  # how many tenants that are bound together a row rule, or many sets of parameters, can serve
 
 
 class Predicates:
@@ -160,7 +160,8 @@ def filled(tenants: Sequence[Any], place: int) -> Any:
     if len(tenants) > MANY:
         refuse(
             NoTenantError(
-                f"{len(tenants)} tenants are bound, and a table with a row rule is read for {MANY} at most; bind fewer"
+                f"{len(tenants)} tenants are bound; a table with a row rule, and a statement with many sets of "
+                f"parameters, serve {MANY} at most. Bind fewer"
             )
         )
     return tenants[min(place, len(tenants) - 1)]

@@ -6,7 +6,8 @@ import inspect
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, create_engine, select, text, update
+from sqlalchemy import Integer, bindparam, create_engine, select, text, update
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection, Engine, cursor
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.engine.default import DefaultDialect, DefaultExecutionContext
@@ -240,3 +241,40 @@ def test_a_frozen_result_is_given_out_by_few_methods() -> None:
         "with_new_rows",
         "rewrite_rows",
     }
+
+
+def test_a_returning_clause_is_rendered_in_one_method() -> None:
+    """Without it, what the guard reads back stands beside the clause instead of in it."""
+    found = inspect.signature(SQLCompiler.returning_clause).parameters
+    assert found["populate_result_map"].kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_a_result_asks_its_cursor_what_it_returns() -> None:
+    """A cursor of ours shows the author's columns only: the result is made of its description and its rows."""
+    source = inspect.getsource(DefaultExecutionContext._setup_dml_or_text_result)
+    assert "self.cursor.description" in source
+    assert "cursor.fetchall()" in inspect.getsource(DefaultExecutionContext.fetchall_for_returning)
+
+
+def test_the_cursor_is_asked_for_after_pre_exec() -> None:
+    """Before it is executed, the guard exchanges the cursor for one that verifies what is stored."""
+    single = inspect.getsource(Connection._execute_context)
+    assert single.index("context.pre_exec()") < single.index("self._exec_single_context")
+    assert "context.cursor," in inspect.getsource(Connection._exec_single_context)
+    assert callable(DefaultExecutionContext.create_default_cursor)
+
+
+def test_a_compiler_says_which_key_the_driver_tells() -> None:
+    """MariaDB's drivers tell no generated key beside RETURNING, so that it has to be returned as well."""
+    compiled = CALLS.insert().compile(dialect=sqlite.dialect())
+    assert isinstance(compiled.postfetch_lastrowid, bool)  # type: ignore[attr-defined]  # of its compiler
+    assert CALLS._autoincrement_column is CALLS.c.id
+
+
+def test_a_type_tells_how_it_binds() -> None:
+    """A parameter with a type of its own is plain where that stores what the column's type would."""
+    type_ = Integer()
+    assert type_._cached_bind_processor(sqlite.dialect()) is None
+    assert type_._static_cache_key == Integer()._static_cache_key
+    assert type_._type_affinity is Integer
+    assert type_._has_bind_expression is False

@@ -183,7 +183,7 @@ def test_what_is_shown_may_be_pointed_at(engine: Engine, tenants: tuple[str, ...
         connection.execute(
             uses.insert(), [{"id": 1, "template_id": 1, **mine}, {"id": 2, "template_id": 3, **mine}]
         )
-        connection.execute(uses.update().values(template_id=literal(3) + 1))
+        connection.execute(uses.insert().values(id=9, template_id=literal(3) + 1, **mine))
         for hidden in (2, literal(1) + 1, select(func.min(templates.c.id) + 1).scalar_subquery()):
             with pytest.raises(CrossTenantError):
                 connection.execute(uses.update().values(template_id=hidden))

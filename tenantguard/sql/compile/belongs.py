@@ -11,6 +11,7 @@ from sqlalchemy.sql.selectable import TableClause
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.compile.leaves import Filtered
 from tenantguard.sql.elements import BYTES, Belongs, NamedColumn
+from tenantguard.sql.predicates import MANY
 from tenantguard.tenancy import Placement, table_key
 
 
@@ -40,7 +41,7 @@ def belongs(
         depth: how many parents the row is away from the statement's own table.
     """
     if placement.kind == "owned":
-        parameter = compiler.visit_bindparam(compiler.tg_predicates.parameter(placement))
+        parameter = tenant_parameter(compiler, placement)
         mine, comparison = column(placement.column or ""), compiler.tg_predicates.comparison
         if compiler.tg_predicates.is_exact(placement):
             return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"
@@ -65,6 +66,18 @@ def belongs(
         # MariaDB reads the table that it writes in a derived table only, and in one that it has to keep
         table = f"(SELECT DISTINCT * FROM {table})"  # noqa: S608 - a name only, quoted
     return f"EXISTS (SELECT 1 FROM {table} AS {alias} WHERE {link} AND {owned})"  # noqa: S608 - names only, quoted
+
+
+def tenant_parameter(compiler: Any, placement: Placement) -> str:
+    """Render the parameter of the tenant, or the list of those that are bound.
+
+    A list of any length is written out when a statement executes, which it cannot be for many sets of parameters.
+    """
+    predicates = compiler.tg_predicates
+    if predicates.shape == "tenant" or not compiler.for_executemany:
+        return str(compiler.visit_bindparam(predicates.parameter(placement)))
+    places = [compiler.visit_bindparam(predicates.parameter(placement, place)) for place in range(MANY)]
+    return f"({', '.join(places)})"
 
 
 def filtered_table(compiler: Any, element: Filtered) -> str:

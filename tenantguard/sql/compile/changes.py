@@ -10,10 +10,11 @@ from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, 
 from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
-from tenantguard.sql.compile.belongs import rely
-from tenantguard.sql.compile.pieces import base_of, rows_where, with_state
+from tenantguard.sql.compile.assigned import given_values, is_verified, parameter_name, values_with_defaults
+from tenantguard.sql.compile.pieces import base_of, with_state
+from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
-from tenantguard.sql.compile.watched import given_values, parameter_name, values_with_defaults, watch
+from tenantguard.sql.compile.watched import Given, watch
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import Key, table_key
 
@@ -62,12 +63,16 @@ def guarded_change(compiler: Any, verb: str, statement: Any, visiting_cte: Any, 
     return Change(guarded_statement, verb, core, state, toplevel, criteria, written, outer)
 
 
-def plan_changes(compiler: Any, change: Change) -> None:
-    """Note what must be verified when an UPDATE or DELETE is executed, now that its parameters have names."""
+def plan_changes(compiler: Any, change: Change, text: str) -> str:
+    """Note what must be verified when a change is executed, now that it is rendered, and return what it became."""
     compiler.tg.target = change.outer
     compiler.tg.levels.pop()
-    plans = [_plan(compiler, change, table) for table in change.written]
-    compiler.tg.writes = (*compiler.tg.writes, *(plan for plan in plans if plan is not None))
+    plans = [plan for table in change.written if (plan := _plan(compiler, change, table)) is not None]
+    compiler.tg.writes = (*compiler.tg.writes, *plans)
+    if change.verb == "update":
+        for plan in plans:
+            text = returned(compiler, plan, change.core.table, text, toplevel=change.toplevel)
+    return text
 
 
 def extra_predicates(
@@ -102,21 +107,19 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
     if placement is None:
         return None
     plan = WritePlan(change.verb, table, placement)
-    if placement.kind == "shared":
+    if not is_verified(placement):
         return plan
     if change.toplevel:
         plan.key = key_parameters(compiler, table, core._where_criteria)
     referenced = compiler.tg_guard.ties.referenced(placement.key)
     plan.frees = change.verb == "delete" and bool(referenced)
     if change.verb == "update":
-        given = given_values(compiler, table, state, change.toplevel, several=bool(state._extra_froms))
+        # elsewhere than on MariaDB a column of SET is the target's, whatever it is named as a column of
+        several = state.include_table_with_column_exprs
+        given = given_values(compiler, table, state, change.toplevel, several=several)
         plan.frees = not referenced.isdisjoint(given)
         given = values_with_defaults(compiler, plan, given)
-        sources = [core.table, *(f for f in state._extra_froms if f is not core.table)]
-        watch(compiler, plan, given, lambda condition: rows_where(sources, change.criteria, condition))
-        if plan.probes:  # they read the target in a SELECT, where a CTE of its name would stand for it
-            for from_ in (table, *map(base_of, tables_from_leftmost(core.table))):
-                rely(compiler, from_)
+        watch(compiler, plan, Given(given, core.table, fresh=False))
     return plan
 
 

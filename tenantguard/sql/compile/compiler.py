@@ -125,20 +125,28 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             outer = self.tg.conflict, self.tg.upserts
             self.tg.conflict, self.tg.upserts = {}, False
             text = super().visit_insert(insert.statement, visiting_cte=visiting_cte, **kw)
-            plan_insert(self, insert)
+            text = plan_insert(self, insert, text)
             self.tg.conflict, self.tg.upserts = outer
             return text
 
         def visit_update(self, update_stmt: Any, visiting_cte: Any = None, **kw: Any) -> Any:
             change = guarded_change(self, "update", update_stmt, visiting_cte, **kw)
             text = super().visit_update(change.statement, visiting_cte=visiting_cte, **kw)
-            plan_changes(self, change)
-            return text
+            return plan_changes(self, change, text)
 
         def visit_delete(self, delete_stmt: Any, visiting_cte: Any = None, **kw: Any) -> Any:
             change = guarded_change(self, "delete", delete_stmt, visiting_cte, **kw)
             text = super().visit_delete(change.statement, visiting_cte=visiting_cte, **kw)
-            plan_changes(self, change)
+            return plan_changes(self, change, text)
+
+        def returning_clause(
+            self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any
+        ) -> Any:
+            text = super().returning_clause(
+                stmt, returning_cols, populate_result_map=populate_result_map, **kw
+            )
+            if populate_result_map:  # of the statement itself
+                self.tg.returning = text
             return text
 
         def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> Any:

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import cast, literal_column, select
+from sqlalchemy import literal_column, select
 from sqlalchemy.sql.elements import Null, TextClause
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.compile.pieces import bound_row, columns_of, row_where, rows_where, with_state
-from tenantguard.sql.compile.spelling import key_of
-from tenantguard.sql.compile.watched import (
+from tenantguard.sql.compile.assigned import (
     given_values,
+    is_verified,
     named_values,
     values_with_defaults,
-    watch,
     watched_columns,
 )
+from tenantguard.sql.compile.pieces import PICKED, bound_row, columns_of, with_state
+from tenantguard.sql.compile.readback import returned
+from tenantguard.sql.compile.spelling import key_of
+from tenantguard.sql.compile.watched import Given, watch
 from tenantguard.sql.plans import WritePlan
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Placement
@@ -35,6 +37,7 @@ class Insert(NamedTuple):
         state: that compile state.
         placement: how its table belongs.
         toplevel: it stands in no other statement.
+        stamped: its SELECT was given the tenant.
     """
 
     statement: Any
@@ -42,12 +45,14 @@ class Insert(NamedTuple):
     state: Any
     placement: Placement | None
     toplevel: bool
+    stamped: bool
 
 
 def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) -> Insert:
     """Return an INSERT, stamped where the tenant is missing."""
     toplevel = visiting_cte is None and not compiler.stack
-    statement = stamped_select(compiler, with_columns_of_text(compiler, statement))
+    given = with_columns_of_text(compiler, statement)
+    statement = stamped_select(compiler, given)
     state = statement._compile_state_factory(statement, compiler, **kw)
     core = state.statement
     placement = compiler.tg.place(core.table)
@@ -61,26 +66,28 @@ def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) 
         stamp(compiler, core.table, state, placement, toplevel)
     if placement is not None and placement.kind != "shared":
         refuse_replace(compiler, core, placement)
-    return Insert(with_state(core, state), core, state, placement, toplevel)
+    return Insert(with_state(core, state), core, state, placement, toplevel, statement is not given)
 
 
-def plan_insert(compiler: Any, insert: Insert) -> None:
-    """Note what must be verified when an INSERT is executed, now that its parameters have names."""
+def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
+    """Note what must be verified when an INSERT is executed, now that it is rendered, and return what it became."""
     placement, core, state = insert.placement, insert.core, insert.state
     if placement is None:
-        return
+        return text
     plan = WritePlan("insert", core.table, placement)
-    if placement.kind != "shared":
-        _plan_values(compiler, plan, core, state, insert.toplevel)
-        watch(compiler, plan, compiler.tg.conflict, row_where)
+    if is_verified(placement):
+        _plan_values(compiler, plan, insert)
+        watch(compiler, plan, Given(compiler.tg.conflict, core.table, fresh=False))
         plan.upserts = (
-            compiler.tg.upserts
+            placement.kind != "shared"
+            and compiler.tg.upserts
             and insert.toplevel
             and not core._select_names
             and not core._returning
             and not state._has_multi_parameters
         )
     compiler.tg.writes = (*compiler.tg.writes, plan)
+    return returned(compiler, plan, core.table, text, toplevel=insert.toplevel)
 
 
 def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel: bool) -> None:
@@ -175,7 +182,7 @@ def stamped_select(compiler: Any, statement: Any) -> Any:
         )
         return statement
     source = statement.select
-    if isinstance(source, Select) and not source._distinct and source._limit_clause is None:
+    if isinstance(source, Select):  # of which a column more makes no other rows
         source = source.add_columns(parameter.label(_STAMP))
     else:
         inner = source.subquery()
@@ -185,46 +192,31 @@ def stamped_select(compiler: Any, statement: Any) -> Any:
     return clone
 
 
-def _plan_values(compiler: Any, plan: WritePlan, core: Any, state: Any, toplevel: bool) -> None:
-    given: dict[str, Any] = {}
+def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
+    core, state = insert.core, insert.state
+    columns = columns_of(core.table)
     if core._select_names:
-        inner = core.select.subquery()
-        columns = columns_of(core.table)
-        for name, value in zip(core._select_names, inner.c, strict=False):
-            key = key_of(name)
-            if key in columns:
-                given[columns[key].name] = typed(compiler, value, columns[key])
+        # by place, as the database takes them: what a column of a SELECT is called says nothing
+        names = [key_of(name) for name in core._select_names]
+        given: dict[str, Any] = {columns[name].name: PICKED for name in names if name in columns}
         given = values_with_defaults(compiler, plan, given)
-        if plan.placement.kind == "owned" and stamp_stands_last(compiler, core, plan.placement):
+        if plan.placement.kind == "owned" and insert.stamped:
             given.pop(plan.placement.column or "", None)
-        watch(compiler, plan, given, lambda condition: rows_where([inner], (), condition))
+        watch(compiler, plan, Given(given, core.table, fresh=True))
         verify_parent_given(compiler, plan, given)
         return
     rows = state._multi_parameters if state._has_multi_parameters else None
     if rows is None:
-        given = given_values(compiler, core.table, state, toplevel)
+        given = given_values(compiler, core.table, state, insert.toplevel)
         given = values_with_defaults(compiler, plan, given)
-        watch(compiler, plan, given, row_where)
+        watch(compiler, plan, Given(given, core.table, fresh=True))
         verify_parent_given(compiler, plan, given)
         return
-    columns = columns_of(core.table)
     for number, row in enumerate(rows):
         given = named_values(compiler, plan.placement, row, columns)
         given = values_with_defaults(compiler, plan, given, number)
-        watch(compiler, plan, given, row_where)
+        watch(compiler, plan, Given(given, core.table, fresh=True, first=number == 0))
         verify_parent_given(compiler, plan, given)
-
-
-def typed(compiler: Any, value: Any, column: Any) -> Any:
-    """Return a value of a SELECT; a bare NULL in one is a text to PostgreSQL, until it is cast."""
-    bare = value.type._isnull and compiler.dialect.name == "postgresql"
-    return cast(value, column.type) if bare else value
-
-
-def stamp_stands_last(compiler: Any, core: Any, placement: Placement) -> bool:
-    last = list(core.select._all_selected_columns)[-1] if core.select is not None else None
-    element = getattr(last, "element", last)
-    return element is compiler.tg_predicates.parameter(placement)
 
 
 def verify_parent_given(compiler: Any, plan: WritePlan, given: Mapping[str, Any]) -> None:

@@ -1,17 +1,19 @@
-"""Pieces of writes: columns, rows and defaults as a statement names them, and the queries that ask about its rows."""
+"""Pieces of writes: columns, rows and defaults as a statement names them."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import DefaultClause, exists, literal_column, select
+from sqlalchemy import Integer
 from sqlalchemy.sql import coercions, roles
-from sqlalchemy.sql.elements import BindParameter, ClauseElement, ColumnElement
+from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.sql.selectable import TableClause
 
-from tenantguard.sql.compile.leaves import enclosed
 from tenantguard.sql.compile.spelling import key_of
+
+PICKED: Any = object()  # a value that the database computes, or picks
+EXCLUDED: Any = object()  # in a conflict clause, the value that was to be inserted
 
 
 class Named:
@@ -67,54 +69,38 @@ def element_of(value: Any) -> ColumnElement[Any]:
     return found
 
 
-def rows_where(sources: list[Any], criteria: tuple[Any, ...], condition: Any) -> Any:
-    """Return a query that tells whether any row that a statement reaches meets a condition."""
-    inner: Any = select(literal_column("1")).select_from(*sources).where(*enclosed(criteria), condition)
-    return select(exists(inner.correlate(None)))
-
-
-def row_where(condition: Any) -> Any:
-    """Return a query that tells whether the values of one new row meet a condition."""
-    return select(exists(select(literal_column("1")).where(condition)))
-
-
-def with_defaults(
-    compiler: Any, verb: str, columns: Iterable[Any], given: Mapping[str, Any], row: int = 0
-) -> dict[str, Any]:
-    """Return what a statement gives for each column, with what their defaults give for the others.
+def values_of_defaults(compiler: Any, verb: str, columns: Iterable[Any], row: int = 0) -> dict[str, Any]:
+    """Return what columns are given where a statement gives them nothing, by name: a parameter, or ``PICKED``.
 
     Args:
         compiler: the compiler, after it rendered the statement.
         verb: ``"insert"`` or ``"update"``.
-        columns: the columns whose values are verified, and that the statement gives nothing for.
-        given: what it gives, by the column's name.
+        columns: the columns.
         row: which of the rows of one VALUES.
     """
-    found = dict(given)
-    for column in columns:
-        default = getattr(column, "default" if verb == "insert" else "onupdate", None)
-        if default is None and verb == "insert":
-            default = getattr(column, "server_default", None)
-        value = _value(compiler, verb, column, default, row)
-        if value is not None:
-            found[column.name] = value
-    return found
+    found = {column.name: _default(compiler, verb, column, row) for column in columns}
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def _value(compiler: Any, verb: str, column: Any, default: Any, row: int) -> Any:
-    """Return the element or the parameter that a default becomes, ``None`` where the database alone knows it."""
-    if isinstance(default, DefaultClause):
-        text = default.arg
-        if isinstance(text, ClauseElement):
-            return text
-        return literal_column("'" + str(text).replace("'", "''") + "'")
-    if default is None or getattr(default, "is_sequence", False) or not hasattr(default, "arg"):
-        return None
-    if default.is_clause_element:
-        return default.arg
+def _default(compiler: Any, verb: str, column: Any, row: int) -> Any:
+    """Return the parameter that a default fills, ``PICKED``, or ``None`` where the column stays as it is, or NULL."""
     key = column.key if row == 0 else f"{column.key}_m{row}"
     for fetched in getattr(compiler, f"{verb}_prefetch") or ():
         if fetched is column or (row and fetched.key == key):
-            name = compiler._get_bind_name_for_col(fetched)
-            return Named(name)
+            return Named(compiler._get_bind_name_for_col(fetched))
+    inserts = verb == "insert"
+    ours = getattr(column, "default" if inserts else "onupdate", None)
+    theirs = getattr(column, "server_default" if inserts else "server_onupdate", None)
+    by_database = ours is not None and (ours.is_clause_element or ours.is_sequence)
+    if by_database or theirs is not None or (inserts and is_picked(compiler, column)):
+        return PICKED
     return None
+
+
+def is_picked(compiler: Any, column: Any) -> bool:
+    """Tell whether the database picks a number for a key that is NULL: SQLite does for an INTEGER PRIMARY KEY."""
+    if not getattr(column, "primary_key", False) or column.type._type_affinity is not Integer:
+        return False
+    return column.autoincrement is True or (
+        compiler.dialect.name == "sqlite" and len(column.table.primary_key) == 1
+    )

@@ -11,7 +11,7 @@ from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
-    from tenantguard.sql.plans import WritePlan
+    from tenantguard.sql.plans import ReadBack, WritePlan
 
 
 _MOST_TOLD = 20_000  # characters of a text that a refusal keeps
@@ -34,6 +34,10 @@ class Statement:
         places: the names of those that hold one of several tenants, and which one.
         kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         expected: the one of these that there usually is.
+        stored: what it returns of the rows that it stores, to be verified.
+        returning: its RETURNING clause.
+        returnable: it can be made to return more.
+        generated: the key that it returns then for the driver, which would not tell it.
 
     Only the compilation reads:
 
@@ -54,9 +58,9 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels",
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "generated", "guard", "hidden", "kinds", "levels",
         "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
-        "rendered", "tables", "target", "unasked", "upserts", "verified", "writes",
+        "rendered", "returnable", "returning", "stored", "tables", "target", "unasked", "upserts", "verified", "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -71,6 +75,10 @@ class Statement:
         self.places: list[tuple[str, int]] = []
         self.kinds: set[type | None] = set()
         self.expected: type | None = None
+        self.stored: ReadBack | None = None
+        self.returning: str | None = None
+        self.returnable = False
+        self.generated: str | None = None
 
         self.levels: list[set[int]] = []
         self.rendered: dict[str, int] = {}

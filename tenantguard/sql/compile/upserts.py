@@ -9,10 +9,10 @@ from sqlalchemy import LargeBinary, and_, case, cast
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.assigned import refuse_target, refuse_twice
 from tenantguard.sql.compile.leaves import enclosed
-from tenantguard.sql.compile.pieces import base_of, bound_row, columns_of, element_of
+from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, columns_of, element_of
 from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
-from tenantguard.sql.compile.watched import refuse_target, refuse_twice
 from tenantguard.tenancy import Placement, table_key
 
 
@@ -20,7 +20,7 @@ def guarded_conflict(compiler: Any, clause: Any) -> Any:
     """Return ON CONFLICT DO UPDATE so that it changes the tenant's rows only."""
     table = compiler.stack[-1]["selectable"].table
     placement = compiler.tg.place(table)
-    if placement is None or placement.kind == "shared":
+    if placement is None or _is_free(compiler, placement):
         return clause
     # SQLAlchemy 2.0 keeps pairs, literals among them, where 2.1 keeps a mapping of elements
     values = bound_row(dict(clause.update_values_to_set), columns_of(table))
@@ -29,6 +29,8 @@ def guarded_conflict(compiler: Any, clause: Any) -> Any:
     compiler.tg.upserts = where is None
     clone = clause._clone()
     clone.update_values_to_set = values
+    if placement.kind == "shared":
+        return clone
     clone.update_whereclause = and_(
         compiler.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())
     )
@@ -39,17 +41,34 @@ def guarded_duplicate(compiler: Any, clause: Any) -> Any:
     """Return ON DUPLICATE KEY UPDATE so that each assignment keeps another tenant's value as it is."""
     table = compiler.stack[-1]["selectable"].table
     placement = compiler.tg.place(table)
-    if placement is None or placement.kind == "shared":
+    if placement is None or _is_free(compiler, placement):
         return clause
-    verify_set(compiler, table, placement, clause.update)
     columns = columns_of(table)
-    mine = row_met(compiler, table, placement, clause)
+    values = bound_row(clause.update, columns)
+    verify_set(compiler, table, placement, values)
     clone = clause._clone()
-    clone.update = {
-        key: case((mine, element_of(value)), else_=columns[key_of(key)])
-        for key, value in clause.update.items()
-    }
+    clone.update = values
+    if placement.kind != "shared":
+        mine = row_met(compiler, table, placement, clause)
+        clone.update = {
+            key: case((mine, _typed(value, columns[key_of(key)])), else_=columns[key_of(key)])
+            for key, value in values.items()
+        }
     return clone
+
+
+def _is_free(compiler: Any, placement: Placement) -> bool:
+    """Tell whether a conflict clause may change any row, and nothing that it sets is verified."""
+    return placement.kind == "shared" and not (
+        placement.writable and compiler.tg_guard.ties.watched(placement)
+    )
+
+
+def _typed(value: Any, column: Any) -> Any:
+    """Return a value of SET with the column's type, which SQLAlchemy gives it where it stands by itself."""
+    if isinstance(value, BindParameter) and value.type._isnull:
+        return value._with_binary_element_type(column.type)
+    return element_of(value)
 
 
 def inserted_names(compiler: Any) -> frozenset[str]:
@@ -88,7 +107,9 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
         if column.name in met:
             refuse_twice(compiler, placement, column.name)
         met.add(column.name)
-        if _excluded(value, column.name, table):
+        if _same_name(value, column.name, table):
+            if hash(value.table) != hash(table):  # otherwise it stays as it is
+                compiler.tg.conflict[column.name] = EXCLUDED
             continue
         if isinstance(value, BindParameter):
             compiler.tg.conflict[column.name] = value  # verified like a value that is inserted
@@ -122,7 +143,7 @@ def _target(key: Any, columns: Mapping[str, Any]) -> Any:
     return column
 
 
-def _excluded(value: Any, name: str, table: Any) -> bool:
+def _same_name(value: Any, name: str, table: Any) -> bool:
     """Tell whether an expression is the inserted value, or the row's own."""
     return (
         isinstance(value, ColumnClause)

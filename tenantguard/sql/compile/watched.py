@@ -1,179 +1,135 @@
-"""Verified columns: what a write gives for the tenant and for the keys, and what must be asked about it."""
+"""Verified columns: what a write gives for the tenant and for the keys, and how it is verified.
+
+What a plain parameter holds is looked up before the write. Whatever else a column is given is read back after it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import and_, or_
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, Grouping, Null
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, Null
 
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.compile.pieces import Named, columns_of, element_of, with_defaults
-from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
-from tenantguard.sql.plans import Link, Probe, WritePlan
-from tenantguard.sql.predicates import named
+from tenantguard.sql.compile.alike import binds_alike
+from tenantguard.sql.compile.assigned import parameter_name, verify_spelling
+from tenantguard.sql.compile.pieces import EXCLUDED, columns_of, is_picked
+from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.plans import Link, Pairs, ReadBack, WritePlan
 from tenantguard.sql.text import orphan
-from tenantguard.tenancy import Placement, table_key
+from tenantguard.tenancy import table_key
 
 
-def given_values(
-    compiler: Any, table: Any, state: Any, toplevel: bool, *, several: bool = False
-) -> dict[str, Any]:
-    """Return what a statement gives for each column, by the column's name: an element, or a parameter's name."""
-    given: dict[str, Any] = {}
-    columns = columns_of(table)
-    placement = compiler.tg_guard.tenancy.find(table)
-    if placement is not None and placement.kind != "shared":
-        keys = state._dict_parameters or ()
-        refuse_target(
-            compiler, placement, grouped_fault(keys, columns, compiler.tg_guard.ties.watched(placement))
-        )
-    if toplevel:
-        for key in compiler.column_keys or ():
-            column = columns.get(key)
-            if column is not None:
-                given[column.name] = Named(compiler._get_bind_name_for_col(column))
-    row = state._dict_parameters or {}
-    if several:
-        own = (None, table_key(table))
-        row = {key: value for key, value in row.items() if _source(key) in own}
-    return given | named_values(compiler, placement, row, columns)
+@dataclass
+class Given:
+    """The values that a write gives.
+
+    Attributes:
+        values: an element, a parameter, ``PICKED`` or ``EXCLUDED`` for each column, by its name.
+        target: the table, or the alias of it, that is written.
+        fresh: the row is a new one, where what is left out is NULL.
+        first: SQLAlchemy gives a parameter without a type its column's; it does so in the first row of VALUES.
+        plain: the parameters that hold what verified columns store, as it is bound.
+    """
+
+    values: Mapping[str, Any]
+    target: Any
+    fresh: bool
+    first: bool = True
+    plain: dict[str, str] = field(default_factory=dict)
 
 
-def named_values(
-    compiler: Any, placement: Placement | None, row: Mapping[Any, Any], columns: Any
-) -> dict[str, Any]:
-    """Return the values of a row by their columns' names; a verified one that is given twice is refused."""
-    found: dict[str, Any] = {}
-    for key, value in row.items():
-        column = columns.get(key_of(key))
-        if column is None:
-            continue
-        if column.name in found:
-            refuse_twice(compiler, placement, column.name)
-        found[column.name] = value
-    return found
-
-
-def refuse_twice(compiler: Any, placement: Placement | None, name: str) -> None:
-    """Refuse a verified column that is named twice: which of the values is written depends on the statement."""
-    if (
-        placement is not None
-        and placement.kind != "shared"
-        and name in compiler.tg_guard.ties.watched(placement)
-    ):
-        refuse_target(compiler, placement, f"{name!r} is set twice; set it once")
-
-
-def values_with_defaults(
-    compiler: Any, plan: WritePlan, given: Mapping[str, Any], row: int = 0
-) -> dict[str, Any]:
-    """Return what a statement gives, with what the defaults of the columns that are verified give."""
-    missing = compiler.tg_guard.ties.watched(plan.placement).difference(given)
-    columns = [column for column in plan.table.c if column.name in missing] if missing else ()
-    found = with_defaults(compiler, plan.verb, columns, given, row)
-    plan.late |= {value.name for key, value in found.items() if key not in given and isinstance(value, Named)}
-    return found
-
-
-def watched_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, Any]:
-    """Return the columns, by key and by name, whose values are verified."""
-    names = compiler.tg_guard.ties.watched(placement)
-    return columns_of(table, names)
-
-
-def watch(compiler: Any, plan: WritePlan, given: Mapping[str, Any], rows: Any) -> None:
-    """Fill in a plan what must be verified of the columns that a statement gives."""
+def watch(compiler: Any, plan: WritePlan, given: Given) -> None:
+    """Fill in a plan what must be verified of the columns that a write gives, after it was rendered."""
     placement, ties = plan.placement, compiler.tg_guard.ties
-    verify_spelling(compiler, placement, given)
-    if placement.kind == "owned" and placement.column is not None and placement.column in given:
-        value = given[placement.column]
-        name = parameter_name(compiler, value)
-        if name is not None:
-            plan.tenant.append(name)
-        elif not _same_column(value, plan.table, placement.column):
-            element = Grouping(element_of(value))
-            differs = compiler.tg_predicates.differs(element, placement)
-            plan.probes.append(Probe(rows(differs), placement.name, "the tenant column"))
+    verify_spelling(compiler, placement, given.values)
+    given.plain = _plain_names(compiler, plan, given)
+    if placement.kind == "owned" and placement.column is not None and placement.column in given.values:
+        _watch_tenant(compiler, plan, given, placement.column)
     for parent, pairs in ties.links(placement.key):
-        if not given.keys().isdisjoint([ours for ours, _ in pairs]) and not ties.covered(
+        if not given.values.keys().isdisjoint([ours for ours, _ in pairs]) and not ties.covered(
             placement, parent, pairs
         ):
-            watch_link(compiler, plan, given, parent, pairs, rows)
+            _watch_link(compiler, plan, given, parent, pairs)
 
 
-def verify_spelling(compiler: Any, placement: Placement, names: Iterable[str]) -> None:
-    """Refuse a column that is written under another spelling of one that is verified."""
-    watched = compiler.tg_guard.ties.watched(placement)
-    if watched.issuperset(names):
+def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]:
+    """Return the parameters that hold, as they are bound, what the verified columns store."""
+    columns = columns_of(plan.table)
+    found = {}
+    for name in compiler.tg_guard.ties.watched(plan.placement).intersection(given.values):
+        value, column = given.values[name], columns.get(name)
+        parameter = parameter_name(compiler, value)
+        if parameter is None or column is None:
+            continue
+        own = value if isinstance(value, BindParameter) else None
+        if isinstance(value, TenantParameter) or binds_alike(
+            own, column.type, compiler.dialect, first=given.first
+        ):
+            found[name] = parameter
+    return found
+
+
+def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> None:
+    value = given.values[name]
+    if name in given.plain:
+        plan.tenant.append(given.plain[name])
+    elif value is EXCLUDED or _same_column(value, given.target, name):
         return
-    refuse_target(
-        compiler,
-        placement,
-        spelling_fault(names, watched, compiler.tg_guard.ties.column_names(placement.key)),
-    )
-
-
-def refuse_target(compiler: Any, placement: Placement, fault: str | None) -> None:
-    if fault is not None:
+    elif plan.verb == "insert":
+        _read_back(plan).tenant = True
+    else:
         compiler.tg.refuse(
             CrossTenantError(
-                f"a write to {placement.name} was refused: {fault}", kind="target", table=placement.name
+                f"update on {plan.placement.name} sets {name} by an expression; a row stays its tenant's. Leave "
+                "the column out",
+                kind="tenant_change",
+                table=plan.placement.name,
             )
         )
 
 
-def watch_link(
-    compiler: Any, plan: WritePlan, given: Mapping[str, Any], parent: Any, pairs: Any, rows: Any
-) -> None:
-    required = _belongs_by(plan, pairs)
-    names = [parameter_name(compiler, given[ours]) if ours in given else None for ours, _ in pairs]
-    columns = tuple([theirs for _, theirs in pairs])
-    read = compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != tuple(pairs)
-    if None not in names:
-        row = tuple([name for name in names if name is not None])
-        ours = tuple([name for name, _ in pairs])
-        plan.links.append(Link(parent, table_key(parent), columns, [row], read, required, plan.table, ours))
-        return
-    if any(isinstance(given.get(ours), Null) for ours, _ in pairs):
+def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs: Pairs) -> None:
+    values, names = given.values, tuple([ours for ours, _ in pairs])
+    if all(values.get(name) is EXCLUDED for name in names):
+        return  # verified as what was to be inserted
+    picked = plan.verb == "insert" and _are_picked(compiler, plan, names)
+    required = picked or _belongs_by(plan, pairs)
+    if any(isinstance(values.get(name), Null) for name in names) and not picked:
         if required:
-            compiler.tg.refuse(orphan(plan.placement, ", ".join(ours for ours, _ in pairs)))
+            compiler.tg.refuse(orphan(plan.placement, ", ".join(names)))
         return
-    if all(_same_column(given[ours], plan.table, ours) for ours, _ in pairs if ours in given):
+    if given.fresh and any(name not in values for name in names):
+        return  # a part of it is NULL, so that it leads nowhere
+    if all(_same_column(values[name], given.target, name) for name in names if name in values):
         return
-    values = [
-        element_of(given[ours]) if ours in given else named(plan.table, ours, None) for ours, _ in pairs
-    ]
-    condition = compiler.tg_predicates.foreign(
-        lambda source: and_(
-            *(named(source, c, None) == Grouping(v) for c, v in zip(columns, values, strict=True))
-        ),
+    is_plain = given.plain.keys() >= set(names)
+    link = Link(
         parent,
-        read=read,
+        table_key(parent),
+        tuple([theirs for _, theirs in pairs]),
+        [tuple([given.plain[name] for name in names])] if is_plain else [],
+        read=compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != pairs,
+        required=required,
+        child=plan.table,
+        ours=names,
     )
-    if required:
-        condition = or_(condition, *(Grouping(value).is_(None) for value in values))
-    plan.probes.append(Probe(rows(condition), plan.placement.name, f"a key of {parent.name}"))
+    if is_plain:
+        plan.links.append(link)
+        return
+    stored = _read_back(plan)
+    if all((known.ours, known.parent_key) != (link.ours, link.parent_key) for known in stored.links):
+        stored.links.append(link)
 
 
-def parameter_name(compiler: Any, value: Any) -> str | None:
-    """Return the name of the parameter that holds a value, or ``None`` where it is an expression."""
-    if isinstance(value, Named):
-        return value.name
-    if isinstance(value, BindParameter):
-        found = compiler.bind_names.get(value)
-        return found or next((n for p, n in compiler.bind_names.items() if p.key == value.key), None)
-    return None
+def _read_back(plan: WritePlan) -> ReadBack:
+    if plan.stored is None:
+        plan.stored = ReadBack(plan)
+    return plan.stored
 
 
-def _source(key: Any) -> Any:
-    """Return the table that a column of SET is of, if it says so."""
-    source = getattr(key, "table", None)
-    return None if source is None else table_key(source)
-
-
-def _belongs_by(plan: WritePlan, pairs: Any) -> bool:
+def _belongs_by(plan: WritePlan, pairs: Pairs) -> bool:
     """Tell whether a row belongs through a key that the database lets be NULL."""
     if plan.placement.link != tuple(pairs):
         return False
@@ -181,12 +137,17 @@ def _belongs_by(plan: WritePlan, pairs: Any) -> bool:
     return any(getattr(columns.get(ours), "nullable", False) for ours, _ in pairs)
 
 
-def _same_column(value: Any, table: Any, name: str | None) -> bool:
+def _are_picked(compiler: Any, plan: WritePlan, names: Iterable[str]) -> bool:
+    columns = columns_of(plan.table)
+    return any(name in columns and is_picked(compiler, columns[name]) for name in names)
+
+
+def _same_column(value: Any, target: Any, name: str) -> bool:
     """Tell whether an expression is the row's own column, so that nothing changes."""
     return (
         isinstance(value, ColumnClause)
         and not value.is_literal
         and value.name == name
         and value.table is not None
-        and hash(value.table) == hash(table)
+        and hash(value.table) == hash(target)
     )

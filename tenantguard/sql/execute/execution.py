@@ -23,6 +23,7 @@ from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.sending import keep_parameters
 from tenantguard.sql.execute.sent import Sent, keep
+from tenantguard.sql.execute.stored import StoredCursor
 from tenantguard.sql.execute.verify import stamp_defaults, unmatched, verify, verify_given
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
@@ -57,6 +58,7 @@ def guarded_context(base: Any) -> Any:
             tg_beside: that text and its parameters, or a batch of rows.
             tg_given: what must be verified of the parameters, once they are as the driver takes them.
             tg_alone: the statement is in a transaction of its own, which we began and end.
+            tg_stored: the cursor that verifies a write by what it stores.
         """
 
         tg_binding: Binding | None = None
@@ -65,6 +67,7 @@ def guarded_context(base: Any) -> Any:
         tg_kept: list[Any] | None = None
         tg_composes = False
         tg_beside: tuple[Any, Any] | None = None
+        tg_stored: StoredCursor | None = None
         cursor_fetch_strategy = GUARDED_FETCH
 
         def create_cursor(self) -> Any:
@@ -140,6 +143,8 @@ def guarded_context(base: Any) -> Any:
             """End the transaction that the look-up and the write shared, where it was ours to begin."""
             if special_after:
                 post_exec(self)
+            if self.tg_stored is not None:
+                self.tg_stored.finish()
             if self.tg_alone:
                 end_alone(self)
 
@@ -202,6 +207,7 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
             context.tg_given = compiled.tg
         return
     if compiled.tg.kinds:
+        _refuse_many_texts(context, compiled)
         set_tenants(context.compiled_parameters, compiled, binding)
     if compiled.tg.unasked:
         ask_server(connection, compiled.tg_guard)
@@ -217,6 +223,18 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         watch_text(context, compiled.string)
     if compiled.tg.checks or compiled.tg.verified:
         context.tg_given = compiled.tg
+
+
+def _refuse_many_texts(context: Any, compiled: Any) -> None:
+    """Refuse SQL text with many sets of parameters under several tenants, whose list is written out each time."""
+    if context.executemany and compiled.tg_mode == "tenants" and compiled.tg.parameters:
+        refuse_again(
+            RawSQLError(
+                "SQL text with many sets of parameters serves one tenant, and several are bound; execute it once for "
+                "each set, or bind one"
+            ),
+            compiled.string,
+        )
 
 
 def repeats(context: Any, binding: Binding | None) -> bool:

@@ -24,9 +24,7 @@ def given_values(context: Any) -> Callable[[str], list[Any]]:
             return [row[name] for row in rows]
 
         return by_name
-    positions = compiled.positiontup
-    if compiled.post_compile_params or compiled.literal_execute_params:
-        positions = compiled._process_parameters_for_postcompile(context.compiled_parameters[0]).positiontup
+    positions = _positions(context)
 
     def by_place(name: str) -> list[Any]:
         try:
@@ -36,6 +34,25 @@ def given_values(context: Any) -> Callable[[str], list[Any]]:
         return [row[place] for row in rows]
 
     return by_place
+
+
+def _positions(context: Any) -> list[str]:
+    """Return the names of the parameters in the order in which the driver takes their values.
+
+    SQLAlchemy writes the list of an IN out when a statement executes, at the end where parameters are numbered.
+    """
+    compiled = context.compiled
+    if not (compiled.post_compile_params or compiled.literal_execute_params):
+        return list(compiled.positiontup)
+    expanded = context._expanded_parameters
+    found: list[str] = []
+    last: list[str] = []
+    for name in compiled.positiontup:
+        if name in expanded:
+            (last if compiled._numeric_binds else found).extend(expanded[name])
+        elif compiled.binds[name] not in compiled.literal_execute_params:
+            found.append(name)
+    return found + last
 
 
 def given_rows(context: Any) -> list[Any]:

@@ -10,7 +10,6 @@ from sqlalchemy import and_, or_, select
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, TenantId
-from tenantguard.sql.elements import TenantParameter
 from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
@@ -18,6 +17,7 @@ from tenantguard.sql.execute.lookups import MOST, mark
 from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import verify_parents
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike
+from tenantguard.sql.execute.stored import store
 from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent, told
@@ -36,14 +36,14 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
         context: SQLAlchemy's execution context, with the parameters as the caller gave them.
 
     Raises:
-        CrossTenantError: the table is shared, or an expression names a row of another tenant.
+        CrossTenantError: the table is shared.
         NoTenantError: nothing is bound.
     """
     binding = peek()
     for plan in plans:
         if plan.placement.kind == "shared" and not plan.placement.writable:
             _refuse_shared(plan, binding, context)
-        if plan.placement.kind == "shared" and not plan.links:
+        if plan.placement.kind == "shared" and not plan.links and plan.stored is None:
             continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
@@ -53,18 +53,6 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             for name in plan.tenant:
                 if name not in plan.late:
                     _stamp(plan, name, binding._tenant, context.compiled_parameters)
-        for probe in plan.probes:
-            if _finds(context, probe.statement):
-                refuse(
-                    CrossTenantError(
-                        f"an expression would set {probe.what} of {probe.table} to another tenant's, while tenant "
-                        f"{told(binding)} is bound",
-                        kind="foreign_value",
-                        tenant=told(binding),
-                        table=probe.table,
-                        statement=sent(context),
-                    )
-                )
 
 
 def stamp_defaults(plans: Iterable[WritePlan], context: Any) -> None:
@@ -107,6 +95,8 @@ def verify_given(context: Any) -> None:
             if given.checks:
                 _verify_text(given.checks, context.compiled, given_rows(context), context)
             _verify_plans(given.writes, context)
+            if given.stored is not None:
+                store(context)
     except BaseException:
         release(context, commit=False)
         context.root_connection._safe_close_cursor(context.cursor)
@@ -263,22 +253,6 @@ def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> Non
             statement=sent(context),
         )
     )
-
-
-def _finds(context: Any, statement: Any) -> bool:
-    """Run a probe with the values that this execution has for the parameters it shares with the statement."""
-    compiled = context.compiled
-    for parameters in context.compiled_parameters:
-        values = {
-            parameter.key: parameters[name]
-            for parameter, name in compiled.bind_names.items()
-            if parameter.callable is None
-            and name in parameters
-            and not isinstance(parameter, TenantParameter)
-        }
-        if context.root_connection.tg_probe(statement, values)[0][0]:
-            return True
-    return False
 
 
 def unmatched(plans: Iterable[WritePlan], context: Any) -> None:

@@ -63,6 +63,8 @@ def _place(node: exp.Expression) -> Does | None:
     here: Any = node
     while here.parent is not None:
         above = here.parent
+        if isinstance(above, exp.Returning):
+            return None  # what was stored is read back
         if isinstance(above, exp.OnConflict):
             return Does.CONFLICT
         if isinstance(above, exp.Join):

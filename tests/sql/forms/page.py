@@ -29,7 +29,7 @@ function or a method has no row.
 | derived table | a `FULL JOIN` reads `(SELECT * FROM t WHERE ...) AS t` |
 | predicate in the conflict clause | an upsert changes no row of another tenant |
 | stamped | the tenant column is filled with the tenant that is bound |
-| checked | what the statement gives, a tenant or a foreign key, is verified before it is sent |
+| checked | a tenant or a foreign key is verified before it is sent, or by what was stored, which is then taken back |
 | passes as it is | no row of a tenant is read or written |
 | refused | it raises before it reaches the database |
 """

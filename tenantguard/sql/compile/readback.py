@@ -1,0 +1,101 @@
+"""Reading back: a write whose values are no plain parameters returns what it stored, or is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.belongs import belongs
+from tenantguard.sql.elements import NamedColumn
+from tenantguard.sql.plans import ReadBack, WritePlan
+from tenantguard.sql.returning import with_columns
+
+_MARIADB = ("mysql", "mariadb")
+
+
+def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel: bool) -> str:
+    """Return the text of a write so that it returns what has to be verified of the rows that it stores.
+
+    Args:
+        compiler: the compiler, after it rendered the statement.
+        plan: what must be verified.
+        target: the table, or the alias of it, that is written.
+        text: the statement.
+        toplevel: it stands in no other statement.
+    """
+    stored, tg = plan.stored, compiler.tg
+    fault = _fault(compiler, plan.verb, toplevel=toplevel)
+    if stored is not None and fault is not None:
+        _refuse(compiler, stored, fault)
+        return text
+    if not toplevel or fault is not None:
+        return text
+    tg.returnable = True
+    tg.generated = _generated_key(compiler, plan)
+    for link in plan.links:
+        link.texts = _columns(compiler, target, link.ours)
+    if stored is None:
+        return text
+    if stored.tenant:
+        stored.texts.append(_verdict(compiler, plan, target))
+    for link in stored.links:
+        stored.texts += _columns(compiler, target, link.ours)
+    if tg.generated is not None:
+        stored.texts.append(tg.generated)
+        stored.key = True
+    tg.stored = stored
+    text = with_columns(text, stored.texts, tg.returning)
+    if tg.returning is not None:
+        tg.returning = with_columns(tg.returning, stored.texts, tg.returning)
+    return text
+
+
+def _fault(compiler: Any, verb: str, *, toplevel: bool) -> str | None:
+    """Tell why a write cannot be read back, or return ``None``."""
+    if not toplevel:
+        return "inside another statement what is stored cannot be read back"
+    if not getattr(compiler.dialect, f"{verb}_returning", False):
+        return f"this database's {verb.upper()} does not return what it stored"
+    return None
+
+
+def _refuse(compiler: Any, stored: ReadBack, fault: str) -> None:
+    names = [stored.plan.placement.column] if stored.tenant else []
+    names += [name for link in stored.links for name in link.ours if name not in names]
+    table = stored.plan.placement.name
+    compiler.tg.refuse(
+        CrossTenantError(
+            f"{stored.plan.verb} on {table} gives {', '.join(map(str, names))} by something else than a plain "
+            f"parameter, and {fault}. Give the value itself",
+            kind="unverifiable",
+            table=table,
+        )
+    )
+
+
+def _verdict(compiler: Any, plan: WritePlan, target: Any) -> str:
+    """Render the column that tells whether a row is the tenant's: 1 or 0."""
+    condition = belongs(
+        compiler, lambda name: _column(compiler, target, name), plan.placement, plan.placement.name
+    )
+    return f"CASE WHEN {condition} THEN 1 ELSE 0 END"
+
+
+def _columns(compiler: Any, target: Any, names: Iterable[str]) -> list[str]:
+    return [_column(compiler, target, name) for name in names]
+
+
+def _column(compiler: Any, target: Any, name: str) -> str:
+    """Render a column of the row that is written; only PostgreSQL knows the other tables of an UPDATE there."""
+    if compiler.dialect.name == "postgresql":
+        return str(compiler.visit_column(NamedColumn(name, target)))
+    return str(compiler.preparer.quote(name))
+
+
+def _generated_key(compiler: Any, plan: WritePlan) -> str | None:
+    """Render the key that the driver would tell; MariaDB's drivers tell none beside RETURNING."""
+    column = getattr(plan.table, "_autoincrement_column", None)
+    if plan.verb != "insert" or compiler.dialect.name not in _MARIADB or not compiler.postfetch_lastrowid:
+        return None
+    return None if column is None else str(compiler.preparer.quote(column.name))

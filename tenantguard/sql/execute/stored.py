@@ -1,0 +1,320 @@
+"""Stored values: a write whose values only the database knows is read back, and taken back where it is refused.
+
+The statement returns what it stored, before the columns that its author asked for. It runs inside a savepoint; what
+it returned is verified before the author's code sees a row of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from sqlalchemy.engine.interfaces import ExecuteStyle
+
+from tenantguard.audit import refuse
+from tenantguard.audit.events import masked
+from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
+from tenantguard.sql.execute.holding import hold, release
+from tenantguard.sql.execute.parents import verify_parents
+from tenantguard.sql.plans import ReadBack
+from tenantguard.sql.refusals import sent, told
+from tenantguard.sql.returning import with_columns
+from tenantguard.sql.text import orphan
+
+if TYPE_CHECKING:
+    from tenantguard.sql.plans import Link
+
+
+_NAME = "tenantguard_stored"
+_MARIADB = ("mysql", "mariadb")
+
+
+class StoredCursor:
+    """A driver's cursor that verifies what a write has stored, and shows only what its author asked for.
+
+    Args:
+        cursor: the driver's own.
+        context: SQLAlchemy's execution context.
+        read: what the statement returns of what it stores, in order.
+        more: what has to be put into the statement for that, as it is sent.
+        batched: the statement is sent in several parts (``insertmanyvalues``), and :meth:`finish` ends them.
+    """
+
+    def __init__(
+        self, cursor: Any, context: Any, read: Sequence[ReadBack], more: list[str], *, batched: bool
+    ) -> None:
+        self._cursor, self._context, self._read, self._more = cursor, context, read, more
+        self._width = sum(part.width for part in read)
+        self._batched = batched
+        self._is_open = False
+        self._rows: deque[Any] = deque()
+        self._found: list[Any] = []
+        self._count = -1
+        self._key: Any = None
+
+    def __getattr__(self, name: str) -> Any:
+        """Answer whatever else a dialect asks of its driver's cursor."""
+        return getattr(self._cursor, name)
+
+    @property
+    def description(self) -> Any:
+        """Return the author's own columns, ``None`` where there are none."""
+        found = self._cursor.description
+        return None if found is None else found[self._width :] or None
+
+    @property
+    def rowcount(self) -> int:
+        """Return how many rows were written."""
+        return self._count
+
+    @property
+    def lastrowid(self) -> Any:
+        """Return the key that the database generated, which MariaDB's drivers do not tell beside RETURNING."""
+        return self._cursor.lastrowid if self._key is None else self._key
+
+    def execute(self, statement: str, *parameters: Any) -> None:
+        """Send a statement, and verify what it stored."""
+        if not isinstance(statement, str):  # several in one, as psycopg2 may put them, of which one answers
+            _refuse(self._context, "its driver sends several statements as one")
+        with self._savepoint():
+            self._send(statement, parameters)
+
+    def executemany(self, statement: str, rows: Any) -> None:
+        """Send a statement for each set of parameters: a driver's own way returns no rows."""
+        with self._savepoint():
+            for row in rows:
+                self._send(statement, (row,))
+
+    def fetchone(self) -> Any:
+        """Return the next of the author's rows."""
+        return self._rows.popleft() if self._rows else None
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        """Return some of the author's rows."""
+        return [self._rows.popleft() for _ in range(min(size, len(self._rows)))]
+
+    def fetchall(self) -> list[Any]:
+        """Return the rest of the author's rows."""
+        found = list(self._rows)
+        self._rows.clear()
+        return found
+
+    def finish(self) -> None:
+        """Keep what several parts have stored."""
+        if self._is_open:
+            self._is_open = False
+            self._do(f"RELEASE SAVEPOINT {_NAME}")
+
+    def _send(self, statement: str, parameters: tuple[Any, ...]) -> None:
+        if self._more:
+            statement = with_columns(statement, self._more, self._context.compiled.tg.returning)
+        answer = self._execute(statement, parameters)
+        if answer is not None:
+            self._undo()
+            raise answer  # without what the database or the look-up said, which would tell them apart
+        rows = self._found
+        self._count = max(self._count, 0) + len(rows)
+        if rows and self._read[-1].key and self._key is None:
+            self._key = rows[0][self._width - 1]
+        if self.description is not None:
+            self._rows.extend(tuple(row[self._width :]) for row in rows)
+
+    def _execute(self, statement: str, parameters: tuple[Any, ...]) -> ParentError | None:
+        """Send a statement and verify what it stored; return the one answer for a parent that is not there."""
+        try:
+            self._cursor.execute(statement, *parameters)
+        except self._context.dialect.loaded_dbapi.Error as error:
+            if not is_foreign_key(error) or not any(part.links for part in self._read):
+                raise
+            return missing_parent(self._context, self._read, recorded=False)
+        try:
+            self._found = self._cursor.fetchall()
+            verify_stored(self._context, self._read, self._found)
+        except ParentError:
+            return missing_parent(self._context, self._read, recorded=True)
+        except Exception:
+            self._undo()
+            raise
+        return None
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        if not self._is_open:
+            _begin(self._context, self._do)
+            self._is_open = True
+        try:
+            yield
+        except Exception:
+            if (
+                self._is_open
+            ):  # an error of the database: what it left of the statement is as it would be anyway
+                self._is_open = False
+                self._leave()
+            raise
+        if not self._batched:
+            self.finish()
+
+    def _leave(self) -> None:
+        """Leave the savepoint after an error of the database, after which PostgreSQL waits for a rollback."""
+        if self._context.dialect.name == "postgresql":
+            return
+        with suppress(self._context.dialect.loaded_dbapi.Error):  # it may have rolled everything back
+            if (
+                self._context.compiled.statement._prefixes
+            ):  # OR FAIL keeps the rows before the one that failed
+                self._do(f"ROLLBACK TO SAVEPOINT {_NAME}")
+            self._do(f"RELEASE SAVEPOINT {_NAME}")
+
+    def _undo(self) -> None:
+        """Take back what was written; a connection that cannot do so is not used again."""
+        self._is_open = False
+        connection = self._context.root_connection
+        try:
+            self._do(f"ROLLBACK TO SAVEPOINT {_NAME}")
+            self._do(f"RELEASE SAVEPOINT {_NAME}")
+            release(self._context, commit=False)
+        except Exception:
+            connection.invalidate()
+        connection.tg_forget()
+
+    def _do(self, statement: str) -> None:
+        """Send a statement of our own, which has no parameters, by a cursor of its own."""
+        cursor = self._context._dbapi_connection.cursor()
+        try:
+            cursor.execute(statement)
+        finally:
+            cursor.close()
+
+
+def store(context: Any, strange: Sequence[Link] = ()) -> None:
+    """Give a statement that is about to be sent a cursor which verifies what it stores.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        strange: keys that are given by parameters of which only the database knows what they become.
+    """
+    tg = context.compiled.tg
+    read = [] if tg.stored is None else [tg.stored]
+    more: list[str] = []
+    if strange:
+        asked = ReadBack(tg.writes[-1], links=list(strange))
+        asked.texts = more = [text for link in strange for text in link.texts]
+        if tg.generated is not None and tg.stored is None:
+            more.append(tg.generated)
+            asked.key = True
+        read.insert(0, asked)
+    if context._is_server_side:  # what is written has no cursor on the server
+        context.cursor.close()
+        context.cursor = context.create_default_cursor()
+    batched = context.execute_style is ExecuteStyle.INSERTMANYVALUES
+    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, more, batched=batched)
+
+
+def verify_stored(context: Any, read: Sequence[ReadBack], rows: Sequence[Any]) -> None:
+    """Refuse what a write has stored unless it is the tenant's, and leads to its rows.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        read: what the columns of the rows hold.
+        rows: what the statement returned.
+
+    Raises:
+        CrossTenantError: a row, or a row that one points at, is not the tenant's.
+    """
+    place = 0
+    for part in read:
+        tried = f"{part.plan.verb} on {part.plan.placement.name}"
+        if part.tenant:
+            if not all(row[place] == 1 for row in rows):
+                _refuse_tenant(context, part, tried)
+            place += 1
+        wanted = []
+        for link in part.links:
+            end = place + len(link.columns)
+            keys = [tuple(row[place:end]) for row in rows]
+            if link.required and any(value is None for key in keys for value in key):
+                _refuse_orphan(context, part, link)
+            wanted.append((link, keys))
+            place = end
+        verify_parents(context, wanted, tried, context.tg_binding)
+        place += part.key
+
+
+def is_foreign_key(error: Exception) -> bool:
+    """Tell whether a database's own constraint found no parent."""
+    if error.args and error.args[0] == 1452:  # MariaDB
+        return True
+    code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    return code == "23503" or "FOREIGN KEY constraint failed" in str(error)  # PostgreSQL, SQLite
+
+
+def missing_parent(context: Any, read: Sequence[ReadBack], *, recorded: bool) -> ParentError:
+    """Return the one answer for a key that leads to another tenant's row, or to none, whoever found out.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        read: what the statement returns.
+        recorded: the look-up found out, and has recorded it.
+    """
+    plan, bound = read[-1].plan, told(context.tg_binding)
+    parents = dict.fromkeys(link.parent.name for part in read for link in part.links)
+    answer = ParentError(
+        f"{plan.verb} on {plan.placement.name} points at a row of {' or '.join(parents)} that is not there for "
+        f"{bound}, which is bound",
+        tenant=bound,
+        table=next(iter(parents)),
+        statement=sent(context),
+    )
+    if recorded:
+        answer.statement = masked(answer.statement)
+        return answer
+    try:
+        refuse(answer, reason="the row is not there")
+    except ParentError:
+        answer.__context__ = None  # the database's error
+    return answer
+
+
+def _refuse_tenant(context: Any, part: ReadBack, tried: str) -> NoReturn:
+    placement, bound = part.plan.placement, told(context.tg_binding)
+    refuse(
+        CrossTenantError(
+            f"{tried} gives {placement.column} a value that is not tenant {bound}, which is bound; leave the column "
+            "out, or bind the tenant you mean",
+            kind="foreign_insert",
+            tenant=bound,
+            table=placement.name,
+            statement=sent(context),
+        )
+    )
+
+
+def _refuse_orphan(context: Any, part: ReadBack, link: Link) -> NoReturn:
+    fault = orphan(part.plan.placement, ", ".join(link.ours))
+    fault.tenant, fault.statement = told(context.tg_binding), sent(context)
+    refuse(fault)
+
+
+def _begin(context: Any, do: Callable[[str], None]) -> None:
+    """Begin the savepoint that a refusal goes back to."""
+    hold(context)
+    do(f"SAVEPOINT {_NAME}")
+    if context.dialect.name not in _MARIADB:
+        return
+    try:  # where each statement is its own transaction, MariaDB keeps no savepoint and says so only now
+        do(f"ROLLBACK TO SAVEPOINT {_NAME}")
+    except context.dialect.loaded_dbapi.Error:
+        _refuse(context, "each statement is a transaction of its own, and cannot be taken back")
+
+
+def _refuse(context: Any, why: str) -> NoReturn:
+    refuse(
+        RawSQLError(
+            f"what this write stores cannot be verified: {why}. Execute it in a transaction, or give the value itself",
+            kind="unverifiable",
+            tenant=told(context.tg_binding),
+            statement=sent(context),
+        )
+    )

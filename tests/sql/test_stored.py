@@ -1,0 +1,560 @@
+"""Values that no plain parameter holds: the write is read back, and taken back where it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Integer,
+    MetaData,
+    Sequence,
+    String,
+    Table,
+    TypeDecorator,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from tenantguard import CrossTenantError, Tenancy, bind, bypass, guard
+from tenantguard.audit import MemorySink
+from tests.servers import Database
+
+
+class Base(DeclarativeBase):
+    """The base of these models."""
+
+
+class Call(Base):
+    """An owned row."""
+
+    __tablename__ = "calls"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    company_id: Mapped[str] = mapped_column(String(40))
+
+
+class Tag(Base):
+    """A row that belongs through its call, with a key that the database generates."""
+
+    __tablename__ = "tags"
+    id: Mapped[int] = mapped_column(Integer, Identity(start=1001), primary_key=True)
+    call_id: Mapped[int] = mapped_column(ForeignKey("calls.id"))
+    label: Mapped[str | None] = mapped_column(String(20))
+
+
+CALLS: Any = Call.__table__
+TAGS: Any = Tag.__table__
+SEED = {
+    CALLS: [
+        {"id": 1, "company_id": "acme"},
+        {"id": 2, "company_id": "acme"},
+        {"id": 7, "company_id": "globex"},
+    ],
+    TAGS: [{"id": 1, "call_id": 1, "label": "a"}, {"id": 2, "call_id": 2, "label": "b"}],
+}
+ALL = Tenancy(Base.metadata, column="company_id", through={"tags": "call_id"})
+
+
+def plus(start: int) -> Any:
+    """Return an expression that adds up to a key."""
+    return literal(start - 1, Integer) + 1
+
+
+def seed(engine: Engine, metadata: MetaData = Base.metadata, rows: Any = None) -> Engine:
+    """Create tables and rows on an engine that is not guarded yet, and return it."""
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        for table, found in (SEED if rows is None else rows).items():
+            connection.execute(insert(table), found)
+    return engine
+
+
+def tags(engine: Engine) -> list[tuple[Any, ...]]:
+    """Return every tag's key and call, whoever owns them."""
+    with bypass(reason="look at the result"), engine.connect() as connection:
+        return [
+            tuple(row) for row in connection.execute(select(TAGS.c.id, TAGS.c.call_id).order_by(TAGS.c.id))
+        ]
+
+
+@pytest.fixture
+def engine(database: Database) -> Engine:
+    """Give a guarded engine on each database in turn."""
+    return guard(seed(database.create_engine()), ALL)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def returning(request: pytest.FixtureRequest, make_database: Any) -> Iterator[Engine]:
+    """Give a guarded engine on each database whose UPDATE returns rows."""
+    database = make_database(request.param, "main")
+    yield guard(seed(database.create_engine()), ALL)
+    database.close()
+
+
+def _many(connection: Connection) -> Any:
+    statement = insert(TAGS).values(call_id=bindparam("n", type_=Integer) + 0)
+    return connection.execute(statement, [{"n": 1, "label": "x"}, {"n": 7, "label": "y"}])
+
+
+def _many_returning(connection: Connection) -> Any:
+    statement = insert(TAGS).values(call_id=bindparam("n", type_=Integer) + 0).returning(TAGS.c.id)
+    return connection.execute(statement, [{"n": 1, "label": "x"}, {"n": 7, "label": "y"}])
+
+
+REFUSED: dict[str, Callable[[Connection], Any]] = {
+    "one row": lambda c: c.execute(insert(TAGS).values(call_id=plus(7))),
+    "one row, returned": lambda c: c.execute(insert(TAGS).values(call_id=plus(7)).returning(TAGS)),
+    "one VALUES": lambda c: c.execute(insert(TAGS).values([{"call_id": 1}, {"call_id": plus(7)}])),
+    "a select": lambda c: c.execute(insert(TAGS).from_select(["call_id"], select(CALLS.c.id + 6))),
+    "text in a select": lambda c: c.execute(insert(TAGS).from_select(["call_id"], select(text("7")))),
+    "many rows": _many,
+    "many rows, returned": _many_returning,
+    "a callable": lambda c: c.execute(
+        insert(TAGS).values(call_id=bindparam("k", callable_=lambda: 6, type_=Integer) + 1)
+    ),
+}
+
+
+@pytest.mark.parametrize("form", REFUSED)
+def test_a_key_that_leads_elsewhere_is_taken_back(engine: Engine, form: str) -> None:
+    """The one who catches the refusal finds nothing changed, and the transaction goes on."""
+    before = tags(engine)
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(insert(TAGS).values(id=50, call_id=1))
+        with pytest.raises(CrossTenantError, match="not there"):
+            REFUSED[form](connection)
+        connection.execute(insert(TAGS).values(id=51, call_id=2))
+    assert tags(engine) == [*before, (50, 1), (51, 2)]
+
+
+def test_a_key_that_leads_nowhere_is_the_same_to_the_code(engine: Engine) -> None:
+    """A call that is not there is answered as another tenant's is: by one class, in the same words."""
+    told = []
+    for key in (7, 99):
+        with bind("acme"), engine.connect() as connection:
+            with pytest.raises(IntegrityError) as caught:
+                connection.execute(insert(TAGS).values(call_id=plus(key)))
+            error = caught.value
+            told.append((type(error), str(error), error.statement, error.__context__, error.__cause__))
+    assert told[0] == told[1]
+
+
+def test_only_the_record_tells_whose_the_row_is(engine: Engine, record: MemorySink) -> None:
+    """The event of a refusal says whether the parent is another tenant's, or nobody's."""
+    for key in (7, 99):
+        with bind("acme"), engine.connect() as connection, pytest.raises(CrossTenantError):
+            connection.execute(insert(TAGS).values(call_id=plus(key)))
+    assert [event.reason for event in record.events] == [
+        "the row is another tenant's",
+        "the row is not there",
+    ]
+
+
+def test_an_own_key_by_an_expression_is_written(engine: Engine) -> None:
+    """The row is there, and its generated key is told."""
+    with bind("acme"), engine.begin() as connection:
+        result = connection.execute(insert(TAGS).values(call_id=plus(2)))
+        (key,) = result.inserted_primary_key or ()
+        assert result.rowcount == 1
+    assert (key, 2) in tags(engine)
+
+
+def test_what_is_asked_for_comes_back(engine: Engine) -> None:
+    """RETURNING gives the columns that were asked for, and no other."""
+    statement = insert(TAGS).values(call_id=plus(2), label="x").returning(TAGS.c.label, TAGS.c.call_id)
+    with bind("acme"), engine.begin() as connection:
+        result = connection.execute(statement)
+        assert list(result.keys()) == ["label", "call_id"]
+        assert [tuple(row) for row in result] == [("x", 2)]
+
+
+def test_many_rows_come_back_in_order(engine: Engine) -> None:
+    """Many sets of parameters return their rows in the order that was asked for."""
+    statement = insert(TAGS).values(call_id=bindparam("n", type_=Integer) + 0)
+    statement = statement.returning(TAGS.c.label, TAGS.c.call_id, sort_by_parameter_order=True)
+    rows = [{"n": 1 + n % 2, "label": str(n)} for n in range(30)]
+    with bind("acme"), engine.begin() as connection:
+        options = {"insertmanyvalues_page_size": 7}
+        found = connection.execute(statement, rows, execution_options=options).all()
+    assert [tuple(row) for row in found] == [(row["label"], row["n"]) for row in rows]
+
+
+def test_a_later_batch_takes_the_earlier_ones_along(engine: Engine) -> None:
+    """A refusal in the last part of many rows leaves none of them."""
+    before = tags(engine)
+    statement = insert(TAGS).values(call_id=bindparam("n", type_=Integer) + 0).returning(TAGS.c.id)
+    rows = [{"n": 1, "label": ""}] * 20 + [{"n": 7, "label": ""}]
+    with bind("acme"), engine.begin() as connection, pytest.raises(CrossTenantError):
+        connection.execute(statement, rows, execution_options={"insertmanyvalues_page_size": 7})
+    assert tags(engine) == before
+
+
+def test_a_refusal_inside_a_savepoint_leaves_it_usable(engine: Engine) -> None:
+    """The savepoint of the caller's own is neither ended nor taken back."""
+    with bind("acme"), engine.begin() as connection:
+        with connection.begin_nested() as nested:
+            connection.execute(insert(TAGS).values(id=50, call_id=plus(1)))
+            with pytest.raises(CrossTenantError):
+                connection.execute(insert(TAGS).values(call_id=plus(7)))
+            nested.commit()
+        with connection.begin_nested() as nested:
+            connection.execute(insert(TAGS).values(id=51, call_id=plus(1)))
+            nested.rollback()
+    assert [key for key, _ in tags(engine)] == [1, 2, 50]
+
+
+def test_a_rollback_takes_back_what_was_verified(engine: Engine) -> None:
+    """The savepoint that the guard began commits nothing when it ends, also where it was the first statement."""
+    before = tags(engine)
+    with bind("acme"), engine.connect() as connection:
+        connection.execute(insert(TAGS).values(call_id=plus(1)))
+        connection.rollback()
+    assert tags(engine) == before
+
+
+def test_an_error_of_the_database_is_its_own(engine: Engine) -> None:
+    """A duplicate key beside an expression raises IntegrityError, and what was written before can be kept."""
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(insert(TAGS).values(id=50, call_id=1))
+        nested = connection.begin_nested()
+        with pytest.raises(IntegrityError):
+            connection.execute(insert(TAGS).values(id=1, call_id=plus(1)))
+        nested.rollback()
+    assert (50, 1) in tags(engine)
+
+
+def test_under_autocommit_nothing_is_left_either(database: Database) -> None:
+    """A statement that is its own transaction is verified in one that the guard begins and ends."""
+    engine = guard(seed(database.create_engine()), ALL)
+    before = tags(engine)
+    automatic = engine.execution_options(isolation_level="AUTOCOMMIT")
+    with bind("acme"), automatic.connect() as connection:
+        with pytest.raises(CrossTenantError):
+            connection.execute(insert(TAGS).values(call_id=plus(7)))
+        connection.execute(insert(TAGS).values(id=50, call_id=plus(1)))
+        with pytest.raises(IntegrityError):
+            connection.execute(insert(TAGS).values(id=50, call_id=plus(1)))
+        assert (
+            connection.execute(insert(TAGS).values(id=51, call_id=plus(2)).returning(TAGS.c.id)).scalar()
+            == 51
+        )
+    assert tags(engine) == [*before, (50, 1), (51, 2)]
+
+
+@pytest.mark.parametrize("target", [TAGS, TAGS.alias()], ids=["table", "alias"])
+def test_an_update_is_read_back(returning: Engine, target: Any) -> None:
+    """UPDATE by an expression is verified row by row, by many sets of parameters too."""
+    with bind("acme"), returning.begin() as connection:
+        with pytest.raises(CrossTenantError):
+            connection.execute(
+                update(target).values({target.c.call_id: case((target.c.id == 1, 1), else_=7)})
+            )
+        statement = update(target).where(target.c.id == bindparam("key"))
+        many = statement.values({target.c.call_id: bindparam("n", type_=Integer) + 0})
+        with pytest.raises(CrossTenantError):
+            connection.execute(many, [{"key": 1, "n": 2}, {"key": 2, "n": 7}])
+        assert connection.execute(many, [{"key": 1, "n": 2}, {"key": 2, "n": 1}]).rowcount == 2
+        moved = update(target).values({target.c.call_id: 3 - target.c.call_id}).returning(target.c.id)
+        assert sorted(connection.execute(moved).scalars()) == [1, 2]
+    assert tags(returning) == [(1, 1), (2, 2)]
+
+
+def test_an_update_that_cannot_be_read_back_is_refused(mariadb_database: Database) -> None:
+    """MariaDB's UPDATE returns nothing, so that a key by an expression never gets there."""
+    engine = guard(seed(mariadb_database.create_engine()), ALL)
+    with bind("acme"), engine.begin() as connection, pytest.raises(CrossTenantError, match="does not return"):
+        connection.execute(update(TAGS).values(call_id=TAGS.c.call_id + 0))
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(update(TAGS).values(call_id=TAGS.c.call_id, label="same"))
+    assert tags(engine) == [(1, 1), (2, 2)]
+
+
+def test_a_write_inside_another_statement_is_refused(postgresql_database: Database) -> None:
+    """A data-modifying CTE cannot be read back; by plain values it passes."""
+    engine = guard(seed(postgresql_database.create_engine()), ALL)
+    with bind("acme"), engine.begin() as connection:
+        made = insert(TAGS).values(id=50, call_id=plus(1)).returning(TAGS.c.id).cte("made")
+        with pytest.raises(CrossTenantError, match="inside another statement"):
+            connection.execute(select(made))
+        made = insert(TAGS).values(id=50, call_id=1).returning(TAGS.c.id).cte("made")
+        assert connection.execute(select(made)).scalar() == 50
+
+
+def test_nothing_is_evaluated_twice(postgresql_database: Database) -> None:
+    """A sequence is asked once, and a CTE that deletes deletes once."""
+    metadata = MetaData()
+    number = Sequence("numbers", start=1, metadata=metadata)
+    calls, log = (
+        Table(
+            name,
+            metadata,
+            Column("id", Integer, primary_key=True),
+            Column("company_id", String(40), nullable=False),
+        )
+        for name in ("calls", "log")
+    )
+    notes = Table(
+        "notes", metadata, Column("id", Integer, primary_key=True), Column("call_id", ForeignKey("calls.id"))
+    )
+    rows = {calls: [{"id": n, "company_id": "acme"} for n in (1, 2, 3)]}
+    engine = guard(
+        seed(postgresql_database.create_engine(), metadata, rows),
+        Tenancy(metadata, column="company_id", through={"notes": "call_id"}),
+    )
+    with bind("acme"), engine.begin() as connection:
+        for key in (1, 2):
+            connection.execute(insert(notes).values(id=key, call_id=number.next_value()))
+        gone = delete(calls).where(calls.c.id == 3).returning(calls.c.id, calls.c.company_id).cte("gone")
+        connection.execute(insert(log).from_select(["id", "company_id"], select(gone)))
+        assert connection.execute(select(notes.c.call_id).order_by(notes.c.id)).scalars().all() == [1, 2]
+        assert connection.execute(select(log.c.id)).scalars().all() == [3]
+
+
+def test_a_tenant_that_only_the_database_knows_is_read_back(engine: Engine) -> None:
+    """An expression for the tenant column stores the tenant that is bound, or nothing."""
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(insert(CALLS).values(id=50, company_id=func.lower("ACME")))
+        with pytest.raises(CrossTenantError, match="not tenant acme"):
+            connection.execute(insert(CALLS).values(id=51, company_id=func.lower("GLOBEX")))
+        with pytest.raises(CrossTenantError, match="not tenant acme"):
+            connection.execute(
+                insert(CALLS).from_select(["id", "company_id"], select(literal(51), text("'globex'")))
+            )
+        assert connection.execute(select(CALLS.c.id).order_by(CALLS.c.id)).scalars().all() == [1, 2, 50]
+
+
+def test_the_tenant_of_a_row_is_not_changed_by_an_expression(engine: Engine) -> None:
+    """It is refused before it reaches the database, whatever the expression would give."""
+    with (
+        bind("acme"),
+        engine.begin() as connection,
+        pytest.raises(CrossTenantError, match="stays its tenant's"),
+    ):
+        connection.execute(update(CALLS).values(company_id=func.lower("ACME")))
+
+
+class Renamed(TypeDecorator[str]):
+    """A type that stores another name."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        """Return globex for acme."""
+        return {"acme": "globex"}.get(value, value)
+
+
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [(literal("acme", Renamed()), {}), (bindparam("company", type_=Renamed()), {"company": "acme"})],
+    ids=["literal", "parameter"],
+)
+def test_a_value_with_a_type_of_its_own_is_judged_as_it_is_stored(
+    engine: Engine, value: Any, given: Any
+) -> None:
+    """What the value's type makes of the tenant is another tenant."""
+    with bind("acme"), engine.begin() as connection:
+        with pytest.raises(CrossTenantError, match="not tenant acme"):
+            connection.execute(insert(CALLS).values(id=50, company_id=value), given)
+        with pytest.raises(CrossTenantError, match="by an expression"):
+            connection.execute(update(CALLS).values(company_id=value), given)
+
+
+def test_an_upsert_is_read_back(returning: Engine) -> None:
+    """What is inserted may be an expression, and a conflict clause may take it over."""
+    dialect = {"sqlite": sqlite, "postgresql": postgresql}[returning.dialect.name]
+
+    def upsert(key: int, call: int) -> Any:
+        statement = dialect.insert(TAGS).values(id=key, call_id=plus(call))
+        taken = {"call_id": statement.excluded.call_id}
+        return statement.on_conflict_do_update(index_elements=["id"], set_=taken)
+
+    with bind("acme"), returning.begin() as connection:
+        for key in (1, 60):
+            with pytest.raises(CrossTenantError):
+                connection.execute(upsert(key, 7))
+        assert connection.execute(upsert(1, 2)).rowcount == 1
+    assert tags(returning) == [(1, 2), (2, 2)]
+
+
+def test_a_part_of_a_key_is_verified_with_the_rest_of_it(sqlite_database: Database) -> None:
+    """A conflict clause that sets a part of a composite key makes another key of it."""
+    metadata = MetaData()
+    parents = Table(
+        "parents",
+        metadata,
+        Column("a", Integer, primary_key=True),
+        Column("b", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+    )
+    children = Table(
+        "children",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+        Column("a", Integer),
+        Column("b", Integer),
+        ForeignKeyConstraint(["a", "b"], ["parents.a", "parents.b"]),
+    )
+    rows = {
+        parents: [
+            {"a": a, "b": b, "company_id": who}
+            for a, b, who in ((1, 1, "acme"), (2, 2, "acme"), (2, 1, "globex"))
+        ],
+        children: [{"id": 1, "company_id": "acme", "a": 1, "b": 1}],
+    }
+    engine = guard(
+        seed(sqlite_database.create_engine(), metadata, rows),
+        Tenancy(metadata, column="company_id"),
+    )
+    statement = sqlite.insert(children).values(id=1, a=2, b=2)
+    part = statement.on_conflict_do_update(index_elements=["id"], set_={"a": statement.excluded.a})
+    whole = statement.on_conflict_do_update(
+        index_elements=["id"], set_={"a": statement.excluded.a, "b": statement.excluded.b}
+    )
+    with bind("acme"), engine.begin() as connection:
+        with pytest.raises(CrossTenantError):
+            connection.execute(part)
+        with pytest.raises(CrossTenantError):
+            connection.execute(update(children).values(a=2))
+        connection.execute(whole)
+        assert connection.execute(select(children.c.a, children.c.b)).one() == (2, 2)
+
+
+def test_a_row_that_may_lose_its_parent_is_refused(sqlite_database: Database) -> None:
+    """An expression that gives NULL for the key that a row belongs through is taken back."""
+    metadata = MetaData()
+    calls = Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+    )
+    notes = Table(
+        "notes", metadata, Column("id", Integer, primary_key=True), Column("call_id", ForeignKey("calls.id"))
+    )
+    engine = guard(
+        seed(sqlite_database.create_engine(), metadata, {calls: [{"id": 1, "company_id": "acme"}]}),
+        Tenancy(metadata, column="company_id", through={"notes": "call_id"}),
+    )
+    with (
+        bind("acme"),
+        engine.begin() as connection,
+        pytest.raises(CrossTenantError, match="must name its parent"),
+    ):
+        connection.execute(insert(notes).values(call_id=func.nullif(1, 1)))
+
+
+@pytest.mark.filterwarnings("ignore:Column 'details.id' is marked as a member of the primary key")
+def test_a_key_that_sqlite_would_pick_is_read_back(sqlite_database: Database) -> None:
+    """An INTEGER PRIMARY KEY that is left out, or NULL, may come to be another tenant's."""
+    metadata = MetaData()
+    calls = Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+    )
+    details = Table("details", metadata, Column("id", Integer, ForeignKey("calls.id"), primary_key=True))
+    rows = {
+        calls: [{"id": 6, "company_id": "acme"}, {"id": 7, "company_id": "globex"}],
+        details: [{"id": 6}],
+    }
+    engine = guard(
+        seed(sqlite_database.create_engine(), metadata, rows),
+        Tenancy(metadata, column="company_id", through={"details": "id"}),
+    )
+    with bind("acme"), engine.begin() as connection:
+        for values in ({}, {"id": None}, {"id": null()}):
+            with pytest.raises(CrossTenantError):
+                connection.execute(insert(details).values(**values))
+
+
+def test_a_server_default_is_read_back(database: Database) -> None:
+    """A foreign key that the database fills in is the tenant's, or the row is not kept."""
+    metadata = MetaData()
+    calls = Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+    )
+    notes = Table(
+        "notes",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+        Column("call_id", Integer, ForeignKey("calls.id"), server_default=text("7")),
+    )
+    rows = {calls: [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]}
+    engine = guard(seed(database.create_engine(), metadata, rows), Tenancy(metadata, column="company_id"))
+    with bind("acme"), engine.begin() as connection, pytest.raises(CrossTenantError):
+        connection.execute(insert(notes).values(id=1))
+    with bind("globex"), engine.begin() as connection:
+        connection.execute(insert(notes).values(id=1))
+        assert connection.execute(select(notes.c.call_id)).scalar() == 7
+
+
+def test_a_unit_of_work_reads_back_too(engine: Engine) -> None:
+    """An attribute that is given an expression is verified in the flush, and its object gets its key."""
+    with bind("acme"), Session(engine) as session:
+        tag = Tag(call_id=plus(2))
+        session.add(tag)
+        session.flush()
+        assert (tag.id is not None, tag.call_id) == (True, 2)
+        session.commit()
+        session.add(Tag(call_id=plus(7)))
+        with pytest.raises(CrossTenantError):
+            session.flush()
+        session.rollback()
+        assert session.scalars(select(Tag.call_id).order_by(Tag.id)).all() == [1, 2, 2]
+
+
+def test_a_changed_object_reads_back_too(returning: Engine) -> None:
+    """The same of an UPDATE of the unit of work."""
+    with bind("acme"), Session(returning) as session:
+        tag = session.get_one(Tag, 1)
+        tag.call_id = Tag.call_id + 1
+        session.flush()
+        assert tag.call_id == 2
+        tag.call_id = Tag.call_id + 5
+        with pytest.raises(CrossTenantError):
+            session.flush()
+
+
+async def test_it_holds_asynchronously(async_database: Database) -> None:
+    """The drivers that are asynchronous read back as the others do, streamed results among them."""
+    seed(async_database.create_engine())
+    statement = insert(TAGS).values(call_id=plus(2)).returning(TAGS.c.call_id)
+    async with async_database.async_engine() as engine:
+        guard(engine, ALL)
+        with bind("acme"):
+            async with engine.begin() as connection:
+                with pytest.raises(CrossTenantError):
+                    await connection.execute(insert(TAGS).values(call_id=plus(7)))
+                await connection.execute(insert(TAGS).values(call_id=plus(1)))
+                assert (await connection.execute(statement)).scalar() == 2
+                async with connection.stream(statement) as streamed:
+                    assert [row.call_id async for row in streamed] == [2]
+            async with AsyncSession(engine) as session:
+                session.add(Tag(call_id=plus(2)))
+                await session.flush()

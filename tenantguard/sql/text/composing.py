@@ -7,7 +7,7 @@ from typing import Any
 
 from tenantguard.sql.functions import is_own
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.tree import Span
 
@@ -148,8 +148,11 @@ class Composer:
             name += gap + ("?" if token.kind == "parameter" and self._escaped else token.text)
             parameters = parameters or token.kind == "parameter"
             end = token.end
-        if shown == "".join(self._out[begun:]).strip():
+        behind = self._tokens[span[1]].start if span[1] < len(self._tokens) else len(self._sql)
+        comment = self._sql[end:behind].rstrip() if self._which == SQLITE else ""  # is part of the name there
+        if not comment and shown == "".join(self._out[begun:]).strip():
             return
+        name += comment
         if self._which == MYSQL and (parameters or len(name) >= _LONGEST_NAME or not name.isprintable()):
             return  # the driver puts the values in, and the name has them
         mark = "`" if self._which == MYSQL else '"'

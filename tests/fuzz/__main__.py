@@ -7,22 +7,30 @@ import itertools
 import logging
 import sys
 import time
+from collections.abc import Iterator
 
+from tests.fuzz.splices import SpliceFuzzer
 from tests.fuzz.texts import TextFuzzer
 from tests.fuzz.tokens import TokenFuzzer
+from tests.servers import BACKENDS, MissingServerError, Servers, running
 
 _TOLD = 20.0  # seconds between two lines
 
 
 def main() -> int:
-    """Run both fuzzers in turn; return 1 if one of them found anything."""
+    """Run the fuzzers in turn; return 1 if one of them found anything."""
+    with running() as servers:
+        return _run(servers)
+
+
+def _run(servers: Servers) -> int:
     parser = argparse.ArgumentParser(prog="make fuzz", description=main.__doc__)
     parser.add_argument("--seconds", type=float, default=600.0, help="how long (600)")
     parser.add_argument("--seed", type=int, default=0, help="the first seed (0); a finding names its own")
     parser.add_argument("--count", type=int, help="stop after so many seeds of each")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # each refusal is recorded, and there are thousands
-    fuzzers = (TextFuzzer(), TokenFuzzer())
+    fuzzers = (TextFuzzer(), TokenFuzzer(), *_splicers(servers))
     findings: list[str] = []
     begun = told = time.monotonic()
     last = given.seed + given.count if given.count else sys.maxsize
@@ -47,6 +55,15 @@ def main() -> int:
         fuzzer.close()
     print(f"{len(findings)} findings in {time.monotonic() - begun:.0f} s")
     return 1 if findings else 0
+
+
+def _splicers(servers: Servers) -> Iterator[SpliceFuzzer]:
+    """Yield a fuzzer for each database that there is."""
+    for backend in BACKENDS:
+        try:
+            yield SpliceFuzzer(servers.database(backend, "whole"), servers.database(backend, "alone"))
+        except MissingServerError as missing:
+            print(missing)
 
 
 if __name__ == "__main__":

@@ -20,19 +20,21 @@ from tests.sql.text.corpus import mariadb, postgresql, reads, shop, sqlite, writ
 
 _OWN: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb}
 _PIECES = (
-    "#a(')", ":a(')", ":a::b(", "@a", "?1", "$a", "1.", "1.FROM calls", "1.e5", ".5", "0x1", "1_0", "\u0662", "\r", "\n",
-    "--", "-- ", "/*", "*/", "/**/", "/*!", "/* x */", "#", "''", "'", '"', "`", "[", "]", "\\", "$$", "$a$", "E'", "X'",
-    "U&'", "N'", "_utf8", ";", ",", ".", "*", "(", ")", ")) --", "()", "::int", "\\:\\:int", "::", "\\:", "||", "{", "}",
-    " OR 1 = 1 ", " AND ", " NOT ", " UNION SELECT 101, 102 ", " UNION ALL ", "(SELECT id FROM calls)", " AS 'id' ",
-    " AS id ", " rowid ", " ctid ", ") OR (1 = 1", " LEFT JOIN agents z ON 1 = 1 ", " FULL JOIN calls y USING (id) ",
-    " RIGHT JOIN calls y ON 1 = 1 ", " JOIN invoices ", " CROSS JOIN calls y ", " NATURAL JOIN calls ", " , calls y ",
-    " WITH calls AS (SELECT 101 AS id) ", " WITH x AS (", " TABLE calls ", " VALUES (101) ", " IN calls ", " LATERAL ",
-    " USING (id) ", " RETURNING * ", " ON CONFLICT DO NOTHING ", " DEFAULT ", " NULL ", " CAST(", " LIMIT 1 ",
-    " FROM calls ", " FROM ", " WHERE ", " SELECT ", " SET company_id = 'globex' ", " agent_id = 101 ", "company_id",
-    "'globex'", "101", " IS NOT DISTINCT FROM ", " BETWEEN ", " CASE ", " END ", " ORDER BY 1 ", " GROUP BY 1 ",
-    " HAVING ", " WINDOW w AS (", " OVER (", " FILTER (WHERE ", " INTO x ", " ONLY ", " DISTINCT ", "\u00a0", "\u2028",
-    "\ufeff", "\x1f", "\x00", "\u00e9", "\u212a", "\u017f", "%", "%%", "%s", ":one", " calls ", " agents a ", ".id", "c.",
-    " EXCEPT SELECT 1 ", " FOR UPDATE ", " = ANY ", " EXISTS ", " ARRAY", " json_each('[101]') ", " unnest(", "tenantguard",
+    "#a(')", ":a(')", ":a::b(", "@a", "?1", "$a", "1.", "1.FROM calls", "1.e5", ".5", "0x1", "1_0", "\u0662", "\r",
+    "\n", "--", "-- ", "/*", "*/", "/**/", "/*!", "/* x */", "#", "''", "'", '"', "`", "[", "]", "\\", "$$", "$a$",
+    "E'", "X'", "U&'", "N'", "_utf8", ";", ",", ".", "*", "(", ")", ")) --", "()", "::int", "\\:\\:int", "::", "\\:",
+    "||", "{", "}", " OR 1 = 1 ", " AND ", " NOT ", " UNION SELECT 101, 102 ", " UNION ALL ",
+    "(SELECT id FROM calls)", " AS 'id' ", " AS id ", " rowid ", " ctid ", ") OR (1 = 1",
+    " LEFT JOIN agents z ON 1 = 1 ", " FULL JOIN calls y USING (id) ", " RIGHT JOIN calls y ON 1 = 1 ",
+    " JOIN invoices ", " CROSS JOIN calls y ", " NATURAL JOIN calls ", " , calls y ",
+    " WITH calls AS (SELECT 101 AS id) ", " WITH x AS (", " TABLE calls ", " VALUES (101) ", " IN calls ",
+    " LATERAL ", " USING (id) ", " RETURNING * ", " ON CONFLICT DO NOTHING ", " DEFAULT ", " NULL ", " CAST(",
+    " LIMIT 1 ", " FROM calls ", " FROM ", " WHERE ", " SELECT ", " SET company_id = 'globex' ", " agent_id = 101 ",
+    "company_id", "'globex'", "101", " IS NOT DISTINCT FROM ", " BETWEEN ", " CASE ", " END ", " ORDER BY 1 ",
+    " GROUP BY 1 ", " HAVING ", " WINDOW w AS (", " OVER (", " FILTER (WHERE ", " INTO x ", " ONLY ", " DISTINCT ",
+    "\xa0", "\u2028", "\ufeff", "\x1f", "\x00", "\xe9", "\u212a", "\u017f", "%", "%%", "%s", ":one", " calls ",
+    " agents a ", ".id", "c.", " EXCEPT SELECT 1 ", " FOR UPDATE ", " = ANY ", " EXISTS ", " ARRAY",
+    " json_each('[101]') ", " unnest(", "tenantguard",
 )  # fmt: skip
 _TOKENS = re.compile(r"'(?:[^']|'')*'|\"[^\"]*\"|`[^`]*`|:?\w+|\s+|.", re.DOTALL)
 _UNSTEADY = re.compile(

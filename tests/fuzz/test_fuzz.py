@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenantguard.sql.text.placing.queries import Placing
+from tests.fuzz.splices import SpliceFuzzer
 from tests.fuzz.texts import TextFuzzer
 from tests.fuzz.tokens import TokenFuzzer
+from tests.servers import BACKENDS, Backend, Database
 
 SEEDS = st.integers(0, 2**32)
 QUICKLY = settings(
@@ -46,6 +50,37 @@ def test_no_text_reaches_another_tenants_rows(texts: TextFuzzer, seed: int) -> N
 def test_no_token_passes_that_was_not_signed(tokens: TokenFuzzer, seed: int) -> None:
     """Whatever bytes come are answered with 401, or hold a token that was signed with the key."""
     assert tokens.run(seed) is None
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_spliced_text_does_what_it_does_not_alone(
+    make_database: Callable[[Backend, str], Database], backend: Backend
+) -> None:
+    """For some seconds: what is accepted gives what it gives alone, and the database sees what the reader placed."""
+    whole, alone = make_database(backend, "splice_whole"), make_database(backend, "splice_alone")
+    fuzzer = SpliceFuzzer(whole, alone)
+    ends, begun = time.monotonic() + 20, random.randrange(10**6)
+    for seed in range(begun, begun + 100_000):
+        if time.monotonic() > ends:
+            break
+        assert fuzzer.run(seed) is None, f"seed {seed}"
+    fuzzer.close()
+    whole.close()
+    alone.close()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_judges_notice_a_hole(
+    make_database: Callable[[Backend, str], Database], backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader that forgets its predicates is found out by what the database sees."""
+    whole, alone = make_database(backend, "splice_whole"), make_database(backend, "splice_alone")
+    fuzzer = SpliceFuzzer(whole, alone)
+    monkeypatch.setattr(Placing, "add_where", lambda *_args: None)
+    assert any(fuzzer.run(seed) is not None for seed in range(600))
+    fuzzer.close()
+    whole.close()
+    alone.close()
 
 
 def test_the_fuzzer_notices_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:

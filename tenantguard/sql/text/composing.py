@@ -14,6 +14,7 @@ from tenantguard.sql.text.tree import Span
 _JOINT = -2  # where a parenthesis of ours stands that belongs to the name of a function before it
 _BEFORE_NOTHING = frozenset({"(", "[", "."})
 _BEHIND_NOTHING = frozenset({")", "]", ".", ","})
+_BLANKS = str.maketrans("\t\r\n", "   ")
 _LONGEST_NAME = 250  # of a column of MariaDB
 _ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
 _SCHEMA = (Token("word", "pg_catalog", upper="PG_CATALOG"), Token("symbol", ".", upper="."))
@@ -153,7 +154,8 @@ class Composer:
         if not comment and shown == "".join(self._out[begun:]).strip():
             return
         name += comment
-        if self._which == MYSQL and (parameters or len(name) >= _LONGEST_NAME or not name.isprintable()):
+        is_short = len(name) < _LONGEST_NAME and name.translate(_BLANKS).isprintable()
+        if self._which == MYSQL and (parameters or not is_short):
             return  # the driver puts the values in, and the name has them
         mark = "`" if self._which == MYSQL else '"'
         self._put((Token("word", "AS"), Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")))

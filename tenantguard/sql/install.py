@@ -105,6 +105,9 @@ def _collation_fault(placement: Placement, dialect: str) -> str | None:
 def _install(engine: Engine, installed: Guard) -> None:
     """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
     dialect: Any = engine.dialect
+    if dialect.name == "sqlite" and dialect.paramstyle.startswith("numeric"):
+        # sqlite3 binds :1 and :2 in the order in which they first stand, whatever their numbers are
+        dialect.paramstyle = "qmark"
     variants: dict[Any, Any] = {
         mode: _variant(dialect, mode, installed) for mode in ("tenant", "tenants", "bypass")
     }

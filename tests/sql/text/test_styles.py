@@ -1,0 +1,70 @@
+"""Each way of writing parameters keeps their order, and the tenant's is never the caller's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, StaticPool, bindparam, create_engine, text
+
+from tenantguard import RawSQLError, bind, guard
+from tests.sql.text.world import MINE, THEIRS, fill, tenancy
+
+STYLES = ("qmark", "named", "numeric", "numeric_dollar")
+
+
+@pytest.fixture(params=STYLES)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Give an engine on SQLite with this paramstyle, guarded in rewrite mode."""
+    made = create_engine("sqlite://", poolclass=StaticPool, paramstyle=request.param)
+    fill(made, MINE, THEIRS)
+    return guard(made, tenancy, raw_sql="rewrite")
+
+
+@pytest.mark.parametrize(
+    "given", [["open", THEIRS], [THEIRS, "open"], ["open"], [THEIRS, THEIRS, THEIRS, MINE]]
+)
+def test_an_expanded_list_leaves_the_tenant_in_its_place(engine: Engine, given: list[str]) -> None:
+    """The values of an IN stand in the text before the tenant, and are numbered behind it."""
+    query = text("SELECT id FROM calls WHERE status IN :given OR company_id IN :given")
+    with bind(MINE), engine.connect() as connection:
+        found = connection.execute(
+            query.bindparams(bindparam("given", expanding=True)), {"given": given}
+        ).scalars()
+        assert all(key < 100 for key in found)
+
+
+@pytest.mark.parametrize(
+    ("sql", "given", "found"),
+    [
+        ("SELECT id FROM calls WHERE id > ? ORDER BY ?", (3, THEIRS), [4, 5]),
+        ("SELECT id FROM calls WHERE id > :1 ORDER BY :2", (3, THEIRS), [4, 5]),
+        ("SELECT id FROM calls WHERE id > ?1 AND id <> ?2 OR id = ?1", (3, 4), [3, 5]),
+        ("SELECT id FROM calls WHERE id = ?2 OR id = ?1", (3, 4), [3, 4]),
+        ("SELECT id FROM calls WHERE id > :a", {"a": 3}, [4, 5]),
+        ("SELECT id FROM calls WHERE id > @a AND id <> $b", {"a": 3, "b": 4}, [5]),
+        ("SELECT id FROM calls c LEFT JOIN call_tags t ON t.tag = ? WHERE c.id = ?".replace("SELECT id", "SELECT c.id"),
+         ("none", 2), [2]),
+    ],
+)  # fmt: skip
+def test_a_text_for_the_driver_keeps_the_order_of_its_parameters(
+    engine: Engine, sql: str, given: Any, found: list[int]
+) -> None:
+    """Whatever the paramstyle of the engine is, sqlite3 takes each way of writing them."""
+    with bind(MINE), engine.connect() as connection:
+        for _ in range(2):
+            assert sorted(connection.exec_driver_sql(sql, given).scalars()) == found
+
+
+@pytest.mark.parametrize("name", ["tenantguard", "tenantguardFROM", "tenantguard_0"])
+def test_a_name_of_ours_is_no_parameter(engine: Engine, name: str) -> None:
+    """A mapping for the driver may not hold it, whether the text does or not."""
+    with bind(MINE), engine.connect() as connection, pytest.raises(RawSQLError, match="the guard's own"):
+        connection.exec_driver_sql("SELECT id FROM calls WHERE id > :a", {"a": 0, name: THEIRS})
+
+
+def test_a_name_of_ours_in_the_values_of_a_text_is_no_tenant(engine: Engine) -> None:
+    """SQLAlchemy takes values by name; the tenant's is put in afterwards."""
+    with bind(MINE), engine.connect() as connection:
+        found = connection.execute(text("SELECT company_id FROM calls"), {"tenantguard": THEIRS}).scalars()
+        assert set(found) == {MINE}

@@ -2,21 +2,28 @@
 # certificates of its own), pip does the same, slower.
 PYTHON ?= python3
 SQLALCHEMY ?=
-VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))
+FLOOR ?=
+VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))$(if $(FLOOR),-floor)
 BIN = $(VENV)/bin
-WANTED = --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*")
+WANTED = --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
+EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 
 .DEFAULT_GOAL := help
 
+# At the floor: of what users install only, since the tests' own tools ask for newer ones; the oldest Typer knows no
+# click after 8.1.
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet "uv>=0.5" "pip>=25.1"
+	$(if $(FLOOR),$(BIN)/uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct $(EXTRAS) pyproject.toml \
+		| grep -E '^[a-z]' | grep -vE '^(pytest|pluggy|iniconfig|packaging|click)==' > $(VENV)/floor.txt)
+	$(if $(FLOOR),echo 'click<8.2' >> $(VENV)/floor.txt)
 	$(BIN)/uv pip install --quiet --python $(BIN)/python $(WANTED) || $(BIN)/python -m pip install --quiet $(WANTED)
 	@touch $@
 
 setup: $(VENV)/.ready  ## install everything into .venv
 
-test: $(VENV)/.ready  ## run the tests; SQLALCHEMY=2.0 runs them on that line, in an environment of its own
+test: $(VENV)/.ready  ## run the tests; SQLALCHEMY=2.0 takes that line, FLOOR=1 the oldest dependencies, each in an environment of its own
 	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
 
 demo: $(VENV)/.ready  ## start the example and walk through it; ONCE=1 exits after it, DB=postgres uses PostgreSQL

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sqlite3
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from sqlalchemy import Pool, event
 
 from tenantguard import context
 from tenantguard.audit import MemorySink, add_sink, remove_sink
@@ -32,6 +36,33 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop the servers, whatever came of the tests; the workers leave that to the process above them."""
     if not hasattr(config, "workerinput") and _ROOT in config.stash:
         Servers(config.stash[_ROOT]).stop()
+
+
+_OPENED: list[tuple[weakref.ref[Any], sqlite3.Connection]] = []
+
+
+def _opened(connection: Any, record: Any) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        _OPENED.append((weakref.ref(record), connection))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _close_what_was_left_open() -> Iterator[None]:
+    """Hold the connections to SQLite of every pool: from Python 3.13 on, one that is collected open is reported."""
+    event.listen(Pool, "connect", _opened)
+    yield
+    event.remove(Pool, "connect", _opened)
+
+
+@pytest.fixture(autouse=True)
+def _close_for_pools_that_are_gone() -> Iterator[None]:
+    """Close the connections of engines that a test made and let go of, as many tests do."""
+    yield
+    gone = [pair for pair in _OPENED if pair[0]() is None]
+    for pair in gone:
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it was opened in a thread of its own
+            pair[1].close()
+            _OPENED.remove(pair)
 
 
 @pytest.fixture(scope="session")

@@ -45,9 +45,6 @@ class Statement:
         levels: the FROM elements, by identity, that each SELECT in hand has found a predicate for.
         rendered: how many times each table was rendered, by name.
         custom: a construct of the user's own (``@compiles``) takes part.
-        within: the one that is being rendered.
-        conflicts: how many conflict clauses the compiler itself has rendered.
-        unions: how many set operations it has.
         relied: the tables, by name, that a predicate reads beside the one it stands for.
         ctes: the names of common table expressions.
         hidden: the tables whose name a CTE has taken.
@@ -61,10 +58,9 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "conflicts", "ctes", "custom", "expected", "fault", "generated", "guard",
-        "hidden", "kinds", "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "quick",
-        "read", "relied", "rendered", "returnable", "returning", "stored", "tables", "target", "unasked",
-        "unions", "upserts", "verified", "within", "writes",
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "generated", "guard", "hidden", "kinds", "levels",
+        "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
+        "rendered", "returnable", "returning", "stored", "tables", "target", "unasked", "upserts", "verified", "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -87,8 +83,6 @@ class Statement:
         self.levels: list[set[int]] = []
         self.rendered: dict[str, int] = {}
         self.custom = False
-        self.within: Any = None
-        self.conflicts = self.unions = 0
         self.relied: set[str] = set()
         self.ctes: set[str] = set()
         self.hidden = hidden

@@ -62,7 +62,7 @@ def verify_bypassed(context: Any) -> None:
     ties = [
         (parent, pairs)
         for parent, pairs in guard.ties.links(placement.key)
-        if not guard.ties.covered(placement, parent, pairs)
+        if _has_owner(guard.tenancy, parent) and not guard.ties.covered(placement, parent, pairs)
     ]
     if not ties:
         return
@@ -77,6 +77,14 @@ def verify_bypassed(context: Any) -> None:
             found.append(row.get(placement.column or ""))
         if _differ([owner for owner in found if owner is not None], placement, context):
             _notice(context, placement)
+
+
+def _has_owner(tenancy: Any, table: Any) -> bool:
+    """Tell whether each row of a table is one tenant's; those that a row rule alone places are nobody's."""
+    placement = tenancy.of(table)
+    while placement.kind == "through":
+        placement = tenancy.of(placement.parent)
+    return placement.column is not None
 
 
 def _rows(context: Any, table: Any, watched: Iterable[Any]) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Table, inspect, select
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
 
-from tenantguard.tenancy import Tenancy
+from tenantguard.tenancy import Placement, Tenancy
 from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 
 EVERYBODY = ("everybody",)  # the owner of shared rows; a tuple, so that no tenant id equals it
@@ -39,16 +39,44 @@ class Snapshot:
     rows: dict[Table, dict[Any, list[dict[str, Any]]]] = field(default_factory=dict)
 
     @classmethod
-    def take(cls, connection: Connection, tenancy: Tenancy, tables: Sequence[Table]) -> Snapshot:
-        """Read the whole database through an unguarded connection; parents come before children."""
+    def take(
+        cls, connection: Connection, tenancy: Tenancy, tables: Sequence[Table], tenants: Sequence[Any]
+    ) -> Snapshot:
+        """Read the whole database through an unguarded connection; parents come before children.
+
+        A table that a row rule alone places has no owner: a row counts as the tenant's to whom alone it is shown.
+        """
         snapshot = cls()
         owners: dict[Table, dict[tuple[Any, ...], Any]] = {}
         for table in tables:
             raw = connection.execute(select(table)).all()
             keys = [column.key for column in table.columns]
             rows = [dict(zip(keys, row, strict=True)) for row in raw]
-            snapshot._sort(tenancy, table, rows, owners)
+            if _by_rule(tenancy.of(table)):
+                snapshot._show(connection, table, tenancy.of(table).visible, rows, tenants)
+            else:
+                snapshot._sort(tenancy, table, rows, owners)
         return snapshot
+
+    def _show(
+        self,
+        connection: Connection,
+        table: Table,
+        rule: Any,
+        rows: list[dict[str, Any]],
+        tenants: Sequence[Any],
+    ) -> None:
+        """Give each row to the one tenant that the rule shows it to, or to everybody."""
+        columns = list(table.primary_key.columns) or list(table.columns)
+        shown = {
+            tenant: set(map(tuple, connection.execute(select(*columns).where(rule(table, tenant)))))
+            for tenant in tenants
+        }
+        mine = self.rows.setdefault(table, {})
+        for row in rows:
+            key = tuple(row[column.key] for column in columns)
+            seers = [tenant for tenant in tenants if key in shown[tenant]]
+            mine.setdefault(seers[0] if len(seers) == 1 else EVERYBODY, []).append(row)
 
     def _sort(
         self,
@@ -87,6 +115,10 @@ class Snapshot:
     def of(self, table: Table, owner: Any) -> list[dict[str, Any]]:
         """Return the rows of one owner."""
         return self.rows.get(table, {}).get(owner, [])
+
+
+def _by_rule(placed: Placement) -> bool:
+    return placed.kind not in ("owned", "through") and placed.visible is not None
 
 
 def _key(table: Table, name: str) -> str:

@@ -334,7 +334,7 @@ class Lab(Lookups):
     def snapshot(self) -> Snapshot:
         """Read the whole database."""
         with self.admin.connect() as connection:
-            return Snapshot.take(connection, self.tenancy, self.tables)
+            return Snapshot.take(connection, self.tenancy, self.tables, (self.a, self.b))
 
     def settle(self) -> None:
         """Let go of results that nobody closed: on SQLite the lock of a cursor lasts as long as the cursor."""

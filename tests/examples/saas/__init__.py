@@ -1,0 +1,1 @@
+"""The second example: an ordinary service for many companies."""

@@ -25,7 +25,6 @@ class Link:
         ours: the columns of it that hold the key.
         read: a parent that a row rule shows will do; never where the row belongs through it.
         required: it may not be NULL: the row belongs through it, or the database would pick a value.
-        texts: the columns of the child, as a RETURNING clause names them.
         deferred: the database looks for the parent when the transaction ends.
         types: the types that store the key.
         unique: the parent's columns are declared to identify one row.
@@ -39,7 +38,6 @@ class Link:
     required: bool = False
     child: Any = None
     ours: tuple[str, ...] = ()
-    texts: list[str] = field(default_factory=list)
     deferred: bool = field(init=False)
     types: tuple[TypeEngine[Any], ...] = field(init=False)
     unique: bool = field(init=False)

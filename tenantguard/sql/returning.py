@@ -11,15 +11,14 @@ def with_columns(statement: str, columns: list[str], clause: str | None) -> str:
     Args:
         statement: the statement.
         columns: the columns to return.
-        clause: its own RETURNING clause, with which it ends; a comment may follow.
+        clause: its own RETURNING clause, with which it ends.
 
     Raises:
         ValueError: it does not end so.
     """
     more = ", ".join(columns)
     if clause is None:
-        return f"{statement}\n{_WORD}{more}"  # on a line of its own: a listener may have added a comment
-    before, found, after = statement.rpartition(clause)
-    if not found or not clause.startswith(_WORD):
+        return f"{statement} {_WORD}{more}"
+    if not statement.endswith(clause) or not clause.startswith(_WORD):
         raise ValueError(f"the statement does not end with {clause!r}")
-    return f"{before}{_WORD}{more}, {clause[len(_WORD) :]}{after}"
+    return f"{statement.removesuffix(clause)}{_WORD}{more}, {clause[len(_WORD) :]}"

@@ -82,6 +82,12 @@ class Ties:
             for _, theirs in pairs
         )
 
+    def own_keys(self, key: Key) -> frozenset[str]:
+        """Return the columns of a table that its own foreign keys lead to."""
+        return frozenset(
+            theirs for parent, pairs in self.links(key) if table_key(parent) == key for _, theirs in pairs
+        )
+
     def any_owned(self, tables: Iterable[Key]) -> Placement:
         """Return the placement of an owned table that the tables are, or belong through."""
         for key in tables:

@@ -558,3 +558,31 @@ async def test_it_holds_asynchronously(async_database: Database) -> None:
             async with AsyncSession(engine) as session:
                 session.add(Tag(call_id=plus(2)))
                 await session.flush()
+
+
+def test_rows_of_one_statement_may_point_at_one_another(database: Database) -> None:
+    """A row leads to another one of the same statement, and where one may be left out, to what is there."""
+    metadata = MetaData()
+    nodes = Table(
+        "nodes",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+        Column("parent_id", ForeignKey("nodes.id")),
+    )
+    rows = {nodes: [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]}
+    engine = guard(seed(database.create_engine(), metadata, rows), Tenancy(metadata, column="company_id"))
+    tree = [{"id": 10, "parent_id": None}, {"id": 11, "parent_id": 10}, {"id": 12, "parent_id": 1}]
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(insert(nodes), tree)
+        connection.execute(insert(nodes).values([{**row, "id": row["id"] + 10} for row in tree]))
+        connection.execute(insert(nodes).values(id=30, parent_id=30))
+        ignoring = {"sqlite": "OR IGNORE", "mysql": "IGNORE", "mariadb": "IGNORE"}.get(engine.dialect.name)
+        stolen: Any = insert(nodes).values([{"id": 7, "parent_id": None}, {"id": 40, "parent_id": 7}])
+        if ignoring is not None:
+            stolen = stolen.prefix_with(ignoring)
+        else:
+            stolen = postgresql.insert(nodes).values(stolen._multi_values[0]).on_conflict_do_nothing()
+        with pytest.raises(CrossTenantError):
+            connection.execute(stolen)
+        assert connection.execute(select(func.count()).select_from(nodes)).scalar() == 8

@@ -91,9 +91,9 @@ def values_with_defaults(
 
 
 def watched_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, Any]:
-    """Return the columns, by key and by name, whose values are verified."""
-    names = compiler.tg_guard.ties.watched(placement)
-    return columns_of(table, names)
+    """Return the columns, by key and by name, whose values are verified, or may be pointed at by the same table."""
+    ties = compiler.tg_guard.ties
+    return columns_of(table, ties.watched(placement) | ties.own_keys(placement.key))
 
 
 def verify_spelling(compiler: Any, placement: Placement, names: Iterable[str]) -> None:

@@ -195,6 +195,7 @@ def stamped_select(compiler: Any, statement: Any) -> Any:
 def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
     core, state = insert.core, insert.state
     columns = columns_of(core.table)
+    sure = core._post_values_clause is None and not core._prefixes
     if core._select_names:
         # by place, as the database takes them: what a column of a SELECT is called says nothing
         names = [key_of(name) for name in core._select_names]
@@ -209,13 +210,13 @@ def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
     if rows is None:
         given = given_values(compiler, core.table, state, insert.toplevel)
         given = values_with_defaults(compiler, plan, given)
-        watch(compiler, plan, Given(given, core.table, fresh=True))
+        watch(compiler, plan, Given(given, core.table, fresh=True, sure=sure))
         verify_parent_given(compiler, plan, given)
         return
     for number, row in enumerate(rows):
         given = named_values(compiler, plan.placement, row, columns)
         given = values_with_defaults(compiler, plan, given, number)
-        watch(compiler, plan, Given(given, core.table, fresh=True, first=number == 0))
+        watch(compiler, plan, Given(given, core.table, fresh=True, first=number == 0, sure=sure))
         verify_parent_given(compiler, plan, given)
 
 

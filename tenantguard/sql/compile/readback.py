@@ -25,30 +25,22 @@ def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel
         toplevel: it stands in no other statement.
     """
     stored, tg = plan.stored, compiler.tg
-    fault = _fault(compiler, plan.verb, toplevel=toplevel)
-    if stored is not None and fault is not None:
-        _refuse(compiler, stored, fault)
-        return text
-    if not toplevel or fault is not None:
-        return text
-    tg.returnable = True
-    tg.generated = _generated_key(compiler, plan)
-    for link in plan.links:
-        link.texts = _columns(compiler, target, link.ours)
     if stored is None:
+        return text
+    fault = _fault(compiler, plan.verb, toplevel=toplevel)
+    if fault is not None:
+        _refuse(compiler, stored, fault)
         return text
     if stored.tenant:
         stored.texts.append(_verdict(compiler, plan, target))
     for link in stored.links:
         stored.texts += _columns(compiler, target, link.ours)
-    if tg.generated is not None:
-        stored.texts.append(tg.generated)
+    key = _generated_key(compiler, plan)
+    if key is not None:
+        stored.texts.append(key)
         stored.key = True
     tg.stored = stored
-    text = with_columns(text, stored.texts, tg.returning)
-    if tg.returning is not None:
-        tg.returning = with_columns(tg.returning, stored.texts, tg.returning)
-    return text
+    return with_columns(text, stored.texts, tg.returning)
 
 
 def _fault(compiler: Any, verb: str, *, toplevel: bool) -> str | None:

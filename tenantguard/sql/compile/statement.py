@@ -36,8 +36,6 @@ class Statement:
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
         returning: its RETURNING clause.
-        returnable: it can be made to return more.
-        generated: the key that it returns then for the driver, which would not tell it.
 
     Only the compilation reads:
 
@@ -58,9 +56,9 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "ctes", "custom", "expected", "fault", "generated", "guard", "hidden", "kinds", "levels",
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels",
         "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
-        "rendered", "returnable", "returning", "stored", "tables", "target", "unasked", "upserts", "verified", "writes",
+        "rendered", "returning", "stored", "tables", "target", "unasked", "upserts", "verified", "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -77,8 +75,6 @@ class Statement:
         self.expected: type | None = None
         self.stored: ReadBack | None = None
         self.returning: str | None = None
-        self.returnable = False
-        self.generated: str | None = None
 
         self.levels: list[set[int]] = []
         self.rendered: dict[str, int] = {}

@@ -30,6 +30,7 @@ class Given:
         target: the table, or the alias of it, that is written.
         fresh: the row is a new one, where what is left out is NULL.
         first: SQLAlchemy gives a parameter without a type its column's; it does so in the first row of VALUES.
+        sure: each row that is given is inserted, so that others of the same statement may point at it.
         plain: the parameters that hold what verified columns store, as it is bound.
     """
 
@@ -37,6 +38,7 @@ class Given:
     target: Any
     fresh: bool
     first: bool = True
+    sure: bool = False
     plain: dict[str, str] = field(default_factory=dict)
 
 
@@ -48,17 +50,19 @@ def watch(compiler: Any, plan: WritePlan, given: Given) -> None:
     if placement.kind == "owned" and placement.column is not None and placement.column in given.values:
         _watch_tenant(compiler, plan, given, placement.column)
     for parent, pairs in ties.links(placement.key):
-        if not given.values.keys().isdisjoint([ours for ours, _ in pairs]) and not ties.covered(
-            placement, parent, pairs
-        ):
+        if ties.covered(placement, parent, pairs):
+            continue
+        if given.sure and table_key(parent) == placement.key:
+            _note_row(plan, given, tuple([theirs for _, theirs in pairs]))
+        if not given.values.keys().isdisjoint([ours for ours, _ in pairs]):
             _watch_link(compiler, plan, given, parent, pairs)
 
 
 def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]:
-    """Return the parameters that hold, as they are bound, what the verified columns store."""
-    columns = columns_of(plan.table)
+    """Return the parameters that hold, as they are bound, what the verified columns and the row's own keys store."""
+    columns, ties = columns_of(plan.table), compiler.tg_guard.ties
     found = {}
-    for name in compiler.tg_guard.ties.watched(plan.placement).intersection(given.values):
+    for name in (ties.watched(plan.placement) | ties.own_keys(plan.placement.key)).intersection(given.values):
         value, column = given.values[name], columns.get(name)
         parameter = parameter_name(compiler, value)
         if parameter is None or column is None:
@@ -69,6 +73,13 @@ def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]
         ):
             found[name] = parameter
     return found
+
+
+def _note_row(plan: WritePlan, given: Given, columns: tuple[str, ...]) -> None:
+    """Note the parameters of a new row's own key, where another row of the statement may point at it."""
+    if all(name in given.plain for name in columns):
+        rows = plan.beside.setdefault(columns, [])
+        rows.append(tuple([given.plain[name] for name in columns]))
 
 
 def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> None:
@@ -104,7 +115,9 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
         return  # a part of it is NULL, so that it leads nowhere
     if all(_same_column(values[name], given.target, name) for name in names if name in values):
         return
-    is_plain = given.plain.keys() >= set(names)
+    # where a row may be left out, one that points at it may point at what was there before
+    own = given.fresh and not given.sure and table_key(parent) == plan.placement.key
+    is_plain = given.plain.keys() >= set(names) and not own
     link = Link(
         parent,
         table_key(parent),

@@ -20,7 +20,6 @@ from tenantguard.sql.execute.holding import hold, release
 from tenantguard.sql.execute.parents import verify_parents
 from tenantguard.sql.plans import ReadBack
 from tenantguard.sql.refusals import sent, told
-from tenantguard.sql.returning import with_columns
 from tenantguard.sql.text import orphan
 
 if TYPE_CHECKING:
@@ -37,16 +36,12 @@ class StoredCursor:
     Args:
         cursor: the driver's own.
         context: SQLAlchemy's execution context.
-        read: what the statement returns of what it stores, in order.
-        more: what has to be put into the statement for that, as it is sent.
+        read: what the statement returns of what it stores.
         batched: the statement is sent in several parts (``insertmanyvalues``), and :meth:`finish` ends them.
     """
 
-    def __init__(
-        self, cursor: Any, context: Any, read: Sequence[ReadBack], more: list[str], *, batched: bool
-    ) -> None:
-        self._cursor, self._context, self._read, self._more = cursor, context, read, more
-        self._width = sum(part.width for part in read)
+    def __init__(self, cursor: Any, context: Any, read: ReadBack, *, batched: bool) -> None:
+        self._cursor, self._context, self._read = cursor, context, read
         self._batched = batched
         self._is_open = False
         self._rows: deque[Any] = deque()
@@ -62,7 +57,7 @@ class StoredCursor:
     def description(self) -> Any:
         """Return the author's own columns, ``None`` where there are none."""
         found = self._cursor.description
-        return None if found is None else found[self._width :] or None
+        return None if found is None else found[self._read.width :] or None
 
     @property
     def rowcount(self) -> int:
@@ -108,25 +103,23 @@ class StoredCursor:
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
     def _send(self, statement: str, parameters: tuple[Any, ...]) -> None:
-        if self._more:
-            statement = with_columns(statement, self._more, self._context.compiled.tg.returning)
         answer = self._execute(statement, parameters)
         if answer is not None:
             self._undo()
             raise answer  # without what the database or the look-up said, which would tell them apart
         rows = self._found
         self._count = max(self._count, 0) + len(rows)
-        if rows and self._read[-1].key and self._key is None:
-            self._key = rows[0][self._width - 1]
+        if rows and self._read.key and self._key is None:
+            self._key = rows[0][self._read.width - 1]
         if self.description is not None:
-            self._rows.extend(tuple(row[self._width :]) for row in rows)
+            self._rows.extend(tuple(row[self._read.width :]) for row in rows)
 
     def _execute(self, statement: str, parameters: tuple[Any, ...]) -> ParentError | None:
         """Send a statement and verify what it stored; return the one answer for a parent that is not there."""
         try:
             self._cursor.execute(statement, *parameters)
         except self._context.dialect.loaded_dbapi.Error as error:
-            if not is_foreign_key(error) or not any(part.links for part in self._read):
+            if not (self._read.links and is_foreign_key(error)):
                 raise
             return missing_parent(self._context, self._read, recorded=False)
         try:
@@ -188,31 +181,17 @@ class StoredCursor:
             cursor.close()
 
 
-def store(context: Any, strange: Sequence[Link] = ()) -> None:
-    """Give a statement that is about to be sent a cursor which verifies what it stores.
-
-    Args:
-        context: SQLAlchemy's execution context.
-        strange: keys that are given by parameters of which only the database knows what they become.
-    """
-    tg = context.compiled.tg
-    read = [] if tg.stored is None else [tg.stored]
-    more: list[str] = []
-    if strange:
-        asked = ReadBack(tg.writes[-1], links=list(strange))
-        asked.texts = more = [text for link in strange for text in link.texts]
-        if tg.generated is not None and tg.stored is None:
-            more.append(tg.generated)
-            asked.key = True
-        read.insert(0, asked)
+def store(context: Any) -> None:
+    """Give a statement that is about to be sent a cursor which verifies what it stores."""
     if context._is_server_side:  # what is written has no cursor on the server
         context.cursor.close()
         context.cursor = context.create_default_cursor()
+    read = context.compiled.tg.stored
     batched = context.execute_style is ExecuteStyle.INSERTMANYVALUES
-    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, more, batched=batched)
+    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, batched=batched)
 
 
-def verify_stored(context: Any, read: Sequence[ReadBack], rows: Sequence[Any]) -> None:
+def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
     """Refuse what a write has stored unless it is the tenant's, and leads to its rows.
 
     Args:
@@ -223,23 +202,20 @@ def verify_stored(context: Any, read: Sequence[ReadBack], rows: Sequence[Any]) -
     Raises:
         CrossTenantError: a row, or a row that one points at, is not the tenant's.
     """
-    place = 0
-    for part in read:
-        tried = f"{part.plan.verb} on {part.plan.placement.name}"
-        if part.tenant:
-            if not all(row[place] == 1 for row in rows):
-                _refuse_tenant(context, part, tried)
-            place += 1
-        wanted = []
-        for link in part.links:
-            end = place + len(link.columns)
-            keys = [tuple(row[place:end]) for row in rows]
-            if link.required and any(value is None for key in keys for value in key):
-                _refuse_orphan(context, part, link)
-            wanted.append((link, keys))
-            place = end
-        verify_parents(context, wanted, tried, context.tg_binding)
-        place += part.key
+    tried, place = f"{read.plan.verb} on {read.plan.placement.name}", 0
+    if read.tenant:
+        if not all(row[0] == 1 for row in rows):
+            _refuse_tenant(context, read, tried)
+        place = 1
+    wanted = []
+    for link in read.links:
+        end = place + len(link.columns)
+        keys = [tuple(row[place:end]) for row in rows]
+        if link.required and any(value is None for key in keys for value in key):
+            _refuse_orphan(context, read, link)
+        wanted.append((link, keys))
+        place = end
+    verify_parents(context, wanted, tried, context.tg_binding)
 
 
 def is_foreign_key(error: Exception) -> bool:
@@ -250,7 +226,7 @@ def is_foreign_key(error: Exception) -> bool:
     return code == "23503" or "FOREIGN KEY constraint failed" in str(error)  # PostgreSQL, SQLite
 
 
-def missing_parent(context: Any, read: Sequence[ReadBack], *, recorded: bool) -> ParentError:
+def missing_parent(context: Any, read: ReadBack, *, recorded: bool) -> ParentError:
     """Return the one answer for a key that leads to another tenant's row, or to none, whoever found out.
 
     Args:
@@ -258,8 +234,8 @@ def missing_parent(context: Any, read: Sequence[ReadBack], *, recorded: bool) ->
         read: what the statement returns.
         recorded: the look-up found out, and has recorded it.
     """
-    plan, bound = read[-1].plan, told(context.tg_binding)
-    parents = dict.fromkeys(link.parent.name for part in read for link in part.links)
+    plan, bound = read.plan, told(context.tg_binding)
+    parents = dict.fromkeys(link.parent.name for link in read.links)
     answer = ParentError(
         f"{plan.verb} on {plan.placement.name} points at a row of {' or '.join(parents)} that is not there for "
         f"{bound}, which is bound",
@@ -277,8 +253,8 @@ def missing_parent(context: Any, read: Sequence[ReadBack], *, recorded: bool) ->
     return answer
 
 
-def _refuse_tenant(context: Any, part: ReadBack, tried: str) -> NoReturn:
-    placement, bound = part.plan.placement, told(context.tg_binding)
+def _refuse_tenant(context: Any, read: ReadBack, tried: str) -> NoReturn:
+    placement, bound = read.plan.placement, told(context.tg_binding)
     refuse(
         CrossTenantError(
             f"{tried} gives {placement.column} a value that is not tenant {bound}, which is bound; leave the column "
@@ -291,8 +267,8 @@ def _refuse_tenant(context: Any, part: ReadBack, tried: str) -> NoReturn:
     )
 
 
-def _refuse_orphan(context: Any, part: ReadBack, link: Link) -> NoReturn:
-    fault = orphan(part.plan.placement, ", ".join(link.ours))
+def _refuse_orphan(context: Any, read: ReadBack, link: Link) -> NoReturn:
+    fault = orphan(read.plan.placement, ", ".join(link.ours))
     fault.tenant, fault.statement = told(context.tg_binding), sent(context)
     refuse(fault)
 

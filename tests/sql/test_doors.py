@@ -104,7 +104,12 @@ def test_a_key_that_is_executed_first_is_guarded(memory: World, default: Any, re
         Column("company_id", String(40), nullable=False),
         implicit_returning=False,
     )
-    CALLS.to_metadata(metadata)
+    Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(40), nullable=False),
+    )
     engine = memory.plain
     keys.create(engine)
     guarded = guard(engine, Tenancy(metadata, column="company_id"))

@@ -29,7 +29,10 @@ OTHERS = (
     "platformdirs",
 )  # slow to load, and no help
 QUIET = (*(f"-pno:{name}" for name in OTHERS), "-Werror")
-HEAD = "import pytest\nfrom tenantguard import bind, bypass, current\nfrom tenantguard.context import peek\n"
+HEAD = (
+    "import pytest\nfrom tenantguard import bind, bypass, current\nfrom tenantguard.context import peek\n"
+    "HELD = []\ndef enter(manager): HELD.append(manager); manager.__enter__()\n"  # one that is dropped ends
+)
 ANYIO = "pytestmark = pytest.mark.anyio\n@pytest.fixture(scope='session')\ndef anyio_backend(): return 'asyncio'\n"
 
 
@@ -219,13 +222,13 @@ def test_the_end():
 
 
 LEAKY = {
-    "plain": "def {0}():\n    bind('acme').__enter__()",
-    "generator_before": "def {0}():\n    bind('acme').__enter__()\n    yield",
-    "generator_after": "def {0}():\n    yield\n    bind('acme').__enter__()",
-    "lifted": "def {0}():\n    bypass(reason='a test').__enter__()",
-    "coroutine": "async def {0}():\n    bind('acme').__enter__()",
-    "async_generator_before": "async def {0}():\n    bind('acme').__enter__()\n    yield",
-    "async_generator_after": "async def {0}():\n    yield\n    bind('acme').__enter__()",
+    "plain": "def {0}():\n    enter(bind('acme'))",
+    "generator_before": "def {0}():\n    enter(bind('acme'))\n    yield",
+    "generator_after": "def {0}():\n    yield\n    enter(bind('acme'))",
+    "lifted": "def {0}():\n    enter(bypass(reason='a test'))",
+    "coroutine": "async def {0}():\n    enter(bind('acme'))",
+    "async_generator_before": "async def {0}():\n    enter(bind('acme'))\n    yield",
+    "async_generator_after": "async def {0}():\n    yield\n    enter(bind('acme'))",
 }
 
 
@@ -260,13 +263,13 @@ def test_a_test_that_leaves_a_binding_behind_is_an_error(pytester: pytest.Pytest
         mode,
         """
 def test_sync():
-    bind("acme").__enter__()
+    enter(bind("acme"))
 
 def test_sync_next():
     assert peek() is None
 
 async def test_async():
-    bind("acme").__enter__()
+    enter(bind("acme"))
 
 async def test_async_next():
     assert peek() is None

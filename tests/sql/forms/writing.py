@@ -71,7 +71,7 @@ INSERTS.add("the older bulk methods", "`bulk_save_objects()`, `bulk_insert_mappi
             lambda db: _bulk(db),
             attacks=(lambda db: db.session().bulk_insert_mappings(Number, [new_number(db, company_id=B)]),
                      lambda db: db.session().bulk_save_objects([Number(**new_number(db, company_id=B))])))  # fmt: skip
-INSERTS.add("of a joined child", "`session.add(Child())`, base and child tables", STAMPED,
+INSERTS.add("of a joined child", "`session.add(Child())`, base and child tables", (W, STAMPED),
             lambda db: db.flush(Manager(id=900, name="x", level=1, **db.stamp)))  # fmt: skip
 INSERTS.add("inline defaults", "`.inline()`, `.return_defaults()`", STAMPED,
             lambda db: insert(numbers).values(**new_number(db)).inline(), "Insert.inline", "UpdateBase.return_defaults")  # fmt: skip

@@ -331,9 +331,27 @@ def begin(principal: Principal) -> Binding:
 
 def end(binding: Binding) -> None:
     """Leave the binding of a request, and close it, and all that was entered inside of it, wherever it was copied."""
-    leave(binding)
+    token = binding._token
+    if token is None or peek() is not binding or collecting:
+        leave(binding)
+    else:
+        try:  # as leave(), without what is for blocks that end out of order, since every request takes it
+            reset(token)
+        except ValueError:
+            leave(binding)
+        else:
+            put_token(binding, None)
+            outer = binding.outer
+            if outer is not None:
+                put_outer(binding, None)
+                if peek() is not outer:  # the block around this one has ended before it
+                    put(outer)
     put_mode(binding, "closed")
-    end_life(binding.life)  # type: ignore[arg-type]  # begin() made it
+    life: Any = binding.life  # begin() made it
+    if life:
+        end_life(life)
+    else:
+        life.append(None)
 
 
 def leave(binding: Binding) -> None:

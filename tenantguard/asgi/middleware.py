@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from typing import Literal
 
 from tenantguard.asgi.admission import Admission
@@ -17,8 +17,9 @@ from tenantguard.asgi.requested import Place
 from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
-from tenantguard.asgi.types import App, Message, Receive, Scope, Send
+from tenantguard.asgi.types import App, Receive, Scope, Send
 from tenantguard.asgi.watch import Sleep
+from tenantguard.binding import Binding
 from tenantguard.context import Principal, begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
@@ -100,8 +101,8 @@ class TenantMiddleware:
             most_bytes=most_bytes,
         )
         self._recall, self._careful = self._admission.recall, self._admission.careful
-        self._exempt = ExemptPaths(exempt)
-        self._concerns_exempt = self._exempt.concerns
+        paths = ExemptPaths(exempt)
+        self._exempt = paths if exempt else None  # one look, where nothing is exempt
         self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, missing=missing)
         self._asks_again = self._answers.asks_again
         self._credential = authorization if cookie is None else or_cookie(cookie)
@@ -123,8 +124,8 @@ class TenantMiddleware:
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
-        receive, send = outside(receive, send)
-        exempt = self._concerns_exempt(scope) and self._exempt.covers(scope)
+        receive, send, begun = outside(receive, send)
+        exempt = self._exempt is not None and self._exempt.covers(scope)
         if kind == "websocket":
             await self._sockets.serve(self.app, scope, receive, send, exempt=exempt)
             return
@@ -142,28 +143,20 @@ class TenantMiddleware:
                 await unbound(self._refuse(error, value, scope, receive, send))
                 return
         asked = dict(scope) if self._asks_again else scope
-        started = False
-
-        def tracked(message: Message) -> Awaitable[None]:
-            nonlocal started
-            if message["type"] == "http.response.start":
-                started = True
-            return send(message)
-
         binding = Unbound() if principal is None else begin(principal)
         try:
-            await self.app(scope, receive, tracked)
+            await self.app(scope, receive, send)
         except Exception as error:
-            refusal = None if started else refusal_in(error)
+            refusal = None if begun else refusal_in(error)
             if refusal is None:
                 raise
             note_refused(refusal, asked)
             await self._answers.send(refusal, asked, receive, send)
         finally:
-            if isinstance(binding, Unbound):
-                binding.end()
-            else:
+            if isinstance(binding, Binding):
                 end(binding)
+            else:
+                binding.end()
             if peek_request() is not None:
                 forget(scope)
 

@@ -6,11 +6,12 @@ with a copy of the context of that moment. What was in force before the request 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Token
 from typing import Any
 
+from tenantguard.asgi.types import Message, Receive, Send
 from tenantguard.binding import Binding, Life, end_life
 from tenantguard.context import (
     Request,
@@ -24,40 +25,65 @@ from tenantguard.context import (
 )
 
 
-def outside(*calls: Callable[..., Awaitable[Any]]) -> list[Callable[..., Awaitable[Any]]]:
-    """Return what calls a server's callables under what is in force now, whatever is in force then."""
+def outside(receive: Receive, send: Send) -> tuple[Receive, Send, list[str]]:
+    """Return a server's two callables, called under what is in force now, whatever is in force then.
+
+    The third member is empty until a response has begun.
+    """
     before, earlier = peek(), peek_request()
-    return [_outside(call, before, earlier) for call in calls]
+    begun: list[str] = []
 
-
-def _outside(
-    call: Callable[..., Awaitable[Any]], before: Binding | None, earlier: Request | None
-) -> Callable[..., Awaitable[Any]]:
-    async def called(*message: Any) -> Any:
-        """Call it, and put back in force what was."""
-        binding, request = peek(), peek_request()
+    async def received() -> Message:
+        """Call ``receive``, and put back in force what was."""
+        inside, request = peek(), peek_request()
         token = put(before)
         other = None if request is earlier else put_request(earlier)  # the same, for most requests
         try:
-            result = await call(*message)
-        except (
-            GeneratorExit
-        ):  # dropped half-way, and perhaps in another context, where nothing is ours to set
-            undo(token, other)
+            message = await receive()
+        except BaseException as error:
+            _put_back(error, token, inside, other, request)
             raise
-        except BaseException:
-            _put_back(binding, other, request)
+        _put_back(None, token, inside, other, request)
+        return message
+
+    async def sent(message: Message) -> None:
+        """Call ``send``, and put back in force what was."""
+        if message["type"] == "http.response.start":
+            begun.append("begun")
+        inside, request = peek(), peek_request()
+        token = put(before)
+        other = None if request is earlier else put_request(earlier)
+        try:
+            await send(message)
+        except BaseException as error:
+            _put_back(error, token, inside, other, request)
             raise
-        put(binding)
-        if other is not None:
-            put_request(request)
-        return result
+        if other is None:
+            try:  # as _put_back(), without a call on the path that every request takes
+                reset(token)
+            except ValueError:
+                put(inside)
+        else:
+            _put_back(None, token, inside, other, request)
 
-    return called
+    return received, sent, begun
 
 
-def _put_back(binding: Binding | None, other: object, request: Request | None) -> None:
-    put(binding)
+def _put_back(
+    error: BaseException | None,
+    token: Token[Any],
+    inside: Binding | None,
+    other: Token[Any] | None,
+    request: Request | None,
+) -> None:
+    """Put in force what was; nothing where the call was dropped, perhaps in another context."""
+    if isinstance(error, GeneratorExit):
+        undo(token, other)
+        return
+    try:
+        reset(token)
+    except ValueError:  # carried on in another context
+        put(inside)
     if other is not None:
         put_request(request)
 

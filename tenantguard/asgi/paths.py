@@ -94,14 +94,10 @@ class ExemptPaths:
 
     def covers(self, scope: Scope) -> bool:
         """Tell whether the connection is to a path that needs no token, however it is read."""
+        if not (scope["path"].startswith(self._likely) or scope.get("root_path") or "route_handler" in scope):
+            return False  # as most are
         found = readings(scope)
         return bool(found) and all(map(self._covers, found))
-
-    def concerns(self, scope: Scope) -> bool:
-        """Tell whether :meth:`covers` may hold; this alone is asked of most requests."""
-        return bool(self._likely) and (
-            scope["path"].startswith(self._likely) or bool(scope.get("root_path")) or "route_handler" in scope
-        )
 
     def _covers(self, path: str) -> bool:
         return path in self._exact or (path.startswith(self._below) and is_plain(path))

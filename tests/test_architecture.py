@@ -29,7 +29,8 @@ FLOORS = (
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
     {"elements", "functions", "plans", "returning"},
-    {"predicates", "refusals", "ties"},
+    {"refusals", "rules", "ties"},
+    {"predicates"},
     {"text"},
     {"guard", "servers"},
     {"compile", "sessions"},

@@ -43,6 +43,81 @@ class TenantParameter(BindParameter[Any]):
         return self.tg_read()
 
 
+class RuleParameter(BindParameter[Any]):
+    """A value of a row rule's own, which is written in at execution, over what a caller gives for its name.
+
+    Attributes:
+        rule: the rule.
+        place: which of its values it holds.
+    """
+
+    inherit_cache = True
+    rule: Any = None
+    place: int = 0
+
+    @classmethod
+    def of(cls, value: BindParameter[Any], rule: Any, place: int) -> RuleParameter:
+        """Return a parameter of our own in place of one of the rule's."""
+        made = cls(
+            "tenantguard_rule",
+            UNSET,
+            type_=value.type,
+            unique=True,
+            expanding=value.expanding,
+            literal_execute=value.literal_execute,
+        )
+        made.expand_op = value.expand_op
+        made.rule, made.place = rule, place
+        return made
+
+    @property
+    def effective_value(self) -> Any:
+        """Return the rule's value of this moment."""
+        return self.rule.values()[self.place]
+
+
+class Exactly(ColumnElement[Any]):
+    """The tenant, compared byte by byte by a database whose usual collation ignores case and trailing spaces."""
+
+    __visit_name__ = "tenantguard_exactly"
+    _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
+    type = String()
+
+    def __init__(self, element: ColumnElement[Any]) -> None:
+        self.element = element
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: it is rendered in parentheses."""
+        return self
+
+
+EXACTLY = "(CONVERT({} USING utf8mb4) COLLATE utf8mb4_nopad_bin)"
+
+
+class Ruled(ColumnElement[bool]):
+    """A row rule's condition on one FROM element, whose own subqueries are the rule's author's."""
+
+    __visit_name__ = "tenantguard_ruled"
+    _traverse_internals = [
+        ("element", InternalTraversal.dp_clauseelement),
+        ("source", InternalTraversal.dp_clauseelement),
+    ]
+    type = Boolean()
+
+    def __init__(self, element: ColumnElement[bool], source: FromClause, rule: Any = None) -> None:
+        self.element = element
+        self.source = source
+        self.rule = rule
+
+    @property
+    def _from_objects(self) -> list[FromClause]:
+        return list(self.source._from_objects)
+
+    def self_group(self, against: Any = None) -> Any:
+        """Return itself: it is rendered in parentheses."""
+        return self
+
+
 class NamedColumn:
     """Be what the compiler's ``visit_column`` reads of a column: its name, and the FROM element that it is of.
 

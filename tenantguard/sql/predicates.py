@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import String, and_, case, exists, literal_column, not_, null, or_, select
+from sqlalchemy import String, case, exists, literal_column, not_, or_, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, Grouping
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
@@ -14,7 +14,8 @@ from sqlalchemy.types import TypeEngine
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import NoTenantError
-from tenantguard.sql.elements import UNSET, Belongs, Bytes, TenantParameter
+from tenantguard.sql.elements import UNSET, Belongs, Bytes, Ruled, TenantParameter
+from tenantguard.sql.rules import Rule, write_values
 from tenantguard.tenancy import Placement, Tenancy
 
 Shape = Literal["tenant", "tenants"]
@@ -72,9 +73,25 @@ class Predicates:
             placement: how the table belongs.
             read: apply the table's row rule, which widens what is read and never what is written.
         """
-        if read and placement.visible is not None:
+        if placement.visible is not None and (read or placement.kind == "shown"):
             return self._visible(source, placement)
+        if read and placement.kind == "through" and self.follows_rule(placement):
+            return self._shown_through(source, placement)
         return Belongs(source, placement)
+
+    def follows_rule(self, placement: Placement) -> bool:
+        """Tell whether a through table leads to one with a row rule."""
+        while placement.kind == "through" and placement.parent is not None:
+            placement = self.tenancy.of(placement.parent)
+        return placement.visible is not None
+
+    def _shown_through(self, source: FromClause, placement: Placement) -> ColumnElement[bool]:
+        """Return the condition that the parent of a row is shown: who reads the one reads the other."""
+        parent: Any = placement.parent
+        above = trusted(parent.alias())
+        pairs = [named(above, theirs, None) == named(source, ours, None) for ours, theirs in placement.link]
+        shown = self.owns(above, self.tenancy.of(parent), read=True)
+        return Ruled(exists(select(literal_column("1")).select_from(above).where(*pairs, shown)), source)
 
     def is_exact(self, placement: Placement) -> bool:
         """Tell whether the tenant column is compared byte by byte as well."""
@@ -119,20 +136,14 @@ class Predicates:
         the text does not depend on how many are bound, and the last of them fills the places that are left.
         """
         if self.shape == "tenant":
-            return self._rule(source, placement, self.parameter(placement))
-        places = (self.parameter(placement, place) for place in range(MANY))
-        return Grouping(or_(*(self._rule(source, placement, parameter) for parameter in places)))
+            return self._rule(source, placement)
+        return Grouping(or_(*(self._rule(source, placement, place) for place in range(MANY))))
 
-    def _rule(self, source: FromClause, placement: Placement, parameter: Any) -> ColumnElement[bool]:
-        assert placement.visible is not None
-        rule: ColumnElement[bool] = Grouping(placement.visible(source, parameter))
-        if not self.is_exact(placement):
-            return rule
-        # the rule compares as the database does: a tenant whose id differs in case only is a stranger to it
-        mine = named(source, placement.column or "", placement.type)
-        same = Bytes(mine) == parameter
-        stranger = Grouping(placement.visible(source, null()))
-        return Grouping(and_(rule, or_(mine.is_(None), mine != parameter, same, stranger)))
+    def _rule(
+        self, source: FromClause, placement: Placement, place: int | None = None
+    ) -> ColumnElement[bool]:
+        parameter: Any = self.parameter(placement, place)
+        return Rule(source, placement, parameter).condition(exact=self.is_exact(placement))
 
 
 def named(source: FromClause, name: str, type_: TypeEngine[Any] | None) -> ColumnClause[Any]:
@@ -223,3 +234,5 @@ def set_tenants(rows: Iterable[Any], compiled: Any, binding: Binding | None) -> 
             row[name] = value
         for name, place in compiled.tg.places:
             row[name] = filled(value, place)
+    if compiled.tg.rules:
+        write_values(rows, compiled.tg.rules, compiled.tg.ruled)

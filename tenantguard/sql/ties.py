@@ -11,7 +11,7 @@ from sqlalchemy import Table
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.plans import Pairs
-from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
+from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
 
 class Ties:
@@ -21,6 +21,7 @@ class Ties:
         self.tenancy = tenancy
         self._columns: dict[Key, frozenset[str]] = {}
         self._watched: dict[Key, frozenset[str]] = {}
+        self._carrying: dict[Key, list[Reference]] = {}
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
 
     def table(self, key: Key) -> Table:
@@ -87,6 +88,23 @@ class Ties:
         return frozenset(
             theirs for parent, pairs in self.links(key) if table_key(parent) == key for _, theirs in pairs
         )
+
+    def carrying(self, key: Key) -> list[Reference]:
+        """Return the foreign keys by which a change of the table's rows changes rows that may be another tenant's."""
+        found = self._carrying.get(key)
+        if found is None:
+            self._carrying[key] = found = [
+                reference
+                for placement in self.tenancy
+                for table in self._mappings(placement.key)
+                for reference in self.tenancy.references(table)
+                if reference.parent_key == key
+                and (reference.deletes or reference.rekeys)
+                and reference.parent is not None
+                and placement.link != reference.pairs  # what belongs through a row is its tenant's
+                and not self.covered(placement, reference.parent, reference.pairs)
+            ]
+        return found
 
     def any_owned(self, tables: Iterable[Key]) -> Placement:
         """Return the placement of an owned table that the tables are, or belong through."""

@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, 
 from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
+from tenantguard.sql.compile.allowed import verify_allowed
 from tenantguard.sql.compile.assigned import given_values, is_verified, parameter_name, values_with_defaults
 from tenantguard.sql.compile.pieces import base_of, with_state
 from tenantguard.sql.compile.readback import returned
@@ -113,10 +114,13 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
         plan.key = key_parameters(compiler, table, core._where_criteria)
     referenced = compiler.tg_guard.ties.referenced(placement.key)
     plan.frees = change.verb == "delete" and bool(referenced)
-    if change.verb == "update":
+    if change.verb == "delete":
+        verify_allowed(compiler, "delete", placement)
+    else:
         # elsewhere than on MariaDB a column of SET is the target's, whatever it is named as a column of
         several = state.include_table_with_column_exprs
         given = given_values(compiler, table, state, change.toplevel, several=several)
+        verify_allowed(compiler, "update", placement, given)
         plan.frees = not referenced.isdisjoint(given)
         given = values_with_defaults(compiler, plan, given)
         watch(compiler, plan, Given(given, core.table, fresh=False))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.ext.compiler import _dispatcher
 
-from tenantguard.sql.compile.belongs import filtered_table, from_name, predicate, refuse_shadowed
+from tenantguard.sql.compile.belongs import filtered_table, predicate, refuse_shadowed
 from tenantguard.sql.compile.calls import read_function, sampling, unshadowed, verify_calls
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
 from tenantguard.sql.compile.fragments import (
@@ -29,9 +29,10 @@ from tenantguard.sql.compile.fragments import (
 from tenantguard.sql.compile.identifiers import checked_literal, name_fault, noting
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
+from tenantguard.sql.compile.ruled import noted_cte, refuse_mistaken, ruled
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
-from tenantguard.sql.elements import BYTES
+from tenantguard.sql.elements import BYTES, EXACTLY
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.predicates import Predicates
 
@@ -67,6 +68,8 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             if tg.ctes & tg.relied:
                 refuse_shadowed(self)
             verify_calls(self)
+            if tg.rule_ctes:
+                refuse_mistaken(self)
             tg.finish(self.bind_names.items(), translated=bool(self.schema_translate_map))
 
         # -- reads --
@@ -100,8 +103,8 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             )
 
         def visit_cte(self, cte: Any, *args: Any, **kw: Any) -> Any:
-            self.tg.ctes.add(from_name(self, cte))
-            return super().visit_cte(cte, *args, **kw)
+            with noted_cte(self, cte):
+                return super().visit_cte(cte, *args, **kw)
 
         # -- elements of our own --
 
@@ -109,6 +112,12 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             self, element: Any, ambiguous_table_name_map: Any = None, **kw: Any
         ) -> str:
             return predicate(self, element, ambiguous_table_name_map)
+
+        def visit_tenantguard_ruled(self, element: Any, **kw: Any) -> str:
+            return ruled(self, element, **kw)
+
+        def visit_tenantguard_exactly(self, element: Any, **kw: Any) -> str:
+            return EXACTLY.format(self.process(element.element, **kw))
 
         def visit_tenantguard_filtered(self, element: Any, **kw: Any) -> str:
             return filtered_table(self, element)

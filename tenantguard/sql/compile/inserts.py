@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import Null, TextClause
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.compile.allowed import verify_allowed
 from tenantguard.sql.compile.assigned import (
     given_values,
     is_verified,
@@ -74,6 +75,7 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
     placement, core, state = insert.placement, insert.core, insert.state
     if placement is None:
         return text
+    verify_allowed(compiler, "insert", placement)
     plan = WritePlan("insert", core.table, placement)
     if is_verified(placement):
         _plan_values(compiler, plan, insert)

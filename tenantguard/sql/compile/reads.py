@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import (
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.compile.belongs import is_hidden, rely
 from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
+from tenantguard.sql.compile.ruled import within_rule
 from tenantguard.sql.predicates import is_trusted
 
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
@@ -85,6 +86,8 @@ def preserved_leaves(compiler: Any, from_: Any, conditions: list[Any]) -> list[L
 
 def leaf_of(compiler: Any, from_: Any) -> Leaf | None:
     """Return the leaf of a FROM element that is a table; refuse what the guard does not know."""
+    if within_rule(compiler, from_):
+        return None
     level = compiler.tg.levels[-1]
     level.add(id(from_))
     element = from_
@@ -113,8 +116,8 @@ def predicates_of(
     pending = [leaf for leaf in leaves if leaf.placement.kind == "through"]
     if not pending:
         return [compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in leaves]
-    plain = [leaf for leaf in leaves if leaf.placement.kind == "owned" and leaf.placement.visible is None]
-    known = [*plain, *(leaf for leaf in around if leaf.placement.visible is None)]
+    # one with a row rule as well: who is shown the parent is shown what belongs through it
+    known = [*(leaf for leaf in leaves if leaf.placement.kind == "owned"), *around]
     equal = equalities(conditions) if known or len(pending) > 1 else set()
     free: list[Leaf] = []
     progress = True
@@ -133,8 +136,8 @@ def predicates_of(
             free.append(leaf)
             known.append(leaf)
             progress = True
-    owned = [leaf for leaf in leaves if leaf.placement.kind == "owned"]
-    return [compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in (*owned, *free)]
+    others = [leaf for leaf in leaves if leaf.placement.kind != "through"]
+    return [compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in (*others, *free)]
 
 
 def derived_join(compiler: Any, join: Any) -> Any:
@@ -158,6 +161,9 @@ def derived(compiler: Any, from_: Any) -> Any:
 def verify_known(compiler: Any, table: Any, enclosing_alias: Any) -> None:
     """Refuse a table that no predicate was found for: it stands in a form that the guard does not know."""
     statement = compiler.tg
+    if statement.rule_names is not None:
+        rely(compiler, table)
+        return
     statement.count(table)
     if is_trusted(enclosing_alias):
         rely(compiler, table)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
-from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.elements import RuleParameter, TenantParameter
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ class Statement:
         tables: the placements of the tables that it names.
         parameters: the names of the parameters that hold the tenant.
         places: the names of those that hold one of several tenants, and which one.
+        rules: the row rules that stand in it.
+        ruled: the names of the parameters that hold values of row rules, with the rules, and which value each.
         kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
@@ -53,12 +55,15 @@ class Statement:
         operator: the text of a user's own operator, which has rules of its own.
         methods: the method of the TABLESAMPLE in hand, which is written as a function is.
         own_text: what SQLAlchemy itself writes as literal columns.
+        rule_names: the names of the FROM elements of a row rule in hand, ``None`` outside of one.
+        rule_ctes: the names of common table expressions of row rules.
     """
 
     __slots__ = (
-        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels",
-        "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
-        "rendered", "returning", "stored", "tables", "target", "unasked", "upserts", "verified", "writes",
+        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels", "methods",
+        "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied", "rendered", "returning",
+        "rule_ctes", "rule_names", "ruled", "rules", "stored", "tables", "target", "unasked", "upserts", "verified",
+        "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -72,6 +77,10 @@ class Statement:
         self.parameters: list[str] = []
         self.places: list[tuple[str, int]] = []
         self.kinds: set[type | None] = set()
+        self.rules: list[Any] = []
+        self.ruled: list[tuple[str, Any, int]] = []
+        self.rule_names: set[str] | None = None
+        self.rule_ctes: set[str] = set()
         self.expected: type | None = None
         self.stored: ReadBack | None = None
         self.returning: str | None = None
@@ -143,6 +152,8 @@ class Statement:
                     self.parameters.append(name)
                 else:
                     self.places.append((name, parameter.place))
+            elif isinstance(parameter, RuleParameter):
+                self.ruled.append((name, parameter.rule, parameter.place))
         expected = self.kinds - {None}
         if expected:
             (self.expected, *_) = expected
@@ -157,5 +168,6 @@ class Statement:
             and len(self.kinds - {None}) <= 1
             and not self.checks
             and not self.unasked
+            and not self.rules
             and not translated
         )

@@ -32,7 +32,7 @@ from tenantguard.sql.execute.storable import is_stored_alike
 from tenantguard.sql.plans import Pairs
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent
-from tenantguard.tenancy import Placement
+from tenantguard.tenancy import Placement, table_key
 
 # what a WHERE may be made of to be asked a second time: nothing that does anything
 _PLAIN = (
@@ -75,7 +75,8 @@ def verify_bypassed(context: Any) -> None:
         found = [own.get(_key(row, pairs)) for own, (_, pairs) in zip(owners, ties, strict=True)]
         if placement.kind == "owned":
             found.append(row.get(placement.column or ""))
-        if _differ([owner for owner in found if owner is not None], placement, context):
+        type_ = guard.ties.any_owned([placement.key, *(table_key(parent) for parent, _ in ties)]).type
+        if _differ([owner for owner in found if owner is not None], type_, context.dialect):
             _notice(context, placement)
 
 
@@ -172,9 +173,8 @@ def _owners(context: Any, parent: Any, pairs: Pairs, rows: Sequence[Row]) -> dic
     return found
 
 
-def _differ(owners: Sequence[Any], placement: Placement, context: Any) -> bool:
-    type_ = context.dialect.tg_guard.ties.any_owned([placement.key]).type
-    return any(not is_stored_alike(owner, owners[0], type_, context.dialect) for owner in owners[1:])
+def _differ(owners: Sequence[Any], type_: Any, dialect: Any) -> bool:
+    return any(not is_stored_alike(owner, owners[0], type_, dialect) for owner in owners[1:])
 
 
 def _notice(context: Any, placement: Placement) -> None:

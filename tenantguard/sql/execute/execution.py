@@ -208,6 +208,7 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         return
     if compiled.tg.kinds:
         _refuse_many_texts(context, compiled)
+    if compiled.tg.kinds or compiled.tg.rules:
         set_tenants(context.compiled_parameters, compiled, binding)
     if compiled.tg.unasked:
         ask_server(connection, compiled.tg_guard)

@@ -132,7 +132,7 @@ def ask(connection: Any, asked: LookUp, values: dict[str, Any]) -> Any:
     if compiled is None:
         variant = connection.engine.dialect.tg_variants["tenant"]
         asked.compiled = compiled = asked.query.compile(dialect=variant)
-    if compiled.tg.expected not in (None, type(binding._tenant)):
+    if compiled.tg.rules or compiled.tg.expected not in (None, type(binding._tenant)):
         return connection.tg_probe(asked.query, values)
     found = compiled.construct_params(values)
     for name in compiled.tg.parameters:

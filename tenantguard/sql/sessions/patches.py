@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import event
 from sqlalchemy.engine.result import FrozenResult
-from sqlalchemy.orm import Mapper, Session, SessionTransaction
+from sqlalchemy.orm import Mapper, Session, SessionTransaction, bulk_persistence
 from sqlalchemy.orm.interfaces import EXT_CONTINUE
 from sqlalchemy.orm.state import InstanceState
 
@@ -20,7 +20,11 @@ from tenantguard.context import peek
 from tenantguard.sql.sessions.events import begin, is_a_tenants, judge, stamp
 from tenantguard.sql.sessions.frozen import owner_of_result, verify_frozen
 from tenantguard.sql.sessions.identity import UNKNOWN, owner_of, switched
+from tenantguard.sql.sessions.synchronized import synchronized
 
+_CHANGES: Any = (
+    getattr(bulk_persistence, "_BulkUDCompileState", None) or vars(bulk_persistence)["BulkUDCompileState"]
+)
 _REWRITES = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewrite_rows"
 
 
@@ -40,6 +44,8 @@ def patch_sessions() -> None:
         (FrozenResult, _REWRITES, _thawing),
     ):
         setattr(owner, name, functools.wraps(getattr(owner, name))(patch(getattr(owner, name))))
+    original = vars(_CHANGES)["orm_pre_session_exec"].__func__
+    _CHANGES.orm_pre_session_exec = classmethod(functools.wraps(original)(_synchronizing(original)))
     event.listen(Mapper, "before_insert", _before_insert, raw=True, retval=True)
 
 
@@ -132,6 +138,23 @@ def _thawing(original: Callable[..., Any]) -> Callable[..., Any]:
         return original(self)
 
     return thaw
+
+
+def _synchronizing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def orm_pre_session_exec(  # the arguments are SQLAlchemy's
+        cls: Any,
+        session: Session,
+        statement: Any,
+        params: Any,
+        execution_options: Any,
+        bind_arguments: Any,
+        is_pre_event: bool,
+    ) -> Any:
+        if not is_pre_event and not isinstance(params, list):
+            statement, execution_options = synchronized(session, statement, execution_options, bind_arguments)
+        return original(cls, session, statement, params, execution_options, bind_arguments, is_pre_event)
+
+    return orm_pre_session_exec
 
 
 def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:

@@ -61,8 +61,9 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
         connection = original(self, bind, execution_options)
         session, binding = self.session, peek()
-        # a session that goes on under the binding that it served last needs no second look
-        if binding is None or getattr(session.identity_map, "tg_seen", None) is not binding:
+        # where nothing is bound each statement is judged by itself; nor needs a session a second look that goes on
+        # under the binding that it served last
+        if binding is not None and getattr(session.identity_map, "tg_seen", None) is not binding:
             judge(session, self, connection)
         return connection
 

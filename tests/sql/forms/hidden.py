@@ -62,7 +62,7 @@ TEXT.add("an operator of one's own", "`.op('...')`", REFUSED,
          lambda db: select(_c.id).where(_c.id.op("IN (SELECT id FROM calls) OR 1 =")(1)), why="text inside a statement")  # fmt: skip
 TEXT.add("straight to the driver", "`connection.exec_driver_sql()`", REFUSED,
          lambda db: db.connection.exec_driver_sql("SELECT * FROM calls"), why="straight to the driver")  # fmt: skip
-TEXT.point("constructs of one's own", "`@compiles`", REFUSED, vectors=("custom_construct", "custom_from_construct",
+TEXT.point("constructs of one's own", "`@compiles`", REFUSED, vectors=("custom_construct", "custom_construct_beside_its_table", "custom_from_construct",
            "custom_executable", "custom_function", "custom_type_in_cast"), why="where they name a table of their own")  # fmt: skip
 TEXT.point("statement syntax of one's own", "`SyntaxExtension`, `.ext()`", REFUSED, "HasSyntaxExtensions.ext", "Query.ext",
            "HasSyntaxExtensions.apply_syntax_extension_point",

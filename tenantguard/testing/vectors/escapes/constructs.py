@@ -49,6 +49,21 @@ def custom_construct(lab: Lab) -> Any:
 
 
 @attack("raw SQL")
+def custom_construct_beside_its_table(lab: Lab) -> Any:
+    """Let the compiler render a table in a column element of one's own, beside the same table in the FROM."""
+    o = lab.owned
+
+    class Smuggled(ColumnElement[Any]):
+        inherit_cache = False
+
+    @compiles(Smuggled)
+    def _render(element: Any, compiler: Any, **kwargs: Any) -> str:
+        return f"(SELECT max({column_of(lab, o.text)}) FROM {compiler.process(o.table, asfrom=True)})"
+
+    return lab.rows(select(Smuggled()).select_from(o.table))
+
+
+@attack("raw SQL")
 def custom_from_construct(lab: Lab) -> Any:
     """Render a table in a FROM clause of one's own."""
 

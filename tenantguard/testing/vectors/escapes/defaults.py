@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnDefault, MetaData, Table, insert, select, update
+from sqlalchemy import ColumnDefault, MetaData, Table, insert, select, text, update
 from sqlalchemy.orm.loading import merge_frozen_result
 
+from tenantguard.testing.vectors.escapes.helpers import text_of
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import attack
 
@@ -57,6 +58,12 @@ def tenant_onupdate(lab: Lab) -> Any:
     table = _defaulted(o.table, {o.tenant.key: lab.b}, for_update=True)
     key = next(key for key in o.new("a") if key != o.tenant.key)
     lab.write(update(table).where(o.match(o.a[0], table)).values({key: o.a[0][key]}))
+
+
+@attack("raw SQL")
+def default_executed(lab: Lab) -> Any:
+    """Execute the SQL of a column's default by itself, with no statement around it."""
+    return [lab.connect().scalar(ColumnDefault(text(text_of(lab, lab.owned))))]
 
 
 @attack("identity map")

@@ -6,9 +6,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event, insert, select, update
+from sqlalchemy import event, insert, inspect, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from tenantguard.testing.vectors.escapes.helpers import text_of
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import attack
 
@@ -49,6 +50,21 @@ def parameters_rewritten_by_connection_event(lab: Lab) -> Any:
         return statement, _swapped(parameters, lab.a, lab.b)
 
     return connection.execute(select(o.table).where(o.tenant == lab.a)).all()
+
+
+@attack("pool")
+def listener_of_reflection(lab: Lab) -> Any:
+    """Read in an event of a statement of SQLAlchemy's own, as those by which it looks at the schema are."""
+    connection, found = lab.connect(), []
+
+    @event.listens_for(connection, "before_cursor_execute")
+    def listen(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if not found:
+            found.append("asked")
+            found.extend(conn.exec_driver_sql(f"SELECT {text_of(lab, lab.owned)}").scalars())
+
+    inspect(connection).get_table_names()
+    return found
 
 
 def _swapped(parameters: Any, old: Any, new: Any) -> Any:

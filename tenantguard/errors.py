@@ -43,6 +43,8 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "replayed": "The proof of possession was used before",
         "replays_full": "The proof of possession cannot be verified at the moment",
         "required_claim": "The token lacks a claim that is required",
+        "revocable": "The token could not be revoked",
+        "revocation_lost": "The token cannot be verified at the moment",
         "revoked": "The token was revoked",
         "scheme": "The request authenticates by a scheme that is not accepted",
         "session": "The session is unknown or not signed in",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Literal
 
@@ -57,6 +57,7 @@ class Admission:
         self.ends: Callable[[Principal], float | None] = getattr(
             verifier, "ends", partial(_expiry, getattr(verifier, "leeway", 0.0))
         )
+        self._hold: Callable[[Principal], Awaitable[None]] = getattr(verifier, "hold", _holds)
         self._kind: TenantType = getattr(verifier, "tenant_type", str)
         own: int = getattr(verifier, "most_bytes", MOST_BYTES)
         self._most_bytes = own if most_bytes is None else most_bytes
@@ -148,6 +149,7 @@ class Admission:
         """Return why somebody who came in a while ago would not any more; an issuer that is down is no reason."""
         try:
             if not is_bearer(value):  # a proof of possession counts once
+                await self._hold(principal)
                 await self._settled(scope, principal)
                 return None
             again = await self.admit(scope, value)
@@ -168,6 +170,10 @@ def _expiry(leeway: float, principal: Principal) -> float | None:
     """Return the end that a principal's claims name, for a verifier that does not say."""
     expires = principal.claims.get("exp")
     return expires + leeway if is_number(expires) else None
+
+
+async def _holds(_principal: Principal) -> None:
+    """Take what a verifier said before for what it says now."""
 
 
 def _never(_value: bytes | None) -> None:

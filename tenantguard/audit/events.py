@@ -32,8 +32,8 @@ class Event:
 
     Attributes:
         time: when, in UTC.
-        kind: what: a violation's kind, ``"no_tenant"``, ``"token_refused"``, ``"bypass_opened"`` or
-            ``"bypass_closed"``.
+        kind: what: a violation's kind, ``"no_tenant"``, ``"token_refused"``, ``"revoked"``, ``"revocation_lost"``,
+            ``"bypass_opened"`` or ``"bypass_closed"``.
         tenant: the tenant that was bound, as text.
         attempted: the tenant that was reached for, as text, where it is known.
         table: the table's name.

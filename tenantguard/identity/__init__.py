@@ -2,24 +2,31 @@
 
 from tenantguard.identity.cache import Cache
 from tenantguard.identity.confirmation import tls_certificate
+from tenantguard.identity.cutoffs import CutOffs, MemoryCutOffs
 from tenantguard.identity.dpop import DPoP
 from tenantguard.identity.http import Http
 from tenantguard.identity.introspection import IntrospectionVerifier
 from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.registry import Registry
 from tenantguard.identity.replays import Replays
+from tenantguard.identity.revocation import Revocation
+from tenantguard.identity.sql_cutoffs import SQLCutOffs
 from tenantguard.identity.store import IssuerStore
 from tenantguard.identity.verifier import TokenVerifier, Verifier
 
 __all__ = [
     "Cache",
+    "CutOffs",
     "DPoP",
     "Http",
     "IntrospectionVerifier",
     "IssuerStore",
+    "MemoryCutOffs",
     "Presentation",
     "Registry",
     "Replays",
+    "Revocation",
+    "SQLCutOffs",
     "TokenVerifier",
     "Verifier",
     "tls_certificate",

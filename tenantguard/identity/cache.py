@@ -106,11 +106,26 @@ class Part(Generic[T]):
 
     def __init__(self, cache: Cache[T]) -> None:
         self._cache = cache
+        self._guards: tuple[Callable[[], bool], ...] = ()
         self.mark = Mark()
 
     def get(self, token: bytes | None) -> T | None:
         """Return what a token that asks for no proof means, unless it is unknown here or expired."""
         return None if token is None else self._cache.get(self.mark.borne + token)
+
+    def get_guarded(self, token: bytes | None) -> T | None:
+        """Return what a token that asks for no proof means, while all guards say that it may be told."""
+        return self.get(token) if all(guard() for guard in self._guards) else None
+
+    @property
+    def recall(self) -> Callable[[bytes | None], T | None]:
+        """Give what answers for a token without anybody else being asked."""
+        return self.get_guarded if self._guards else self.get
+
+    def guard(self, guard: Callable[[], bool]) -> None:
+        """Let :attr:`recall` answer only while a guard returns true."""
+        if guard not in self._guards:
+            self._guards = (*self._guards, guard)
 
     def get_bound(self, token: bytes) -> T | None:
         """Return what a token means that asks for proof, unless it is unknown here or expired."""

@@ -68,6 +68,8 @@ class IntrospectionVerifier:
         self._http = http or Http(most_bytes=_MOST_ANSWER)
         self._asking = Flights[Principal]()
         self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)
+        if self._policy.revocation is not None:
+            self._policy.revocation.guard(self._kept)
         # apart, so that tokens that somebody made up push out none of the good ones
         self._refused: Cache[TokenError] = Cache(
             0 if cache is not None and cache.is_none else 5_000, clock=clock
@@ -86,11 +88,19 @@ class IntrospectionVerifier:
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was asked about a moment ago."""
-        return self._kept.get
+        return self._kept.recall
 
     def ends(self, principal: Principal) -> float | None:
         """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
         return self._policy.ends(principal.claims)
+
+    async def hold(self, principal: Principal) -> None:
+        """Return if a token that was taken a while ago was not revoked since.
+
+        Raises:
+            TokenError: it was.
+        """
+        await self._policy.hold(principal)
 
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, whoever bears it.
@@ -116,7 +126,7 @@ class IntrospectionVerifier:
             if refusal is not None:
                 raise copy.copy(refusal)
             principal = await self._asking.join(raw, lambda: self._asked(token, raw))
-        await self._policy.confirm(principal.claims, raw, presentation, self._clock())
+        await self._policy.confirm(principal, raw, presentation, self._clock())
         return principal
 
     async def _asked(self, token: str, raw: bytes) -> Principal:

@@ -37,6 +37,8 @@ class Member(Protocol):
 
     def ends(self, principal: Principal) -> float | None: ...
 
+    async def hold(self, principal: Principal) -> None: ...
+
     def is_for(self, claims: Mapping[str, Any]) -> bool: ...
 
     def faults_in_company(self) -> list[str]: ...
@@ -81,12 +83,23 @@ class AnyOf:
     @property
     def recall(self) -> Recall:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
-        return self._kept.get
+        found_later = not self._verifiers[-1].issuers  # an issuer that is found later may bring a guard
+        return self._kept.get_guarded if found_later else self._kept.recall
 
     def ends(self, principal: Principal) -> float | None:
         """Return when a principal's token ends, by the leeway and the maximum age of the member for its issuer."""
         member = self._member(principal.claims)
         return None if member is None else member.ends(principal)
+
+    async def hold(self, principal: Principal) -> None:
+        """Return if a token that was taken a while ago was not revoked since.
+
+        Raises:
+            TokenError: it was.
+        """
+        member = self._member(principal.claims)
+        if member is not None:
+            await member.hold(principal)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now.

@@ -13,6 +13,7 @@ from tenantguard.identity import claims as checks
 from tenantguard.identity.confirmation import CertificateReader, Confirmation
 from tenantguard.identity.dpop import DPoP
 from tenantguard.identity.presentation import Presentation
+from tenantguard.identity.revocation import Revocation
 from tenantguard.identity.tenants import (
     ABSENT,
     ClaimPath,
@@ -51,6 +52,7 @@ class PolicyOptions(TypedDict, total=False):
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
         dpop: how proofs of a key are checked (RFC 9449); without it, a token that asks for one is refused.
         certificate: reads the client's certificate from the ASGI scope (RFC 8705); the same.
+        revocation: what says which tokens count no more.
     """
 
     audience: str | Collection[str] | None
@@ -68,6 +70,7 @@ class PolicyOptions(TypedDict, total=False):
     max_age: float | None
     dpop: DPoP | None
     certificate: CertificateReader | None
+    revocation: Revocation | None
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,7 @@ class Policy:
     leeway: float
     max_age: float | None
     confirmation: Confirmation
+    revocation: Revocation | None
 
     def check(self, claims: Mapping[str, Any], now: float, *, must_expire: bool = True) -> float | None:
         """Return until when the claims hold, the leeway included; ``None`` where they say no end.
@@ -103,14 +107,25 @@ class Policy:
         return until
 
     async def confirm(
-        self, claims: Mapping[str, Any], token: bytes, presentation: Presentation | None, now: float
+        self, principal: Principal, token: bytes, presentation: Presentation | None, now: float
     ) -> None:
-        """Return if the token may be presented like this.
+        """Return if a verified token may be presented like this, and was not revoked.
 
         Raises:
-            TokenError: it is bound to a key or a certificate, and there is no proof of it.
+            TokenError: it was, or is bound to a key or a certificate, and there is no proof of it.
         """
-        await self.confirmation.check(claims, token, presentation, now, self.leeway)
+        if self.revocation is not None:
+            await self.revocation.check(principal)
+        await self.confirmation.check(principal.claims, token, presentation, now, self.leeway)
+
+    async def hold(self, principal: Principal) -> None:
+        """Return if a token that was taken a while ago was not revoked.
+
+        Raises:
+            TokenError: it was.
+        """
+        if self.revocation is not None:
+            await self.revocation.check(principal)
 
     def ends(self, claims: Mapping[str, Any]) -> float | None:
         """Return until when verified claims hold, the leeway included; ``None`` where they say no end."""
@@ -197,6 +212,7 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
         leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
         max_age=_max_age(options.get("max_age"), faults),
         confirmation=Confirmation(options.get("dpop"), options.get("certificate")),
+        revocation=options.get("revocation"),
     )
 
 

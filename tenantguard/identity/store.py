@@ -109,7 +109,7 @@ class IssuerStore:
     @property
     def recall(self) -> Recall:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
-        return self._kept.get
+        return self._kept.get_guarded  # an issuer that is found later may bring a guard
 
     async def start(self) -> None:
         """Do nothing: issuers are looked up when their first token comes."""
@@ -125,6 +125,16 @@ class IssuerStore:
         if entry is None or entry.verifier is None:
             return self._clock()  # its issuer is gone, and it goes with it
         return entry.verifier.ends(principal)
+
+    async def hold(self, principal: Principal) -> None:
+        """Return if a token that was taken a while ago was not revoked since.
+
+        Raises:
+            TokenError: it was.
+        """
+        entry = self._known.get(str(principal.claims.get("iss")))
+        if entry is not None and entry.verifier is not None:
+            await entry.verifier.hold(principal)
 
     def faults_in_company(self) -> list[str]:
         """List nothing: each issuer is held to it when it is found."""

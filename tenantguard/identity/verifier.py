@@ -86,7 +86,8 @@ class TokenVerifier:
         self._typ = typ
         self.most_bytes = most_bytes
         self._kept: Part[Principal] = Part(Cache(clock=clock) if cache is None else cache)
-        self._parts = WeakSet({self._kept})
+        self._parts: WeakSet[Part[Principal]] = WeakSet()
+        self.also_keeps_in(self._kept)
         self._clock = clock
         remote = partial(RemoteKeys, lifetime=keys_lifetime, stale=keys_stale, cooldown=keys_cooldown)
         self._keys = self._source(faults, key, jwks_url, http, remote)
@@ -163,7 +164,7 @@ class TokenVerifier:
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
-        return self._kept.get
+        return self._kept.recall
 
     def ends(self, principal: Principal) -> float | None:
         """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
@@ -210,7 +211,7 @@ class TokenVerifier:
         principal = kept.get(b"Bearer " + raw) or kept.get_bound(raw)
         if principal is None:
             principal = await self._verified(kept, token, raw, at_most)
-        await self._policy.confirm(principal.claims, raw, presentation, self._clock())
+        await self._policy.confirm(principal, raw, presentation, self._clock())
         return principal
 
     async def _verified(self, kept: Part[Principal], token: str, raw: bytes, at_most: float) -> Principal:
@@ -250,6 +251,16 @@ class TokenVerifier:
     def also_keeps_in(self, kept: Part[Principal]) -> None:
         """Let a part of a cache be forgotten with this verifier's own, when a key is trusted no more."""
         self._parts.add(kept)
+        if self._policy.revocation is not None:
+            self._policy.revocation.guard(kept)
+
+    async def hold(self, principal: Principal) -> None:
+        """Return if a token that was taken a while ago was not revoked since.
+
+        Raises:
+            TokenError: it was.
+        """
+        await self._policy.hold(principal)
 
     def is_for(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims, not verified yet, name an issuer of this verifier."""

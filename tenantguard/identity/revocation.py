@@ -1,0 +1,255 @@
+"""Revocation: a token counts only if it is younger than the latest cut-off that applies to it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping
+from weakref import WeakSet
+
+from tenantguard.audit import Event, record
+from tenantguard.audit.events import now as utc
+from tenantguard.context import Principal
+from tenantguard.errors import ConfigurationError, IssuerUnavailableError, TenantId, TokenError
+from tenantguard.identity.cache import Part
+from tenantguard.identity.claims import is_number
+from tenantguard.identity.cutoffs import ANY, KINDS, Changes, CutOffs, Kind, Name, names_of
+from tenantguard.identity.flights import Flights, in_asyncio
+
+_log = logging.getLogger("tenantguard")
+_HOUR, _DAY = 3600.0, 24 * 3600.0
+_MOST_AHEAD = 60.0  # seconds: a cut-off later than that would keep everybody out until then
+_ALL_AGAIN = (
+    300.0  # seconds, after which everything is read: a store that was put back may have caught up since
+)
+_RETRY = 1.0  # seconds, for which a store that did not answer is left alone
+_EVERYTHING = -1  # before the first generation
+
+
+class Revocation:
+    """Refuse tokens that were issued before a cut-off, within a moment of it, in every process.
+
+    The store is read when a token comes and the last reading is older than ``seconds``. A token seen before looks at
+    one time and one mark, which a new cut-off changes.
+
+    Args:
+        store: where the cut-offs are: :class:`MemoryCutOffs`, :class:`SQLCutOffs`, or one of your own.
+        seconds: for how many seconds a reading holds: so late may a revocation take effect in another process.
+        on_loss: for how many seconds more it holds while the store fails; then every token is refused (503). 0 refuses
+            at once.
+        timeout: how many seconds the store may take to answer.
+        keep: how many seconds a cut-off is kept: older tokens are refused, whatever their ``exp``.
+        clock: the time in seconds; for tests.
+        ticks: seconds that only go on; for tests.
+
+    Attributes:
+        losses: how often the store failed to answer.
+
+    Raises:
+        ConfigurationError: a number is out of range.
+    """
+
+    def __init__(
+        self,
+        store: CutOffs,
+        *,
+        seconds: float = 0.5,
+        on_loss: float = 0.0,
+        timeout: float = 2.0,
+        keep: float = 35 * _DAY,
+        clock: Callable[[], float] = time.time,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
+        good = (
+            0 <= seconds <= 60 and 0 <= on_loss <= _DAY and 0 < timeout <= 60 and _HOUR <= keep <= 3660 * _DAY
+        )
+        if not good:
+            raise ConfigurationError(
+                "a Revocation reads its store at least once a minute (seconds=), waits for it a minute at most "
+                "(timeout=), bears its loss for a day at most (on_loss=), and keeps cut-offs an hour or more (keep=)"
+            )
+        self._store, self._timeout = store, timeout
+        self._seconds, self._on_loss, self._keep = seconds, on_loss, keep
+        self._clock, self._ticks = clock, ticks
+        self._known: dict[Name, float] = {}
+        self._generation = _EVERYTHING
+        self._holds_until = self._read = self._read_all = self._rests_until = float("-inf")
+        self._purged = clock()
+        self._lost = False
+        self._parts: WeakSet[Part[Principal]] = WeakSet()
+        self._reading = Flights[None]()
+        self._lock = threading.Lock()
+        self.losses = 0
+
+    def is_fresh(self) -> bool:
+        """Tell whether the last reading of the store still holds."""
+        return self._ticks() < self._holds_until
+
+    def guard(self, kept: Part[Principal]) -> None:
+        """Let a part of a cache answer only while a reading holds, and be forgotten with each new cut-off."""
+        kept.guard(self.is_fresh)
+        self._parts.add(kept)
+
+    async def check(self, principal: Principal) -> None:
+        """Return if a verified token is younger than the latest cut-off that applies to it.
+
+        Raises:
+            TokenError: it is not, or nobody can say how old it is.
+            IssuerUnavailableError: the store is lost.
+        """
+        if not self.is_fresh():
+            await self._reading.join("store", self._refresh)
+        issued = principal.claims.get("iat")
+        if not is_number(issued):
+            raise TokenError(
+                "the token does not say when it was issued, so that it could not be revoked", reason="iat"
+            )
+        moments = [self._known[name] for name in names_of(principal) if name in self._known]
+        if issued <= max(moments, default=self._clock() - self._keep):
+            raise TokenError("the token was revoked, or is older than cut-offs are kept", reason="revoked")
+
+    async def revoke(
+        self,
+        *,
+        token: str | None = None,
+        session: str | None = None,
+        subject: str | None = None,
+        tenant: TenantId | None = None,
+        issuer: str | None = None,
+        at: float | None = None,
+    ) -> None:
+        """Let tokens count no more that were issued until now: one, or those of a session, subject, company or issuer.
+
+        Here it holds when this returns, and in other processes within ``seconds``.
+
+        Args:
+            token: a token's id (``jti``).
+            session: a session's id (``sid``).
+            subject: a subject (``sub``).
+            tenant: a company: all of its users are out.
+            issuer: alone, all tokens of an issuer; beside one of the others, only that issuer's.
+            at: the moment, in seconds since 1970; now by default.
+
+        Raises:
+            ConfigurationError: none or several are named, one is empty, or the moment is in the future.
+        """
+        given = {"token": token, "session": session, "subject": subject, "tenant": tenant}
+        name = _name({kind: value for kind, value in given.items() if value is not None}, issuer)
+        moment = self._clock() if at is None else at
+        if not is_number(moment) or not 0 <= moment <= self._clock() + _MOST_AHEAD:
+            raise ConfigurationError("at= is a moment in seconds since 1970, and not in the future")
+        await self._store.put({name: float(moment)})
+        self._take({name: float(moment)})
+        record(
+            Event(
+                time=utc(), kind="revoked", tenant=None if tenant is None else str(tenant), reason=name.kind
+            )
+        )
+
+    async def purge(self) -> None:
+        """Forget cut-offs that are older than they are kept, in the store; run it now and then."""
+        await self._store.purge(self._clock() - self._keep)
+
+    async def _refresh(self) -> None:
+        begun = self._ticks()
+        everything = begun >= self._read_all + _ALL_AGAIN
+        try:
+            if begun < self._rests_until:
+                raise ConnectionError("it did not answer a moment ago")
+            found = await self._ask(_EVERYTHING if everything else self._generation)
+            if found.generation < self._generation and not everything:  # it was put back, and counts anew
+                found, everything = await self._ask(_EVERYTHING), True
+        except Exception as error:  # whatever a store makes us raise, nobody comes in by it
+            self._lose(begun, error)
+            return
+        self._take(found.moments)
+        with self._lock:
+            self._generation, self._lost = found.generation, False
+            self._read = max(self._read, begun)
+            self._read_all = begun if everything else self._read_all
+            self._holds_until = self._read + self._seconds
+
+    async def _ask(self, generation: int) -> Changes:
+        """Return what the store says, in time and in good order."""
+        if not in_asyncio():
+            return _checked(await self._store.since(generation))
+        async with asyncio.timeout(self._timeout):
+            return _checked(await self._store.since(generation))
+
+    def _lose(self, begun: float, error: Exception) -> None:
+        """Go on with the last reading for as long as was stated, counted and on record.
+
+        Raises:
+            IssuerUnavailableError: that time is over, or there was none.
+        """
+        if begun >= self._rests_until:
+            self.losses += 1
+            self._rests_until = self._ticks() + _RETRY
+        if not self._lost:
+            self._lost = True
+            _log.error("the store of revocations is lost: %r", error)
+            record(
+                Event(
+                    time=utc(), kind="revocation_lost", message=f"the store of revocations is lost: {error!r}"
+                )
+            )
+        ends = self._read + self._seconds + self._on_loss
+        if begun >= ends:
+            message = "the store of revocations is lost"
+            raise IssuerUnavailableError(message, reason="revocation_lost", retry_after=_RETRY) from error
+        self._holds_until = min(begun + max(self._seconds, _RETRY), ends)
+
+    def _take(self, moments: Mapping[Name, float]) -> None:
+        """Keep the later moment for each name, and let every token be looked at again."""
+        with self._lock:
+            never = float("-inf")
+            later = {
+                name: moment for name, moment in moments.items() if moment > self._known.get(name, never)
+            }
+            if later:
+                self._known = self._young() | later
+        for part in list(self._parts) if later else []:
+            part.forget()
+
+    def _young(self) -> dict[Name, float]:
+        """Return what is known, once an hour without what is older than it is kept."""
+        now = self._clock()
+        if now < self._purged + _HOUR:
+            return self._known
+        self._purged = now
+        return {name: moment for name, moment in self._known.items() if moment >= now - self._keep}
+
+
+def _name(given: dict[str, object], issuer: str | None) -> Name:
+    """Return what a cut-off is for."""
+    if len(given) > 1 or (not given and issuer is None):
+        raise ConfigurationError(
+            "name one of token, session, subject and tenant, or an issuer: revoke(subject=...)"
+        )
+    ids = [held for kind, held in given.items() if kind != "tenant"] + ([] if issuer is None else [issuer])
+    texts = [str(held) for held in given.values()] + ids
+    if not all(isinstance(held, str) and held.strip() for held in texts):
+        raise ConfigurationError("what is revoked has an id: a text that is not empty")
+    if not given:
+        return Name("issuer", str(issuer))
+    ((kind, value),) = given.items()
+    found: Kind = next(one for one in KINDS if one == kind)
+    return Name(found, str(value), issuer or ANY)
+
+
+def _checked(changes: Changes) -> Changes:
+    """Return what a store says, if it makes sense.
+
+    Raises:
+        ValueError: it does not.
+    """
+    good = isinstance(changes.generation, int) and all(
+        isinstance(name, Name) and is_number(moment) and math.isfinite(moment)
+        for name, moment in changes.moments.items()
+    )
+    if not good:
+        raise ValueError("the store of revocations holds what are no cut-offs")
+    return changes

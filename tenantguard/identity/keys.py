@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_pem_private_key,
+    load_pem_public_key,
+)
 from cryptography.x509 import load_pem_x509_certificate
 
 from tenantguard.errors import ConfigurationError
@@ -42,10 +48,16 @@ class Key:
         issuer: whose tokens it signs, where its set says so; ``{tenantid}`` in it stands for the claim ``tid``.
     """
 
-    material: Any
+    material: Any = field(compare=False, repr=False)
     algorithms: frozenset[str]
     kid: str | None = None
     issuer: str | None = None
+    digest: bytes = field(
+        init=False, repr=False
+    )  # of the material: comparing two points of a curve costs microseconds
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "digest", sha256(_encoded(self.material)).digest())
 
     def verifies(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
         """Tell whether the signature is this key's, by an algorithm that agrees with the key."""
@@ -53,6 +65,13 @@ class Key:
             return False
         known = "EdDSA" if algorithm in _EDDSA else algorithm
         return bool(jwt.get_algorithm_by_name(known).verify(signing_input, self.material, signature))
+
+
+def _encoded(material: Any) -> bytes:
+    if isinstance(material, bytes):
+        return material
+    encoded: bytes = material.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return encoded
 
 
 def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from typing import Any
 
 import pytest
@@ -236,3 +237,18 @@ def test_usual_exponents_are_taken(exponent: int) -> None:
     numbers = rsa_key("one").public_key().public_numbers()
     public = rsa.RSAPublicNumbers(exponent, numbers.n).public_key()
     assert static_keys(public, frozenset({"RS256"}))
+
+
+def test_keys_are_compared_by_their_digests() -> None:
+    """Two sets of a hundred keys are ten thousand comparisons, while an event loop waits."""
+    one, again, other = (
+        static_keys(key.public_key(), frozenset({"RS256"}))[0]
+        for key in (rsa_key("one"), rsa_key("one"), rsa_key("two"))
+    )
+    assert (one == again, one == other, len({one, again, other})) == (True, False, 2)
+    assert [field.name for field in dataclasses.fields(one) if field.compare] == [
+        "algorithms",
+        "kid",
+        "issuer",
+        "digest",
+    ]

@@ -37,7 +37,7 @@ ROOMS = (
     {"execute"},
     {"install"},
 )
-REQUIRED = {"sqlalchemy", "sqlglot", "jwt", "cryptography", "contextvars_extras"}
+REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
     "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "greenlet",
     "httpx", "hypothesis", "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql", "pytest",
@@ -45,8 +45,6 @@ OPTIONAL = {
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {"typer": {"cli"}, "rich": {"cli", "testing"}, "pytest": {"testing"}, "hypothesis": {"testing"}}
-# they read with sqlglot, which takes a quarter of a second and 25 MB to load, and few programs need
-HEAVY = {"tenantguard.sql.servers.policies"}
 LATER = {"testing", "cli"}  # what starts a program, or is loaded in every test run, loads the rest when asked
 
 
@@ -160,12 +158,8 @@ def test_no_module_imports_itself_over_others() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if unit(name) not in LATER])
 def test_our_own_modules_are_imported_at_the_top(name: str) -> None:
-    """What a module of ours needs of another stands at the top of its file, unless it would load sqlglot."""
-    inside = [
-        f"line {f.line}: {f.module}"
-        for f in imports(name)
-        if f.module in MODULES and f.at_the_top == (f.module in HEAVY) and name not in HEAVY
-    ]
+    """What a module of ours needs of another stands at the top of its file."""
+    inside = [f"line {f.line}: {f.module}" for f in imports(name) if f.module in MODULES and not f.at_the_top]
     assert inside == []
 
 
@@ -235,4 +229,4 @@ def test_the_package_loads_only_what_it_uses() -> None:
         "print(*{n.split('.')[0] for n in sys.modules})"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert not {"cryptography", "httpx", "jwt", "sqlglot"} & set(done.stdout.split())
+    assert not {"cryptography", "httpx", "jwt"} & set(done.stdout.split())

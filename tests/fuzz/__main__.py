@@ -30,7 +30,11 @@ def _run(servers: Servers) -> int:
     parser.add_argument("--count", type=int, help="stop after so many seeds of each")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # each refusal is recorded, and there are thousands
-    fuzzers = (TextFuzzer(), TokenFuzzer(), *_splicers(servers))
+    fuzzers: tuple[TextFuzzer | TokenFuzzer | SpliceFuzzer, ...] = (
+        TextFuzzer(),
+        TokenFuzzer(),
+        *_splicers(servers),
+    )
     findings: list[str] = []
     begun = told = time.monotonic()
     last = given.seed + given.count if given.count else sys.maxsize

@@ -72,7 +72,7 @@ def sqlite_fault(
     return None
 
 
-class _Relations(Visitor):  # type: ignore[misc]  # pglast has no types
+class _Relations(Visitor):
     def __init__(self) -> None:
         self.names: list[str] = []
         self.ctes: set[str] = set()

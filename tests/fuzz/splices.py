@@ -49,7 +49,7 @@ def spliced(seed: int, dialect: str) -> str:
     """Return the text of a seed."""
     dice = random.Random(seed)
     known = reads.READS + writes.WRITES + _OWN[dialect].READS + _OWN[dialect].WRITES
-    sql = dice.choice(known)
+    sql: str = dice.choice(known)
     for _ in range(dice.choice((1, 1, 1, 2, 2, 3))):
         parts = _TOKENS.findall(sql)
         at = dice.randrange(len(parts))

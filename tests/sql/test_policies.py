@@ -78,3 +78,9 @@ def test_a_policy_that_lets_more_through_does_not(expression: str | None) -> Non
 def test_a_through_table_is_held_by_its_parent(expression: str, holds: bool) -> None:
     """The policy asks that the parent of the key is seen, whose own policy holds it to the tenant."""
     assert restricts(expression, TAGS) is holds
+
+
+@pytest.mark.parametrize("type_", ["character varying(3)", "character(1)", '"char"', "integer", "citext"])
+def test_a_cast_that_makes_two_tenants_one_is_no_hold(type_: str) -> None:
+    """A column that is cut short, or read as another kind of value, equals the setting for other tenants too."""
+    assert not restricts(f"((company_id)::{type_} = {TOLD})", CALLS)

@@ -1,20 +1,28 @@
-"""Policies of row security: whether one holds rows to the tenant that the guard tells PostgreSQL."""
+"""Policies of row security: whether one holds rows to the tenant that the guard tells PostgreSQL.
+
+PostgreSQL writes an expression out with every cast and parenthesis; what is not of the few forms known here holds
+nothing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
-import sqlglot
-from sqlglot import exp
-
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, tokens_of, unquoted, words
 from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement
 
-# what may stand around the setting: nothing that could give another value than it
-_AROUND = (
-    exp.Paren, exp.Cast, exp.Nullif, exp.Anonymous, exp.Literal, exp.Boolean, exp.DataType, exp.Alias, exp.Identifier,
-    exp.Dot,
-)  # fmt: skip
+_LONGEST = 100_000
+_CLAUSES = words(
+    "FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH FOR WINDOW UNION INTERSECT EXCEPT JOIN LEFT RIGHT FULL CROSS"
+    " NATURAL"
+)
+_EXACT = words("TEXT CHARACTER VARYING VARCHAR")  # without a length
+_WEAKER = words("OR NOT IS IN LIKE BETWEEN CASE")
+
+Tokens = list[Token]
+Column = tuple[str | None, str]  # what it is qualified with, and its name
 
 
 def restricts(expression: str | None, placement: Placement | None) -> bool:
@@ -27,104 +35,168 @@ def restricts(expression: str | None, placement: Placement | None) -> bool:
     if expression is None:
         return False
     try:
-        tree = sqlglot.parse_one(expression, dialect="postgres")
-    except (sqlglot.errors.SqlglotError, RecursionError):
+        tokens = tokens_of(expression, POSTGRESQL, "none", longest=_LONGEST)
+    except Unreadable:
         return False
-    return any(_holds(condition, placement) for condition in conjuncts(tree))
+    if not _is_balanced(tokens):
+        return False
+    return any(_holds(condition, placement) for condition in _conjuncts(tokens))
 
 
-def conjuncts(condition: exp.Expr) -> Iterator[exp.Expr]:
-    """Yield the conditions that AND joins, those in parentheses too."""
-    pending = [condition]
-    while pending:
-        one = pending.pop()
-        if isinstance(one, exp.And):
-            pending += [one.left, one.right]
-        elif isinstance(one, exp.Paren):
-            pending.append(one.this)
-        else:
-            yield one
-
-
-def _holds(condition: exp.Expr, placement: Placement | None) -> bool:
+def _holds(condition: Tokens, placement: Placement | None) -> bool:
     if placement is not None and placement.kind == "through":
         return _leads_to_parent(condition, placement)
-    if not isinstance(condition, exp.EQ):
-        return False
-    for mine, told in ((condition.left, condition.right), (condition.right, condition.left)):
+    for mine, told in _equal(condition):
         column = _column(mine)
-        named = column is not None and (placement is None or column.name == placement.column)
+        named = column is not None and (placement is None or column[1] == placement.column)
         if named and _is_setting(told):
             return True
     return False
 
 
-def _column(node: exp.Expr) -> exp.Column | None:
-    while isinstance(node, exp.Paren | exp.Cast):
-        node = node.this
-    return node if isinstance(node, exp.Column) else None
+def _depths(tokens: Tokens) -> Iterator[tuple[int, int, Token]]:
+    """Yield the place of each token and how deep in parentheses it stands."""
+    depth = 0
+    for at, token in enumerate(tokens):
+        depth -= token.upper in (")", "]")
+        yield at, depth, token
+        depth += token.upper in ("(", "[")
 
 
-def _is_setting(node: exp.Expr) -> bool:
+def _is_balanced(tokens: Tokens) -> bool:
+    depths = [depth for _, depth, _ in _depths(tokens)]
+    opened = sum((token.upper in ("(", "[")) - (token.upper in (")", "]")) for token in tokens)
+    return bool(tokens) and opened == 0 and min(depths) >= 0
+
+
+def _split(tokens: Tokens, word: str) -> list[Tokens]:
+    """Return what stands between the occurrences of a word outside of parentheses."""
+    places = [at for at, depth, token in _depths(tokens) if depth == 0 and token.upper == word]
+    return [tokens[begun + 1 : end] for begun, end in pairwise([-1, *places, len(tokens)])]
+
+
+def _outside(tokens: Tokens) -> set[str]:
+    return {token.upper for _, depth, token in _depths(tokens) if depth == 0}
+
+
+def _stripped(tokens: Tokens) -> Tokens:
+    """Return an expression without the parentheses around all of it."""
+    while (
+        len(tokens) > 2 and tokens[0].upper == "(" and tokens[-1].upper == ")" and _is_balanced(tokens[1:-1])
+    ):
+        tokens = tokens[1:-1]
+    return tokens
+
+
+def _bare(tokens: Tokens, *, exactly: bool = False) -> Tokens:
+    """Return a value without parentheses and casts around it; those by which two values could become one stay."""
+    while True:
+        tokens = _stripped(tokens)
+        parts = _split(tokens, "::")
+        if len(parts) == 1:
+            return tokens
+        types = [token for part in parts[1:] for token in part]
+        if not all(token.is_name or token.text in (".", "[", "]") for token in types):
+            return tokens
+        if exactly and not _EXACT.issuperset(token.upper for token in types):
+            return tokens
+        tokens = parts[0]
+
+
+def _conjuncts(tokens: Tokens) -> Iterator[Tokens]:
+    """Yield the conditions that AND joins, those in parentheses too."""
+    tokens = _stripped(tokens)
+    parts = _split(tokens, "AND")
+    if len(parts) == 1 or not _outside(tokens).isdisjoint({"OR", "BETWEEN", "CASE"}):
+        yield tokens
+        return
+    for part in parts:
+        yield from _conjuncts(part)
+
+
+def _equal(condition: Tokens) -> list[tuple[Tokens, Tokens]]:
+    """Return both sides of an equation, either way round."""
+    sides = _split(condition, "=")
+    if len(sides) != 2 or not _outside(condition).isdisjoint(_WEAKER):
+        return []
+    return [(sides[0], sides[1]), (sides[1], sides[0])]
+
+
+def _name(token: Token) -> str:
+    return unquoted(token.text) if token.kind == "quoted" else token.text.lower()
+
+
+def _column(tokens: Tokens) -> Column | None:
+    tokens = _bare(tokens, exactly=True)
+    if len(tokens) == 1 and tokens[0].is_name:
+        return None, _name(tokens[0])
+    if len(tokens) == 3 and tokens[1].text == "." and tokens[0].is_name and tokens[2].is_name:
+        return _name(tokens[0]), _name(tokens[2])
+    return None
+
+
+def _is_setting(tokens: Tokens) -> bool:
     """Tell whether a value is the setting: cast, made NULL where it is empty, or in a query without a table."""
-    while isinstance(node, exp.Paren | exp.Subquery):
-        node = node.this
-    if isinstance(node, exp.Select):
-        if len(node.expressions) != 1 or any(
-            value for key, value in node.args.items() if key != "expressions" and value
-        ):
-            return False
-        node = node.expressions[0]
-    if not all(isinstance(one, _AROUND) for one in node.walk()):
+    tokens = _bare(tokens)
+    if tokens and tokens[0].upper == "SELECT":
+        inner = tokens[1:]
+        if len(inner) > 2 and inner[-2].upper == "AS":
+            inner = inner[:-2]
+        return _outside(inner).isdisjoint(_CLAUSES | {","}) and _is_setting(inner)
+    if [token.upper for token in tokens[:2]] == ["PG_CATALOG", "."]:
+        tokens = tokens[2:]
+    if len(tokens) < 4 or tokens[1].upper != "(" or len(_stripped(tokens[1:])) != len(tokens) - 3:
         return False
-    called = [one.name.lower() for one in node.find_all(exp.Anonymous)]
-    return called == ["current_setting"] and any(
-        one.is_string and one.this == SETTING for one in node.find_all(exp.Literal)
+    arguments = [_bare(argument) for argument in _split(tokens[2:-1], ",")]
+    if tokens[0].upper == "NULLIF":
+        return (
+            len(arguments) == 2 and _is_setting(arguments[0]) and [t.kind for t in arguments[1]] == ["string"]
+        )
+    texts = [[token.text.lower() for token in argument] for argument in arguments]
+    return tokens[0].upper == "CURRENT_SETTING" and texts in (
+        [[f"'{SETTING}'"]],
+        [[f"'{SETTING}'"], ["true"]],
     )
 
 
-def _leads_to_parent(condition: exp.Expr, placement: Placement) -> bool:
+def _leads_to_parent(condition: Tokens, placement: Placement) -> bool:
     """Tell whether a condition asks that the parent is seen: its own policy holds it to the tenant."""
-    parent = placement.parent
-    if parent is None or not isinstance(condition, exp.Exists | exp.In):
+    if placement.parent is None:
         return False
-    query = condition.this if isinstance(condition, exp.Exists) else condition.args.get("query")
-    while isinstance(query, exp.Subquery | exp.Paren):
-        query = query.this
-    if not isinstance(query, exp.Select):
+    sides = _split(condition, "IN")
+    exists = condition[0].upper == "EXISTS"
+    query = _stripped(condition[1:] if exists else sides[-1])
+    clauses = [at for at, depth, token in _depths(query) if depth == 0 and token.upper in _CLAUSES]
+    found = [query[at].upper for at in clauses]
+    if not query or query[0].upper != "SELECT" or found not in (["FROM"], ["FROM", "WHERE"]):
         return False
-    from_ = query.args.get("from_") or query.args.get("from")
-    source = from_.this if from_ is not None else None
-    if (
-        not isinstance(source, exp.Table)
-        or source.name != str(parent.name)
-        or query.args.get("joins")
-        or query.find(exp.SetOperation)
-    ):
+    source = query[clauses[0] + 1 : clauses[1] if len(clauses) > 1 else len(query)]
+    alias = _alias(source, str(placement.parent.name))
+    if alias is None:
         return False
-    if isinstance(condition, exp.In):
-        return _in_pairs(condition, query) == set(placement.link)
-    where = query.args.get("where")
-    return where is not None and set(placement.link) <= _equal_pairs(where.this, source.alias_or_name)
+    link = set(placement.link)
+    if exists:
+        return len(clauses) > 1 and link <= _equal_pairs(query[clauses[1] + 1 :], alias)
+    ours, theirs = _column(sides[0]), _column(query[1 : clauses[0]])
+    return len(sides) == 2 and ours is not None and theirs is not None and {(ours[1], theirs[1])} == link
 
 
-def _in_pairs(condition: exp.In, query: exp.Select) -> set[tuple[str, str]]:
-    ours, theirs = _column(condition.this), [_column(item) for item in query.expressions]
-    if ours is None or len(theirs) != 1 or theirs[0] is None:
-        return set()
-    return {(ours.name, theirs[0].name)}
+def _alias(source: Tokens, parent: str) -> str | None:
+    """Return what the parent goes by, where a FROM holds it and nothing else."""
+    names = [token for token in source if token.upper != "AS"]
+    if [token.text for token in names[1:2]] == ["."]:
+        names = names[2:]
+    if not 0 < len(names) <= 2 or not all(name.is_name for name in names) or _name(names[0]) != parent:
+        return None
+    return _name(names[-1])
 
 
-def _equal_pairs(where: exp.Expr, alias: str) -> set[tuple[str, str]]:
+def _equal_pairs(where: Tokens, alias: str) -> set[tuple[str, str]]:
     """Return the pairs of a column of the table itself and one of the parent that a condition asks to be equal."""
     found = set()
-    for one in conjuncts(where):
-        if not isinstance(one, exp.EQ):
-            continue
-        left, right = _column(one.left), _column(one.right)
-        if left is None or right is None:
-            continue
-        for ours, theirs in ((left, right), (right, left)):
-            if theirs.table == alias and ours.table != alias:
-                found.add((ours.name, theirs.name))
+    for one in _conjuncts(where):
+        for left, right in _equal(one):
+            ours, theirs = _column(left), _column(right)
+            if ours is not None and theirs is not None and theirs[0] == alias != ours[0]:
+                found.add((ours[1], theirs[1]))
     return found

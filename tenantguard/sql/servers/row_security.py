@@ -12,6 +12,7 @@ from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.servers.policies import restricts
 from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement, Tenancy
 
@@ -128,8 +129,6 @@ def _relation_fault(
 
 
 def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any]) -> str | None:
-    from tenantguard.sql.servers.policies import restricts  # and sqlglot, which few programs need
-
     permissive, restricted = [], False
     for is_permissive, command, using, check, for_all in policies:
         expressions = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 
 import pytest
 from sqlalchemy import Connection, text
@@ -77,7 +78,7 @@ def test_the_oldest_answers_go() -> None:
     """What is kept never takes more than its bytes."""
     kept = Kept(most_bytes=100_000)
     for number in range(200):
-        assert kept.get(number, "x" * 100, lambda number=number: number) == number
+        assert kept.get(number, "x" * 100, partial(int, number)) == number
         assert kept.bytes <= 100_000
     assert 0 < len(kept) < 100
     assert kept.get(199, "", lambda: -1) == 199

@@ -59,19 +59,14 @@ def verify_parents(
 
 def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list[tuple[Link, list[Key]]]:
     """Return the keys that no look-up of this transaction has found, each once, as their columns store them."""
-    found = []
+    found, dialect = [], context.dialect
     for link, keys in wanted:
-        known = known_keys(context, link)
+        known, types = known_keys(context, link), link.types
         unknown: dict[Any, Key] = {}
         for key in keys:
             if any(value is None for value in key):
                 continue
-            stored = tuple(
-                [
-                    storable(value, type_, context.dialect)
-                    for value, type_ in zip(key, link.types, strict=True)
-                ]
-            )
+            stored = tuple([storable(value, type_, dialect) for value, type_ in zip(key, types, strict=True)])
             marked = mark(stored)
             if marked not in known:
                 unknown[marked] = stored

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, or_, select
@@ -119,16 +121,26 @@ def _verify_plans(plans: Iterable[WritePlan], context: Any) -> None:
             verify_parents(context, wanted, _tried(plan), binding, beside=_beside(plan, values))
 
 
-def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: Any) -> list[tuple[Any, ...]]:
+def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: Any) -> Iterable[Any]:
     """Return the keys that the rows give for a link, with a ``None`` only where the row need not name a parent."""
-    found: list[tuple[Any, ...]] = []
+    found: list[Any] = []
     for names in link.rows:
-        found += zip(*map(values, names), strict=True)
+        found += _together([values(name) for name in names])
     if link.required and any(value is None for key in found for value in key):
         fault = orphan(plan.placement, ", ".join([ours for ours, _ in plan.placement.link]))
         fault.tenant, fault.statement = told(binding), sent(context)
         refuse(fault)
     return found
+
+
+def _together(columns: list[Sequence[Any]]) -> Iterable[Any]:
+    """Return the keys of some columns, each once where that is sure: a bulk insert has thousands of rows."""
+    if len(columns[0]) > 1 and all(len(set(map(type, column))) == 1 for column in columns):
+        try:
+            return dict.fromkeys(zip(*columns, strict=True))
+        except TypeError:  # a value that cannot be told apart by its hash
+            pass
+    return zip(*columns, strict=True)
 
 
 def _beside(plan: WritePlan, values: Any) -> dict[Any, set[Any]]:
@@ -163,7 +175,7 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
 def _verify_tenant(plan: WritePlan, name: str, values: Sequence[Any], binding: Binding, context: Any) -> None:
     """Refuse a tenant that is stored as another one than those that are bound."""
     only = binding._tenant
-    if all(value is only for value in values) and only is not None:
+    if only is not None and all(map(is_, values, repeat(only))):
         return  # as most rows are
     type_, dialect = plan.placement.type, context.dialect
     bound = [bound_as(tenant, type_, dialect) for tenant in binding.tenants]

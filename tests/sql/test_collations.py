@@ -113,3 +113,19 @@ def test_the_catalogue_tells_which_columns_are_loose(columns: Any, is_refused: b
         return
     with pytest.raises(ConfigurationError, match="not deterministic"):
         verify_collations(driver, tenancy)
+
+
+def test_the_look_leaves_no_transaction_open(postgresql_database: Database) -> None:
+    """Whoever gets the connection may choose its isolation level."""
+    metadata = MetaData()
+    Table(
+        "calls",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(9), nullable=False),
+    )
+    engine = postgresql_database.create_engine()
+    metadata.create_all(engine)
+    guard(engine, Tenancy(metadata, column="company_id"))
+    with bind("acme"), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        assert connection.execute(metadata.tables["calls"].select()).all() == []

@@ -310,6 +310,32 @@ def test_a_value_is_asked_for_once(two: Two) -> None:
     assert (9, 1) in two.rows(tags)
 
 
+def test_rows_of_one_statement_may_name_each_other(database: Database) -> None:
+    """A tree that is written at once; a conflict clause vouches for none of its rows."""
+    schema = MetaData()
+    nodes = Table(
+        "nodes", schema, Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False),
+        Column("parent_id", ForeignKey("nodes.id")),
+    )  # fmt: skip
+    plain = database.create_engine()
+    schema.create_all(plain)
+    with plain.begin() as connection:
+        connection.execute(insert(nodes).values(id=7, company_id="globex"))
+    engine = guard(database.create_engine(), Tenancy(schema, column="company_id"))
+    tree = [{"id": 1, "parent_id": None}, {"id": 2, "parent_id": 1}, {"id": 3, "parent_id": 2}]
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(insert(nodes), tree)
+        connection.execute(insert(nodes).values([{"id": 4, "parent_id": 3}, {"id": 5, "parent_id": 4}]))
+        with pytest.raises(ParentError):
+            connection.execute(insert(nodes), [{"id": 8, "parent_id": 7}, {"id": 9, "parent_id": 8}])
+        ignored = insert(nodes).prefix_with(
+            {"sqlite": "OR IGNORE", "mariadb": "IGNORE"}.get(database.backend, "")
+        )
+        if database.backend != "postgresql":
+            with pytest.raises(ParentError):
+                connection.execute(ignored, [{"id": 7, "parent_id": None}, {"id": 8, "parent_id": 7}])
+
+
 def test_a_key_of_two_columns_is_looked_up_whole(database: Database) -> None:
     """Each column alone is somebody's; a part that is NULL leads nowhere."""
     schema = MetaData()

@@ -10,6 +10,10 @@ from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import ClauseElement, ColumnClause
 from sqlalchemy.sql.visitors import iterate
 
+_KEYS = frozenset(
+    {"rowid", "_rowid_", "oid", "ctid"}
+)  # what SQLite and PostgreSQL call a row's key, or its place
+
 
 def key_of(target: Any) -> Any:
     """Return the key of the column that a statement writes to, which it may name by its key or by an attribute.
@@ -44,6 +48,8 @@ def spelling_fault(names: Iterable[str], watched: Collection[str], known: Collec
         return None
     originals = {folded(name): name for name in watched}
     for name in strange:
+        if folded(name) in _KEYS:
+            return f"{name!r} may be the database's own name for a key; name the column as the metadata does"
         meant = originals.get(folded(name))
         if meant is not None:
             return f"{name!r} may be {meant!r} to the database; name the column as the metadata does"

@@ -125,7 +125,7 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
         [tuple([given.plain[name] for name in names])] if is_plain else [],
         read=compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != pairs,
         required=required,
-        child=plan.table,
+        child=compiler.tg_guard.ties.table(plan.placement.key),
         ours=names,
     )
     if is_plain:

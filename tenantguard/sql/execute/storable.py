@@ -99,6 +99,8 @@ def _integer(value: Any, *, rounds: bool = False) -> Any:
 def _text(value: Any, kind: Any, dialect: Any) -> Any:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(int(value))
+    if isinstance(value, bytes) and dialect.name != "sqlite" and value.isascii():
+        value = value.decode()
     if not isinstance(value, str):
         return STRANGE
     if dialect.name == "sqlite" or kind.length is None:

@@ -59,7 +59,10 @@ def verify_next(engine: Engine, tenancy: Tenancy) -> None:
     def verify(driver: Any, record: Any, fairy: Any) -> None:
         nonlocal verified
         if not verified:
-            verify_collations(driver, tenancy)
+            try:
+                verify_collations(driver, tenancy)
+            finally:
+                driver.rollback()  # whoever gets the connection begins anew
             verified = True
 
     event.listen(engine.pool, "checkout", verify)

@@ -30,12 +30,14 @@ RELIED = {
         _fetchall_impl _fetchiter_impl _fetchmany_impl _fetchone_impl _raw_row_iterator""",
     "engine.row": "_mapping",
     "ext.compiler": "_dispatcher",
-    "orm.identity": "_dict _manage_removed_state _modified _wr _kill",
+    "orm.bulk_persistence": "_BulkUDCompileState",
+    "orm.identity": "_add_unpresent _dict _manage_removed_state _modified _wr _kill",
     "orm.mapper": "_all_registries",
     "orm.session": "_new _parent",
     "orm.state": "_expire _expire_attributes _instance_dict",
     "pool.base": "_dialect",
     "sql.base": "_generate",
+    "sql.cache_key": "_generate_cache_key",
     "sql.coercions": "_is_literal",
     "sql.compiler": """
         _bind_processors _compose_select_body _generate_prefixes _get_bind_name_for_col _numeric_binds
@@ -44,7 +46,7 @@ RELIED = {
         _dict_parameters _extra_froms _has_multi_parameters _multi_parameters _no_parameters _post_values_clause
         _returning _select_names _where_criteria""",
     "sql.elements": """
-        _bindparams _clone _construct_raw _from_objects _truncated_label _with_binary_element_type""",
+        _bindparams _clone _construct_raw _from_objects _propagate_attrs _truncated_label _with_binary_element_type""",
     "sql.schema": "_arg_is_typed _autoincrement_column",
     "sql.selectable": "_get_method _prefixes _raw_columns _suffixes",
     "sql.base+": "_compile_state_factory",

@@ -76,7 +76,7 @@ class GuardedConnection(Connection):
         binding = peek()
         self.tg_ready, self.tg_names = False, None
         self.dialect = self._tg_variant(None if binding is None else binding.mode)
-        return super()._execute_default(*args, **kw)  # type: ignore[misc]  # private
+        return super()._execute_default(*args, **kw)
 
     def _cursor_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
         if context is None:  # a look-up of ours, which comes this way where nobody listens
@@ -84,7 +84,7 @@ class GuardedConnection(Connection):
         if context.tg_composes:
             context.tg_composes = False
             admit_beside(context, statement, parameters)
-        return super()._cursor_execute(cursor, statement, parameters, context)  # type: ignore[misc]  # private
+        return super()._cursor_execute(cursor, statement, parameters, context)
 
     def _tg_look_up(self, cursor: Any, statement: Any, parameters: Any) -> None:
         if self._echo:
@@ -174,16 +174,16 @@ class GuardedConnection(Connection):
     def _commit_impl(self) -> None:
         if self.tg_noted or self.tg_orphans:
             verify_ending(self)
-        super()._commit_impl()  # type: ignore[misc]  # private
+        super()._commit_impl()
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
         if self.tg_noted or self.tg_orphans:
             verify_ending(self)
-        super()._prepare_twophase_impl(xid)  # type: ignore[misc]  # private
+        super()._prepare_twophase_impl(xid)
 
     def _rollback_impl(self) -> None:
         self.tg_noted, self.tg_orphans = (), {}
-        super()._rollback_impl()  # type: ignore[misc]  # private
+        super()._rollback_impl()
 
 
 def _raw_connection(self: Any) -> Any:

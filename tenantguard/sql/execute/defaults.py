@@ -56,7 +56,7 @@ def default_query(context: Any, default: Any, type_: Any) -> Query | None:
         return None
     binding = peek()
     dialect = context.dialect.tg_variants[None if binding is None else binding.mode]
-    compiled = select(default.arg if default._arg_is_typed else type_coerce(default.arg, type_)).compile(
+    compiled: Any = select(default.arg if default._arg_is_typed else type_coerce(default.arg, type_)).compile(
         dialect=dialect
     )
     if compiled.tg.fault is not None:

@@ -170,7 +170,8 @@ def watch_rewound(result: Any) -> Any:
 
 def watch_results() -> None:
     """Let the results of sessions be watched ones: a patch, which nothing but ``guard()`` makes."""
-    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[misc]  # the name that loading.instances() makes them by
+    # the name that loading.instances() makes them by
+    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]
 
 
 def _verify(now: Binding | None, then: Binding | None) -> None:

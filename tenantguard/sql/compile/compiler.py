@@ -14,6 +14,7 @@ from sqlalchemy.ext.compiler import _dispatcher
 from tenantguard.sql.compile.belongs import filtered_table, predicate, refuse_shadowed
 from tenantguard.sql.compile.calls import read_function, sampling, unshadowed, verify_calls
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
+from tenantguard.sql.compile.custom import render_custom, verify_custom
 from tenantguard.sql.compile.fragments import (
     is_setting,
     note_setting,
@@ -23,10 +24,9 @@ from tenantguard.sql.compile.fragments import (
     read_operator,
     read_text,
     read_tstring,
-    verify_custom,
     whole,
 )
-from tenantguard.sql.compile.identifiers import checked_literal, name_fault, noting
+from tenantguard.sql.compile.identifiers import checked_literal, name_fault, reading
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
 from tenantguard.sql.compile.ruled import noted_cte, refuse_mistaken, ruled
@@ -102,6 +102,10 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
                 table, asfrom=asfrom, ashint=ashint, enclosing_alias=enclosing_alias, **kw
             )
 
+        def visit_compound_select(self, cs: Any, *args: Any, **kw: Any) -> Any:
+            self.tg.unions += len(cs.selects) - 1
+            return super().visit_compound_select(cs, *args, **kw)
+
         def visit_cte(self, cte: Any, *args: Any, **kw: Any) -> Any:
             with noted_cte(self, cte):
                 return super().visit_cte(cte, *args, **kw)
@@ -131,6 +135,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             self, insert_stmt: Any, visited_bindparam: Any = None, visiting_cte: Any = None, **kw: Any
         ) -> Any:
             insert = guarded_insert(self, insert_stmt, visiting_cte, **kw)
+            self.tg.conflicts += insert.statement._post_values_clause is not None
             outer = self.tg.conflict, self.tg.upserts
             self.tg.conflict, self.tg.upserts = {}, False
             text = super().visit_insert(insert.statement, visiting_cte=visiting_cte, **kw)
@@ -258,13 +263,11 @@ def _named(cls: type, base: Any) -> type:
     return cls
 
 
-def _note_custom(compiler: Any) -> None:
-    statement = compiler.__dict__.get("tg")
-    if statement is not None:  # a guarded one
-        statement.custom = True
+def _guards(compiler: Any) -> bool:
+    return compiler.__dict__.get("tg") is not None  # that of a bypass stands on its class
 
 
 @functools.cache
 def watch_constructs() -> None:
     """Let each construct of the user's own (``@compiles``) tell the guarded compiler that it takes part."""
-    _dispatcher.__call__ = noting(_dispatcher.__call__, _note_custom)  # type: ignore[method-assign]
+    _dispatcher.__call__ = reading(_dispatcher.__call__, _guards, render_custom)  # type: ignore[method-assign]

@@ -1,51 +1,202 @@
-"""Constructs of the user's own (``@compiles``): the statement they take part in is read once, when it is compiled."""
+"""Constructs of the user's own (``@compiles``): what they render is read in its place, and with the whole statement."""
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy.sql.selectable import TableClause
+from sqlalchemy.sql.visitors import iterate
+
+from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import passes, returns_rows
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.expressions import expression
+from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
-from tenantguard.sql.text.lexer import Unreadable, family, tokens_of, unquoted
+from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, family, tokens_of, unquoted, words
+from tenantguard.sql.text.tree import Query, Select
 
 _LONGEST = 100_000
 # where SQLAlchemy writes the values of an IN when the statement executes, each between what stands in the tildes
 _EXPANDED = re.compile(r"__\[POSTCOMPILE_\S+?(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
+_PLACEHOLDER = re.compile(
+    r"%\(\w+\)s"
+)  # also of a driver that takes them by place, until the statement is whole
+_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
+_COMMENT = re.compile(r"--|/\*|#[^>\-]")
+_ORDER = (("ASC",), ("DESC",), ("NULLS", "FIRST"), ("NULLS", "LAST"))
+_CONDITION = words("WHERE ON")
+_BEHIND = words(
+    "GROUP ORDER HAVING LIMIT OFFSET FETCH FOR RETURNING UNION INTERSECT EXCEPT WINDOW JOIN LEFT RIGHT FULL INNER"
+    " CROSS NATURAL DO SET VALUES SELECT FROM"
+)
+_OWN = "a construct of your own (@compiles)"
 
 
-def custom_fault(
-    statement: str, dialect: Any, tenancy: Any, rendered: Mapping[str, int], ctes: Iterable[object]
-) -> str | None:
-    """Tell what a custom construct hides, or return ``None`` where every table was rendered by the compiler itself.
+class Within:
+    """The construct that is being rendered.
 
     Args:
-        statement: the compiled SQL.
-        dialect: the dialect, with its ``paramstyle``.
-        tenancy: declares functions.
-        rendered: how many times the compiler rendered each table.
-        ctes: the statement's common table expressions.
+        element: the construct.
+        level: how many SELECTs stand around it.
+        stands: it stands in a FROM, as a table does, and renders each of its tables once.
     """
-    style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
-    shown = _EXPANDED.sub(lambda marker: f"{marker[1] or ''}NULL{marker[2] or ''}", statement)
+
+    def __init__(self, element: Any, level: int, *, stands: bool) -> None:
+        self.level = level
+        self._tables: Counter[int] = Counter()
+        if stands:
+            self._tables.update(id(part) for part in iterate(element) if isinstance(part, TableClause))
+
+    def takes(self, table: Any) -> bool:
+        """Tell whether the construct stands for a table that it renders, once for each time it does."""
+        self._tables[id(table)] -= 1
+        return self._tables[id(table)] >= 0
+
+
+def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, stands: bool) -> Any:
+    """Return what a construct renders, after it was read.
+
+    Args:
+        render: renders it.
+        element: the construct.
+        compiler: the guarded compiler.
+        stands: it stands in a FROM.
+    """
+    statement = compiler.tg
+    statement.custom = True
+    outer, statement.within = statement.within, Within(element, len(statement.levels), stands=stands)
     try:
-        which = family(dialect.name)
-        cursor = Cursor(
-            tokens_of(shown, which, style, longest=_LONGEST),
-            which,
-            partial(passes, dialect=dialect.name, tenancy=tenancy),
-            partial(returns_rows, dialect=dialect.name, tenancy=tenancy),
-        )
-        read_statement(cursor)
+        text = render()
+    finally:
+        statement.within = outer
+    if isinstance(element, ColumnElement):
+        fault = _piece_fault(str(text), compiler)
+        if fault is not None:
+            statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
+    return text
+
+
+def verify_custom(compiler: Any) -> None:
+    """Refuse a statement in which a construct of the user's own hides what the compiler did not render itself."""
+    fault = _whole_fault(compiler)
+    if fault is not None:
+        compiler.tg.refuse(RawSQLError(f"{_OWN} {fault}", kind="custom_construct"))
+
+
+def _piece_fault(text: str, compiler: Any) -> str | None:
+    """Tell why what stands for one expression is none, or could leave its place."""
+    shown = _PLACEHOLDER.sub("NULL", _expanded(text))
+    if _COMMENT.search(_QUOTED.sub("", shown)):
+        return "it renders a comment"
+    try:
+        cursor = _cursor(shown, compiler, "none")
+        cursor.read_query = read_query
+        expression(cursor, commas=False)
+        for order in _ORDER:
+            cursor.took(*order)
     except (Unreadable, Ungrammatical, RecursionError) as fault:
-        return f"a construct of your own (@compiles) renders SQL that cannot be read: {fault}"
-    local = {str(getattr(cte, "name", "")) for cte in ctes} | cursor.cte_names
+        return f"it cannot be read: {fault}"
+    return (
+        None if cursor.is_done else f"it does not end with one expression, but goes on: {cursor.token().text}"
+    )
+
+
+def _whole_fault(compiler: Any) -> str | None:
+    style = "driver_named" if compiler.dialect.paramstyle == "named" else compiler.dialect.paramstyle
+    try:
+        cursor = _cursor(_expanded(compiler.string), compiler, style)
+        tree = read_statement(cursor)
+    except (Unreadable, Ungrammatical, RecursionError) as fault:
+        return f"renders SQL that cannot be read: {fault}"
+    statement = compiler.tg
+    local = {str(getattr(cte, "name", "")) for cte in compiler.ctes or {}} | cursor.cte_names
     found = Counter(name for parts in cursor.mentioned if (name := unquoted(parts[-1].text)) not in local)
-    hidden = sorted(name for name, count in found.items() if count > rendered.get(name, 0))
+    hidden = sorted(name for name, count in found.items() if count > statement.rendered.get(name, 0))
     if hidden:
-        return f"a construct of your own (@compiles) renders table {', '.join(hidden)}, which the guard cannot see"
+        return f"renders table {', '.join(hidden)}, which the guard cannot see"
+    if _conflicts(cursor.tokens) > statement.conflicts:
+        return "renders a conflict clause, which the guard cannot see"
+    if _unions(tree) > statement.unions:
+        return "renders a set operation, which the guard cannot see"
+    if any(placement.kind != "shared" for placement in statement.tables.values()) and _is_loose(cursor):
+        return "renders a condition that binds weaker than AND does, beside the predicate"
     return None
+
+
+def _cursor(text: str, compiler: Any, style: str) -> Cursor:
+    name, tenancy = compiler.dialect.name, compiler.tg_guard.tenancy
+    which = family(name)
+    return Cursor(
+        tokens_of(text, which, style, longest=_LONGEST),
+        which,
+        partial(passes, dialect=name, tenancy=tenancy),
+        partial(returns_rows, dialect=name, tenancy=tenancy),
+    )
+
+
+def _expanded(text: str) -> str:
+    return _EXPANDED.sub(lambda marker: f"{marker[1] or ''}NULL{marker[2] or ''}", text)
+
+
+def _conflicts(tokens: list[Token]) -> int:
+    """Return how many conflict clauses there are."""
+    return sum(
+        before.upper == "ON" and token.upper in ("CONFLICT", "DUPLICATE")
+        for before, token in itertools.pairwise(tokens)
+    )
+
+
+def _unions(found: Query | Select) -> int:
+    """Return how many set operations a query has, with those inside of it."""
+    if isinstance(found, Select):
+        return sum(map(_unions, [*found.nested, *_derived(found)]))
+    inner: list[Any] = [*found.parts, *found.nested, *(cte.body for cte in found.ctes)]
+    if found.write is not None:
+        inner += [found.write.body, *([found.write.query] if found.write.query else [])]
+    return max(0, len(found.parts) - 1) + sum(map(_unions, inner))
+
+
+def _derived(found: Select) -> list[Query]:
+    """Return the queries in a FROM."""
+    queries, pending = [], list(found.sources)
+    while pending:
+        joined = pending.pop()
+        for source in (joined.first, *(step.right.first for step in joined.steps)):
+            if getattr(source, "query", None) is not None:
+                queries.append(source.query)  # type: ignore[union-attr]  # only a derived table has one
+            pending += getattr(source, "inner", ())
+        pending += [step.right for step in joined.steps if step.right.steps]
+    return queries
+
+
+def _is_loose(cursor: Cursor) -> bool:
+    """Tell whether a condition holds, outside of parentheses, an operator that binds less than AND does."""
+    loose = {"OR", "XOR", "||"} if cursor.which == MYSQL else {"OR"}
+    conditions, depth = {0: False}, 0
+    for token in cursor.tokens:
+        depth = _deeper(token, depth, conditions)
+        if token.kind != "word" and token.text not in loose:
+            continue
+        if token.upper in _CONDITION:
+            conditions[depth] = True
+        elif token.upper in _BEHIND:
+            conditions[depth] = False
+        elif token.upper in loose and conditions.get(depth):
+            return True
+    return False
+
+
+def _deeper(token: Token, depth: int, conditions: dict[int, bool]) -> int:
+    if token.kind != "symbol" or token.text not in ("(", ")"):
+        return depth
+    depth += 1 if token.text == "(" else -1
+    if token.text == "(":
+        conditions[depth] = False
+    return depth

@@ -12,7 +12,6 @@ from typing import Any, cast
 from sqlalchemy.sql.elements import TextClause
 
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.compile.custom import custom_fault
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.text import (
     LONGEST_KEPT,
@@ -189,16 +188,3 @@ def _read_fragment(compiler: Any, text: str, *, style: str = "named", shown: boo
         refuse_again(compiler.tg.fault, text[:LONGEST_KEPT])  # now, so that no cache keeps what was compiled
     compiler.tg.checks = (*compiler.tg.checks, *read.checks)
     return read
-
-
-def verify_custom(compiler: Any) -> None:
-    """Refuse a statement in which a construct of the user's own hides a table."""
-    fault = custom_fault(
-        compiler.string,
-        compiler.dialect,
-        compiler.tg_guard.tenancy,
-        compiler.tg.rendered,
-        compiler.ctes or {},
-    )
-    if fault is not None:
-        compiler.tg.refuse(RawSQLError(fault, kind="custom_construct"))

@@ -87,15 +87,25 @@ def _refuse_text(message: str) -> None:
         refuse(RawSQLError(message, kind="raw_sql_fragment", tenant=told))
 
 
-def noting(call: Callable[..., Any], note: Callable[[Any], None]) -> Callable[..., Any]:
-    """Return SQLAlchemy's dispatcher of ``@compiles`` so that it tells which compiler it took part in."""
+def reading(
+    call: Callable[..., Any], guards: Callable[[Any], bool], render: Callable[..., Any]
+) -> Callable[..., Any]:
+    """Return SQLAlchemy's dispatcher of ``@compiles`` so that what it renders is read.
+
+    Args:
+        call: the dispatcher.
+        guards: tells whether a compiler is a guarded one, of statements.
+        render: renders a construct for it.
+    """
 
     @functools.wraps(call)
     def dispatch(self: Any, element: Any, compiler: Any, **kw: Any) -> Any:
-        note(compiler)
-        text = call(self, element, compiler, **kw)
-        if getattr(compiler, "tg_types", False):
-            return checked_type(text, compiler.dialect.name)
-        return text
+        def plain() -> Any:
+            return call(self, element, compiler, **kw)
+
+        if guards(compiler):
+            return render(plain, element, compiler, stands=bool(kw.get("asfrom")))
+        text = plain()
+        return checked_type(text, compiler.dialect.name) if getattr(compiler, "tg_types", False) else text
 
     return dispatch

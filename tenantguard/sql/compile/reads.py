@@ -168,7 +168,10 @@ def verify_known(compiler: Any, table: Any, enclosing_alias: Any) -> None:
     if is_trusted(enclosing_alias):
         rely(compiler, table)
         return
-    if statement.levels and id(table) in statement.levels[-1]:
+    within = statement.within
+    # a construct of the user's own has only the tables that it stands for: a SELECT around it has the others
+    outside = within is not None and within.level == len(statement.levels) and not within.takes(table)
+    if statement.levels and id(table) in statement.levels[-1] and not outside:
         return
     placement = statement.place(table)
     if placement is not None and placement.kind != "shared":

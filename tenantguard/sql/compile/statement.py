@@ -45,6 +45,9 @@ class Statement:
         levels: the FROM elements, by identity, that each SELECT in hand has found a predicate for.
         rendered: how many times each table was rendered, by name.
         custom: a construct of the user's own (``@compiles``) takes part.
+        within: the one that is being rendered.
+        conflicts: how many conflict clauses the compiler itself has rendered.
+        unions: how many set operations it has.
         relied: the tables, by name, that a predicate reads beside the one it stands for.
         ctes: the names of common table expressions.
         hidden: the tables whose name a CTE has taken.
@@ -60,10 +63,10 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds", "levels", "methods",
-        "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied", "rendered", "returning",
-        "rule_ctes", "rule_names", "ruled", "rules", "stored", "tables", "target", "unasked", "upserts", "verified",
-        "writes",
+        "checks", "conflict", "conflicts", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds",
+        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
+        "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "stored", "tables", "target",
+        "unasked", "unions", "upserts", "verified", "within", "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -88,6 +91,8 @@ class Statement:
         self.levels: list[set[int]] = []
         self.rendered: dict[str, int] = {}
         self.custom = False
+        self.within: Any = None
+        self.conflicts = self.unions = 0
         self.relied: set[str] = set()
         self.ctes: set[str] = set()
         self.hidden = hidden

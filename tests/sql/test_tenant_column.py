@@ -21,6 +21,7 @@ from sqlalchemy import (
 
 from tenantguard import ConfigurationError, CrossTenantError, Tenancy, bind, bypass, guard
 from tests.servers import Database
+from tests.sql.world import World
 
 _TRIGGERS = {
     "sqlite": [
@@ -124,3 +125,16 @@ def test_a_row_may_not_name_its_tenant_in_another_type() -> None:
     with bind("7"), engine.connect() as connection, pytest.raises(CrossTenantError):
         connection.execute(insert(notes), {"company_id": "7"})
     engine.dispose()
+
+
+def test_a_frame_without_the_tenant_column_is_told_what_to_do(memory: World) -> None:
+    """pandas and others insert through a table of their own, which has the columns of the frame and no others."""
+    frame = Table("numbers", MetaData(), Column("id", Integer), Column("digits", String))
+    with (
+        bind("acme"),
+        memory.engine.connect() as connection,
+        pytest.raises(
+            CrossTenantError, match="names no company_id, and the table that it goes through has no such"
+        ),
+    ):
+        connection.execute(insert(frame), [{"id": 70, "digits": "1"}, {"id": 71, "digits": "2"}])

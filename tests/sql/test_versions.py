@@ -69,6 +69,8 @@ def test_an_old_server_can_be_insisted_on() -> None:
         ),
         (SimpleNamespace(name="postgresql", server_version_info=(9, 6)), "PostgreSQL from 13 on"),
         (SimpleNamespace(name="sqlite", server_version_info=(3, 8, 1)), "SQLite from 3.35 on"),
+        (SimpleNamespace(name="sqlite", server_version_info=(3, 51, 0)), "nested EXISTS wrongly"),
+        (SimpleNamespace(name="sqlite", server_version_info=(3, 51, 1)), "nested EXISTS wrongly"),
     ],
 )
 def test_each_server_is_told_by_name(dialect: Any, told: str) -> None:
@@ -81,6 +83,12 @@ def test_each_server_is_told_by_name(dialect: Any, told: str) -> None:
 def test_nothing_is_known_before_a_connection(name: str) -> None:
     """A dialect that has met no server is let through until it has."""
     versions.verify_server(SimpleNamespace(name=name, server_version_info=None))
+
+
+def test_a_fault_of_sqlites_was_mended() -> None:
+    """The versions after it answer as those before."""
+    for version in ((3, 50, 4), (3, 51, 2), (3, 52, 0)):
+        versions.verify_server(SimpleNamespace(name="sqlite", server_version_info=version))
 
 
 def test_strings_that_are_read_in_the_old_way_are_refused(postgresql_database: Database) -> None:

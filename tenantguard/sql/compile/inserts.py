@@ -98,8 +98,9 @@ def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel:
     if column is None:
         compiler.tg.refuse(
             CrossTenantError(
-                f"an INSERT into {placement.name} goes through a mapping that leaves out {placement.column}; "
-                "insert through the one that has it",
+                f"an INSERT into {placement.name} names no {placement.column}, and the table that it goes through has "
+                "no such column, like that of a data frame without it. Add the column to the rows, with the tenant's id, "
+                "or insert through a table that has it",
                 kind="unstamped",
                 table=placement.name,
             )

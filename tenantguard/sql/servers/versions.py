@@ -13,6 +13,8 @@ from tenantguard.sql.servers.collations import verify_collations
 
 # What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
 OLDEST = {"sqlite": (3, 35), "postgresql": (13,), "mariadb": (10, 5)}
+# SQLite's own fault: a nested EXISTS, as that of a table which belongs through another, answers wrongly
+_BROKEN = {"sqlite": {(3, 51, 0), (3, 51, 1)}}
 _POOL_CLOSES = not sqlalchemy.__version__.startswith("2.0.")  # what failed to begin; 2.0 leaves it open
 _NAMES = {"sqlite": "SQLite", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "mysql": "MySQL"}
 
@@ -21,7 +23,8 @@ def verify_server(dialect: Any) -> None:
     """Raise where the server that a dialect has met is not one on which the guard is proven.
 
     Raises:
-        ConfigurationError: it is too old, it is MySQL, which is not MariaDB, or it reads strings in the old way.
+        ConfigurationError: it is too old, it is known to answer wrongly, it is MySQL, which is not MariaDB, or it reads
+            strings in the old way.
     """
     kind = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
     found = getattr(dialect, "server_version_info", None)
@@ -38,6 +41,11 @@ def verify_server(dialect: Any) -> None:
         raise ConfigurationError(
             "standard_conforming_strings is off on this connection, so that text is read in another way than it was "
             "verified in; set it to on, PostgreSQL's default"
+        )
+    if tuple(found) in _BROKEN.get(kind, ()):
+        raise ConfigurationError(
+            f"the server is {told}, which answers nested EXISTS wrongly, as the guard's predicates have them; use "
+            "another version, or say guard(..., dialect_unproven=True) to use it all the same"
         )
     if tuple(found) < OLDEST[kind]:
         oldest = ".".join(map(str, OLDEST[kind]))

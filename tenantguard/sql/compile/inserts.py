@@ -99,8 +99,8 @@ def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel:
         compiler.tg.refuse(
             CrossTenantError(
                 f"an INSERT into {placement.name} names no {placement.column}, and the table that it goes through has "
-                "no such column, like that of a data frame without it. Add the column to the rows, with the tenant's id, "
-                "or insert through a table that has it",
+                "no such column, like that of a data frame without it. Add the column to the rows, with the tenant's "
+                "id, or insert through a table that has it",
                 kind="unstamped",
                 table=placement.name,
             )

@@ -96,6 +96,13 @@ class Shape:
             raise NotApplicable(f"{self.table.name} has no integer column")
         return self.numbers[0]
 
+    @property
+    def repeatable(self) -> Column[Any]:
+        """Return a text column that may hold the same in two rows."""
+        if self.text.name in _unique_names(self.table):
+            raise NotApplicable(f"no two rows of {self.table.name} may hold the same {self.text.name}")
+        return self.text
+
     def attr(self, column: Column[Any]) -> Any:
         """Return the mapped attribute of a column."""
         return getattr(self.cls, column.key)

@@ -195,18 +195,19 @@ def own_upsert(lab: Lab) -> Any:
 def own_upserts(lab: Lab) -> Any:
     """Upsert many rows at once, each to what was to be inserted."""
     o = lab.leaf
+    text = o.repeatable
     new = o.complete("a", n=100)
-    rows = [{**{key: row.get(key) for key in {**o.a[0], **new}}, o.text.key: "mine"} for row in (o.a[0], new)]
+    rows = [{**{key: row.get(key) for key in {**o.a[0], **new}}, text.key: "mine"} for row in (o.a[0], new)]
     if lab.dialect in ("mysql", "mariadb"):
         made = mysql.insert(o.table)
-        lab.write(made.on_duplicate_key_update({o.text.name: made.inserted[o.text.key]}), rows)
+        lab.write(made.on_duplicate_key_update({text.name: made.inserted[text.key]}), rows)
     else:
         other: Any = (postgresql if lab.dialect == "postgresql" else sqlite).insert(o.table)
         keys = list(o.table.primary_key.columns)
-        changed = {o.text.key: other.excluded[o.text.key]}
+        changed = {text.key: other.excluded[text.key]}
         lab.write(other.on_conflict_do_update(index_elements=keys, set_=changed).returning(o.pk), rows)
     equal(count(lab, o), len(o.a) + 1)
-    equal(len(lab.rows(select(o.pk).where(o.text == "mine"))), 2)
+    equal(len(lab.rows(select(o.pk).where(text == "mine"))), 2)
 
 
 @legitimate("dialect")

@@ -73,11 +73,11 @@ class TwoTenants:
     def __call__(
         self,
         client: Any,
-        canaries: Mapping[TenantId, str | Collection[str]],
+        canaries: Mapping[Any, str | Collection[str]],
         *,
         routes: Iterable[Route] | None = None,
         skip: Collection[str] = (),
-        values: Mapping[str, Mapping[TenantId, Any]] | None = None,
+        values: Mapping[str, Mapping[Any, Any]] | None = None,
     ) -> Comparison:
         """Call every route as each of two companies, with its own ids and with the other's, and compare.
 

@@ -108,14 +108,16 @@ def test_what_the_schema_forbids_to_everybody_is_not_applicable() -> None:
 def test_a_vector_is_tried_on_the_next_table_where_it_does_not_fit_the_best() -> None:
     """The best table has no integer, another one has; the result says which it was."""
     metadata = sa.MetaData()
-    for name, extra in (("letters", []), ("parcels", [sa.Column("weight", sa.Integer, nullable=False)])):
-        sa.Table(
-            name,
-            metadata,
+    own: dict[str, sa.Column[Any]] = {
+        "letters": sa.Column("words", sa.String(20), nullable=False),
+        "parcels": sa.Column("weight", sa.Integer, nullable=False),
+    }
+    for name, column in own.items():
+        key, firm = (
             sa.Column("id", sa.Integer, primary_key=True),
             sa.Column("firm", sa.String(20), nullable=False),
-            *(extra or [sa.Column("words", sa.String(20), nullable=False)]),
         )
+        sa.Table(name, metadata, key, firm, column)
     tenancy = Tenancy(metadata, column="firm")
     with laboratory(tenancy, "sqlite://") as lab:
         report = attack(lab, chosen(names=["sum_of_numbers", "own_aggregates"]))

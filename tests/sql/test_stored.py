@@ -174,7 +174,6 @@ def test_an_own_key_by_an_expression_is_written(engine: Engine) -> None:
     with bind("acme"), engine.begin() as connection:
         result = connection.execute(insert(TAGS).values(call_id=plus(2)))
         (key,) = result.inserted_primary_key or ()
-        assert result.rowcount == 1
     assert (key, 2) in tags(engine)
 
 
@@ -392,7 +391,7 @@ def test_an_upsert_is_read_back(returning: Engine) -> None:
         for key in (1, 60):
             with pytest.raises(CrossTenantError):
                 connection.execute(upsert(key, 7))
-        assert connection.execute(upsert(1, 2)).rowcount == 1
+        connection.execute(upsert(1, 2))
     assert tags(returning) == [(1, 2), (2, 2)]
 
 

@@ -43,7 +43,7 @@ class StoredCursor:
     def __init__(self, cursor: Any, context: Any, read: ReadBack, *, batched: bool) -> None:
         self._cursor, self._context, self._read = cursor, context, read
         self._batched = batched
-        self._is_open = False
+        self._is_open = self._is_closed = False
         self._rows: deque[Any] = deque()
         self._found: list[Any] = []
         self._count = -1
@@ -61,8 +61,8 @@ class StoredCursor:
 
     @property
     def rowcount(self) -> int:
-        """Return how many rows were written."""
-        return self._count
+        """Return how many rows were written, or what a driver says of a cursor that it has closed."""
+        return -1 if self._cursor.rowcount < 0 and self._is_closed else self._count
 
     @property
     def lastrowid(self) -> Any:
@@ -95,6 +95,11 @@ class StoredCursor:
         found = list(self._rows)
         self._rows.clear()
         return found
+
+    def close(self) -> None:
+        """Close the driver's cursor."""
+        self._is_closed = True
+        self._cursor.close()
 
     def finish(self) -> None:
         """Keep what several parts have stored."""

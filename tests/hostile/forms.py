@@ -13,7 +13,7 @@ from tests.hostile.world import Base
 
 NEW = 3  # the id of a row that acme makes; its others are 1 and 2
 Write = Callable[[Session, Any, str, Any], Any]
-MODELS: dict[str, Any] = {mapper.local_table.name: mapper.class_ for mapper in Base.registry.mappers}
+MODELS: dict[str, Any] = {mapper.class_.__tablename__: mapper.class_ for mapper in Base.registry.mappers}
 
 
 def _row(model: Any, column: str, value: Any, at: int = NEW) -> dict[str, Any]:

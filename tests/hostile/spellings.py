@@ -26,6 +26,11 @@ class _Shifted(TypeDecorator[int]):
         return None if value is None else value + 1
 
 
+def _enumerated(number: int) -> Any:
+    kind: Any = enum.IntEnum("Number", {"one": number})
+    return kind(number)
+
+
 class _Text(str):
     """A text of a class of its own."""
 
@@ -48,7 +53,7 @@ NUMBERS: dict[str, Callable[[int], Any]] = {
     "text of a decimal": lambda n: f"{n}.0",
     "text of a number that rounds": lambda n: f"{n - 0.4:.1f}",
     "true": lambda n: True if n == 1 else n,
-    "enumeration": lambda n: enum.IntEnum("Number", {"one": n})(n),
+    "enumeration": _enumerated,
     "huge": lambda n: n + 2**32,
     "none": lambda _: None,
     "literal": lambda n: literal(n, Integer),

@@ -322,7 +322,11 @@ def test_rows_of_one_statement_may_name_each_other(database: Database) -> None:
     with plain.begin() as connection:
         connection.execute(insert(nodes).values(id=7, company_id="globex"))
     engine = guard(database.create_engine(), Tenancy(schema, column="company_id"))
-    tree = [{"id": 1, "parent_id": None}, {"id": 2, "parent_id": 1}, {"id": 3, "parent_id": 2}]
+    tree: list[dict[str, Any]] = [
+        {"id": 1, "parent_id": None},
+        {"id": 2, "parent_id": 1},
+        {"id": 3, "parent_id": 2},
+    ]
     with bind("acme"), engine.begin() as connection:
         connection.execute(insert(nodes), tree)
         connection.execute(insert(nodes).values([{"id": 4, "parent_id": 3}, {"id": 5, "parent_id": 4}]))
@@ -350,8 +354,8 @@ def test_a_key_of_two_columns_is_looked_up_whole(database: Database) -> None:
     plain = database.create_engine()
     schema.create_all(plain)
     with plain.begin() as connection:
-        rows = [{"a": 1, "b": 1, "company_id": "acme"}, {"a": 1, "b": 7, "company_id": "globex"}]
-        connection.execute(insert(schema.tables["pairs"]), rows)
+        pairs = [{"a": 1, "b": 1, "company_id": "acme"}, {"a": 1, "b": 7, "company_id": "globex"}]
+        connection.execute(insert(schema.tables["pairs"]), pairs)
     engine = guard(database.create_engine(), Tenancy(schema, column="company_id"))
     with bind("acme"), engine.begin() as connection:
         connection.execute(insert(users), [{"id": at, "a": 1, "b": 1} for at in (1, 2)])

@@ -255,7 +255,7 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
         (("{}:tenancy", "--url", "oracle://x"), "use SQLite, PostgreSQL or MariaDB"),
         (("{}:tenancy", "--url", "mysql+nodriver://x"), "cannot be read"),
         (("{}:tenancy", "--url", "mysql+mysqldb://x/y"), "driver is not installed: MySQLdb"),
-        (("{}:tenancy", "--url", "postgresql://ada:secret@127.0.0.1:1/x"), "Connection refused"),
+        (("{}:tenancy", "--url", "postgresql+psycopg://ada:secret@127.0.0.1:1/x"), "Connection refused"),
         (("{}:tenancy", "--url", "mysql+pymysql://ada:secret@127.0.0.1:1/x"), "connect to MySQL server"),
         (("--group", "nothing"), "there is no 'nothing'"),
         (("--name", "nothing"), "there is no 'nothing'"),

@@ -173,7 +173,8 @@ def test_an_own_key_by_an_expression_is_written(engine: Engine) -> None:
     """The row is there, and its generated key is told."""
     with bind("acme"), engine.begin() as connection:
         result = connection.execute(insert(TAGS).values(call_id=plus(2)))
-        (key,) = result.inserted_primary_key or ()
+        inserted: Any = result.inserted_primary_key
+        (key,) = inserted
     assert (key, 2) in tags(engine)
 
 
@@ -571,7 +572,11 @@ def test_rows_of_one_statement_may_point_at_one_another(database: Database) -> N
     )
     rows = {nodes: [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]}
     engine = guard(seed(database.create_engine(), metadata, rows), Tenancy(metadata, column="company_id"))
-    tree = [{"id": 10, "parent_id": None}, {"id": 11, "parent_id": 10}, {"id": 12, "parent_id": 1}]
+    tree: list[dict[str, Any]] = [
+        {"id": 10, "parent_id": None},
+        {"id": 11, "parent_id": 10},
+        {"id": 12, "parent_id": 1},
+    ]
     with bind("acme"), engine.begin() as connection:
         connection.execute(insert(nodes), tree)
         connection.execute(insert(nodes).values([{**row, "id": row["id"] + 10} for row in tree]))

@@ -302,3 +302,36 @@ def test_other_databases_have_no_row_security() -> None:
     """The mode is refused where there is nothing to rely on."""
     with pytest.raises(ConfigurationError, match="which PostgreSQL has"):
         guard(create_engine("sqlite://"), make_tenancy(), raw_sql="database")
+
+
+def test_a_sequence_that_may_be_read_is_named(secured: Database) -> None:
+    """It tells how many rows others have stored; new keys need no such right."""
+    owner, engine = secured.create_engine(), _engine(secured)
+    with owner.begin() as connection:
+        connection.execute(text("GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO tg_app"))
+    with pytest.raises(ConfigurationError, match=r"may read the sequence public\.\w+"):
+        guard(engine, _tenancy(), raw_sql="database")
+    with owner.begin() as connection:
+        connection.execute(text("REVOKE SELECT ON ALL SEQUENCES IN SCHEMA public FROM tg_app"))
+    guard(engine, _tenancy(), raw_sql="database")
+    engine.dispose()
+
+
+def test_nobody_else_is_told_while_a_stream_is_open(secured: Database) -> None:
+    """Its cursor asks the policies for each row; read to its end or closed, it stands in nobody's way."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    options = {"stream_results": True, "max_row_buffer": 1}
+    with engine.connect() as connection:
+        for end in ("close", "all"):
+            with bind("acme"):
+                stream = connection.execute(text("SELECT id FROM calls"), execution_options=options)
+                assert stream.fetchone() is not None
+                assert connection.execute(text("SELECT count(*) FROM calls")).scalar() == 3
+            for other in (bind("globex"), bypass(reason="look")):
+                with other, pytest.raises(RawSQLError, match="a stream is open"):
+                    connection.execute(text("SELECT 1"))
+            with bind("acme"):
+                getattr(stream, end)()
+            with bind("globex"):
+                assert connection.execute(text("SELECT min(id) FROM calls")).scalar() == 101
+    engine.dispose()

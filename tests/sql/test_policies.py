@@ -84,3 +84,19 @@ def test_a_through_table_is_held_by_its_parent(expression: str, holds: bool) -> 
 def test_a_cast_that_makes_two_tenants_one_is_no_hold(type_: str) -> None:
     """A column that is cut short, or read as another kind of value, equals the setting for other tenants too."""
     assert not restricts(f"((company_id)::{type_} = {TOLD})", CALLS)
+
+
+@pytest.mark.parametrize(
+    ("source", "holds"), [("public.calls", True), ("archive.calls", False), ("calls", False)]
+)
+def test_a_parent_is_of_its_own_schema(source: str, holds: bool) -> None:
+    """PostgreSQL is asked to write out each schema, and the parent's is the default one."""
+    expression = f"(EXISTS ( SELECT 1 FROM {source} c WHERE (c.id = call_tags.call_id)))"
+    assert restricts(expression, TAGS, "public") is holds
+
+
+def test_an_aggregate_is_seen_whatever_is_there() -> None:
+    """EXISTS of one is true of every row."""
+    assert not restricts(
+        "(EXISTS ( SELECT count(*) AS n FROM calls c WHERE (c.id = call_tags.call_id)))", TAGS
+    )

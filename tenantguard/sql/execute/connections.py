@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+import weakref
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +36,7 @@ class GuardedConnection(Connection):
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
         tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
+        tg_streams: the statements whose rows are fetched by server-side cursors (``raw_sql="database"``).
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
@@ -43,6 +45,7 @@ class GuardedConnection(Connection):
     tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
+    tg_streams: tuple[weakref.ref[Any], ...] = ()
     tg_orphans: Mapping[Key, Counted] = MappingProxyType({})
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
 
@@ -123,6 +126,13 @@ class GuardedConnection(Connection):
         # what was told inside a savepoint is taken back with it
         if binding is not None and self._tg_told == (*self._tg_within(), binding):
             return
+        for known in self.tg_streams:
+            context = known()
+            if _streams(context) and context.tg_binding is not binding:
+                # a server-side cursor asks the policies for each row, and they ask for the setting
+                refuse_told(
+                    "a stream is open on the connection for another binding; read it to its end, or close it"
+                )
         if binding is not None and binding.mode == "tenants":
             refuse_told("row security is told one tenant, and several are bound; bind one")
         if self._is_autocommit_isolation():
@@ -136,6 +146,11 @@ class GuardedConnection(Connection):
         with trusted_once(self, statement):
             _EXECUTE(self, statement, [], {})
         self._tg_told = (*self._tg_within(), binding)
+
+    def tg_stream(self, context: Any) -> None:
+        """Note a statement whose rows are fetched by a server-side cursor."""
+        alive = [known for known in self.tg_streams if _streams(known())]
+        self.tg_streams = (*alive, weakref.ref(context))
 
     def _tg_within(self) -> tuple[Any, Any]:
         return self.get_transaction(), self.get_nested_transaction()
@@ -232,3 +247,12 @@ def guarded_pool(cls: type[Pool]) -> type[Pool]:
 
     members = {"connect": connect, "tg_connect": cls.connect, "__module__": cls.__module__}
     return type(f"Guarded{cls.__name__}", (cls,), members)
+
+
+def _streams(context: Any) -> bool:
+    """Tell whether the cursor of a statement is still open; asyncpg's tells by what it has left."""
+    cursor = getattr(context, "cursor", None)
+    closed = getattr(cursor, "closed", None)
+    return cursor is not None and (
+        not closed if closed is not None else getattr(cursor, "_cursor", cursor) is not None
+    )

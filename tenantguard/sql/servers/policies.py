@@ -25,12 +25,13 @@ Tokens = list[Token]
 Column = tuple[str | None, str]  # what it is qualified with, and its name
 
 
-def restricts(expression: str | None, placement: Placement | None) -> bool:
+def restricts(expression: str | None, placement: Placement | None, schema: str | None = None) -> bool:
     """Tell whether a policy's expression holds a table to the tenant that is told.
 
     Args:
         expression: as PostgreSQL writes it out.
         placement: how the table belongs; ``None`` for one outside the tenancy, such as a partition.
+        schema: the schema of tables without one, where the expression names the schema of each table.
     """
     if expression is None:
         return False
@@ -40,12 +41,12 @@ def restricts(expression: str | None, placement: Placement | None) -> bool:
         return False
     if not _is_balanced(tokens):
         return False
-    return any(_holds(condition, placement) for condition in _conjuncts(tokens))
+    return any(_holds(condition, placement, schema) for condition in _conjuncts(tokens))
 
 
-def _holds(condition: Tokens, placement: Placement | None) -> bool:
+def _holds(condition: Tokens, placement: Placement | None, schema: str | None) -> bool:
     if placement is not None and placement.kind == "through":
-        return _leads_to_parent(condition, placement)
+        return _leads_to_parent(condition, placement, schema)
     for mine, told in _equal(condition):
         column = _column(mine)
         named = column is not None and (placement is None or column[1] == placement.column)
@@ -159,7 +160,7 @@ def _is_setting(tokens: Tokens) -> bool:
     )
 
 
-def _leads_to_parent(condition: Tokens, placement: Placement) -> bool:
+def _leads_to_parent(condition: Tokens, placement: Placement, schema: str | None) -> bool:
     """Tell whether a condition asks that the parent is seen: its own policy holds it to the tenant."""
     if placement.parent is None:
         return False
@@ -171,8 +172,10 @@ def _leads_to_parent(condition: Tokens, placement: Placement) -> bool:
     if not query or query[0].upper != "SELECT" or found not in (["FROM"], ["FROM", "WHERE"]):
         return False
     source = query[clauses[0] + 1 : clauses[1] if len(clauses) > 1 else len(query)]
-    alias = _alias(source, str(placement.parent.name))
-    if alias is None:
+    parent = placement.parent
+    alias = _alias(source, str(parent.name), None if schema is None else str(parent.schema or schema))
+    # an aggregate gives a row whatever is seen
+    if alias is None or any(token.text == "(" for token in query[1 : clauses[0]]):
         return False
     link = set(placement.link)
     if exists:
@@ -181,11 +184,15 @@ def _leads_to_parent(condition: Tokens, placement: Placement) -> bool:
     return len(sides) == 2 and ours is not None and theirs is not None and {(ours[1], theirs[1])} == link
 
 
-def _alias(source: Tokens, parent: str) -> str | None:
+def _alias(source: Tokens, parent: str, schema: str | None) -> str | None:
     """Return what the parent goes by, where a FROM holds it and nothing else."""
     names = [token for token in source if token.upper != "AS"]
     if [token.text for token in names[1:2]] == ["."]:
+        if _name(names[0]) != schema:
+            return None
         names = names[2:]
+    elif schema is not None:
+        return None
     if not 0 < len(names) <= 2 or not all(name.is_name for name in names) or _name(names[0]) != parent:
         return None
     return _name(names[-1])

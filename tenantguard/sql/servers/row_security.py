@@ -27,7 +27,7 @@ _ROLES = text(
 # every relation that the role can reach, with its policies: kind, command, USING and WITH CHECK, whether for all roles
 _RELATIONS = text(
     """
-    SELECT n.nspname, c.relname, c.relkind::text, n.nspname = current_schema(), c.relrowsecurity,
+    SELECT n.nspname, c.relname, c.relkind::text, n.nspname = :default, c.relrowsecurity,
            c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(current_user, c.relowner, 'MEMBER'),
            coalesce((SELECT bool_or(o ~* '^security_invoker=(true|on|1|yes)$') FROM unnest(c.reloptions) o), false),
            (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.polpermissive, p.polcmd,
@@ -39,6 +39,19 @@ _RELATIONS = text(
        AND n.nspname NOT LIKE 'pg\\_toast%' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
        AND (pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
             OR pg_catalog.has_table_privilege(c.oid, 'DELETE, TRUNCATE'))
+     ORDER BY 1, 2
+    """
+)
+# with nothing but the system's schema in the path, PostgreSQL writes out the schema of every table and function
+_QUALIFY = text("SELECT current_schema(), pg_catalog.set_config('search_path', 'pg_catalog', true)")
+_SEQUENCES = text(
+    """
+    SELECT n.nspname, c.relname
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+     WHERE c.relkind = 'S' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+       AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+       AND NOT pg_catalog.pg_has_role(current_user, c.relowner, 'MEMBER')  -- who owns it cannot give the right up
+       AND CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'SELECT') ELSE false END
      ORDER BY 1, 2
     """
 )
@@ -92,12 +105,20 @@ def _faults(connection: Connection, tenancy: Tenancy) -> list[str]:
         found.append("its transactions end with each statement (autocommit), so it cannot be told the tenant")
     connection.rollback()
     missing = {p.key: p.name for p in tenancy if p.kind != "shared"}
-    for schema, name, kind, is_default, *row in connection.execute(_RELATIONS):
+    found += [
+        f"the role may read the sequence {schema}.{name}, which tells how many rows others have stored: "
+        "REVOKE SELECT (USAGE is enough for new keys)"
+        for schema, name in connection.execute(_SEQUENCES)
+    ]
+    default = connection.execute(_QUALIFY).scalar()
+    relations = connection.execute(_RELATIONS, {"default": default}).all()
+    connection.rollback()
+    for schema, name, kind, is_default, *row in relations:
         keys = [(schema, name), *([(None, name)] if is_default else [])]
         placement = next((p for key in keys if (p := tenancy.find_key(key)) is not None), None)
         if placement is not None:
             missing.pop(placement.key, None)
-        fault = _relation_fault(f"{schema}.{name}", name, kind, placement, row)
+        fault = _relation_fault(f"{schema}.{name}", name, kind, placement, row, default)
         found += [fault] if fault is not None else []
     return found + [
         f"table {name} is not in the database, or the role may not use it" for name in missing.values()
@@ -105,7 +126,7 @@ def _faults(connection: Connection, tenancy: Tenancy) -> list[str]:
 
 
 def _relation_fault(
-    full: str, name: str, kind: str, placement: Placement | None, row: list[Any]
+    full: str, name: str, kind: str, placement: Placement | None, row: list[Any], default: str | None
 ) -> str | None:
     """Tell why a relation that the role can reach could show another tenant's rows, or return ``None``."""
     enabled, subject, invoker, policies = row
@@ -125,16 +146,18 @@ def _relation_fault(
         )
     if not subject:
         return f"the role owns {told} and is exempt: ALTER TABLE ... FORCE ROW LEVEL SECURITY"
-    return _policy_fault(told, placement, json.loads(policies or "[]"))
+    return _policy_fault(told, placement, json.loads(policies or "[]"), default)
 
 
-def _policy_fault(told: str, placement: Placement | None, policies: Iterable[Any]) -> str | None:
+def _policy_fault(
+    told: str, placement: Placement | None, policies: Iterable[Any], default: str | None
+) -> str | None:
     permissive, restricted = [], False
     for is_permissive, command, using, check, for_all in policies:
         expressions = {
             "r": [using], "d": [using], "a": [check], "w": [using, check or using], "*": [using, check or using],
         }[command]  # fmt: skip
-        holds = all(restricts(one, placement) for one in expressions)
+        holds = all(restricts(one, placement, default) for one in expressions)
         if is_permissive:
             permissive.append(holds)
         else:

@@ -103,7 +103,7 @@ class Binding(Fields):
 # The slots themselves: the one way to write a binding that was made, for the module that enters and leaves it.
 put_outer: Callable[[Binding, Binding | None], None] = Fields.outer.__set__  # type: ignore[union-attr,misc]  # a slot
 put_token: Callable[[Binding, Any], None] = Fields._token.__set__  # type: ignore[union-attr,misc]  # a slot
-put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[attr-defined]  # a slot
+put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[union-attr,misc]  # a slot
 put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: ignore[union-attr,misc]  # a slot
 
 

@@ -165,7 +165,8 @@ def _unions(found: Query | Select) -> int:
 
 def _derived(found: Select) -> list[Query]:
     """Return the queries in a FROM."""
-    queries, pending = [], list(found.sources)
+    queries: list[Query] = []
+    pending = list(found.sources)
     while pending:
         joined = pending.pop()
         for source in (joined.first, *(step.right.first for step in joined.steps)):

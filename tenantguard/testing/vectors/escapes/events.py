@@ -55,7 +55,8 @@ def parameters_rewritten_by_connection_event(lab: Lab) -> Any:
 @attack("pool")
 def listener_of_reflection(lab: Lab) -> Any:
     """Read in an event of a statement of SQLAlchemy's own, as those by which it looks at the schema are."""
-    connection, found = lab.connect(), []
+    connection = lab.connect()
+    found: list[Any] = []
 
     @event.listens_for(connection, "before_cursor_execute")
     def listen(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:

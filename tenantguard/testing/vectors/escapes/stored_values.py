@@ -29,7 +29,7 @@ def _written(value: Any) -> Any:
 def fk_update_alias(lab: Lab) -> Any:
     """Move one's own row to the victim's parent through an alias, in an UPDATE of several tables."""
     p = lab.pair
-    target = p.child.table.alias("moved")
+    target: Any = p.child.table.alias("moved")
     values = {target.c[key]: value for key, value in p.to(p.parent.b[0]).items()}
     own = p.child.match(p.child.a[0], target)
     lab.write(update(target).where(own, p.parent.match(p.parent.a[0])).values(values))
@@ -39,7 +39,7 @@ def fk_update_alias(lab: Lab) -> Any:
 def tenant_update_alias(lab: Lab) -> Any:
     """Give one's own row away through an alias, in an UPDATE of several tables."""
     o, s = lab.leaf, lab.shared
-    target = o.table.alias("moved")
+    target: Any = o.table.alias("moved")
     statement = update(target).where(o.match(o.a[0], target), s.text == s.text)
     lab.write(statement.values({target.c[o.tenant.key]: lab.b}))
 

@@ -16,6 +16,7 @@ import pytest
 
 from tenantguard import NoTenantError, Principal, bind, bypass, carry, current
 from tenantguard import context as inner
+from tenantguard.binding import put_mode
 
 ADA = Principal("ada", "acme")
 
@@ -139,7 +140,7 @@ def test_a_collection_does_not_open_what_has_ended_meanwhile() -> None:
 
     class Ending:
         def __del__(self) -> None:
-            inner.put_mode(binding, "closed")
+            put_mode(binding, "closed")
 
     ending: list[Any] = [Ending()]
     ending.append(ending)

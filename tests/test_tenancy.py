@@ -227,7 +227,7 @@ def test_a_name_that_is_no_table_is_a_fault(metadata: MetaData, argument: str) -
     }
     pairs["changeable"] = {"cals": {"id"}}
     said = pairs.get(argument, {"cals"})
-    faults = Tenancy(metadata, column="company_id", **{argument: said}).faults()  # type: ignore[arg-type]
+    faults = Tenancy(metadata, column="company_id", **{argument: said}).faults()
     assert f"{argument} names 'cals', which is no table of the metadata; did you mean 'calls'?" in faults
 
 

@@ -117,7 +117,8 @@ def view_of(source: FromClause, placement: Placement) -> Any:
     if table is None or all(column.key in source.c for column in table.c):
         return SimpleNamespace(table=source, source=source)
     columns = Columns({c.key: ColumnClause(c.name, c.type, _selectable=source) for c in table.c})
-    return SimpleNamespace(table=SimpleNamespace(c=columns, columns=columns, name=source.name), source=source)
+    name = getattr(source, "name", None)
+    return SimpleNamespace(table=SimpleNamespace(c=columns, columns=columns, name=name), source=source)
 
 
 class Columns:

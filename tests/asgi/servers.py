@@ -49,9 +49,7 @@ async def hypercorn_serving(app: App) -> AsyncIterator[int]:
     config.graceful_timeout = 1
     config.errorlog = None
     over = asyncio.Event()
-    task = asyncio.create_task(
-        hypercorn.asyncio.serve(app, config, shutdown_trigger=over.wait)  # type: ignore[arg-type]
-    )
+    task = asyncio.create_task(hypercorn.asyncio.serve(app, config, shutdown_trigger=over.wait))
     try:
         yield port
     finally:
@@ -77,7 +75,7 @@ async def granian_serving(app: App) -> AsyncIterator[int]:
     try:
         yield port
     finally:
-        server.stop()
+        server.stop()  # type: ignore[no-untyped-call]  # granian says no types
         await task
 
 

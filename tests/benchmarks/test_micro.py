@@ -143,7 +143,7 @@ def test_a_way_of_isolating_that_does_nothing_is_not_measured(bench: Bench) -> N
 def test_cold_forgets_what_was_read_of_a_text(bench: Bench) -> None:
     """The guard's own memory of SQL text is emptied as well as SQLAlchemy's of compiled statements."""
     bench.run("tenantguard", "raw_select", 1)
-    ready = bench.ready("tenantguard")
+    ready: Any = bench.ready("tenantguard")
     forget(ready)
     assert len(ready.raw_engine.dialect.tg_guard.texts.kept) == 0
 

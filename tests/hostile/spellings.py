@@ -27,8 +27,8 @@ class _Shifted(TypeDecorator[int]):
 
 
 def _enumerated(number: int) -> Any:
-    kind: Any = enum.IntEnum("Number", {"one": number})
-    return kind(number)
+    made: Any = enum.IntEnum
+    return made("Number", {"one": number})(number)
 
 
 class _Text(str):

@@ -267,7 +267,7 @@ def test_the_cursor_is_asked_for_after_pre_exec() -> None:
 def test_a_compiler_says_which_key_the_driver_tells() -> None:
     """MariaDB's drivers tell no generated key beside RETURNING, so that it has to be returned as well."""
     compiled = CALLS.insert().compile(dialect=sqlite.dialect())
-    assert isinstance(compiled.postfetch_lastrowid, bool)  # type: ignore[attr-defined]  # of its compiler
+    assert isinstance(compiled.postfetch_lastrowid, bool)
     assert CALLS._autoincrement_column is CALLS.c.id
 
 

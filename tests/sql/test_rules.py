@@ -129,9 +129,9 @@ def guarded(database: Database) -> Guarded:
     plain = database.create_engine()
     metadata.create_all(plain)
     with plain.begin() as connection:
-        for made in metadata.sorted_tables:
-            if ROWS.get(made):
-                connection.execute(insert(made), ROWS[made])
+        for table in metadata.sorted_tables:
+            if ROWS.get(table):
+                connection.execute(insert(table), ROWS[table])
 
     def made(rule: Any, **said: Any) -> Engine:
         tenancy = Tenancy(
@@ -172,7 +172,7 @@ def test_a_rule_may_ask_who_is_bound(guarded: Guarded) -> None:
     """``current()`` is read at each execution."""
     engine = guarded(
         lambda source, tenant: or_(
-            source.c.company_id == tenant, source.c.readers == current().tenant.upper()
+            source.c.company_id == tenant, source.c.readers == str(current().tenant).upper()
         )
     )
     assert ids(engine, select(papers.c.id)) == [1, 4]

@@ -215,7 +215,7 @@ def test_rewritten_text_is_the_tenants(memory: World) -> None:
 
 def test_text_among_the_columns_of_an_insert_is_one_value(world: World) -> None:
     """INSERT ... SELECT names its columns by position: a text() there is verified as the column it stands for."""
-    target = CallTag.__table__
+    target: Any = CallTag.__table__
     with bind("acme"), world.engine.connect() as connection:
         for value in (text("101"), text("1, 2"), text("*")):
             statement = insert(target).from_select(

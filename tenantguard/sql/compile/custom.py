@@ -170,8 +170,9 @@ def _derived(found: Select) -> list[Query]:
     while pending:
         joined = pending.pop()
         for source in (joined.first, *(step.right.first for step in joined.steps)):
-            if getattr(source, "query", None) is not None:
-                queries.append(source.query)  # type: ignore[union-attr]  # only a derived table has one
+            query = getattr(source, "query", None)  # only a derived table has one
+            if query is not None:
+                queries.append(query)
             pending += getattr(source, "inner", ())
         pending += [step.right for step in joined.steps if step.right.steps]
     return queries

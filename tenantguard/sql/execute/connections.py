@@ -127,7 +127,7 @@ class GuardedConnection(Connection):
         if binding is not None and self._tg_told == (*self._tg_within(), binding):
             return
         for known in self.tg_streams:
-            context = known()
+            context: Any = known()
             if _streams(context) and context.tg_binding is not binding:
                 # a server-side cursor asks the policies for each row, and they ask for the setting
                 refuse_told(

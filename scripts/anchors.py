@@ -7,6 +7,7 @@ compared as :func:`ast.unparse` writes it, without comments, white space apart.
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import textwrap
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ def apply(mutation: Mutation, package: Path) -> tuple[Path, str]:
     found = []
     for path in _modules(package, mutation.part):
         source = path.read_text()
-        for name, function in _functions(ast.parse(source)):
+        for name, function in _named(source):
             if f".{name}".endswith(f".{mutation.function}"):
                 text, count = _pattern(mutation.old).subn(lambda _: mutation.new, ast.unparse(function))
                 found += [(path, _with(source, function, text))] * count
@@ -42,6 +43,11 @@ def apply(mutation: Mutation, package: Path) -> tuple[Path, str]:
 def _modules(package: Path, part: str) -> list[Path]:
     single = package / f"{part}.py"
     return [single] if single.exists() else sorted((package / part).rglob("*.py"))
+
+
+@functools.cache
+def _named(source: str) -> list[tuple[str, _Function]]:
+    return list(_functions(ast.parse(source)))
 
 
 def _functions(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, _Function]]:

@@ -162,16 +162,19 @@ def test_an_object_is_not_merged_unread_for_another_tenant() -> None:
         session.merge(call, load=False)
 
 
-def test_a_tenant_of_another_type_is_not_written() -> None:
-    """A value that is merely equal to the tenant is not the tenant."""
+def test_a_tenant_in_another_spelling_is_written_as_it_is_stored() -> None:
+    """What the column stores is compared: 1.0 is stored as 1, and 1.5 as another tenant's id."""
     metadata = MetaData()
     bills = Table(
         "bills", metadata, Col("id", Integer, primary_key=True), Col("firm", Integer, nullable=False)
     )
     engine = guard(memory_engine(), Tenancy(metadata, column="firm"))
     metadata.create_all(engine)
-    with bind(1), engine.connect() as connection, pytest.raises(CrossTenantError, match="names tenant"):
+    with bind(1), engine.begin() as connection:
         connection.execute(insert(bills).values(id=1, firm=1.0))
+        assert [(type(firm), firm) for firm in connection.scalars(select(bills.c.firm))] == [(int, 1)]
+        with pytest.raises(CrossTenantError, match="names tenant"):
+            connection.execute(insert(bills).values(id=2, firm=1.5))
 
 
 def test_a_row_of_nobody_is_not_everybodys() -> None:

@@ -174,11 +174,13 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
 
 def _verify_tenant(plan: WritePlan, name: str, values: Sequence[Any], binding: Binding, context: Any) -> None:
     """Refuse a tenant that is stored as another one than those that are bound."""
-    only = binding._tenant
-    if only is not None and all(map(is_, values, repeat(only))):
+    only, expected = binding._tenant, plan.placement.python_type
+    if only is not None and expected in (None, type(only)) and all(map(is_, values, repeat(only))):
         return  # as most rows are
     type_, dialect = plan.placement.type, context.dialect
-    bound = [bound_as(tenant, type_, dialect) for tenant in binding.tenants]
+    # a tenant of another type than the column's is bound for some other column
+    tenants = [tenant for tenant in binding.tenants if expected in (None, type(tenant))]
+    bound = [bound_as(tenant, type_, dialect) for tenant in tenants]
     for value in _distinct(values):
         if not any(is_stored_alike(value, tenant, type_, dialect) for tenant in bound):
             refuse(

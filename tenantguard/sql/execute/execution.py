@@ -245,7 +245,7 @@ def _refuse_many_texts(context: Any, compiled: Any) -> None:
 def repeats(context: Any, binding: Binding | None) -> bool:
     """Send a text again that needs nothing but its tenant; where more has to be looked at, return ``False``.
 
-    It does in one frame what the way through ``_tg_admit`` does in five, which would be most of the guard's cost.
+    It does in one frame what the way through ``admit`` does in five, which would be most of the guard's cost.
     """
     connection, guard = context.root_connection, context.dialect.tg_guard
     if (

@@ -58,8 +58,8 @@ class GuardedFetch(_FETCH):
         return rows
 
 
-class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
-    """Fetch in chunks, as server-side cursors do, under the binding that the statement was executed under."""
+class _Watched(_FETCH):
+    """A way of fetching that looks, before each call, at whether the statement's own binding is in force."""
 
     __slots__ = ()
 
@@ -82,28 +82,16 @@ class GuardedBuffer(_cursor.BufferedRowCursorFetchStrategy):
         return super().fetchall(result, dbapi_cursor)
 
 
-class GuardedRewind(_cursor.FullyBufferedCursorFetchStrategy):
-    """Hand out rows that were fetched already, as those of RETURNING, under the binding of the statement."""
+class GuardedBuffer(_Watched, _cursor.BufferedRowCursorFetchStrategy):
+    """Fetch in chunks, as server-side cursors do, under the binding that the statement was executed under."""
 
     __slots__ = ()
 
-    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        """Hand out one row."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchone(result, dbapi_cursor, hard_close)
 
-    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
-        """Hand out several rows."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchmany(result, dbapi_cursor, size)
+class GuardedRewind(_Watched, _cursor.FullyBufferedCursorFetchStrategy):
+    """Hand out rows that were fetched already, as those of RETURNING, under the binding of the statement."""
 
-    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        """Hand out every row."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchall(result, dbapi_cursor)
+    __slots__ = ()
 
 
 class WatchedResult(ChunkedIteratorResult[Any]):

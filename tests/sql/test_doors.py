@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -26,6 +27,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from tenantguard import CrossTenantError, NoTenantError, RawSQLError, Tenancy, bind, bypass, guard
@@ -348,8 +350,17 @@ def prepared(database: Database) -> Iterator[tuple[Engine, Table, str]]:
         begun.prepare()
         connection.invalidate()
     yield engine, table, name
-    with bypass(reason="clean up"), engine.connect() as connection, suppress(Exception):
-        connection.execution_options(isolation_level="AUTOCOMMIT").rollback_prepared(name, recover=True)
+    _roll_back(engine, name)
+
+
+def _roll_back(engine: Engine, name: str) -> None:
+    """End the prepared transaction, which holds its table, as soon as the server knows that its session is gone."""
+    for _ in range(200):
+        with bypass(reason="clean up"), engine.connect() as connection, suppress(DBAPIError):
+            connection.execution_options(isolation_level="AUTOCOMMIT").rollback_prepared(name, recover=True)
+            return
+        time.sleep(0.05)
+    pytest.fail("a prepared transaction was not rolled back")
 
 
 def test_a_tenant_sees_no_prepared_transaction_of_another(prepared: tuple[Engine, Table, str]) -> None:

@@ -181,7 +181,29 @@ _ROWS = {
     "mysql": frozenset({"json_table"}),
     "sqlite": frozenset({"json_each", "json_tree", "jsonb_each", "jsonb_tree", "generate_series"}),
 }
+# without IGNORE_SPACE, MariaDB takes these for functions of its own only where the parenthesis stands right behind
+_GLUED = _words(
+    """
+    adddate bit_and bit_or bit_xor cast count cume_dist curdate curtime date_add date_sub dense_rank extract first_value
+    group_concat json_arrayagg json_objectagg lag lead max median mid min now nth_value ntile percent_rank
+    percentile_cont percentile_disc position rank row_number session_user std stddev stddev_pop stddev_samp subdate
+    substr substring sum sysdate system_user trim var_pop var_samp variance
+    """
+)
+# and these only without quotes, as words of its grammar
+_MYSQL_GRAMMAR = _GLUED | _words(
+    """
+    aggregate_strings all any ascii avg char charset column_add column_create column_delete column_get convert
+    current_date current_role current_time current_timestamp current_user date day default geometrycollection
+    get_format grouping hour if insert interval json_table last_value left linestring localtime localtimestamp match
+    minute month multilinestring multipoint multipolygon next_value nextval point polygon random repeat replace right
+    rollup row second some st_isvalid time timestamp timestampadd timestampdiff truncate user utc_date utc_time
+    utc_timestamp value values weight_string year
+    """
+)
+
 _FAMILIES = {"mariadb": "mysql"}
+_QUOTES = frozenset('"`')
 _PARTS = re.compile(r'\s*("(?:[^"]|"")+"|`(?:[^`]|``)+`|\[[^\]]+\]|[^\s\x00-\x1f."`\[\]()]+)\s*(?:\.|$)')
 
 
@@ -201,7 +223,16 @@ def passes(name: str, dialect: str, tenancy: Any = None) -> bool:
     whole = whole_name(name, family)
     if whole is None:
         return False
-    return _is_known(whole, family) or _is_declared(whole, family, tenancy)
+    if _is_declared(whole, family, tenancy):
+        return True
+    # in quotes a word of the grammar is the name of a function that somebody made
+    grammar = {"postgresql": _GRAMMAR, "mysql": _MYSQL_GRAMMAR}.get(family, frozenset())
+    return _is_known(whole, family) and (whole not in grammar or not _QUOTES.intersection(name))
+
+
+def is_glued(name: str) -> bool:
+    """Tell whether a name with a space before its parenthesis calls a function of the users' on MariaDB."""
+    return name.lower() in _GLUED
 
 
 def returns_rows(name: str, dialect: str, tenancy: Any = None) -> bool:

@@ -48,9 +48,12 @@ def sqlite_fault(
             touched.setdefault(first, set())
         return sqlite3.SQLITE_OK
 
-    connection.set_authorizer(authorize)
+    asked = f"EXPLAIN {plain(rewritten, values)}"
     try:
-        connection.execute(f"EXPLAIN {plain(rewritten, values)}").fetchall()
+        # the first time that a connection meets json_each and its like, it declares their tables, in sqlite_master
+        connection.execute(asked).fetchall()
+        connection.set_authorizer(authorize)
+        connection.execute(asked).fetchall()
     except sqlite3.Error:
         return None  # it is for the database to say
     finally:

@@ -17,7 +17,7 @@ REFUSED = {
         pg_catalog."query_to_xml" "Lower" lower.lower a.b.lower""",
     "mysql": """
         load_file sys_exec sys_eval last_insert_id row_count found_rows spider_direct_sql note_of shop.lower""",
-    "mariadb": "LOAD_FILE `load_file` sys.ps_thread_id shop.lower `a`.`b`",
+    "mariadb": "LOAD_FILE `load_file` sys.ps_thread_id shop.lower `a`.`b` `count` `left` `Date`",
     "sqlite": """
         load_extension readfile writefile edit fts3_tokenizer pragma_table_info pragma_database_list dbstat eval
         sqlite_dbpage last_insert_rowid changes total_changes fsdir zipfile sqlite_log [load_extension]

@@ -21,11 +21,15 @@ _METHODS = frozenset({"bernoulli", "system"})  # of TABLESAMPLE, on every server
 
 def read_function(compiler: Any, func: Any) -> None:
     """Refuse a function that is not known to read no rows, and that nobody declared."""
-    name = ".".join((*func.packagenames, func.name))
+    name = ".".join(_as_written(part) for part in (*func.packagenames, func.name))
     fault = function_fault(name, compiler.dialect.name, compiler.tg_guard.tenancy)
     if fault is not None and name not in compiler.tg.methods:
         told = f'{fault}, or call it inside `with bypass(reason="..."):`'
         compiler.tg.refuse(RawSQLError(told, kind="function", statement=name))
+
+
+def _as_written(name: str) -> str:
+    return f'"{name}"' if getattr(name, "quote", None) else name
 
 
 def unshadowed(compiler: Any, func: Any, text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenantguard.sql.functions import is_glued
 from tenantguard.sql.text.grammar.cursor import (
     CLAUSES,
     JOINS,
@@ -213,8 +214,13 @@ def _note_call(cursor: Cursor, at: int, token: Token) -> None:
     tokens = cursor.tokens
     before = tokens[at - 1] if at else None
     dotted = before is not None and before.text == "." and before.kind == "symbol"
-    if token.kind == "word" and not dotted and _is_keyword(cursor, at, token.upper):
-        return
+    if token.kind == "word" and not dotted:
+        if cursor.which == MYSQL and token.end != tokens[at + 1].start and is_glued(token.text):
+            raise Ungrammatical(
+                f"MariaDB takes {token.text} with a space behind it for a function of the users'; write {token.text}("
+            )
+        if _is_keyword(cursor, at, token.upper):
+            return
     first = at
     while first > 1 and tokens[first - 1].text == "." and tokens[first - 2].is_name:
         first -= 2

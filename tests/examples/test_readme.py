@@ -81,7 +81,9 @@ def run(block: Block, names: dict[str, Any]) -> None:
         return
     with pytest.raises(Exception) as raised:  # noqa: PT011 - which one is told below, word by word
         exec(code, names)
-    assert f"{type(raised.value).__name__}: {raised.value}" == block.raises
+    error = f"{type(raised.value).__name__}: {raised.value}"
+    shown, shortened, _ = block.raises.partition(" ...")
+    assert (error[: len(shown)] if shortened else error) == shown
 
 
 def test_blocks_run_as_shown(reader: dict[str, Any]) -> None:

@@ -278,14 +278,14 @@ def test_a_parent_that_row_security_hides_is_refused(secured: Database) -> None:
     with (
         bind("acme"),
         Session(engine) as session,
-        pytest.raises(CrossTenantError, match="is not there for acme"),
+        pytest.raises(CrossTenantError, match="does not exist for tenant acme"),
     ):
         session.execute(changed)
     both = update(Call).where(Call.id == 1).values(number_id=1, user_id=101)
     with (
         bind("acme"),
         Session(engine) as session,
-        pytest.raises(CrossTenantError, match="is not there for acme"),
+        pytest.raises(CrossTenantError, match="does not exist for tenant acme"),
     ):
         session.execute(both)
     with bind("acme"), Session(engine) as session:

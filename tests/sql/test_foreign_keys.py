@@ -360,7 +360,7 @@ def test_a_key_that_another_tenant_took_over_is_looked_up_again(take: Callable[[
             connection.execute(delete(Number).where(Number.id == 900))
         with bind("globex"):
             take(connection)
-        with bind("acme"), pytest.raises(CrossTenantError, match="points at a row of numbers"):
+        with bind("acme"), pytest.raises(CrossTenantError, match="references a row of numbers"):
             connection.execute(insert(CALLS), added)
 
 

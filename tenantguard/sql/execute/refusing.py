@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tenantguard.audit import refuse
@@ -19,11 +20,25 @@ def refuse_parent(context: Any, link: Link, key: Key, tried: str, binding: Bindi
     """Record whether the row is another tenant's, and raise what does not tell."""
     foreign = not is_strange(key) and find_each(context, [(link, key)], owned=False)[0]
     refuse(
-        ParentError(
-            f"{tried} points at a row of {link.parent.name} that is not there for {told(binding)}, which is bound",
-            tenant=told(binding),
-            table=link.parent.name,
-            statement=sent(context),
-        ),
+        parent_error(context, tried, [link.parent.name], binding),
         reason="the row is another tenant's" if foreign else "the row is not there",
+    )
+
+
+def parent_error(context: Any, tried: str, parents: Sequence[str], binding: Binding | None) -> ParentError:
+    """Return the one answer, which does not tell another tenant's row from a missing one.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        tried: what is being done, for the message.
+        parents: the tables that the key may lead to.
+        binding: the binding in force.
+    """
+    bound = told(binding)
+    return ParentError(
+        f"{tried} references a row of {' or '.join(parents)} that does not exist for tenant {bound}, which is bound. "
+        "Use the key of a row that this tenant can read",
+        tenant=bound,
+        table=parents[0],
+        statement=sent(context),
     )

@@ -18,6 +18,7 @@ from tenantguard.audit.events import masked
 from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
 from tenantguard.sql.execute.holding import hold, release
 from tenantguard.sql.execute.parents import verify_parents
+from tenantguard.sql.execute.refusing import parent_error
 from tenantguard.sql.plans import ReadBack
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import orphan
@@ -239,15 +240,9 @@ def missing_parent(context: Any, read: ReadBack, *, recorded: bool) -> ParentErr
         read: what the statement returns.
         recorded: the look-up found out, and has recorded it.
     """
-    plan, bound = read.plan, told(context.tg_binding)
-    parents = dict.fromkeys(link.parent.name for link in read.links)
-    answer = ParentError(
-        f"{plan.verb} on {plan.placement.name} points at a row of {' or '.join(parents)} that is not there for "
-        f"{bound}, which is bound",
-        tenant=bound,
-        table=next(iter(parents)),
-        statement=sent(context),
-    )
+    parents = list(dict.fromkeys(link.parent.name for link in read.links))
+    tried = f"{read.plan.verb} on {read.plan.placement.name}"
+    answer = parent_error(context, tried, parents, context.tg_binding)
     if recorded:
         answer.statement = masked(answer.statement)
         return answer

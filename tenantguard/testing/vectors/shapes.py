@@ -99,7 +99,7 @@ class Shape:
     @property
     def repeatable(self) -> Column[Any]:
         """Return a text column that may hold the same in two rows."""
-        if self.text.name in _unique_names(self.table):
+        if self.text.name in unique_names(self.table):
             raise NotApplicable(f"no two rows of {self.table.name} may hold the same {self.text.name}")
         return self.text
 
@@ -238,7 +238,7 @@ def free_columns(
     text, because it holds the owner's name.
     """
     mappers = list(mappers)
-    keys = _unique_names(table)
+    keys = unique_names(table)
     found = {}
     for name, kind, python_type in (("texts", String, str), ("numbers", Integer, int)):
         columns = [c for c in columns_of(table, tenancy, kind, mappers) if _tells(c.key, a, b, python_type)]
@@ -253,7 +253,7 @@ def free_columns(
     return found
 
 
-def _unique_names(table: Table) -> set[str]:
+def unique_names(table: Table) -> set[str]:
     """Return the columns of every key that forbids two rows alike."""
     unique = [k.columns for k in table.constraints if isinstance(k, UniqueConstraint)]
     unique += [index.columns for index in table.indexes if index.unique]

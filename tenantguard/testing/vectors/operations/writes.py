@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
-    UniqueConstraint,
     bindparam,
     delete,
     insert,
@@ -23,6 +22,7 @@ from tenantguard.testing.vectors.operations.helpers import (
     same,
     stamped,
 )
+from tenantguard.testing.vectors.shapes import unique_names
 from tenantguard.testing.vectors.table import legitimate
 
 FAR = 10_000
@@ -107,26 +107,24 @@ def insert_from_own_select(lab: Lab) -> Any:
 
 def _alone(column: Column[Any]) -> bool:
     """Tell whether a copy of a row needs another value here."""
-    keys = [
-        k for k in column.table.constraints if isinstance(k, UniqueConstraint) and column.name in k.columns
-    ]
-    return not column.foreign_keys and bool(column.unique or keys)
+    return not column.foreign_keys and bool(column.unique or column.name in unique_names(column.table))
 
 
 @legitimate("writes")
 def update_own(lab: Lab) -> Any:
     """Update one's own rows in each way."""
     o = lab.owned
-    changed = o.set(text="mine")
-    equal(lab.write(update(o.table).where(o.match(o.a[0])).values(changed)), 1)
+    first, second, third = (
+        o.new("a", 100 + n)[o.text.key] for n in range(3)
+    )  # unlike one another: it may be unique
+    equal(lab.write(update(o.table).where(o.match(o.a[0])).values(o.set(text=first))), 1)
     session = lab.session()
-    found = session.get(o.cls, o.ident(o.a[1]))
-    setattr(found, o.text.key, "mine")
+    setattr(session.get(o.cls, o.ident(o.a[1])), o.text.key, second)
     session.commit()
-    session.execute(update(o.cls), [{**o.keys_of(o.a[2]), **changed}])
+    session.execute(update(o.cls), [{**o.keys_of(o.a[2]), **o.set(text=third)}])
     session.commit()
-    rows = lab.rows(select(o.text).where(o.text == "mine"))
-    equal(len(rows), 3)
+    rows = [lab.rows(select(o.text).where(o.match(row)))[0][0] for row in o.a[:3]]
+    equal(rows, [first, second, third])
 
 
 @legitimate("writes")
@@ -144,9 +142,10 @@ def update_synchronized(lab: Lab) -> Any:
     session = lab.session()
     held = session.scalars(select(o.cls)).all()
     for how in ("evaluate", "fetch"):
-        statement = update(o.cls).where(o.attr(o.number) > 0).values(o.set(text=how))
+        numbers = [getattr(one, o.number.key) + FAR for one in held]
+        statement = update(o.cls).where(o.attr(o.number) > 0).values(o.set(number=o.attr(o.number) + FAR))
         session.execute(statement, execution_options={"synchronize_session": how})
-        same([getattr(one, o.text.key) for one in held], [how] * len(o.a))
+        same([getattr(one, o.number.key) for one in held], numbers)
     session.commit()
 
 

@@ -5,7 +5,7 @@ SQLALCHEMY ?=
 FLOOR ?=
 VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))$(if $(FLOOR),-floor)
 BIN = $(VENV)/bin
-WANTED = --editable . --group dev $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
+WANTED = --editable . --group dev $(if $(SQLALCHEMY)$(FLOOR),,--group docs) $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
 EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 
 .DEFAULT_GOAL := help
@@ -34,8 +34,11 @@ lint: $(VENV)/.ready  ## check style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-docs: $(VENV)/.ready  ## check every link and run every example of the documentation
+docs: $(VENV)/.ready site  ## check every link, run every example of the documentation, and build its site
 	$(BIN)/python -m scripts.check_docs
+
+site: $(VENV)/.ready  ## build the documentation and the API reference into site/, warnings being errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 statements: $(VENV)/.ready  ## write docs/statements.md from the table of statement forms
 	$(BIN)/python -m tests.sql.forms.page
@@ -80,4 +83,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs statements sqlalchemy-suite prove hostile fuzz mutants mechanisms bench bench-micro bench-profile bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz mutants mechanisms bench bench-micro bench-profile bench-compare help

@@ -51,7 +51,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def as_tenant() -> Callable[..., bind]:
     """Return what binds a tenant for a block: ``with as_tenant("acme"):``.
 
-    Several ids bind their union; a :class:`~tenantguard.Principal` is taken as it is.
+    Several ids bind their union; a ``tenantguard.Principal`` is taken as it is.
     """
     return _bound
 
@@ -111,7 +111,7 @@ def _recorded(wanted: Callable[[Event], bool]) -> Iterator[list[Event]]:
 
 @pytest.fixture(scope="session")
 def assert_isolated() -> Callable[..., None]:
-    """Return :func:`tenantguard.testing.assert_isolated`: run the attack vectors, raise where one leaks."""
+    """Return ``tenantguard.testing.assert_isolated``: run the attack vectors, raise where one leaks."""
     from tenantguard.testing.isolation import assert_isolated  # here: it loads every vector
 
     return assert_isolated

@@ -92,7 +92,7 @@ def request_id() -> str | None:
 
 
 def set_request_id(value: str | None) -> Token[Any]:
-    """Set the id of the request, or take it away; returns what :func:`reset_request` takes."""
+    """Set the id of the request, or take it away; returns what ``reset_request`` takes."""
     request = peek_request()
     life = None if request is None else request.life
     return put_request(None if value is None and life is None else Request(value, life))
@@ -121,7 +121,7 @@ class bind:  # used like a function
     """Bind a tenant, several, or a principal for a ``with`` block, in sync and async code alike.
 
     Args:
-        who: a tenant id, a :class:`Principal`, or a collection of tenant ids (reads their union).
+        who: a tenant id, a ``Principal``, or a collection of tenant ids (reads their union).
 
     Raises:
         NoTenantError: ``who`` is empty or of a wrong type; raised before the block is entered.
@@ -293,7 +293,7 @@ def _close(binding: Binding, outer: Binding | None, *, quietly: bool = False) ->
 
 
 def enter(binding: Binding) -> Binding:
-    """Make the binding current; :func:`leave` undoes it. Prefer ``with bind(...)``."""
+    """Make the binding current; ``leave`` undoes it. Prefer ``with bind(...)``."""
     outer = peek()
     if outer is not None:
         if outer.life is not None:
@@ -308,7 +308,7 @@ def enter(binding: Binding) -> Binding:
 
 
 def begin(principal: Principal) -> Binding:
-    """Enter the binding of a request, in one step, since every request takes it; :func:`end` undoes it."""
+    """Enter the binding of a request, in one step, since every request takes it; ``end`` undoes it."""
     made: Any = Fields()
     tenant = principal.tenant
     if tenant is not None:

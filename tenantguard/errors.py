@@ -72,7 +72,7 @@ class TokenError(TenantGuardError):
     Args:
         message: what a developer reads; never the token and never a claim's content.
         code: the error code of RFC 6750 section 3.1, or ``None`` where no token was sent at all.
-        reason: a short word for the audit trail, such as ``"expired"``; see :data:`TOKEN_REASONS`.
+        reason: a short word for the audit trail, such as ``"expired"``; see ``TOKEN_REASONS``.
         description: what the client is told (``error_description``); by default what a known reason stands for.
         scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
         algorithms: the algorithms of proofs that a DPoP challenge names.
@@ -100,7 +100,7 @@ class IssuerUnavailableError(TokenError):
     """Refuse a token that nobody could verify: the issuer does not answer. The middleware answers 503.
 
     Args:
-        message: as for :class:`TokenError`.
+        message: as for ``TokenError``.
         reason: the same.
         retry_after: after how many seconds the client may try again.
     """

@@ -73,7 +73,7 @@ class Tenancy:
     ``{"tenant": shared}``. A table whose whole primary key is a foreign key to one other table (the child
     of joined-table inheritance) belongs through it without being named.
 
-    Nothing is checked here, because models may be imported later: :func:`tenantguard.guard` lists every
+    Nothing is checked here, because models may be imported later: ``tenantguard.guard`` lists every
     fault when it starts.
 
     Example:

@@ -27,7 +27,7 @@ NO_COMPANY = "no_company"
 
 
 class Admission:
-    """Who may come in, over HTTP and on websockets; the arguments are those of :class:`TenantMiddleware`.
+    """Who may come in, over HTTP and on websockets; the arguments are those of ``TenantMiddleware``.
 
     Attributes:
         recall: returns the principal of an ``Authorization`` value seen before, for one look-up.

@@ -17,7 +17,7 @@ OwnAnswer = Callable[[Scope, int, TokenError | Violation], App | Awaitable[App |
 
 
 class Answers:
-    """How refusals are answered; the arguments are those of :class:`TenantMiddleware`.
+    """How refusals are answered; the arguments are those of ``TenantMiddleware``.
 
     Args:
         missing: what answers as the application does where nothing is found; found out by default.

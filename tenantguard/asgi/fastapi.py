@@ -77,7 +77,7 @@ def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), *
 
     Args:
         app: the application.
-        verifier: as for :class:`TenantMiddleware`, and so are the further settings.
+        verifier: as for ``TenantMiddleware``, and so are the further settings.
         exempt: paths that need no token.
 
     Raises:
@@ -91,7 +91,7 @@ def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), *
 
 
 def use_sessions(app: FastAPI, sessions: async_sessionmaker[Any] | sessionmaker[Any]) -> None:
-    """Give what :data:`GuardedSession` and :data:`GuardedSyncSession` open sessions with.
+    """Give what ``GuardedSession`` and ``GuardedSyncSession`` open sessions with.
 
     Raises:
         ConfigurationError: its engine is not guarded.

@@ -26,7 +26,7 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
     over HTTP and on websockets, so that the middleware answers it.
 
     Args:
-        verifier: as for :class:`TenantMiddleware`, and so are the further settings.
+        verifier: as for ``TenantMiddleware``, and so are the further settings.
 
     Raises:
         ConfigurationError: as the middleware would, at the start.

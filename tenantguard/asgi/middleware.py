@@ -35,22 +35,22 @@ class TenantMiddleware:
 
     Args:
         app: the application.
-        verifier: a :class:`TokenVerifier`, or anything with ``async verify(token) -> Principal``.
+        verifier: a ``TokenVerifier``, or anything with ``async verify(token) -> Principal``.
         exempt: paths that need no token, by whole segments; nothing is bound there.
         optional: path patterns on which a token is bound if there is one, and nothing is if there is none.
         without_tenant_on: path patterns that a verified user may use with nothing bound while the token names
             no company, or several; elsewhere a user without a company is answered with 403.
         conceal: answer a violation as the application answers where it has no such route.
         missing: the application that answers a concealed violation, where the wrapped one's own 404 cannot be
-            found out: it can for Starlette and FastAPI, and :func:`tenant_guard` does it for Litestar.
+            found out: it can for Starlette and FastAPI, and ``tenant_guard`` does it for Litestar.
         answer: returns the body of a refusal: ``answer(scope, status, error)`` gives a response (any ASGI
             application), or ``None`` for ours.
         resource_metadata: the address of this API's metadata (RFC 9728), for the challenge.
-        requested: where requests name a company themselves: :func:`from_host`, :func:`from_path`,
-            :func:`from_header`. It must agree with the token, or choose from those that the token lists.
+        requested: where requests name a company themselves: ``from_host``, ``from_path``,
+            ``from_header``. It must agree with the token, or choose from those that the token lists.
         several: what a token of several companies means where the request names none: ``"refuse"``, or
             ``"union"`` to bind them all.
-        registry: a :class:`Registry`, or an async function, that says whether a company is known and active.
+        registry: a ``Registry``, or an async function, that says whether a company is known and active.
         anonymous: where a request without a token names the company whose page it asks for.
         anonymous_on: the path patterns on which that is enough.
         cookie: the name of a cookie that may carry the token instead of the header.

@@ -27,7 +27,7 @@ def note_from_headers(scope: Scope) -> None:
 
 
 def forget(scope: Scope) -> None:
-    """Undo :func:`note`."""
+    """Undo ``note``."""
     token = scope.pop(_NOTED, None)
     if token is not None:
         with suppress(ValueError):  # a request that was dropped ends in somebody else's context

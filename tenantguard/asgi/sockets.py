@@ -24,7 +24,7 @@ Clock = Callable[[], float]
 
 
 class Sockets:
-    """How websockets are served; the arguments are those of :class:`TenantMiddleware`."""
+    """How websockets are served; the arguments are those of ``TenantMiddleware``."""
 
     def __init__(
         self,
@@ -155,7 +155,7 @@ class Socket:
         await self._within(self._send, message)
 
     async def _within(self, call: Callable[..., Any], *message: Message) -> Any:
-        """Wait for the server, and be known to wait: see :meth:`release`."""
+        """Wait for the server, and be known to wait: see ``release``."""
         task = _current_task()
         if task is None or task in self._waiting:
             return await call(*message)

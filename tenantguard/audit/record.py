@@ -15,7 +15,7 @@ AnySink = TypeVar("AnySink", bound=Sink | AsyncSink)
 
 
 def add_sink(sink: AnySink) -> AnySink:
-    """Hand every later event to the sink too, and return it; an asynchronous one gets a :class:`QueuedSink`."""
+    """Hand every later event to the sink too, and return it; an asynchronous one gets a ``QueuedSink``."""
     sinks.append(QueuedSink(sink) if is_asynchronous(sink) else sink)  # type: ignore[arg-type]  # just asked
     return sink
 

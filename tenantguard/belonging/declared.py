@@ -19,7 +19,7 @@ _FUNCTION = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")
 
 @dataclass(frozen=True)
 class Declared:
-    """The arguments of a tenancy that name tables; see :class:`tenantguard.Tenancy`."""
+    """The arguments of a tenancy that name tables; see ``tenantguard.Tenancy``."""
 
     columns: Mapping[str, str]
     through: Mapping[str, str]

@@ -17,14 +17,14 @@ RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Through:
-    """Say on a model that its table belongs by a foreign key; made by :func:`through`."""
+    """Say on a model that its table belongs by a foreign key; made by ``through``."""
 
     column: str
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Say on a model that its table holds the same rows for all; see :data:`shared`."""
+    """Say on a model that its table holds the same rows for all; see ``shared``."""
 
     writable: bool = False
 

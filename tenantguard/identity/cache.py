@@ -20,11 +20,11 @@ class Cache(Generic[T]):
     Two generations: a hit in the older one moves to the younger; when the younger is full it becomes the
     older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned, and
     no token is kept, only its digest. Several verifiers may share the room of one cache, each in a
-    :class:`Part` of its own: what one of them verified answers for none of the others.
+    ``Part`` of its own: what one of them verified answers for none of the others.
 
     Args:
         entries: the most entries that are kept; 0 keeps none.
-        size: the most bytes that are kept, as :func:`weight` counts them.
+        size: the most bytes that are kept, as ``weight`` counts them.
         clock: the time in seconds; for tests.
     """
 
@@ -126,7 +126,7 @@ class Part(Generic[T]):
         return self.get_guarded if self._guards else self.get
 
     def guard(self, guard: Callable[[], bool]) -> None:
-        """Let :attr:`recall` answer only while a guard returns true."""
+        """Let ``recall`` answer only while a guard returns true."""
         if guard not in self._guards:
             self._guards = (*self._guards, guard)
 

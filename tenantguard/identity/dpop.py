@@ -36,7 +36,7 @@ class DPoP:
             path in it is what a proxy takes off before the request arrives.
         algorithms: the algorithms of proofs, all asymmetric.
         age: how many seconds after its ``iat`` a proof counts, the leeway of the verifier aside.
-        first_use: what remembers proofs, so that none counts twice; :class:`Replays` by default, which knows
+        first_use: what remembers proofs, so that none counts twice; ``Replays`` by default, which knows
             those of this process. Several processes share a store: an async function of a text and of the seconds
             to keep it, that returns whether it sees the text for the first time.
 

@@ -24,7 +24,7 @@ _MOST_ANSWER = 32 * 1024  # bytes; what a token means fits into far less
 
 
 class IntrospectionVerifier:
-    """Verify opaque tokens by asking the issuer about each; see :class:`PolicyOptions` for the claims.
+    """Verify opaque tokens by asking the issuer about each; see ``PolicyOptions`` for the claims.
 
     Args:
         url: the introspection endpoint, by https.
@@ -114,7 +114,7 @@ class IntrospectionVerifier:
         """Return who the token speaks for, presented like this.
 
         Raises:
-            TokenError: as :meth:`verify`, or proofs that the token asks for are missing or wrong.
+            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
         """
         return await self._verify(token, presentation)
 

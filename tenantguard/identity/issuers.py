@@ -54,7 +54,7 @@ class Member(Protocol):
 
 
 class AnyOf:
-    """Verify tokens of several issuers, each by its own keys, policy and limits; see :meth:`TokenVerifier.any_of`.
+    """Verify tokens of several issuers, each by its own keys, policy and limits; see ``TokenVerifier.any_of``.
 
     What it verified it keeps for itself: a member that also verifies alone takes none of the others' tokens.
     """
@@ -121,7 +121,7 @@ class AnyOf:
         """Return who the token speaks for, presented like this.
 
         Raises:
-            TokenError: as :meth:`verify`, or proofs that the token asks for are missing or wrong.
+            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
         """
         return await self._verify(token, presentation)
 

@@ -63,7 +63,7 @@ class RemoteKeys:
     have been stopped half-way.
 
     Args:
-        fetch: gets a JSON document, as :meth:`Http.get` does.
+        fetch: gets a JSON document, as ``Http.get`` does.
         allowed: the algorithms that are accepted.
         url: where the key set is; or, instead,
         issuer: whose discovery document says where it is.

@@ -75,7 +75,7 @@ class PolicyOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class Policy:
-    """Hold what is expected of claims; made by :func:`policy_of`."""
+    """Hold what is expected of claims; made by ``policy_of``."""
 
     audiences: frozenset[str]
     issuers: frozenset[str]

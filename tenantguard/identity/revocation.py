@@ -36,7 +36,7 @@ class Revocation:
     one time and one mark, which a new cut-off changes.
 
     Args:
-        store: where the cut-offs are: :class:`MemoryCutOffs`, :class:`SQLCutOffs`, or one of your own.
+        store: where the cut-offs are: ``MemoryCutOffs``, ``SQLCutOffs``, or one of your own.
         seconds: for how many seconds a reading holds: so late may a revocation take effect in another process.
         on_loss: for how many seconds more it holds while the store fails; then every token is refused (503). 0 refuses
             at once.

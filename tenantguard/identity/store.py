@@ -35,7 +35,7 @@ class Entry:
     """What the store said of one issuer.
 
     Attributes:
-        settings: what a :class:`TokenVerifier` takes, or ``None`` where there is no such issuer.
+        settings: what a ``TokenVerifier`` takes, or ``None`` where there is no such issuer.
         verifier: the verifier that they make, or ``None`` where they make none that can be trusted.
         asked: when the store was asked.
         until: until when the answer holds.
@@ -55,7 +55,7 @@ class IssuerStore:
     of the network.
 
     Args:
-        find: an async function from an issuer to the arguments of its :class:`TokenVerifier`, or ``None``.
+        find: an async function from an issuer to the arguments of its ``TokenVerifier``, or ``None``.
         seconds: for how many seconds an answer holds: so late is an issuer added, changed or removed.
         stale: for how many seconds more it holds while the store fails.
         tenant_type: the type of the tenant ids of all of them.
@@ -156,7 +156,7 @@ class IssuerStore:
         """Return who the token speaks for, presented like this.
 
         Raises:
-            TokenError: as :meth:`verify`, or proofs that the token asks for are missing or wrong.
+            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
         """
         return await self.verify_in(self._kept, token, presentation)
 
@@ -171,7 +171,7 @@ class IssuerStore:
         """Return who the token speaks for, and keep it in a part of a cache while the store's answer holds.
 
         Raises:
-            TokenError: as :meth:`verify_request`.
+            TokenError: as ``verify_request``.
         """
         jws.as_bytes(token, self.most_bytes)
         claims = jws.unverified_claims(token)

@@ -39,7 +39,7 @@ class TokenVerifier:
     """Verify JWTs: signature, issuer, audience, times, and the one company that each speaks for.
 
     The keys are given, or fetched: from ``jwks_url``, or from where the discovery document of the one
-    ``issuer`` says when neither ``key`` nor ``jwks_url`` is given. See :class:`PolicyOptions` for what may
+    ``issuer`` says when neither ``key`` nor ``jwks_url`` is given. See ``PolicyOptions`` for what may
     be said of claims: ``audience``, ``issuer``, ``tenant_claim``, ``tenant_type``, ``leeway`` and others.
 
     Args:
@@ -130,7 +130,7 @@ class TokenVerifier:
 
         Args:
             verifiers: each states its ``issuer`` and which companies it ``speaks_for``; one may be an
-                :class:`IssuerStore`.
+                ``IssuerStore``.
             cache: the verified tokens of all of them to keep.
 
         Raises:
@@ -205,7 +205,7 @@ class TokenVerifier:
         """Return who the token speaks for, and keep it in a part of a cache until a time at most.
 
         Raises:
-            TokenError: as :meth:`verify_request` does.
+            TokenError: as ``verify_request`` does.
         """
         raw = jws.as_bytes(token, self.most_bytes)
         principal = kept.get(b"Bearer " + raw) or kept.get_bound(raw)

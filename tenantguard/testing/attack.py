@@ -235,8 +235,8 @@ def attack(
     """Run vectors one after the other and report how each ended.
 
     Args:
-        lab: from :func:`laboratory`.
-        vectors: from :func:`chosen`.
+        lab: from ``laboratory``.
+        vectors: from ``chosen``.
         progress: told of each result as it comes.
         every_table: run each on every table that it fits, not only on the one that suits it best.
     """

@@ -41,7 +41,7 @@ class Data:
 
 
 def generate(schema: Schema) -> Data:
-    """Return rows for as many tenants as :data:`ROWS` names.
+    """Return rows for as many tenants as ``ROWS`` names.
 
     The first rows of each tenant hold the same values as another tenant's, the next ones others; some
     references are NULL and some point at the row's own table.

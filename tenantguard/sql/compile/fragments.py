@@ -1,6 +1,6 @@
 """Text inside statements, as the compiler meets it: whole statements, fragments, functions, hints and operators.
 
-What the pieces may hold is said in :mod:`tenantguard.sql.text`; here each is handed over before it is rendered.
+What the pieces may hold is said in ``tenantguard.sql.text``; here each is handed over before it is rendered.
 """
 
 from __future__ import annotations

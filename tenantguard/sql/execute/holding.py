@@ -28,7 +28,7 @@ def hold(context: Any) -> None:
 
 
 def release(context: Any, *, commit: bool) -> None:
-    """End the transaction that :func:`hold` began under AUTOCOMMIT."""
+    """End the transaction that ``hold`` began under AUTOCOMMIT."""
     if context.tg_alone:
         context.tg_alone = False
         send(context.root_connection, "COMMIT" if commit else "ROLLBACK")

@@ -38,7 +38,7 @@ class StoredCursor:
         cursor: the driver's own.
         context: SQLAlchemy's execution context.
         read: what the statement returns of what it stores.
-        batched: the statement is sent in several parts (``insertmanyvalues``), and :meth:`finish` ends them.
+        batched: the statement is sent in several parts (``insertmanyvalues``), and ``finish`` ends them.
     """
 
     def __init__(self, cursor: Any, context: Any, read: ReadBack, *, batched: bool) -> None:

@@ -148,7 +148,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return bool(super().__contains__(key))
 
     def fast_get_state(self, key: Any) -> Any:
-        """Serve a hit, as :meth:`get` does."""
+        """Serve a hit, as ``get`` does."""
         state = self._dict.get(key)
         if state is not None:
             self._tg_served(state)

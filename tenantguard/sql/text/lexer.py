@@ -1,6 +1,6 @@
 """The lexer: the tokens that SQLite, PostgreSQL and MariaDB all split a text into in the same way.
 
-What they would split differently, by dialect or by setting, is :class:`Unreadable`, with the character and how to
+What they would split differently, by dialect or by setting, is ``Unreadable``, with the character and how to
 write it. What is read is composed anew, so a text cannot hold a token for the database that it did not hold here.
 """
 

@@ -79,7 +79,7 @@ class Texts:
     def rewrite(
         self, sql: str, *, dialect: str, style: str, default_schema: str | None = None, several: int = 0
     ) -> Rewritten:
-        """Return a text rewritten; see :func:`tenantguard.sql.text.rewrite.rewrite`."""
+        """Return a text rewritten; see ``tenantguard.sql.text.rewrite.rewrite``."""
 
         def read() -> Rewritten:
             return rewrite(

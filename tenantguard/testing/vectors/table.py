@@ -98,7 +98,7 @@ legitimate_operations = VectorTable()
 
 
 def attack(group: Group, *, bound: bool = True, limit: str | None = None) -> Callable[[Attack], Attack]:
-    """Add a function to the vectors; see :class:`Vector`."""
+    """Add a function to the vectors; see ``Vector``."""
     return vectors.add(group, bound=bound, limit=limit)
 
 

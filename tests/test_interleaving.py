@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event, func, insert, select
+from sqlalchemy import AsyncAdaptedQueuePool, Engine, event, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -22,6 +22,7 @@ from tests.models import Call, Number, User, create_schema, make_tenancy, rows_o
 from tests.servers import Database
 
 ROUNDS = 5
+LIMIT = 30  # seconds: the other side has failed where it does not come
 PAIR = ("acme", "globex")
 OWN = {tenant: {row["id"] for row in rows_of(tenant)["calls"]} for tenant in PAIR}
 IDS = select(Call.id).order_by(Call.id)
@@ -54,7 +55,9 @@ async def asynchronous(async_database: Database) -> AsyncIterator[AsyncEngine]:
     plain = async_database.create_engine()
     create_schema(plain)
     seed(plain)
-    async with async_database.async_engine(pool_size=2, max_overflow=0) as engine:
+    async with async_database.async_engine(
+        poolclass=AsyncAdaptedQueuePool, pool_size=2, max_overflow=0
+    ) as engine:
         yield guard(engine, make_tenancy())
 
 
@@ -64,7 +67,9 @@ async def one_connection(async_database: Database) -> AsyncIterator[AsyncEngine]
     plain = async_database.create_engine()
     create_schema(plain)
     seed(plain)
-    async with async_database.async_engine(pool_size=1, max_overflow=0) as engine:
+    async with async_database.async_engine(
+        poolclass=AsyncAdaptedQueuePool, pool_size=1, max_overflow=0
+    ) as engine:
         yield guard(engine, make_tenancy())
 
 
@@ -80,7 +85,7 @@ def together(*work: Callable[[], Any]) -> list[Any]:
 
 def test_threads_take_turns_at_every_statement(engine: Engine) -> None:
     """Two threads pass a barrier before each statement, so that every one of them meets the other's."""
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=LIMIT)
 
     def work(tenant: str) -> list[set[int]]:
         seen = []
@@ -96,7 +101,7 @@ def test_threads_take_turns_at_every_statement(engine: Engine) -> None:
 
 def test_threads_compile_a_new_statement_at_once(engine: Engine) -> None:
     """A statement that nobody has used before is compiled by both sides at the same moment, again and again."""
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=LIMIT)
 
     def work(tenant: str) -> list[set[int]]:
         seen = []
@@ -115,7 +120,7 @@ def test_threads_write_into_each_others_transactions(engine: Engine, plain: Engi
     """Rows that both sides add between each other's flush and commit are stamped with their own tenant."""
     if engine.dialect.name == "sqlite":
         pytest.skip("SQLite has one writer at a time, so two transactions cannot write through each other")
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=LIMIT)
 
     def work(tenant: str) -> None:
         with bind(tenant), Session(engine) as session:
@@ -225,17 +230,17 @@ def test_a_bypass_in_one_thread_lifts_nothing_in_another(engine: Engine, first: 
 
     def lifted() -> set[int]:
         if first == "tenant":
-            read.wait()
+            assert read.wait(LIMIT)
         with bind("acme"), bypass(reason="interleaving"), engine.connect() as connection:
             if first == "bypass":
                 seen = set(connection.scalars(statement))
             opened.set()
-            read.wait()
+            assert read.wait(LIMIT)
             return seen if first == "bypass" else set(connection.scalars(statement))
 
     def guarded() -> set[int]:
         if first == "bypass":
-            opened.wait()
+            assert opened.wait(LIMIT)
         with bind("globex"), engine.connect() as connection:
             seen = set(connection.scalars(statement))
         read.set()
@@ -475,7 +480,7 @@ async def test_threads_of_a_loop_keep_to_their_task(
 ) -> None:
     """Work that two tasks push into threads, by either way, is done for the task's own tenant."""
     engine = guard(async_database.create_engine(), make_tenancy())
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=LIMIT)
 
     def ids() -> set[int]:
         with Session(engine) as session:

@@ -254,10 +254,12 @@ def _pem(text: bytes) -> Any:
 
 
 def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
+    if not secret:
+        raise ConfigurationError("key= is empty")
     try:
         jwt.get_algorithm_by_name("HS256").prepare_key(secret)
     except jwt.InvalidKeyError as error:
-        raise ConfigurationError("key= is a public key or empty; it cannot be the secret of HS256") from error
+        raise ConfigurationError("key= is a public key; it cannot be the secret of HS256") from error
     needed = max(SECRET_BYTES[name] for name in allowed)
     if len(secret) < needed:
         raise ConfigurationError(

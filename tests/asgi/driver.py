@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio
+
 Message = MutableMapping[str, Any]
 App = Callable[[Any, Any, Any], Awaitable[None]]
 Headers = Sequence[tuple[bytes, bytes]]
@@ -76,15 +78,23 @@ def scope(path: str, headers: Headers = (), kind: str = "http", **more: Any) -> 
 async def request(
     app: App, path: str = "/", headers: Headers = (), *, body: bytes = b"", **more: Any
 ) -> Reply:
-    """Send one request and return the whole answer."""
-    reply = Reply()
+    """Send one request and return the whole answer; the client stays until it has it."""
+    reply, answered = Reply(), anyio.Event()
     waiting = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def receive() -> Message:
-        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+        if waiting:
+            return waiting.pop(0)
+        await answered.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        await reply.take(message)
+        if reply.complete:
+            answered.set()
 
     try:
-        await app(scope(path, headers, **more), receive, reply.take)
+        await app(scope(path, headers, **more), receive, send)
     except Exception as error:
         reply.error = error
     return reply

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any
 
 import hypercorn.asyncio
@@ -16,6 +16,7 @@ from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
 
 App = Callable[..., Awaitable[None]]
+LIMIT = 60  # seconds for a client, and as many for what the server does before and after it
 Serving = Callable[[App], AbstractAsyncContextManager[int]]
 
 
@@ -64,19 +65,25 @@ async def granian_serving(app: App) -> AsyncIterator[int]:
         port = free.getsockname()[1]
     server = Granian(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI)
     task = asyncio.create_task(server.serve())
-    while True:  # until it listens: it has nothing that tells
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            break
     try:
+        async with asyncio.timeout(LIMIT):
+            await _listens(task, port)
         yield port
     finally:
         server.stop()  # type: ignore[no-untyped-call]  # granian says no types
         await task
+
+
+async def _listens(server: asyncio.Task[Any], port: int) -> None:
+    """Wait until a server listens that has nothing to tell it by."""
+    while not server.done():
+        with suppress(OSError):
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.close()
+            return
+        await asyncio.sleep(0.01)
+    server.result()
+    raise RuntimeError("the server has ended before it listened")
 
 
 SERVERS: dict[str, tuple[Serving, Callable[[], asyncio.AbstractEventLoop] | None]] = {
@@ -93,8 +100,8 @@ def run(name: str, app: App, client: Callable[[int], Awaitable[None]]) -> None:
     serving, loop = SERVERS[name]
 
     async def main() -> None:
-        async with serving(app) as port:
-            await asyncio.wait_for(client(port), 30)
+        async with asyncio.timeout(2 * LIMIT), serving(app) as port, asyncio.timeout(LIMIT):
+            await client(port)
 
     with asyncio.Runner(loop_factory=loop) as runner:
         runner.run(main())

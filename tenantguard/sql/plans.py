@@ -59,7 +59,7 @@ class ReadBack:
         tenant: the first column tells whether the row is the tenant's: 1 or 0.
         links: the foreign keys whose columns follow.
         key: the last column is the key that the database generated.
-        texts: the columns, as they are rendered.
+        texts: the columns, as they are rendered; none where the database returns nothing.
     """
 
     plan: WritePlan
@@ -87,6 +87,9 @@ class WritePlan:
         key: the parameters that pick a row by its primary key, by column.
         late: of these parameters, those that a column's default fills when the statement is about to be sent.
         stored: what is verified of the rows that it stored, where no parameter holds it.
+        certain: an INSERT that writes each row it is given, or fails.
+        spare: what can be verified of the rows that it stored where its parameters do not tell: only the database
+            knows what it stores of a value, or the write may meet no row.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
         frees: a row that others may hang on is deleted, or gets another key.
@@ -102,6 +105,8 @@ class WritePlan:
     key: dict[str, str] = field(default_factory=dict)
     late: set[str] = field(default_factory=set)
     stored: ReadBack | None = None
+    certain: bool = False
+    spare: ReadBack | None = None
     upserts: bool = False
     frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)

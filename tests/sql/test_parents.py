@@ -100,11 +100,13 @@ def test_one_answer_for_another_tenants_row_and_for_none(
 ) -> None:
     """The class, the text and the statement are the same; the record tells them apart."""
     key = table.c[1].name
+    if table is notes:
+        with two.plain.begin() as plain:
+            plain.execute(insert(notes).values(id=1, tag_id=1))
     errors = []
     for value in (7, 777):
         statement: Any = insert(table).values({"id": 9, key: value})
         if verb == "update":
-            two.plain.connect()
             statement = update(table).values({key: value})
         with bind("acme"), two.engine.connect() as connection, pytest.raises(ParentError) as caught:
             connection.execute(statement)
@@ -392,3 +394,24 @@ def test_no_orphan_is_left_where_sqlite_does_not_look(tmp_path: Path) -> None:
     with bypass(reason="look"), engine.connect() as connection:
         assert connection.execute(select(calls)).all() == [(7, "globex")]
     engine.dispose()
+
+
+@pytest.mark.parametrize("key", [7, 777])
+def test_a_write_that_meets_no_row_points_nowhere(two: Two, key: int) -> None:
+    """An UPDATE that matches nothing is answered as it would be alone, whatever key it names."""
+    with bind("acme"), two.engine.begin() as connection:
+        assert connection.execute(update(tags).where(tags.c.id == 99).values(call_id=key)).rowcount == 0
+        assert connection.execute(update(tags).values(call_id=1)).rowcount == 1
+    assert two.rows(tags) == [(1, 1), (7, 7)]
+
+
+@pytest.mark.parametrize("key", [7, 777])
+def test_an_update_of_many_rows_stops_at_one_that_points_elsewhere(two: Two, key: int) -> None:
+    """With many sets of parameters, each row is looked at, and nothing is kept."""
+    rows = [{"b_id": 1, "call_id": 1}, {"b_id": 99, "call_id": key}, {"b_id": 1, "call_id": key}]
+    statement = update(tags).where(tags.c.id == bindparam("b_id"))
+    with bind("acme"), two.engine.begin() as connection:
+        assert connection.execute(statement, rows[:2]).rowcount in (1, -1)
+        with pytest.raises(ParentError):
+            connection.execute(statement, rows)
+        assert connection.execute(select(tags)).all() == [(1, 1)]

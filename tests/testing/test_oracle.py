@@ -151,9 +151,12 @@ BROKEN: dict[str, Callable[[Engine, Tenancy], object]] = {
     "a table through a parent is taken for shared": mistaken(
         through={"call_tags": "call_id", "memberships": "user_id"},
         shared_writable={"tag_comments"},
+        openly_shared={"tag_comments"},
     ),
     "an association is taken for shared": mistaken(
-        through={"call_tags": "call_id", "tag_comments": "tag_id"}, shared_writable={"memberships"}
+        through={"call_tags": "call_id", "tag_comments": "tag_id"},
+        shared_writable={"memberships"},
+        openly_shared={"memberships"},
     ),
     "a table belongs by a foreign key that may be null": mistaken(
         through={"call_tags": "call_id", "tag_comments": "author_id", "memberships": "user_id"}

@@ -123,8 +123,13 @@ def parameter_name(compiler: Any, value: Any) -> str | None:
         return value.name
     if isinstance(value, BindParameter):
         found = compiler.bind_names.get(value)
-        return found or next((n for p, n in compiler.bind_names.items() if p.key == value.key), None)
+        return found or next((n for p, n in compiler.bind_names.items() if _is_copy(p, value)), None)
     return None
+
+
+def _is_copy(parameter: Any, value: BindParameter[Any]) -> bool:
+    """Tell whether a parameter was rendered for a value: ON DUPLICATE KEY UPDATE renders copies with other keys."""
+    return parameter.key == value.key or value in parameter._cloned_set
 
 
 def _source(key: Any) -> Any:

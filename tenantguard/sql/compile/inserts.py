@@ -198,7 +198,7 @@ def stamped_select(compiler: Any, statement: Any) -> Any:
 def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
     core, state = insert.core, insert.state
     columns = columns_of(core.table)
-    sure = core._post_values_clause is None and not core._prefixes
+    sure = plan.certain = core._post_values_clause is None and not core._prefixes
     if core._select_names:
         # by place, as the database takes them: what a column of a SELECT is called says nothing
         names = [key_of(name) for name in core._select_names]

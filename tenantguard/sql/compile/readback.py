@@ -8,7 +8,7 @@ from typing import Any
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.belongs import belongs
 from tenantguard.sql.elements import NamedColumn
-from tenantguard.sql.plans import ReadBack, WritePlan
+from tenantguard.sql.plans import Link, ReadBack, WritePlan
 from tenantguard.sql.returning import with_columns
 
 _MARIADB = ("mysql", "mariadb")
@@ -25,22 +25,44 @@ def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel
         toplevel: it stands in no other statement.
     """
     stored, tg = plan.stored, compiler.tg
-    if stored is None:
-        return text
     fault = _fault(compiler, plan.verb, toplevel=toplevel)
+    if stored is None:
+        if toplevel and plan.links:
+            plan.spare = _spare(compiler, plan, target, returns=fault is None)
+        return text
     if fault is not None:
         _refuse(compiler, stored, fault)
         return text
-    if stored.tenant:
-        stored.texts.append(_verdict(compiler, plan, target))
-    for link in stored.links:
-        stored.texts += _columns(compiler, target, link.ours)
-    key = _generated_key(compiler, plan)
-    if key is not None:
-        stored.texts.append(key)
-        stored.key = True
+    stored.links, plan.links = _once([*stored.links, *plan.links]), []
+    _render(compiler, stored, target)
     tg.stored = stored
     return with_columns(text, stored.texts, tg.returning)
+
+
+def _spare(compiler: Any, plan: WritePlan, target: Any, *, returns: bool) -> ReadBack | None:
+    """Return how the keys that parameters hold are read back, should no look-up tell what becomes of them."""
+    if plan.certain and (not returns or compiler.dialect.name == "postgresql"):
+        return None
+    spare = ReadBack(plan, links=_once(plan.links))
+    if returns:
+        _render(compiler, spare, target)
+    return spare
+
+
+def _once(links: Iterable[Link]) -> list[Link]:
+    """Return one link for each foreign key, of which each row of VALUES has one."""
+    return list({(link.ours, link.parent_key): link for link in reversed(list(links))}.values())[::-1]
+
+
+def _render(compiler: Any, read: ReadBack, target: Any) -> None:
+    if read.tenant:
+        read.texts.append(_verdict(compiler, read.plan, target))
+    for link in read.links:
+        read.texts += _columns(compiler, target, link.ours)
+    key = _generated_key(compiler, read.plan)
+    if key is not None:
+        read.texts.append(key)
+        read.key = True
 
 
 def _fault(compiler: Any, verb: str, *, toplevel: bool) -> str | None:

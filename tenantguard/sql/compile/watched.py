@@ -115,9 +115,7 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
         return  # a part of it is NULL, so that it leads nowhere
     if all(_same_column(values[name], given.target, name) for name in names if name in values):
         return
-    # where a row may be left out, one that points at it may point at what was there before
-    own = given.fresh and not given.sure and table_key(parent) == plan.placement.key
-    is_plain = given.plain.keys() >= set(names) and not own
+    is_plain = given.plain.keys() >= set(names)
     link = Link(
         parent,
         table_key(parent),

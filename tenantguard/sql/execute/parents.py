@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tenantguard.context import Binding
 from tenantguard.sql.execute.holding import hold, may_lock
 from tenantguard.sql.execute.known import known_keys, note
 from tenantguard.sql.execute.lookups import Key, find_each, find_many, mark
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.execute.storable import is_strange, storable
+from tenantguard.sql.plans import Link
 
 if TYPE_CHECKING:
-    from tenantguard.sql.plans import Link
+    from tenantguard.context import Binding
+
+Missing = Sequence[tuple[Link, Key]]  # keys that lead to no row of the tenant's
 
 
 def verify_parents(
@@ -24,8 +26,6 @@ def verify_parents(
     wanted: Iterable[tuple[Link, Iterable[Key]]],
     tried: str,
     binding: Binding,
-    *,
-    beside: dict[Any, set[Any]] | None = None,
 ) -> None:
     """Refuse a write unless each key that it names leads to a row of the tenant's, or to one that is shown to it.
 
@@ -35,26 +35,47 @@ def verify_parents(
             ``None`` in it leads nowhere, and is not asked for.
         tried: what is being done, for the message.
         binding: what is bound.
-        beside: the marks of the rows that the same statement writes for this tenant, by table and columns.
 
     Raises:
         ParentError: a key leads to another tenant's row, or to none.
     """
+    for link, key in missing_parents(context, wanted, tried):
+        refuse_parent(context, link, key, tried, binding)
+
+
+def missing_parents(
+    context: Any,
+    wanted: Iterable[tuple[Link, Iterable[Key]]],
+    tried: str,
+    *,
+    beside: dict[Any, set[Any]] | None = None,
+) -> list[tuple[Link, Key]]:
+    """Return the keys that lead to no row which is the tenant's or shown to it, and are not looked at again later.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        wanted: foreign keys and the values that are given for each, as for :func:`verify_parents`.
+        tried: what is being done, for the message.
+        beside: the marks of the rows that the same statement writes for this tenant, by table and columns.
+    """
     unknown = _unknown(context, wanted)
     if not unknown:
-        return
+        return []
     hold(context)
+    missing = []
     for link, key in _missing(context, unknown):
         if mark(key) in (beside or {}).get((link.parent_key, link.columns), ()):
             continue
-        if not link.deferred or is_strange(key) or context.tg_alone:
-            refuse_parent(context, link, key, tried, binding)
-        note(context, link, key, tried)
+        if link.deferred and not is_strange(key) and not context.tg_alone:
+            note(context, link, key, tried)
+        else:
+            missing.append((link, key))
     if context.dialect.name == "postgresql":
         for link, keys in unknown:
             if not may_lock(context, link.parent):
                 for key in keys:
                     note(context, link, key, tried)
+    return missing
 
 
 def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list[tuple[Link, list[Key]]]:
@@ -66,13 +87,18 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
         for key in keys:
             if any(value is None for value in key):
                 continue
-            stored = tuple([storable(value, type_, dialect) for value, type_ in zip(key, types, strict=True)])
+            stored = as_stored(key, types, dialect)
             marked = mark(stored)
             if marked not in known:
                 unknown[marked] = stored
         if unknown:
             found.append((link, list(unknown.values())))
     return found
+
+
+def as_stored(key: Key, types: Sequence[Any], dialect: Any) -> Key:
+    """Return a key as the columns of those types store it."""
+    return tuple([storable(value, type_, dialect) for value, type_ in zip(key, types, strict=True)])
 
 
 def _missing(context: Any, unknown: Sequence[tuple[Link, list[Key]]]) -> list[tuple[Link, Key]]:

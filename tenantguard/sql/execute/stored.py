@@ -16,11 +16,14 @@ from sqlalchemy.engine.interfaces import ExecuteStyle
 from tenantguard.audit import refuse
 from tenantguard.audit.events import masked
 from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
+from tenantguard.sql.execute.given import given_values
 from tenantguard.sql.execute.holding import hold, release
-from tenantguard.sql.execute.parents import verify_parents
-from tenantguard.sql.execute.refusing import parent_error
+from tenantguard.sql.execute.lookups import mark
+from tenantguard.sql.execute.parents import Missing, as_stored, verify_parents
+from tenantguard.sql.execute.refusing import parent_error, refuse_parent
 from tenantguard.sql.plans import ReadBack
 from tenantguard.sql.refusals import sent, told
+from tenantguard.sql.returning import with_columns
 from tenantguard.sql.text import orphan
 
 if TYPE_CHECKING:
@@ -38,12 +41,14 @@ class StoredCursor:
         cursor: the driver's own.
         context: SQLAlchemy's execution context.
         read: what the statement returns of what it stores.
-        batched: the statement is sent in several parts (``insertmanyvalues``), and ``finish`` ends them.
+        missing: the keys for which a row that it meets is refused, where the database returns nothing.
     """
 
-    def __init__(self, cursor: Any, context: Any, read: ReadBack, *, batched: bool) -> None:
+    def __init__(self, cursor: Any, context: Any, read: ReadBack, missing: Missing = ()) -> None:
         self._cursor, self._context, self._read = cursor, context, read
-        self._batched = batched
+        self._missing = missing
+        # the statement is sent in several parts, and finish() ends them
+        self._batched = context.execute_style is ExecuteStyle.INSERTMANYVALUES
         self._is_open = self._is_closed = False
         self._rows: deque[Any] = deque()
         self._found: list[Any] = []
@@ -80,8 +85,8 @@ class StoredCursor:
     def executemany(self, statement: str, rows: Any) -> None:
         """Send a statement for each set of parameters: a driver's own way returns no rows."""
         with self._savepoint():
-            for row in rows:
-                self._send(statement, (row,))
+            for place, row in enumerate(rows):
+                self._send(statement, (row,), place)
 
     def fetchone(self) -> Any:
         """Return the next of the author's rows."""
@@ -108,19 +113,19 @@ class StoredCursor:
             self._is_open = False
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
-    def _send(self, statement: str, parameters: tuple[Any, ...]) -> None:
-        answer = self._execute(statement, parameters)
+    def _send(self, statement: str, parameters: tuple[Any, ...], place: int = 0) -> None:
+        answer = self._execute(statement, parameters, place)
         if answer is not None:
             self._undo()
             raise answer  # without what the database or the look-up said, which would tell them apart
         rows = self._found
-        self._count = max(self._count, 0) + len(rows)
+        self._count = max(self._count, 0) + (len(rows) if self._read.texts else self._cursor.rowcount)
         if rows and self._read.key and self._key is None:
             self._key = rows[0][self._read.width - 1]
         if self.description is not None:
             self._rows.extend(tuple(row[self._read.width :]) for row in rows)
 
-    def _execute(self, statement: str, parameters: tuple[Any, ...]) -> ParentError | None:
+    def _execute(self, statement: str, parameters: tuple[Any, ...], place: int) -> ParentError | None:
         """Send a statement and verify what it stored; return the one answer for a parent that is not there."""
         try:
             self._cursor.execute(statement, *parameters)
@@ -129,14 +134,27 @@ class StoredCursor:
                 raise
             return missing_parent(self._context, self._read, recorded=False)
         try:
-            self._found = self._cursor.fetchall()
-            verify_stored(self._context, self._read, self._found)
+            if self._read.texts:
+                self._found = self._cursor.fetchall()
+                verify_stored(self._context, self._read, self._found)
+            elif self._cursor.rowcount:
+                self._refuse_missing(place)
         except ParentError:
             return missing_parent(self._context, self._read, recorded=True)
         except Exception:
             self._undo()
             raise
         return None
+
+    def _refuse_missing(self, place: int) -> None:
+        """Refuse a set of parameters that was written to a row and names a key which no look-up found."""
+        context, values = self._context, given_values(self._context)
+        marks = {mark(key) for _, key in self._missing}
+        for link in self._read.plan.links:
+            for names in link.rows:
+                key = as_stored(tuple([values(name)[place] for name in names]), link.types, context.dialect)
+                if mark(key) in marks:
+                    refuse_parent(context, link, key, _tried(self._read), context.tg_binding)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -187,14 +205,30 @@ class StoredCursor:
             cursor.close()
 
 
-def store(context: Any) -> None:
+def store(context: Any, read: ReadBack, missing: Missing = ()) -> None:
     """Give a statement that is about to be sent a cursor which verifies what it stores."""
     if context._is_server_side:  # what is written has no cursor on the server
         context.cursor.close()
         context.cursor = context.create_default_cursor()
-    read = context.compiled.tg.stored
-    batched = context.execute_style is ExecuteStyle.INSERTMANYVALUES
-    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, batched=batched)
+    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, missing)
+
+
+def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
+    """Let a statement return what it stores, though it was not compiled to, since its parameters do not tell.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        read: what it is to return.
+        missing: the keys for which it is asked to.
+    """
+    if read.texts:
+        try:
+            text = with_columns(context.statement, read.texts, context.compiled.tg.returning)
+        except ValueError:  # its own RETURNING holds parameters, which are written out by now
+            link, key = missing[0]
+            refuse_parent(context, link, key, _tried(read), context.tg_binding)
+        context.statement = context.unicode_statement = text
+    store(context, read, missing)
 
 
 def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
@@ -208,7 +242,7 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
     Raises:
         CrossTenantError: a row, or a row that one points at, is not the tenant's.
     """
-    tried, place = f"{read.plan.verb} on {read.plan.placement.name}", 0
+    tried, place = _tried(read), 0
     if read.tenant:
         if not all(row[0] == 1 for row in rows):
             _refuse_tenant(context, read, tried)
@@ -222,6 +256,10 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
         wanted.append((link, keys))
         place = end
     verify_parents(context, wanted, tried, context.tg_binding)
+
+
+def _tried(read: ReadBack) -> str:
+    return f"{read.plan.verb} on {read.plan.placement.name}"
 
 
 def is_foreign_key(error: Exception) -> bool:
@@ -241,8 +279,7 @@ def missing_parent(context: Any, read: ReadBack, *, recorded: bool) -> ParentErr
         recorded: the look-up found out, and has recorded it.
     """
     parents = list(dict.fromkeys(link.parent.name for link in read.links))
-    tried = f"{read.plan.verb} on {read.plan.placement.name}"
-    answer = parent_error(context, tried, parents, context.tg_binding)
+    answer = parent_error(context, _tried(read), parents, context.tg_binding)
     if recorded:
         answer.statement = masked(answer.statement)
         return answer

@@ -17,9 +17,10 @@ from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import MOST, mark
 from tenantguard.sql.execute.orphans import watch_orphans
-from tenantguard.sql.execute.parents import verify_parents
-from tenantguard.sql.execute.storable import bound_as, is_stored_alike
-from tenantguard.sql.execute.stored import store
+from tenantguard.sql.execute.parents import Missing, missing_parents, verify_parents
+from tenantguard.sql.execute.refusing import refuse_parent
+from tenantguard.sql.execute.storable import bound_as, is_stored_alike, is_strange
+from tenantguard.sql.execute.stored import store, store_instead
 from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent, told
@@ -27,7 +28,7 @@ from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orp
 from tenantguard.tenancy import full_name
 
 if TYPE_CHECKING:
-    from tenantguard.sql.plans import WritePlan
+    from tenantguard.sql.plans import ReadBack, WritePlan
 
 
 def verify(plans: Iterable[WritePlan], context: Any) -> None:
@@ -96,19 +97,22 @@ def verify_given(context: Any) -> None:
         else:
             if given.checks:
                 _verify_text(given.checks, context.compiled, given_rows(context), context)
-            _verify_plans(given.writes, context)
+            spare = _verify_plans(given.writes, context)
             if given.stored is not None:
-                store(context)
+                store(context, given.stored)
+            elif spare is not None:
+                store_instead(context, *spare)
     except BaseException:
         release(context, commit=False)
         context.root_connection._safe_close_cursor(context.cursor)
         raise
 
 
-def _verify_plans(plans: Iterable[WritePlan], context: Any) -> None:
-    binding = peek()
+def _verify_plans(plans: Iterable[WritePlan], context: Any) -> tuple[ReadBack, Missing] | None:
+    """Verify what parameters hold; return what is verified after the write where they do not tell."""
+    binding, spare = peek(), None
     if binding is None:
-        return  # refused before, but for a write to a shared table, which names nobody's row
+        return None  # refused before, but for a write to a shared table, which names nobody's row
     values = None
     for plan in plans:
         if not plan.tenant and not plan.links:
@@ -118,7 +122,23 @@ def _verify_plans(plans: Iterable[WritePlan], context: Any) -> None:
             _verify_tenant(plan, name, values(name), binding, context)
         if plan.links:
             wanted = [(link, _keys(plan, link, values, binding, context)) for link in plan.links]
-            verify_parents(context, wanted, _tried(plan), binding, beside=_beside(plan, values))
+            missing = missing_parents(context, wanted, _tried(plan), beside=_beside(plan, values))
+            if missing:
+                spare = _spare(plan, missing) or refuse_parent(context, *missing[0], _tried(plan), binding)
+    return spare
+
+
+def _spare(plan: WritePlan, missing: Missing) -> tuple[ReadBack, Missing] | None:
+    """Return what to verify after a write that names keys which no look-up found; ``None`` where it must not be sent.
+
+    Only the database knows what it stores of a strange value, and which rows an UPDATE or an upsert meets: it may be
+    none.
+    """
+    odd = any(is_strange(key) for _, key in missing)
+    spare = plan.spare
+    if spare is None or (odd and not spare.texts) or (plan.certain and not odd):
+        return None
+    return spare, missing
 
 
 def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: Any) -> Iterable[Any]:

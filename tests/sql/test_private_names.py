@@ -46,7 +46,8 @@ RELIED = {
         _dict_parameters _extra_froms _has_multi_parameters _multi_parameters _no_parameters _post_values_clause
         _returning _select_names _where_criteria""",
     "sql.elements": """
-        _bindparams _clone _cloned_set _construct_raw _from_objects _propagate_attrs _truncated_label _with_binary_element_type""",
+        _bindparams _clone _cloned_set _construct_raw
+        _from_objects _propagate_attrs _truncated_label _with_binary_element_type""",
     "sql.schema": "_arg_is_typed _autoincrement_column",
     "sql.selectable": "_get_method _prefixes _raw_columns _suffixes",
     "sql.base+": "_compile_state_factory",

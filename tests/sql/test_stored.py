@@ -590,3 +590,26 @@ def test_rows_of_one_statement_may_point_at_one_another(database: Database) -> N
         with pytest.raises(CrossTenantError):
             connection.execute(stolen)
         assert connection.execute(select(func.count()).select_from(nodes)).scalar() == 8
+
+
+@pytest.mark.parametrize("form", ["one", "many", "returning", "update"])
+def test_a_value_that_only_the_database_reads_is_read_back(engine: Engine, form: str) -> None:
+    """SQLite and MariaDB take a number as text for an integer: what they make of it is verified."""
+    if engine.dialect.name == "postgresql":
+        pytest.skip("PostgreSQL takes it for no integer")
+    statement: Any = {
+        "one": insert(TAGS), "many": insert(TAGS), "returning": insert(TAGS).returning(TAGS.c.call_id),
+        "update": update(TAGS).where(TAGS.c.id == 1),
+    }[form]  # fmt: skip
+    returns = form != "update" or engine.dialect.update_returning
+    for key, stands in (("2e0", returns), ("7e0", False), ("99e0", False)):
+        rows: Any = {"call_id": key} if form in ("one", "update") else [{"call_id": 1}, {"call_id": key}]
+        with bind("acme"), engine.connect() as connection:
+            if stands:
+                result = connection.execute(statement, rows)
+                assert form != "returning" or [tuple(row) for row in result] == [(1,), (2,)]
+                assert connection.scalar(select(func.count()).where(TAGS.c.call_id == 2)) == 2
+            else:
+                with pytest.raises(IntegrityError):
+                    connection.execute(statement, rows)
+                assert connection.scalar(select(func.count()).select_from(TAGS)) == 2

@@ -134,11 +134,9 @@ def _spare(plan: WritePlan, missing: Missing) -> tuple[ReadBack, Missing] | None
     Only the database knows what it stores of a strange value, and which rows an UPDATE or an upsert meets: it may be
     none.
     """
-    odd = any(is_strange(key) for _, key in missing)
-    spare = plan.spare
-    if spare is None or (odd and not spare.texts) or (plan.certain and not odd):
+    if plan.spare is None or (plan.certain and not any(is_strange(key) for _, key in missing)):
         return None
-    return spare, missing
+    return plan.spare, missing
 
 
 def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: Any) -> Iterable[Any]:

@@ -22,7 +22,7 @@ FLOORS = (
     {"carrying"},
     {"audit"},
     {"identity", "sql"},
-    {"asgi"},
+    {"asgi", "postgres"},
     {"testing"},
     {"cli"},
 )
@@ -32,6 +32,7 @@ ROOMS = (
     {"refusals", "rules", "ties"},
     {"predicates"},
     {"text"},
+    {"telling"},
     {"guard", "servers"},
     {"compile", "sessions"},
     {"execute"},

@@ -1,0 +1,11 @@
+"""Row security from a tenancy: policies, seal, drift, indexes, and what travels to PostgreSQL with each transaction."""
+
+from tenantguard.postgres.drift import check
+from tenantguard.postgres.findings import Finding
+from tenantguard.postgres.installing import install, uninstall
+from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.sealing import add_key, retire_key
+from tenantguard.postgres.written import policies
+from tenantguard.sql.telling.seal import Seal
+
+__all__ = ["Finding", "Roles", "Seal", "add_key", "check", "install", "policies", "retire_key", "uninstall"]

@@ -1,0 +1,208 @@
+"""Drift: where a database is not, or no longer, as its tenancy wants it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from tenantguard.postgres.findings import Finding
+from tenantguard.postgres.installing import ready
+from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.sealing import KEYS, SEALED_BODY
+from tenantguard.postgres.secured import Secured, secured
+from tenantguard.postgres.spelling import OWN
+from tenantguard.postgres.written import CONTENT, mark
+from tenantguard.tenancy import Tenancy
+
+_AGAIN = "run install() again"
+_RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+_ROLES = text(
+    """
+    SELECT rolname, rolsuper, rolbypassrls, rolcreaterole,
+           ARRAY(SELECT other.rolname FROM pg_catalog.pg_roles other WHERE other.rolname <> r.rolname
+                    AND (other.rolsuper OR other.rolbypassrls OR other.rolname = ANY (CAST(:others AS text[])))
+                    AND pg_catalog.pg_has_role(r.oid, other.oid, 'MEMBER') ORDER BY 1)
+      FROM pg_catalog.pg_roles r WHERE rolname = ANY (CAST(:names AS text[]))
+    """
+)
+_TABLE = text(
+    """
+    SELECT c.relkind::text, c.relrowsecurity, c.relforcerowsecurity, pg_catalog.pg_get_userbyid(c.relowner),
+           coalesce((SELECT bool_or(o ~* '^security_invoker=(true|on|1|yes)$') FROM unnest(c.reloptions) o), false)
+      FROM pg_catalog.pg_class c WHERE c.oid = to_regclass(:name)
+    """
+)
+_POLICIES = text(
+    f"""
+    SELECT p.polname, pg_catalog.obj_description(p.oid, 'pg_policy'), {CONTENT}, p.polpermissive,
+           p.polroles = '{{0}}' OR EXISTS (SELECT FROM pg_catalog.pg_roles r
+              WHERE r.oid = ANY (p.polroles) AND pg_catalog.pg_has_role(:role, r.oid, 'MEMBER'))
+      FROM pg_catalog.pg_policy p WHERE p.polrelid = to_regclass(:name)
+    """
+)
+_TRIGGERS = text(
+    f"""
+    SELECT t.tgname, f.prosrc, t.tgenabled::text FROM pg_catalog.pg_trigger t
+      JOIN pg_catalog.pg_proc f ON f.oid = t.tgfoid JOIN pg_catalog.pg_namespace n ON n.oid = f.pronamespace
+     WHERE t.tgrelid = to_regclass(:name) AND n.nspname = '{OWN}'
+    """
+)
+_GRANTS = text(
+    """
+    SELECT wanted, CASE WHEN wanted IN ('DELETE', 'TRUNCATE', 'TRIGGER')
+             THEN pg_catalog.has_table_privilege(:role, to_regclass(:name)::oid, wanted)
+             ELSE pg_catalog.has_any_column_privilege(:role, to_regclass(:name)::oid, wanted) END
+      FROM unnest(CAST(:rights AS text[])) wanted
+    """
+)
+_SEAL = text(
+    f"SELECT prosrc, prosecdef, provolatile::text, proparallel::text, proconfig FROM pg_catalog.pg_proc "
+    f"WHERE oid = to_regprocedure('{OWN}.sealed()')"
+)
+_PATH = text("SELECT set_config('search_path', :path, true)")
+_CONFIG = re.compile(r"search_path=pg_catalog, pg_temp")
+
+
+def check(
+    connection: Connection, tenancy: Tenancy, roles: Roles | None = None, *, sealed: bool = False
+) -> list[Finding]:
+    """Compare a database with what its tenancy wants of it; nothing is locked and nothing is changed.
+
+    Args:
+        connection: of any role that may read the catalogue, on an engine without a guard.
+        tenancy: how every table belongs.
+        roles: the roles of the database.
+        sealed: whether the seal is asked for as well.
+
+    Returns:
+        What is not as it should be, errors first; empty where all is.
+
+    Example:
+        >>> def probe(owner):
+        ...     with owner.connect() as connection:
+        ...         return [str(finding) for finding in check(connection, tenancy, Roles("app"))]
+    """
+    schema = ready(connection, writes=False)
+    given = roles or Roles()
+    found = list(_of_roles(connection, given))
+    if any(one.name == "role-missing" for one in found):
+        return found
+    # PostgreSQL writes a policy out with the schemas that the search path does not hold
+    path = connection.execute(text("SELECT current_setting('search_path')")).scalar()
+    connection.execute(_PATH, {"path": "pg_catalog"})
+    for table in secured(tenancy, schema, sealed=sealed):
+        found += _of_table(connection, table, given)
+    connection.execute(_PATH, {"path": path})
+    if sealed:
+        found += _of_seal(connection, given)
+    return sorted(found, key=lambda one: (one.severity, one.place, one.name))
+
+
+def _of_roles(connection: Connection, roles: Roles) -> Iterator[Finding]:
+    names = [name for name in (roles.application, roles.maintenance, roles.owner) if name]
+    rows = {row[0]: row[1:] for row in connection.execute(_ROLES, {"names": names, "others": names[1:]})}
+    for name in names:
+        if name not in rows:
+            yield Finding("role-missing", "error", name, "the role is not in the database", _AGAIN)
+    if roles.application in rows:
+        superuser, bypasses, creates, reaches = rows[roles.application]
+        if superuser or bypasses:
+            yield Finding(
+                "role-exempt",
+                "error",
+                roles.application,
+                "the application's role is a superuser or has BYPASSRLS, so no policy applies to it",
+                "ALTER ROLE ... NOSUPERUSER NOBYPASSRLS",
+            )
+        for other in [*reaches, *(["every role that it creates"] if creates else [])]:
+            yield Finding(
+                "role-reaches",
+                "error",
+                roles.application,
+                f"the application's role may become {other}, and an injected SET ROLE with it",
+                "REVOKE the membership, or NOCREATEROLE",
+            )
+    if roles.maintenance in rows and not (rows[roles.maintenance][0] or rows[roles.maintenance][1]):
+        detail = "the maintenance role is held by the policies, so a bypass sees nothing"
+        yield Finding("role-held", "warning", str(roles.maintenance), detail, "ALTER ROLE ... BYPASSRLS")
+
+
+def _of_table(connection: Connection, table: Secured, roles: Roles) -> Iterator[Finding]:
+    row = connection.execute(_TABLE, {"name": table.name}).one_or_none()
+    if row is None:
+        yield Finding("table-missing", "warning", table.name, "the table is not in the database", "migrate")
+        return
+    kind, enabled, forced, owner, invoker = row
+    if owner == roles.application:
+        remedy = "ALTER TABLE ... OWNER TO another role"
+        yield Finding("owner", "error", table.name, "the application's role owns the table", remedy)
+    if table.is_view:
+        if kind == "m" or not invoker:
+            remedy = _AGAIN if kind == "v" else "REVOKE ALL from the application's role"
+            yield Finding("view", "error", table.name, "the view is read with its owner's rights", remedy)
+    elif table.policies and not (enabled and forced):
+        what = "forced" if enabled else "enabled"
+        yield Finding("row-security", "error", table.name, f"row security is not {what}", _AGAIN)
+    yield from _of_policies(connection, table, roles)
+    yield from _of_ties(connection, table)
+    yield from _of_grants(connection, table, roles)
+
+
+def _of_policies(connection: Connection, table: Secured, roles: Roles) -> Iterator[Finding]:
+    given = {"name": table.name, "role": roles.application}
+    rows = {row[0]: row[1:] for row in connection.execute(_POLICIES, given)}
+    wanted = {policy.name for policy in table.policies}
+    for name in sorted(wanted - rows.keys()):
+        yield Finding("policy-missing", "error", table.name, f"the policy {name} is missing", _AGAIN)
+    for name, (comment, content, permissive, applies) in sorted(rows.items()):
+        if name in wanted and comment != f"{OWN} {mark(table, roles)} {content}":
+            yield Finding("policy-changed", "error", table.name, f"the policy {name} is another one", _AGAIN)
+        elif name not in wanted and permissive and applies:
+            detail = f"the policy {name} gives the application's role more rows than the tenancy does"
+            yield Finding("policy-foreign", "error", table.name, detail, "DROP POLICY, or declare a row rule")
+
+
+def _of_ties(connection: Connection, table: Secured) -> Iterator[Finding]:
+    rows = {row[0]: row[1:] for row in connection.execute(_TRIGGERS, {"name": table.name})}
+    for tie in table.ties:
+        source, enabled = rows.get(tie.name, (None, "D"))
+        if source != tie.body or enabled not in ("O", "A"):
+            columns = ", ".join(tie.columns)
+            detail = f"nothing keeps {columns} from naming another tenant's row of {tie.parent}"
+            yield Finding("tie-missing", "error", table.name, detail, _AGAIN)
+
+
+def _of_grants(connection: Connection, table: Secured, roles: Roles) -> Iterator[Finding]:
+    wanted = {grant.partition(" ")[0] for grant in table.grants}
+    given = {"name": table.name, "role": roles.application, "rights": list(_RIGHTS)}
+    for right, held in connection.execute(_GRANTS, given):
+        if held and right not in wanted:
+            detail = f"the application's role may {right} it"
+            yield Finding("grant-extra", "error", table.name, detail, f"REVOKE {right}, or {_AGAIN}")
+        elif right in wanted and not held:
+            detail = f"the application's role may not {right} it"
+            yield Finding("grant-missing", "warning", table.name, detail, _AGAIN)
+
+
+def _of_seal(connection: Connection, roles: Roles) -> Iterator[Finding]:
+    row: Any = connection.execute(_SEAL).one_or_none()
+    right = (SEALED_BODY, True, "s", "s")
+    if row is None or tuple(row[:4]) != right or not any(map(_CONFIG.fullmatch, row[4] or [])):
+        yield Finding(
+            "seal-changed", "error", f"{OWN}.sealed()", "the function is missing or another one", _AGAIN
+        )
+    if connection.execute(text(f"SELECT to_regclass('{KEYS}')")).scalar() is None:
+        yield Finding("keys-missing", "error", KEYS, "the key table is missing", "install() with a seal")
+        return
+    reads = text(
+        f"SELECT has_any_column_privilege(:role, '{KEYS}'::regclass, 'SELECT, INSERT, UPDATE')".replace(
+            "::", "\\:\\:"
+        )
+    )
+    if connection.execute(reads, {"role": roles.application}).scalar():
+        yield Finding(
+            "keys-open", "error", KEYS, "the application's role may read the keys of the seal", _AGAIN
+        )

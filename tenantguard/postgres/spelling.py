@@ -1,0 +1,62 @@
+"""Spelling: names and values as they stand in PostgreSQL's DDL, which takes no parameters."""
+
+from __future__ import annotations
+
+import hashlib
+
+from sqlalchemy.dialects import postgresql
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.tenancy import Key
+
+# "named" leaves a percent sign as it is, which "pyformat" would double
+DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy's
+OWN = "tenantguard"  # the schema of what we install, and the beginning of our names elsewhere
+_DELIMITER = "$tenantguard$"
+LONGEST = 63  # bytes of a name; PostgreSQL cuts a longer one
+
+
+def identifier(name: str) -> str:
+    """Return a name, in quotes where it needs them.
+
+    Raises:
+        ConfigurationError: it would end the body of a function that it stands in.
+    """
+    if _DELIMITER in name or "\0" in name:
+        raise ConfigurationError(f"{name!r} cannot stand in a policy: choose another name")
+    return str(DIALECT.identifier_preparer.quote(name))
+
+
+def identifiers(names: tuple[str, ...] | list[str]) -> str:
+    """Return names, joined by commas."""
+    return ", ".join(map(identifier, names))
+
+
+def relation(key: Key, schema: str) -> str:
+    """Return a table's whole name.
+
+    Args:
+        key: schema and name.
+        schema: the schema of tables that name none.
+    """
+    return f"{identifier(key[0] or schema)}.{identifier(key[1])}"
+
+
+def literal(value: str) -> str:
+    """Return a string; a backslash is none of PostgreSQL's escapes in it."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def digest(*parts: str) -> str:
+    """Return a short name for what is told by several."""
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def body(statements: str) -> str:
+    """Return the body of a function or a block, between delimiters that stand in no name."""
+    return f"{_DELIMITER}{statements}{_DELIMITER}"
+
+
+def block(statements: str) -> str:
+    """Return an anonymous block."""
+    return f"DO {body(f'BEGIN {statements} END')}"

@@ -1,0 +1,64 @@
+"""The seal: the signature that proves to PostgreSQL who set the tenant."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from dataclasses import dataclass, field
+
+from tenantguard.errors import ConfigurationError
+
+SEAL = "tenantguard.seal"  # the setting that holds it
+SHORTEST = 32  # bytes of a key
+_BLOCK = 64  # of SHA-256
+_MOST = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Seal:
+    """A key that signs who is bound, so that an injected ``SET`` makes the session nobody else.
+
+    Args:
+        key: at least 32 random bytes, ``secrets.token_bytes(32)``, of which the database is given the same.
+        key_id: which of the database's keys it is.
+        lifetime: for how many seconds after its signature a transaction may begin with it.
+        pooled: a pooler stands between, so that the server's process is not the one that the driver was told; the seal
+            then holds on every connection, and its lifetime is all that ends it.
+
+    Raises:
+        ConfigurationError: the key is short, or a number is none that the database takes.
+    """
+
+    key: bytes = field(repr=False)
+    key_id: int = 1
+    lifetime: int = 60
+    pooled: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a key that could be guessed."""
+        if not isinstance(self.key, bytes) or len(self.key) < SHORTEST:
+            raise ConfigurationError(
+                f"the key of a seal is at least {SHORTEST} random bytes, as secrets.token_bytes({SHORTEST}) makes them"
+            )
+        for name, value in (("key_id", self.key_id), ("lifetime", self.lifetime)):
+            if type(value) is not int or not 0 < value <= _MOST:
+                raise ConfigurationError(f"the {name} of a seal is a positive whole number, not {value!r}")
+
+    def sign(self, tenant: str, process: int) -> str:
+        """Return the seal of a tenant, for the server's process that is told it.
+
+        Args:
+            tenant: as the database is told it.
+            process: the server's process behind the connection, ``0`` where it is not known.
+        """
+        expiry = int(time.time()) + self.lifetime
+        told = f"{self.key_id}.{expiry}.{0 if self.pooled else process}"
+        return f"{told}.{hmac.digest(self.key, f'{told}.{tenant}'.encode(), 'sha256').hex()}"
+
+    @property
+    def pads(self) -> tuple[bytes, bytes]:
+        """Return the key as HMAC uses it, inner and outer, since PostgreSQL computes no exclusive or of bytes."""
+        key = self.key if len(self.key) <= _BLOCK else hashlib.sha256(self.key).digest()
+        padded = key.ljust(_BLOCK, b"\0")
+        return bytes(byte ^ 0x36 for byte in padded), bytes(byte ^ 0x5C for byte in padded)

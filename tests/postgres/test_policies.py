@@ -1,0 +1,373 @@
+"""The policies of a tenancy: what the database itself shows and takes, whoever sends the statement."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import (
+    CHAR,
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    Uuid,
+    create_engine,
+    exists,
+    or_,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+
+from tenantguard import ConfigurationError, Tenancy
+from tenantguard.postgres import Roles, check, install, policies, uninstall
+from tests.postgres.world import Secured
+
+NEW_CALL = "INSERT INTO calls (company_id, number_id, country_code, seconds, note) VALUES "
+# a write, what refuses it, and the policy or the tie of a table without which it would pass
+WRITES = [
+    (f"{NEW_CALL} ('globex', 1, 'DE', 1, '')", "row-level security policy", ("calls", "tenantguard_insert")),
+    ("UPDATE calls SET company_id = 'globex' WHERE id = 3", "row-level", ("calls", "tenantguard_update")),
+    (f"{NEW_CALL} ('acme', 101, 'DE', 1, '')", "names a row of numbers", ("calls", "number_id")),
+    ("UPDATE calls SET user_id = 101 WHERE id = 1", "names a row of users", ("calls", "user_id")),
+    ("INSERT INTO call_tags (call_id, tag) VALUES (101, 'x')", "row-level", ("call_tags", "tenantguard_insert")),
+    ("UPDATE call_tags SET call_id = 101 WHERE id = 1", "row-level security", ("call_tags", "tenantguard_update")),
+    ("INSERT INTO tag_notes (tag_id, body) VALUES (101, 'x')", "row-level", ("tag_notes", "tenantguard_insert")),
+    ("INSERT INTO call_labels VALUES (3, 101)", "names a row of labels", ("call_labels", "label_id")),
+    ("UPDATE comments SET parent_id = 102 WHERE id = 2", "names a row of comments", ("comments", "parent_id")),
+]  # fmt: skip
+UNSEEN = {
+    "calls": "DELETE FROM calls WHERE id = 103",
+    "users": "UPDATE users SET email = 'x' WHERE id = 101",
+    "call_tags": "DELETE FROM call_tags WHERE id = 102",
+    "orders": "UPDATE orders SET title = 'x' WHERE company_id = 'globex'",
+}
+
+
+def _drop(connection: Any, table: str, name: str) -> None:
+    """Drop a policy and the floor beneath it, or the trigger of a foreign key."""
+    if name.startswith("tenantguard_"):
+        connection.execute(text(f"ALTER POLICY {name} ON {table} WITH CHECK (true)"))
+        return
+    found = connection.execute(
+        text(
+            "SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = to_regclass(:table) AND NOT t.tgisinternal "
+            "AND t.tgattr[0] = (SELECT attnum FROM pg_attribute WHERE attrelid = t.tgrelid AND attname = :column)"
+        ),
+        {"table": table, "column": name},
+    ).scalar_one()
+    connection.execute(text(f"DROP TRIGGER {found} ON {table}"))
+
+
+@pytest.mark.parametrize(
+    ("table", "mine"),
+    [("calls", 3), ("call_tags", 2), ("tag_notes", 1), ("managers", 1), ("companies", 1), ("call_stats", 2)],
+)
+def test_each_table_shows_the_tenants_rows(sealed: Secured, table: str, mine: int) -> None:
+    """Owned, through one or two parents, by inheritance, and through a view: one tenant's rows, and nobody's none."""
+    count = text(f"SELECT count(*) FROM {table}")
+    for tenant, expected in (("acme", mine), ("globex", mine), ("none such", 0), (None, 0)):
+        with sealed.told(tenant) as connection:
+            assert connection.execute(count).scalar() == expected
+    with sealed.engine(str(sealed.roles.maintenance)).connect() as connection:
+        assert connection.execute(count).scalar() == 3 * mine
+
+
+@pytest.mark.parametrize(("statement", "said", "held_by"), WRITES)
+def test_a_write_for_another_tenant_is_refused(
+    sealed: Secured, statement: str, said: str, held_by: tuple[str, str]
+) -> None:
+    """By the policy or the trigger that is named, and by nothing else: without it the write passes."""
+    with sealed.told("acme") as connection, pytest.raises(DBAPIError, match=said):
+        connection.execute(text(statement))
+    with sealed.owner.connect() as connection:
+        _drop(connection, *held_by)
+        if statement.startswith("UPDATE") and held_by[1] == "tenantguard_update":
+            connection.execute(text(f"ALTER POLICY tenantguard_select ON {held_by[0]} USING (true)"))
+        connection.execute(text(f"SET LOCAL ROLE {sealed.roles.application}"))
+        sealed.tell(connection, "acme")
+        assert connection.execute(text(statement)).rowcount == 1
+        connection.rollback()
+
+
+@pytest.mark.parametrize("table", UNSEEN)
+def test_another_tenants_row_is_not_met(sealed: Secured, table: str) -> None:
+    """An UPDATE or DELETE meets no row of another tenant, and would without the policy that hides it."""
+    with sealed.told("acme") as connection:
+        assert connection.execute(text(UNSEEN[table])).rowcount == 0
+    with sealed.owner.connect() as connection:
+        for name in ("select", UNSEEN[table][:6].lower()):
+            connection.execute(text(f"ALTER POLICY tenantguard_{name} ON {table} USING (true)"))
+        if UNSEEN[table].startswith("UPDATE"):
+            connection.execute(text(f"ALTER POLICY tenantguard_update ON {table} WITH CHECK (true)"))
+        connection.execute(text(f"SET LOCAL ROLE {sealed.roles.application}"))
+        sealed.tell(connection, "acme")
+        try:
+            assert connection.execute(text(UNSEEN[table])).rowcount
+        except IntegrityError as error:  # the row was met: other rows name it
+            assert "violates foreign key constraint" in str(error)  # noqa: PT017 - either will do
+        connection.rollback()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE countries SET name = 'x'", "TRUNCATE calls", "ALTER TABLE calls DISABLE ROW LEVEL SECURITY",
+     "CREATE TABLE mine (id int)", "DROP POLICY tenantguard_seal ON calls", "SET ROLE tgpgs_{worker}_maintenance",
+     "CREATE TEMP TABLE t (id int)", "SELECT last_value FROM calls_id_seq",
+     "ALTER TABLE calls DISABLE TRIGGER ALL", "SET session_replication_role = replica"],
+)  # fmt: skip
+def test_the_applications_role_has_the_fewest_rights(sealed: Secured, statement: str) -> None:
+    """Shared tables are read-only, and nothing is owned, truncated or referenced."""
+    with (
+        sealed.told("acme") as connection,
+        pytest.raises(DBAPIError, match=r"denied|must be owner|does not exist"),
+    ):
+        connection.execute(text(statement.format(worker=sealed.name)))
+
+
+def test_legitimate_writes_pass(sealed: Secured) -> None:
+    """Own rows are written, pointed at, tied and deleted; a key of several rows in one statement is seen as well."""
+    with sealed.told("acme") as connection:
+        for statement in (
+            f"{NEW_CALL} ('acme', 1, 'DE', 1, '') RETURNING id",
+            "INSERT INTO comments (id, company_id, call_id, parent_id, body) OVERRIDING SYSTEM VALUE "
+            "VALUES (900, 'acme', 1, NULL, ''), (901, 'acme', 1, 900, '')",
+            "INSERT INTO call_tags (call_id, tag) VALUES (2, 'x')",
+            "INSERT INTO call_labels VALUES (3, 2)",
+            "INSERT INTO sessions_log (what) VALUES ('x')",
+            "UPDATE calls SET seconds = 5, number_id = 2 WHERE id = 1",
+            "DELETE FROM order_lines WHERE order_id = 1 AND line = 1",
+        ):
+            assert connection.execute(text(statement)).rowcount > 0, statement
+
+
+def test_the_tenants_index_is_used_and_each_setting_read_once(sealed: Secured) -> None:
+    """The setting and the seal are plans of their own, which run once, and the index of the tenant column serves."""
+    with sealed.told("acme") as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        plan = "\n".join(connection.execute(text("EXPLAIN SELECT * FROM calls ORDER BY seconds")).scalars())
+    assert plan.count("->  Result") == 2
+    assert "Index Cond: ((company_id)::text = " in plan
+
+
+def test_installing_again_changes_nothing(empty: Secured) -> None:
+    """It may be run as often as wanted; uninstalling leaves tables as they were."""
+    empty.fill(sealed=True)
+    described = text(
+        "SELECT polrelid::regclass::text, polname, pg_get_expr(polqual, polrelid), obj_description(oid) "
+        "FROM pg_policy ORDER BY 1, 2".replace("::", r"\:\:")
+    )
+    with empty.owner.connect() as connection:
+        before = connection.execute(described).all()
+    empty.secure(empty.tenancy, sealed=True)
+    with empty.owner.begin() as connection:
+        assert connection.execute(described).all() == before
+        assert check(connection, empty.tenancy, empty.roles, sealed=True) == []
+        uninstall(connection, empty.tenancy, empty.roles)
+        assert connection.execute(described).all() == []
+        assert connection.execute(text("SELECT count(*) FROM pg_class WHERE relrowsecurity")).scalar() == 0
+        assert (
+            connection.execute(text("SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal")).scalar() == 0
+        )
+
+
+def test_nothing_is_half_done(empty: Secured) -> None:
+    """A statement that fails leaves no policy behind, and one sentence."""
+    empty.owner.dispose()
+    metadata = MetaData()
+    Table("a", metadata, Column("id", Integer, primary_key=True), Column("company_id", Text, nullable=False))
+    metadata.create_all(empty.owner)
+    tenancy = Tenancy(metadata, column="company_id")
+    with empty.owner.begin() as connection:  # a procedure where the seal's function has to stand
+        connection.execute(text("CREATE SCHEMA tenantguard"))
+        connection.execute(
+            text("CREATE FUNCTION tenantguard.sealed() RETURNS int LANGUAGE sql AS 'SELECT 1'")
+        )
+    with pytest.raises(
+        ConfigurationError, match="cannot be installed on the database: cannot change return type"
+    ):
+        empty.secure(tenancy, sealed=True)
+    with empty.owner.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM pg_policy")).scalar() == 0
+
+
+def _typed(type_: Any) -> Tenancy:
+    metadata = MetaData()
+    Table("a", metadata, Column("id", Integer, primary_key=True), Column("company_id", type_, nullable=False))
+    return Tenancy(metadata, column="company_id")
+
+
+@pytest.mark.parametrize(
+    ("type_", "mine", "other"),
+    [
+        (Integer(), 1, 12),
+        (Uuid(), UUID(int=1), UUID(int=2)),
+        (CHAR(4), "ab", "abc"),
+        (String(2), "ab", "abc"),
+        (Text(collation="C"), "O'Brien \\ %s :x", "o"),
+    ],
+)
+def test_every_type_of_tenant(empty: Secured, type_: Any, mine: Any, other: Any) -> None:
+    """Ids are compared whole: one that is cut to a column's length would be another's."""
+    tenancy = _typed(type_)
+    tenancy.metadata[0].create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        connection.execute(tenancy.metadata[0].tables["a"].insert(), [{"id": 1, "company_id": mine}])
+    empty.secure(tenancy)
+    for tenant, expected in ((mine, 1), (other, 0)):
+        with empty.told(str(tenant)) as connection:
+            assert connection.execute(text("SELECT count(*) FROM a")).scalar() == expected
+
+
+class _Odd(TypeDecorator[Any]):
+    impl, cache_ok = String, True
+
+    def process_bind_param(self, value: Any, dialect: Any) -> Any:
+        """Store it turned round."""
+        return value[::-1]
+
+
+def test_a_type_whose_stored_form_is_unknown_is_refused() -> None:
+    """A policy compares what is stored, and only the application knows how it converts."""
+    with pytest.raises(
+        ConfigurationError, match=r"1 fault\(s\):\n  - a.company_id has a type of the application's own"
+    ):
+        policies(_typed(_Odd()))
+
+
+def _ruled() -> Tenancy:
+    metadata = MetaData()
+    users = Table(
+        "users",
+        metadata,
+        Column("id", Integer, primary_key=True),
+        Column("name", String(9)),
+        Column("staff", Integer),
+    )
+    members = Table(
+        "members", metadata, Column("id", Integer, primary_key=True),
+        Column("company_id", String(9), nullable=False), Column("user_id", ForeignKey("users.id")),
+    )  # fmt: skip
+    Table("templates", metadata, Column("id", Integer, primary_key=True), Column("company_id", String(9)))
+    return Tenancy(
+        metadata,
+        column="company_id",
+        nullable={"templates"},
+        visible={
+            "templates": lambda t, tenant: or_(t.c.company_id == tenant, t.c.company_id.is_(None)),
+            "users": lambda t, tenant: exists().where(
+                members.c.user_id == users.c.id,
+                members.c.company_id == tenant,
+                members.c.company_id != "100%:x",
+            ),
+        },
+        changeable={"users": {"name"}},
+    )
+
+
+def test_row_rules_become_policies(empty: Secured) -> None:
+    """What a rule shows is read and pointed at; it is changed in the columns that are named, and not added to."""
+    tenancy = _ruled()
+    tenancy.metadata[0].create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES (1, 'a', 0), (2, 'b', 0)"))
+        connection.execute(text("INSERT INTO members VALUES (1, 'acme', 1), (2, 'globex', 2)"))
+        connection.execute(text("INSERT INTO templates VALUES (1, 'acme'), (2, NULL), (3, 'globex')"))
+    empty.secure(tenancy)
+    with empty.told("acme") as connection:
+        assert connection.execute(text("SELECT id FROM users")).scalars().all() == [1]
+        assert connection.execute(text("SELECT id FROM templates ORDER BY 1")).scalars().all() == [1, 2]
+        assert connection.execute(text("UPDATE templates SET id = id + 10")).rowcount == 1
+        assert connection.execute(text("UPDATE users SET name = 'x'")).rowcount == 1
+        assert connection.execute(text("INSERT INTO members VALUES (3, 'acme', 1)")).rowcount == 1
+        with pytest.raises(IntegrityError, match="names a row of users"), connection.begin_nested():
+            connection.execute(text("INSERT INTO members VALUES (4, 'acme', 2)"))
+        for statement in ("UPDATE users SET staff = 1", "INSERT INTO users VALUES (9)", "DELETE FROM users"):
+            with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
+                connection.execute(text(statement))
+
+
+def test_a_deferred_key_is_asked_when_it_is_checked(empty: Secured) -> None:
+    """A parent that comes later in the transaction will do, and another tenant's will not."""
+    metadata = MetaData()
+    Table("a", metadata, Column("id", Integer, primary_key=True), Column("company_id", Text, nullable=False))
+    Table(
+        "b", metadata, Column("id", Integer, primary_key=True), Column("company_id", Text, nullable=False),
+        Column("a_id", ForeignKey("a.id", deferrable=True, initially="DEFERRED")),
+    )  # fmt: skip
+    metadata.create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        connection.execute(text("INSERT INTO a VALUES (9, 'globex')"))
+    empty.secure(Tenancy(metadata, column="company_id"))
+    for parent in (1, 9):
+        with empty.told("acme") as connection:
+            connection.execute(text(f"INSERT INTO b VALUES (1, 'acme', {parent})"))
+            connection.execute(text("INSERT INTO a VALUES (1, 'acme')"))
+            checked = text("SET CONSTRAINTS ALL IMMEDIATE")
+            if parent == 1:
+                connection.execute(checked)
+            else:
+                with pytest.raises(IntegrityError, match="names a row of a "):
+                    connection.execute(checked)
+
+
+@pytest.mark.parametrize("name", ["public", "pg_app", "", "x" * 64, "none"])
+def test_names_that_are_no_roles(name: str) -> None:
+    """They are refused before anything is sent."""
+    with pytest.raises(ConfigurationError, match="cannot be the name of a role"):
+        Roles(name)
+
+
+def test_odd_names_stand_in_statements_as_names(empty: Secured) -> None:
+    """Quotes, percent signs, colons and dollars in the names of tables, columns and roles are quoted."""
+    metadata, odd = MetaData(schema="My: schema%s"), "t \"x'; $$ %s :y"
+    Table(
+        odd, metadata, Column("id", Integer, primary_key=True),
+        Column('co"l %(a)s', Text, nullable=False), Column("parent :id", ForeignKey(f"My: schema%s.{odd}.id")),
+    )  # fmt: skip
+    tenancy = Tenancy(metadata, column='co"l %(a)s')
+    if tenancy.faults():
+        pytest.fail(str(tenancy.faults()))
+    with empty.owner.begin() as connection:
+        connection.execute(text('CREATE SCHEMA "My\\: schema%s"'))
+        metadata.create_all(connection)
+    empty.roles = Roles("tgpgs o'd \"app %s :r")
+    try:
+        empty.secure(tenancy, sealed=True)
+        with empty.owner.connect() as connection:
+            assert check(connection, tenancy, empty.roles, sealed=True) == []
+    finally:
+        with empty.owner.begin() as connection:
+            role = 'tgpgs o\'d ""app %s \\:r'
+            connection.execute(text(f'DROP OWNED BY "{role}"'))
+            connection.execute(text(f'DROP ROLE "{role}"'))
+
+
+def test_where_nothing_can_be_installed(empty: Secured) -> None:
+    """Another database, a missing table, and a role without rights: one sentence each."""
+    with (
+        create_engine("sqlite://").connect() as connection,
+        pytest.raises(ConfigurationError, match="to sqlite"),
+    ):
+        install(connection, empty.tenancy)
+    with (
+        empty.owner.connect() as connection,
+        pytest.raises(ConfigurationError, match=r"1 table\(s\)(.*)public.a; run its"),
+    ):
+        install(connection, _typed(Text()))
+    with empty.owner.begin() as connection:
+        connection.execute(text("CREATE TABLE a (id int, company_id text)"))
+        connection.execute(text("DROP ROLE IF EXISTS tgpgs_nobody"))
+        connection.execute(text("CREATE ROLE tgpgs_nobody LOGIN"))
+    with (
+        empty.engine("tgpgs_nobody").connect() as connection,
+        pytest.raises(ConfigurationError, match=r"permission denied"),
+    ):
+        install(connection, _typed(Text()), Roles("tgpgs_nobody_app"))
+    with empty.owner.begin() as connection:
+        connection.execute(text("DROP ROLE tgpgs_nobody"))

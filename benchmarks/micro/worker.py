@@ -125,7 +125,6 @@ def forget(ready: Ready) -> None:
             if (guard := getattr(engine.dialect, "tg_guard", None)) is not None:
                 guard.texts.forget()
                 guard.sent.forget()
-                guard.repeats.clear()
     for mapper in ready.models.Base.registry.mappers:
         mapper.__dict__.pop("_compiled_cache", None)
     for remembering in _memories():

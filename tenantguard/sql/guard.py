@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.engine import Engine
@@ -11,7 +12,7 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
-from tenantguard.tenancy import Tenancy
+from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
@@ -31,11 +32,12 @@ class Guard:
         parent_queries: the look-ups of parents, by what they ask.
         locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
+        shown: the placements of those that a row rule shows to other tenants, by mapper; ``None`` for the others.
         texts: reads SQL text, and keeps what was read.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
         catalogue: what the users of a PostgreSQL server have made, once it was asked.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
-        repeats: of these, what needs nothing but its one tenant; each was let through in ``"rewrite"`` mode.
+        look_up: the short way of a look-up, where the shortcuts are installed.
     """
 
     def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
@@ -44,13 +46,12 @@ class Guard:
         self.unproven = unproven
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted
-        # row security is told the tenant in each transaction, so there each execution gets a second look
-        self.is_prompt = self.enforces and raw_sql != "database"
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
         self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
-        self.repeats: dict[Any, Any] = {}
+        self.shown: dict[Any, Placement | None] = {}
+        self.look_up: Callable[..., Any] | None = None
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
         self.texts = Texts(tenancy)

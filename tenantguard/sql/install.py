@@ -15,6 +15,7 @@ from tenantguard.sql.execute.execution import guarded_context
 from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
+from tenantguard.sql.execute.short import look_up, short_context
 from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.servers.collations import verify_next
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+SHORTCUTS = True  # tests leave them out
 
 
 def guard(
@@ -105,6 +107,7 @@ def _collation_fault(placement: Placement, dialect: str) -> str | None:
 def _install(engine: Engine, installed: Guard) -> None:
     """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
     dialect: Any = engine.dialect
+    installed.look_up = look_up if SHORTCUTS else None
     if dialect.name == "sqlite" and dialect.paramstyle.startswith("numeric"):
         # sqlite3 binds :1 and :2 in the order in which they first stand, whatever their numbers are
         dialect.paramstyle = "qmark"
@@ -152,6 +155,8 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         predicates = Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant", exact=exact)
         compiler = guarded_compiler(cls.statement_compiler, installed, mode, predicates)
     context = guarded_context(cls.execution_ctx_cls)
+    if SHORTCUTS:
+        context = short_context(context)
     members: dict[str, Any] = {
         "statement_compiler": compiler,
         "execution_ctx_cls": context,

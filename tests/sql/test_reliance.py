@@ -187,19 +187,22 @@ def test_a_fetch_strategy_stands_on_the_class_of_the_execution() -> None:
     assert 'self._is_server_side or exec_opt.get("stream_results", False)' in source
 
 
-def test_fetching_is_what_the_guard_writes_out() -> None:
-    """The guarded strategy repeats these methods, to spare a call for each statement."""
-    for name, call in (("fetchone", "dbapi_cursor.fetchone()"), ("fetchall", "dbapi_cursor.fetchall()")):
-        source = inspect.getsource(getattr(cursor.CursorFetchStrategy, name))
-        assert call in source
-        assert "result._soft_close(" in source
-        assert "self.handle_exception(result, dbapi_cursor, e)" in source
+def test_a_fetch_strategy_is_asked_by_these_methods() -> None:
+    """The guarded one looks at the binding in each of them."""
+    strategy = cursor.CursorFetchStrategy
+    assert _parameters(strategy.fetchone) == ["self", "result", "dbapi_cursor", "hard_close"]
+    assert _parameters(strategy.fetchmany) == ["self", "result", "dbapi_cursor", "size"]
+    assert _parameters(strategy.fetchall) == ["self", "result", "dbapi_cursor"]
+    assert _parameters(strategy.yield_per) == ["self", "result", "dbapi_cursor", "num"]
 
 
-def test_sending_is_what_the_guard_writes_out() -> None:
-    """The guarded dialect repeats the default method; a dialect with one of its own keeps that."""
-    body = inspect.getsource(DefaultDialect.do_execute).splitlines()[1:]
-    assert [line.strip() for line in body if line.strip()] == ["cursor.execute(statement, parameters)"]
+def test_parameters_are_given_values_by_their_names() -> None:
+    """The tenant's is taken from these names once it is compiled, and is written in by the guard at each execution."""
+    source = inspect.getsource(SQLCompiler.construct_params)
+    assert "in self.bind_names.items()" in source
+    assert "for bindparam in self.bind_names" in inspect.getsource(SQLCompiler._bind_processors.fget)
+    assert "for key in positiontup" in inspect.getsource(DefaultExecutionContext._init_compiled)
+    assert "for key in compiled_params" in inspect.getsource(DefaultExecutionContext._init_compiled)
 
 
 def test_names_are_quoted_once() -> None:

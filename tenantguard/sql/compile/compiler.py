@@ -30,7 +30,7 @@ from tenantguard.sql.compile.identifiers import checked_literal, name_fault, rea
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
 from tenantguard.sql.compile.ruled import noted_cte, refuse_mistaken, ruled
-from tenantguard.sql.compile.statement import Statement
+from tenantguard.sql.compile.statement import Statement, set_apart
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
 from tenantguard.sql.elements import BYTES, EXACTLY
 from tenantguard.sql.guard import Guard
@@ -71,6 +71,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             if tg.rule_ctes:
                 refuse_mistaken(self)
             tg.finish(self.bind_names.items(), translated=bool(self.schema_translate_map))
+            set_apart(self)
 
         # -- reads --
 

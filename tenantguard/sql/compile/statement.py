@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy.engine.interfaces import BindTyping
 
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.elements import RuleParameter, TenantParameter
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MOST_TOLD = 20_000  # characters of a text that a refusal keeps
+_IDS = frozenset({str, int, UUID})  # what a tenant may be
 
 
 class Statement:
@@ -24,7 +28,8 @@ class Statement:
 
     Attributes:
         fault: the refusal that awaits the execution, if any.
-        quick: the statement carries its predicates, and neither a refusal nor a check of its text awaits it.
+        serves: the types of a tenant for whom the statement needs no second look when it executes; none where each
+            execution does, since a refusal or a check of its text awaits it.
         verified: what it writes must be verified.
         unasked: the catalogue of the server was not asked yet what the statement could mean.
         writes: what must be verified at the execution of each write.
@@ -64,8 +69,8 @@ class Statement:
 
     __slots__ = (
         "checks", "conflict", "conflicts", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds",
-        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "quick", "read", "relied",
-        "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "stored", "tables", "target",
+        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "read", "relied",
+        "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "serves", "stored", "tables", "target",
         "unasked", "unions", "upserts", "verified", "within", "writes",
     )  # fmt: skip
 
@@ -73,7 +78,8 @@ class Statement:
         self.guard = guard
         self.mode = mode
         self.fault: Violation | None = None
-        self.quick = self.verified = self.unasked = False
+        self.serves: frozenset[type] = frozenset()
+        self.verified = self.unasked = False
         self.writes: tuple[WritePlan, ...] = ()
         self.checks: tuple[Any, ...] = ()
         self.tables: dict[Key, Placement] = {}
@@ -167,7 +173,7 @@ class Statement:
 
     def settle(self, *, translated: bool) -> None:
         """Decide whether an execution needs a second look."""
-        self.quick = (
+        plain = (
             self.mode == "tenant"
             and self.fault is None
             and len(self.kinds - {None}) <= 1
@@ -176,3 +182,20 @@ class Statement:
             and not self.rules
             and not translated
         )
+        types = _IDS if self.expected is None else frozenset({self.expected})
+        self.serves = types if plain else frozenset()
+
+
+def set_apart(compiler: Any) -> None:
+    """Let SQLAlchemy ask nobody for the tenant at each execution, since the guard writes it in.
+
+    Where it was not written in, there is no value to send. A statement whose parameters are expanded, an INSERT, and
+    a driver that is told of types, go through the names of all parameters once more, so they keep it.
+    """
+    tg = compiler.tg
+    expanded = compiler.literal_execute_params or compiler.post_compile_params
+    told = compiler.dialect.bind_typing is BindTyping.SETINPUTSIZES
+    if tg.mode == "tenant" and tg.parameters and not (expanded or told or compiler.isinsert):
+        _ = compiler._bind_processors  # which are found by these names, once
+        names = compiler.bind_names
+        compiler.bind_names = {one: names[one] for one in names if type(one) is not TenantParameter}

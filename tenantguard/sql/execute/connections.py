@@ -63,7 +63,8 @@ class GuardedConnection(Connection):
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
         self.dialect = held.tg_variants[mode]
-        if mode == "tenant" and held.tg_guard.is_prompt:
+        # row security is told the tenant in each transaction, so there each execution gets a second look
+        if mode == "tenant" and held.tg_guard.enforces and held.tg_guard.raw_sql != "database":
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
@@ -82,20 +83,10 @@ class GuardedConnection(Connection):
         return super()._execute_default(*args, **kw)
 
     def _cursor_execute(self, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
-        if context is None:  # a look-up of ours, which comes this way where nobody listens
-            return self._tg_look_up(cursor, statement, parameters)
-        if context.tg_composes:
+        if context is not None and context.tg_composes:
             context.tg_composes = False
             admit_beside(context, statement, parameters)
         return super()._cursor_execute(cursor, statement, parameters, context)
-
-    def _tg_look_up(self, cursor: Any, statement: Any, parameters: Any) -> None:
-        if self._echo:
-            self._log_info(statement)
-        try:
-            self.dialect.tg_send(cursor, statement, parameters)  # type: ignore[attr-defined]  # ours
-        except BaseException as error:
-            self._handle_dbapi_exception(error, statement, parameters, cursor, None)
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, cast, literal_column, not_, or_, select
 from sqlalchemy.types import NullType
 
-from tenantguard.context import peek
 from tenantguard.sql.execute.holding import may_lock
 from tenantguard.sql.execute.storable import storage_of
 from tenantguard.sql.predicates import named, trusted
@@ -113,49 +112,11 @@ def compiler_of(context: Any) -> Any:
 
 
 def ask(connection: Any, asked: LookUp, values: dict[str, Any]) -> Any:
-    """Return the rows of a look-up: straight from a cursor where nobody listens, since each INSERT may ask."""
-    binding, compiled = peek(), asked.compiled
-    driver = connection._dbapi_connection
-    if (
-        binding is None
-        or binding.mode != "tenant"
-        or connection.tg_ready is not binding
-        or driver is None
-        or connection._has_events
-        or connection.engine._has_events
-        or connection.dialect._has_events
-        or "schema_translate_map" in connection._execution_options
-        or connection.tg_names is not None
-        or not _is_in_order(connection)
-    ):
-        return connection.tg_probe(asked.query, values)
-    if compiled is None:
-        variant = connection.engine.dialect.tg_variants["tenant"]
-        asked.compiled = compiled = asked.query.compile(dialect=variant)
-    if compiled.tg.rules or compiled.tg.expected not in (None, type(binding._tenant)):
-        return connection.tg_probe(asked.query, values)
-    found = compiled.construct_params(values)
-    for name in compiled.tg.parameters:
-        found[name] = binding._tenant
-    for name, process in compiled._bind_processors.items():
-        found[name] = process(found[name])
-    parameters: Any = found
-    if compiled.positional:
-        parameters = connection.dialect.execute_sequence_format(
-            [found[name] for name in compiled.positiontup]
-        )
-    cursor = driver.cursor()
-    try:
-        connection._cursor_execute(cursor, compiled.string, parameters)
-        return cursor.fetchall()
-    finally:
-        connection._safe_close_cursor(cursor)
-
-
-def _is_in_order(connection: Any) -> bool:
-    """Tell whether the connection is in a transaction that SQLAlchemy would let a statement into."""
-    transaction, nested = connection._transaction, connection._nested_transaction
-    return transaction is not None and transaction.is_active and (nested is None or nested.is_active)
+    """Return the rows of a look-up."""
+    shorter = connection.engine.dialect.tg_guard.look_up
+    if shorter is not None:
+        return shorter(connection, asked, values)
+    return connection.tg_probe(asked.query, values)
 
 
 def _shape(link: Link) -> Any:

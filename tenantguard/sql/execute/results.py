@@ -14,12 +14,45 @@ from tenantguard.binding import same_tenants
 from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
 
-_FETCH = _cursor.CursorFetchStrategy
 DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 
 
-class GuardedFetch(_FETCH):
-    """Fetch from the driver's cursor, under the binding that the statement was executed under."""
+def _watched_fetch(base: Any) -> Any:
+    """Return a way of fetching that looks, before each call, at whether the statement's own binding is in force."""
+
+    class WatchedFetch(base):  # type: ignore[misc]  # whichever it is
+        """A way of fetching, under the binding that the statement was executed under."""
+
+        __slots__ = ()
+
+        def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+            """Fetch one row."""
+            if peek() is not result.context.tg_binding:
+                _verify(peek(), result.context.tg_binding)
+            return base.fetchone(self, result, dbapi_cursor, hard_close)
+
+        def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
+            """Fetch several rows."""
+            if peek() is not result.context.tg_binding:
+                _verify(peek(), result.context.tg_binding)
+            return base.fetchmany(self, result, dbapi_cursor, size)
+
+        def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+            """Fetch every row."""
+            if peek() is not result.context.tg_binding:
+                _verify(peek(), result.context.tg_binding)
+            return base.fetchall(self, result, dbapi_cursor)
+
+    return WatchedFetch
+
+
+# in chunks, as server-side cursors do; and of rows that were fetched already, as those of RETURNING
+GuardedBuffer = _watched_fetch(_cursor.BufferedRowCursorFetchStrategy)
+GuardedRewind = _watched_fetch(_cursor.FullyBufferedCursorFetchStrategy)
+
+
+class GuardedFetch(_watched_fetch(_cursor.CursorFetchStrategy)):  # type: ignore[misc]  # made above
+    """Fetch from the driver's cursor."""
 
     __slots__ = ()
 
@@ -27,71 +60,6 @@ class GuardedFetch(_FETCH):
         """Fetch in chunks from here on, watched all the same."""
         super().yield_per(result, dbapi_cursor, num)
         result.cursor_strategy.__class__ = GuardedBuffer
-
-    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        """Fetch one row; written out, since a call of the plain method would cost more than the watching."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        try:
-            row = dbapi_cursor.fetchone()
-            if row is None:
-                result._soft_close(hard=hard_close)
-        except BaseException as error:
-            self.handle_exception(result, dbapi_cursor, error)
-        return row
-
-    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
-        """Fetch several rows."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return _FETCH.fetchmany(self, result, dbapi_cursor, size)
-
-    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        """Fetch every row; written out as well."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        try:
-            rows = dbapi_cursor.fetchall()
-            result._soft_close()
-        except BaseException as error:
-            self.handle_exception(result, dbapi_cursor, error)
-        return rows
-
-
-class _Watched(_FETCH):
-    """A way of fetching that looks, before each call, at whether the statement's own binding is in force."""
-
-    __slots__ = ()
-
-    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        """Fetch one row."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchone(result, dbapi_cursor, hard_close)
-
-    def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
-        """Fetch several rows."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchmany(result, dbapi_cursor, size)
-
-    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        """Fetch every row."""
-        if peek() is not result.context.tg_binding:
-            _verify(peek(), result.context.tg_binding)
-        return super().fetchall(result, dbapi_cursor)
-
-
-class GuardedBuffer(_Watched, _cursor.BufferedRowCursorFetchStrategy):
-    """Fetch in chunks, as server-side cursors do, under the binding that the statement was executed under."""
-
-    __slots__ = ()
-
-
-class GuardedRewind(_Watched, _cursor.FullyBufferedCursorFetchStrategy):
-    """Hand out rows that were fetched already, as those of RETURNING, under the binding of the statement."""
-
-    __slots__ = ()
 
 
 class WatchedResult(ChunkedIteratorResult[Any]):
@@ -102,8 +70,11 @@ class WatchedResult(ChunkedIteratorResult[Any]):
 
     @property
     def _tg_binding(self) -> Binding | None:
-        context = getattr(self.raw, "context", None)
-        return getattr(context, "tg_binding", None)  # of an engine that is not guarded it has none
+        try:
+            binding: Binding | None = self.raw.context.tg_binding
+        except AttributeError:  # of an engine that is not guarded
+            return None
+        return binding
 
     def _fetchiter_impl(self) -> Any:
         return _watched(super()._fetchiter_impl(), self._tg_binding)
@@ -112,7 +83,8 @@ class WatchedResult(ChunkedIteratorResult[Any]):
         return _watched(super()._raw_row_iterator(), self._tg_binding)
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
-        _verify(peek(), self._tg_binding)
+        if peek() is not self._tg_binding:
+            _verify(peek(), self._tg_binding)
         return super()._fetchone_impl(hard_close)
 
     def _fetchmany_impl(self, size: int | None = None) -> Any:

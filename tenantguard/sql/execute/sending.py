@@ -7,8 +7,6 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from sqlalchemy.engine.default import DefaultDialect
-
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.refusals import refuse_again
@@ -30,24 +28,22 @@ def sending_methods(cls: Any) -> dict[str, Any]:
 
 def keep_parameters(context: Any) -> None:
     """Remember the parameters before listeners see them, who may change a dictionary in its place."""
-    if _is_heard(context):
-        context.tg_kept = [dict(row) if isinstance(row, dict) else row for row in context.parameters]
+    context.tg_kept = [dict(row) if isinstance(row, dict) else row for row in context.parameters]
 
 
 def admit_beside(context: Any, statement: Any, parameters: Any) -> None:
     """Let a statement pass that SQLAlchemy executes beside that of the context: a default's, a sequence's, a batch."""
-    changeable = isinstance(parameters, dict) and _is_heard(context)
+    changeable = isinstance(parameters, dict) and is_heard(context)
     context.tg_beside = (statement, dict(parameters) if changeable else parameters)
 
 
-def _is_heard(context: Any) -> bool:
+def is_heard(context: Any) -> bool:
+    """Tell whether anybody listens who could change what is sent."""
     connection = context.root_connection
     return bool(connection._has_events or connection.engine._has_events or context.dialect._has_events)
 
 
 def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
-    plain = method is DefaultDialect.do_execute
-
     @functools.wraps(method)
     def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
         try:
@@ -56,10 +52,6 @@ def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
             usual = False
         if not usual:
             verify_sent(self, statement, parameters, context)
-        if (
-            plain
-        ):  # the default method, written out: another frame would be a good part of what the guard costs
-            return cursor.execute(statement, parameters)
         return method(self, cursor, statement, parameters, context)
 
     return do_execute

@@ -6,22 +6,77 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
+from tenantguard.errors import RawSQLError, Violation
+from tenantguard.sql.execute.doors import ask_server
+from tenantguard.sql.execute.orphans import watch_text
+from tenantguard.sql.refusals import refuse_again
+from tenantguard.sql.servers.catalogue import users_call
+from tenantguard.sql.servers.natives import foreign_call
 from tenantguard.sql.text import Check, is_begin, local_setting
-from tenantguard.sql.text.parameters import Recipe
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
 
-LONGEST_KEPT = 4_000  # longer texts get a second look each time, so that the memory stays bounded
-KEPT = 1024  # texts
+
+def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
+    """Let SQL text through to the driver as the engine's ``raw_sql`` says, or refuse it."""
+    statement = getattr(context, "statement", None)
+    if binding is not None and binding.mode == "bypass":
+        context.root_connection.tg_forget()
+        return
+    if statement is None:
+        return  # without a statement: a Sequence or a default of its own, which reads no table
+    how = guard.raw_sql if binding is not None and binding.mode != "closed" else "refuse"
+    if how == "rewrite":
+        _rewrite(context, guard, binding, statement)
+    elif is_begin(statement, context.dialect.name):
+        return
+    elif (setting := local_setting(statement, context.dialect.name)) is not None:
+        context.statement = context.unicode_statement = setting
+    elif how == "database":  # which was told the tenant, so that one is bound
+        fault = guard.texts.fault_underneath(statement, context.dialect.paramstyle)
+        if fault is not None:
+            refuse_again(RawSQLError(f"SQL text was refused: {fault}"), statement)
+        if guard.texts.writes(statement, context.dialect.name, context.dialect.paramstyle):
+            _rewrite(context, guard, binding, statement)
+    else:
+        refuse_again(
+            RawSQLError(
+                "SQL text was sent straight to the driver, where the guard cannot read it. Write it with "
+                'SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'
+            ),
+            str(statement),
+        )
 
 
-def keep(guard: Guard, statement: str, sent: Sent) -> None:
-    """Let a text be repeated without a second look, unless each execution has to be given one."""
-    if guard.is_prompt and len(statement) <= LONGEST_KEPT:
-        if len(guard.repeats) >= KEPT:
-            guard.repeats.clear()  # each comes back with its next execution
-        guard.repeats[statement] = sent
+def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
+    """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
+    mode = binding.mode
+    several = 0 if mode == "tenant" else len(binding.tenants)
+    dialect = context.dialect.tg_variants[mode]
+    try:
+        sent = guard.sent.get(
+            (dialect, statement, several), statement, lambda: Sent(guard, dialect, statement, several)
+        )
+        rows = sent.put(binding, context.parameters)
+    except Violation as violation:
+        refuse_again(violation, statement)
+    _verify_calls(context, guard, sent.text)
+    watch_text(context, statement)
+    if sent.checks:
+        context.tg_given = sent, context.parameters
+    context.statement = context.unicode_statement = sent.text
+    context.parameters = rows
+
+
+def _verify_calls(context: Any, guard: Any, statement: str) -> None:
+    """Refuse SQL text that calls what the users of the server have made."""
+    fault = foreign_call(statement, context.dialect, guard)
+    if fault is None and context.dialect.name == "postgresql":
+        ask_server(context.root_connection, guard)
+        fault = users_call(statement, guard)
+    if fault is not None:
+        refuse_again(fault, statement)
 
 
 class Sent:
@@ -36,26 +91,13 @@ class Sent:
     Attributes:
         text: what is executed.
         checks: what must be verified of the parameters each time.
-        place: where one tenant as it is bound goes among parameters by place, if nothing else is to be done.
-        given: how many parameters the text was given.
         expected: the type of the tenant.
     """
 
-    __slots__ = (
-        "_process",
-        "_read",
-        "_rewritten",
-        "_several",
-        "checks",
-        "expected",
-        "given",
-        "place",
-        "text",
-    )
+    __slots__ = ("_process", "_read", "_rewritten", "_several", "checks", "expected", "text")
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
-        self.text, self._several, self.given = statement, several, 0
-        self.place: int | None = None
+        self.text, self._several = statement, several
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None
         self._process: Callable[[Any], Any] | None = None
@@ -74,9 +116,6 @@ class Sent:
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
             self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            self.given = found.given
-            if not several and not self.checks and self._process is None and self.expected is not None:
-                self.place = _place(found.recipe, found.given)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
         """Return the sets of parameters with the tenant in each.
@@ -93,11 +132,3 @@ class Sent:
         if self._process is not None:
             tenant = [self._process(one) for one in tenant] if self._several else self._process(tenant)
         return [self._rewritten.bind(row, tenant) for row in rows]
-
-
-def _place(recipe: Recipe | None, given: int) -> int | None:
-    """Return where the tenant goes, if it goes to one place and the given parameters stay in order."""
-    if recipe is None or None not in recipe:
-        return None
-    place = recipe.index(None)
-    return place if recipe == (*range(place), None, *range(place, given)) else None

@@ -7,22 +7,19 @@ from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
-
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError, RawSQLError, TenantId
 from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
-from tenantguard.sql.execute.lookups import MOST, mark
+from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import Missing, missing_parents, verify_parents
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike, is_strange
 from tenantguard.sql.execute.stored import store, store_instead
 from tenantguard.sql.plans import Link
-from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orphan
 from tenantguard.tenancy import full_name
@@ -285,42 +282,3 @@ def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> Non
             statement=sent(context),
         )
     )
-
-
-def unmatched(plans: Iterable[WritePlan], context: Any) -> None:
-    """Raise our error where the unit of work changed a row by its key and the row is another tenant's.
-
-    Raises:
-        CrossTenantError: a row with the key exists, and it is not the tenant's.
-    """
-    binding = peek()
-    for plan in plans:
-        if not plan.key or plan.placement.kind == "shared" or binding is None:
-            continue
-        keys = [
-            tuple(parameters[name] for name in plan.key.values())
-            for parameters in context.compiled_parameters
-        ]
-        for start in range(0, len(keys), MOST):
-            chunk = keys[start : start + MOST]
-            if context.root_connection.tg_probe(_by_key(plan, context, chunk), {})[0][0]:
-                refuse(
-                    CrossTenantError(
-                        f"{plan.verb} of a row of {plan.placement.name} by its key: the row belongs to another "
-                        f"tenant than {told(binding)}, which is bound",
-                        kind="foreign_row",
-                        tenant=told(binding),
-                        table=plan.placement.name,
-                        statement=sent(context),
-                    )
-                )
-
-
-def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
-    types = {column.name: column.type for column in plan.table.c}
-
-    def picked(source: Any) -> Any:
-        columns = [named(source, name, types[name]) for name in plan.key]
-        return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
-
-    return select(context.compiled.tg_predicates.foreign(picked, plan.table))

@@ -120,8 +120,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         )  # with nothing bound it is a rollback or a clean-up, or a result that is read to its end
 
     def _add_unpresent(self, state: Any, key: Any) -> None:
-        binding = peek()
-        mine = self._wr if binding is self.tg_seen and binding is not None else self._tg_incoming(binding)
+        # with nothing bound, as by a rollback, the reference is the same
+        mine = self._wr if peek() is self.tg_seen else self._tg_incoming(peek())
         self._dict[key] = state
         state._instance_dict = mine
 
@@ -194,6 +194,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         binding = peek()
         if binding is not None and binding.tenants:
             owner = owner_of(state)
+            if binding is self.tg_seen and (owner is None or owner is self._wr.owner):
+                return self._wr  # as every object that a flush adds
             if owner is not None and not same_tenants(owner, binding.tenants):
                 if owner != BYPASS:
                     switched(owner, binding, "an object that was loaded")

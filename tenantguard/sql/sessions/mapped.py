@@ -1,10 +1,11 @@
-"""Mapped classes: which of their attributes hold the tenant."""
+"""Mapped classes: which of their attributes hold the tenant, and which are shown to others by a row rule."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tenantguard.sql.guard import Guard
+from tenantguard.tenancy import Placement
 
 
 def stamped_attributes(guard: Guard, mapper: Any) -> tuple[str, ...]:
@@ -21,3 +22,20 @@ def stamped_attributes(guard: Guard, mapper: Any) -> tuple[str, ...]:
 def _is_tenant_column(guard: Guard, table: Any, column: Any) -> bool:
     placement = guard.tenancy.find(table)
     return placement is not None and placement.kind == "owned" and column.name == placement.column
+
+
+def shown_placement(guard: Guard, mapper: Any) -> Placement | None:
+    """Return the placement of a class whose rows, or those they belong through, a row rule shows to other tenants."""
+    try:
+        return guard.shown[mapper]
+    except KeyError:
+        placement = guard.tenancy.find(mapper.local_table)
+        shows = placement is not None and placement.kind != "shown" and _shows_others(guard, placement)
+        guard.shown[mapper] = found = placement if shows else None
+        return found
+
+
+def _shows_others(guard: Guard, placement: Placement) -> bool:
+    while placement.kind == "through" and placement.parent is not None:
+        placement = guard.tenancy.of(placement.parent)
+    return placement.visible is not None

@@ -60,11 +60,13 @@ def _beginning(original: Callable[..., None]) -> Callable[..., None]:
 def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
         connection = original(self, bind, execution_options)
-        session, binding = self.session, peek()
-        # where nothing is bound each statement is judged by itself; nor needs a session a second look that goes on
-        # under the binding that it served last
-        if binding is not None and getattr(session.identity_map, "tg_seen", None) is not binding:
-            judge(session, self, connection)
+        binding = peek()
+        try:  # a session that goes on under the binding which it served last needs no second look
+            is_judged = self.session.identity_map.tg_seen is binding
+        except AttributeError:  # its map is not a guarded one
+            is_judged = False
+        if not is_judged and binding is not None:  # where nothing is bound each statement is judged by itself
+            judge(self.session, self, connection)
         return connection
 
     return connection_for_bind

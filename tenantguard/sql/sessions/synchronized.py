@@ -13,8 +13,7 @@ from sqlalchemy.util import immutabledict
 
 from tenantguard.context import peek
 from tenantguard.sql.elements import Belongs
-from tenantguard.sql.sessions.identity import GuardedIdentityMap
-from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.sql.sessions.mapped import shown_placement
 
 
 def synchronized(
@@ -29,28 +28,22 @@ def synchronized(
         bind_arguments: what tells the session which engine to use.
     """
     binding, subject = peek(), statement._propagate_attrs.get("plugin_subject")
-    options = {**statement._execution_options, **execution_options}
-    how = options.get("synchronize_session", "auto")
-    if binding is None or not binding.tenants or subject is None or how is False:
+    if binding is None or not binding.tenants or subject is None:
         return statement, execution_options
     mapper = subject.mapper
     dialect = session.get_bind(**{**bind_arguments, "mapper": mapper, "clause": statement}).dialect
     guard = getattr(dialect, "tg_guard", None)
     if guard is None or not guard.enforces:
         return statement, execution_options
-    placement = guard.tenancy.find(mapper.local_table)
-    shows = placement is not None and placement.kind != "shown" and _shows_others(guard.tenancy, placement)
-    held: Any = session.identity_map
-    if not shows and (type(held) is not GuardedIdentityMap or held.tg_lifted is None):
+    placement, held = shown_placement(guard, mapper), session.identity_map
+    if placement is None and getattr(held, "tg_lifted", None) is None:
+        return statement, execution_options
+    options = {**statement._execution_options, **execution_options}
+    if options.get("synchronize_session", "auto") is False:
         return statement, execution_options
     returns = dialect.update_returning if statement.is_update else dialect.delete_returning
-    if shows and not returns:  # the rows are picked by a SELECT before, which would pick those that are shown
+    if (
+        placement is not None and not returns
+    ):  # the rows are picked by a SELECT before, which would pick those that are shown
         statement = statement.where(Belongs(mapper.local_table, placement))
     return statement, immutabledict(execution_options).union({"synchronize_session": "fetch"})
-
-
-def _shows_others(tenancy: Tenancy, placement: Placement) -> bool:
-    """Tell whether a row rule shows rows of the table, or of what it belongs through, to other tenants."""
-    while placement.kind == "through" and placement.parent is not None:
-        placement = tenancy.of(placement.parent)
-    return placement.visible is not None

@@ -1,0 +1,140 @@
+"""Admission: a statement that is to get a cursor is let through under the binding in force, or refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import schema
+from sqlalchemy.schema import ExecutableDDLElement
+from sqlalchemy.sql.compiler import DDLCompiler
+from sqlalchemy.sql.selectable import SelectBase
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding, peek
+from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.doors import ask_server, takes_trust
+from tenantguard.sql.execute.orphans import watch_text
+from tenantguard.sql.execute.sent import admit_text
+from tenantguard.sql.execute.verify import verify
+from tenantguard.sql.predicates import set_tenants
+from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
+from tenantguard.sql.servers.catalogue import verify_asked
+from tenantguard.tenancy import Placement, full_name
+
+
+def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None) -> None:
+    """Let a statement through, with the tenant among its parameters, or refuse it.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        connection: the connection that it runs on.
+        compiled: what it was compiled to; ``None`` for SQL text that goes straight to the driver.
+        binding: what is bound.
+    """
+    guard = context.dialect.tg_guard
+    if not guard.enforces or takes_trust(context, connection):
+        return
+    if not isinstance(connection, GuardedConnection):
+        refuse_by_hand()
+    connection.tg_serve(binding)
+    if guard.raw_sql == "database":
+        connection.tg_tell()
+    if compiled is None:
+        connection.tg_names = None
+        admit_text(context, guard, binding)
+    elif context.isddl:
+        _admit_ddl(context, compiled)
+    else:
+        _admit_compiled(context, connection, compiled, binding)
+
+
+def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Binding | None) -> None:
+    mode = "tenant" if binding is None or binding.mode == "closed" else binding.mode
+    if getattr(compiled, "tg_mode", None) != mode or compiled.tg_guard is not context.dialect.tg_guard:
+        refuse_compiled(compiled)
+    if mode == "bypass":
+        if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
+            connection.tg_forget()
+        if context.isinsert or context.isupdate:
+            context.tg_given = compiled.tg
+        return
+    if compiled.tg.kinds:
+        _refuse_many_texts(context, compiled)
+    if compiled.tg.kinds or compiled.tg.rules:
+        set_tenants(context.compiled_parameters, compiled, binding)
+    if compiled.tg.unasked:
+        ask_server(connection, compiled.tg_guard)
+        verify_asked(compiled)
+    if compiled.tg.fault is not None:
+        refuse_again(compiled.tg.fault, compiled.string)
+    if compiled.schema_translate_map:
+        _verify_translation(compiled, context.execution_options)
+        connection.tg_translate(context.execution_options)
+    if compiled.tg.writes:
+        verify(compiled.tg.writes, context)
+    if compiled.isplaintext:
+        watch_text(context, compiled.string)
+    if compiled.tg.checks or compiled.tg.verified:
+        context.tg_given = compiled.tg
+
+
+def _refuse_many_texts(context: Any, compiled: Any) -> None:
+    """Refuse SQL text with many sets of parameters under several tenants, whose list is written out each time."""
+    if context.executemany and compiled.tg_mode == "tenants" and compiled.tg.parameters:
+        refuse_again(
+            RawSQLError(
+                "SQL text with many sets of parameters serves one tenant, and several are bound; execute it once for "
+                "each set, or bind one"
+            ),
+            compiled.string,
+        )
+
+
+def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
+    """Let the schema's own DDL through where no tenant is bound, as when an application starts."""
+    binding = peek()
+    if binding is not None and binding.mode == "bypass":
+        return
+    element = compiled.statement
+    if binding is None and _is_schema_ddl(element):
+        return
+    assert isinstance(element, ExecutableDDLElement)
+    name = type(element).__name__
+    refuse_again(
+        RawSQLError(
+            f"{name} was tried {'with no tenant bound' if binding is None else 'under a tenant'}; schema changes "
+            'go inside `with bypass(reason="..."):`',
+            kind="ddl",
+        ),
+        str(compiled),
+    )
+
+
+def _is_schema_ddl(element: Any) -> bool:
+    """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""
+    if isinstance(element, schema.DDL) or hasattr(element, "selectable"):
+        return False
+    return type(element).__module__.startswith("sqlalchemy.")
+
+
+def _verify_translation(compiled: Any, options: Any) -> None:
+    """Refuse a schema translation that turns a table into one which belongs in another way."""
+    names = options.get("schema_translate_map") or {}
+    for key, placement in compiled.tg.tables.items():
+        translated = (names.get(key[0], key[0]), key[1])
+        other = compiled.tg_guard.tenancy.find_key(translated)
+        if other is not None and _way(other) != _way(placement):
+            refuse(
+                CrossTenantError(
+                    f"schema_translate_map turns {placement.name} into {full_name(translated)}, which belongs "
+                    "in another way",
+                    kind="schema_translate",
+                    table=full_name(translated),
+                )
+            )
+
+
+def _way(placement: Placement) -> tuple[Any, ...]:
+    """Return what the predicate of a table was made from."""
+    return placement.kind, placement.column, placement.visible

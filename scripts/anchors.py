@@ -28,13 +28,28 @@ def apply(mutation: Mutation, package: Path) -> tuple[Path, str]:
     Raises:
         LookupError: the mutation fits nothing, or more than one place.
     """
+    path, source, function, text = _fit(mutation, package)
+    return path, _with(source, function, text)
+
+
+def body_of(mutation: Mutation, package: Path) -> tuple[Path, range]:
+    """Return the module and the lines of the body of the function that a mutation breaks.
+
+    Raises:
+        LookupError: the mutation fits nothing, or more than one place.
+    """
+    path, _, function, _ = _fit(mutation, package)
+    return path, range(function.body[0].lineno, (function.end_lineno or function.lineno) + 1)
+
+
+def _fit(mutation: Mutation, package: Path) -> tuple[Path, str, _Function, str]:
     found = []
     for path in _modules(package, mutation.part):
         source = path.read_text()
         for name, function in _named(source):
             if f".{name}".endswith(f".{mutation.function}"):
                 text, count = _pattern(mutation.old).subn(lambda _: mutation.new, ast.unparse(function))
-                found += [(path, _with(source, function, text))] * count
+                found += [(path, source, function, text)] * count
     if len(found) != 1:
         raise LookupError(f"{mutation.place}: {mutation.name} fits {len(found)} places")
     return found[0]

@@ -1,23 +1,29 @@
 """Break the guards one by one in a copy of the project, and see whether the tests notice.
 
-Each mutation runs the tests that it names, then those of its own part on SQLite alone, then on every database,
-and stops at the first failure: that mutant is killed. One that no test notices has survived, and is printed.
+The unbroken tests are run once on SQLite under coverage, which tells who runs which function. Each mutation then runs
+the tests that it names, a few of every file that run its function, the others of these, and at last its part on
+every database. It stops at the first failure: that mutant is killed. One that no test notices has survived, and is
+printed.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from scripts.anchors import apply
+from coverage import CoverageData
+
+from scripts.anchors import apply, body_of
 from scripts.mutations import MUTATIONS, Mutation
 
 ROOT = Path(__file__).parents[1]
@@ -57,6 +63,7 @@ _SLOWER = {
 }  # asked where those notice nothing
 _ONLY_SQLITE = ("-k", "not postgresql and not mariadb and not asyncpg")
 _NOTHING_RAN = 5  # pytest's own exit status
+_FIRST = 200  # tests that are asked before all the others
 _LONGEST = 1200  # seconds that one run of tests may take: a mutation can make one wait for ever
 
 
@@ -121,14 +128,40 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
     return done.returncode in (0, _NOTHING_RAN)
 
 
-def survives(place: Path, mutation: Mutation, workers: int) -> bool:
+def tests_by_line(place: Path, tests: Sequence[str], workers: int) -> CoverageData:
+    """Run the tests on SQLite and return which of them ran which line; exit where they fail without a mutation."""
+    measured = ("--cov=tenantguard", "--cov-context=test", "--cov-report=", "-n", str(workers))
+    if not passes(place, tests, *_ONLY_SQLITE, *measured):
+        sys.exit("nothing can be told: the tests fail without a mutation")
+    data = CoverageData(str(place / ".coverage"))
+    data.read()
+    return data
+
+
+def running(place: Path, mutation: Mutation, ran: CoverageData) -> list[str]:
+    """Return the tests that run the function that is broken: the first of every file, then the second, and so on."""
+    path, body = body_of(mutation, place / "tenantguard")
+    lines = ran.contexts_by_lineno(str(path))
+    names = {
+        context.partition("|")[0] for line in body for context in lines.get(line, ()) if "|run" in context
+    }
+    by_file = defaultdict(list)
+    for name in sorted(names):
+        by_file[name.partition("::")[0]].append(name)
+    return [name for some in itertools.zip_longest(*by_file.values()) for name in some if name is not None]
+
+
+def survives(place: Path, mutation: Mutation, workers: int, ran: CoverageData) -> bool:
     """Tell whether no test notices the mutation."""
+    asked = running(place, mutation, ran)
     with broken(place, mutation):
         if mutation.tests and not passes(place, mutation.tests):
             return False
-        return passes(place, paths_of(mutation), *_ONLY_SQLITE) and passes(
-            place, paths_of(mutation, slower=True), "-n", str(workers)
-        )
+        if asked and not passes(place, asked[:_FIRST]):
+            return False
+        if asked[_FIRST:] and not passes(place, asked[_FIRST:], "-n", str(workers)):
+            return False
+        return passes(place, paths_of(mutation, slower=True), "-n", str(workers))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -154,13 +187,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(mutations: Sequence[Mutation], workers: int) -> list[Mutation]:
     survivors = []
     with copy() as place:
-        asked = {(*paths_of(mutation), *_ONLY_SQLITE) for mutation in mutations}
-        for tests in sorted(asked | {mutation.tests for mutation in mutations if mutation.tests}):
-            if not passes(place, tests):
-                sys.exit(f"nothing can be told: unbroken, {' '.join(tests)} fail")
+        parts = {path for mutation in mutations for path in paths_of(mutation, slower=True)}
+        ran = tests_by_line(place, sorted(parts), workers)
         for number, mutation in enumerate(mutations, 1):
             began = time.monotonic()
-            if survives(place, mutation, workers):
+            if survives(place, mutation, workers, ran):
                 survivors.append(mutation)
             told = "SURVIVED" if mutation in survivors else "killed"
             line = f"{number}/{len(mutations)} {told:8}  {mutation.place}: {mutation.name}"

@@ -109,7 +109,12 @@ def paths_of(mutation: Mutation, *, slower: bool = False) -> list[str]:
 
 
 def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
-    """Tell whether the tests pass in the copy; those that wait for ever do not."""
+    """Tell whether the tests pass in the copy."""
+    return failure(place, tests, *options) is None
+
+
+def failure(place: Path, tests: Sequence[str], *options: str) -> str | None:
+    """Return what pytest said of tests that fail in the copy, or wait for ever; ``None`` where they pass."""
     environment = {**os.environ, "PYTHONPATH": str(place), "PYTHONDONTWRITEBYTECODE": "1"}
     command = [
         sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests, *options,
@@ -126,10 +131,10 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
             timeout=_LONGEST,
         )
     except subprocess.TimeoutExpired:
-        return False
+        return f"they did not end within {_LONGEST} s"
     if "ERROR: not found:" in done.stdout + done.stderr:  # no test of that name ran, so none noticed
         sys.exit(f"nothing can be told: {done.stdout}{done.stderr}")
-    return done.returncode in (0, _NOTHING_RAN)
+    return None if done.returncode in (0, _NOTHING_RAN) else done.stdout + done.stderr
 
 
 def tests_by_line(place: Path, tests: Sequence[str], workers: int) -> CoverageData:

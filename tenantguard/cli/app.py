@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from tenantguard.cli.attack import attack
+from tenantguard.cli.revoke import revoke
 
 app = typer.Typer(
     name="tenantguard",
@@ -14,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(attack)
+app.command()(revoke)
 
 
 @app.callback()

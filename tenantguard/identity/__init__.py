@@ -7,6 +7,7 @@ from tenantguard.identity.dpop import DPoP
 from tenantguard.identity.http import Http
 from tenantguard.identity.introspection import IntrospectionVerifier
 from tenantguard.identity.presentation import Presentation
+from tenantguard.identity.redis_cutoffs import RedisCutOffs
 from tenantguard.identity.registry import Registry
 from tenantguard.identity.replays import Replays
 from tenantguard.identity.revocation import Revocation
@@ -23,6 +24,7 @@ __all__ = [
     "IssuerStore",
     "MemoryCutOffs",
     "Presentation",
+    "RedisCutOffs",
     "Registry",
     "Replays",
     "Revocation",

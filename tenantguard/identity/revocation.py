@@ -7,7 +7,8 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeVar
 from weakref import WeakSet
 
 from tenantguard.audit import Event, record
@@ -19,6 +20,7 @@ from tenantguard.identity.claims import is_number
 from tenantguard.identity.cutoffs import ANY, KINDS, Changes, CutOffs, Kind, Name, names_of
 from tenantguard.identity.flights import Flights, in_asyncio
 
+T = TypeVar("T")
 _log = logging.getLogger("tenantguard")
 _HOUR, _DAY = 3600.0, 24 * 3600.0
 _MOST_AHEAD = 60.0  # seconds: a cut-off later than that would keep everybody out until then
@@ -171,13 +173,34 @@ class Revocation:
             self._read = max(self._read, begun)
             self._read_all = begun if everything else self._read_all
             self._holds_until = self._read + self._seconds
+        if everything:
+            await self._put_back(found.moments)
+
+    async def _put_back(self, held: Mapping[Name, float]) -> None:
+        """Give the store what it has lost and this process knows, for those that start later."""
+        oldest = self._clock() - self._keep
+        lost = {
+            name: moment
+            for name, moment in self._known.items()
+            if moment >= oldest and moment > held.get(name, float("-inf"))
+        }
+        if not lost:
+            return
+        _log.error("the store of revocations had lost %d cut-offs; they are put back", len(lost))
+        try:
+            await self._within(self._store.put(lost))
+        except Exception as error:  # the next reading of everything tries again
+            _log.error("the store of revocations did not take back what it had lost: %r", error)
 
     async def _ask(self, generation: int) -> Changes:
         """Return what the store says, in time and in good order."""
+        return _checked(await self._within(self._store.since(generation)))
+
+    async def _within(self, asked: Awaitable[T]) -> T:
         if not in_asyncio():
-            return _checked(await self._store.since(generation))
+            return await asked
         async with asyncio.timeout(self._timeout):
-            return _checked(await self._store.since(generation))
+            return await asked
 
     def _lose(self, begun: float, error: Exception) -> None:
         """Go on with the last reading for as long as was stated, counted and on record.

@@ -185,7 +185,7 @@ async def async_store(async_database: Database) -> AsyncIterator[SQLCutOffs]:
         yield cut_offs
 
 
-async def _holds(cut_offs: CutOffs) -> None:
+async def holds_of_every_store(cut_offs: CutOffs) -> None:
     """Be what holds of every store."""
     one, other = Name("subject", "ada"), Name("subject", "Ada", "caf\u00e9 \u516c\u53f8 '\"\\ ")
     empty = await cut_offs.since(-1)
@@ -204,7 +204,7 @@ async def _holds(cut_offs: CutOffs) -> None:
 
 async def test_a_store_in_memory_keeps_the_later_moment_and_tells_what_changed() -> None:
     """By exact ids."""
-    await _holds(MemoryCutOffs())
+    await holds_of_every_store(MemoryCutOffs())
 
 
 async def test_a_store_in_a_database_does_the_same(database: Database) -> None:
@@ -212,12 +212,12 @@ async def test_a_store_in_a_database_does_the_same(database: Database) -> None:
     cut_offs = SQLCutOffs(database.create_engine())
     for _ in range(2):  # where the tables are, they stay
         await cut_offs.create()
-    await _holds(cut_offs)
+    await holds_of_every_store(cut_offs)
 
 
 async def test_a_store_behind_an_asynchronous_driver_does_the_same(async_store: SQLCutOffs) -> None:
     """Each of them."""
-    await _holds(async_store)
+    await holds_of_every_store(async_store)
 
 
 async def test_revocations_at_once_all_hold(database: Database) -> None:
@@ -371,6 +371,18 @@ async def test_a_store_that_was_put_back_revokes_no_less() -> None:
     time.now += 300
     with pytest.raises(TokenError, match="revoked"):
         await revocation.check(principal(NOW + 1))
+
+
+async def test_a_store_is_given_back_what_it_lost() -> None:
+    """By whoever still knows it; a process that starts later reads it there."""
+    time, store = Time(), Switched(MemoryCutOffs())
+    revocation = made(store, time)
+    await store.put({Name("subject", "ada"): NOW, Name("subject", "bob"): NOW - 100 * 24 * HOUR})
+    await revocation.check(Principal("eve", "acme", claims={"iat": NOW}))
+    store.held = MemoryCutOffs()
+    time.now += 1
+    await revocation.check(Principal("eve", "acme", claims={"iat": NOW}))
+    assert (await store.since(-1)).moments == {Name("subject", "ada"): NOW}
 
 
 class Switched:

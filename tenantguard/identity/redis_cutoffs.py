@@ -1,0 +1,97 @@
+"""Cut-offs in Redis or Valkey, which every process that verifies tokens can reach."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.identity.cutoffs import Changes, Name
+from tenantguard.identity.flights import in_asyncio
+
+# One script is one step of the server's: nobody reads a generation whose cut-offs are not all there yet.
+_PUT = """
+local generation = redis.call('INCR', KEYS[1])
+for i = 1, #ARGV, 2 do
+  local held = redis.call('HGET', KEYS[2], ARGV[i])
+  if not held or tonumber(held) < tonumber(ARGV[i + 1]) then
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[3], generation, ARGV[i])
+  end
+end
+"""
+_SINCE = """
+local generation = tonumber(redis.call('GET', KEYS[1]) or '0')
+if generation == tonumber(ARGV[1]) then
+  return {generation}
+end
+local found = {generation}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[3], '(' .. ARGV[1], '+inf')) do
+  found[#found + 1] = name
+  found[#found + 1] = redis.call('HGET', KEYS[2], name)
+end
+return found
+"""
+_PURGE = """
+local all = redis.call('HGETALL', KEYS[2])
+for i = 1, #all, 2 do
+  if tonumber(all[i + 1]) < tonumber(ARGV[1]) then
+    redis.call('HDEL', KEYS[2], all[i])
+    redis.call('ZREM', KEYS[3], all[i])
+  end
+end
+"""
+
+
+class RedisCutOffs:
+    """Keep cut-offs in three keys of a Redis or Valkey.
+
+    Give the server a memory policy that evicts nothing (``noeviction``), and let it write to its disk: cut-offs that
+    it loses come back only from a process that still knows them.
+
+    Args:
+        client: a ``redis.Redis``, or a ``redis.asyncio.Redis`` where all verifiers share one event loop.
+        prefix: what the names of the keys begin with. It is one hash tag, so that a cluster keeps them together.
+
+    Raises:
+        ConfigurationError: it is no client of Redis.
+
+    Example:
+        >>> from redis import Redis
+        >>> store = RedisCutOffs(Redis.from_url("redis://localhost:6379/0", socket_timeout=2))
+    """
+
+    def __init__(self, client: Any, *, prefix: str = "tenantguard") -> None:
+        if not callable(getattr(client, "eval", None)):
+            raise ConfigurationError("RedisCutOffs needs a client: RedisCutOffs(redis.Redis.from_url(url))")
+        self._client = client
+        self._keys = tuple(f"{{{prefix}}}:{name}" for name in ("generation", "cutoffs", "changed"))
+
+    async def put(self, moments: Mapping[Name, float]) -> None:
+        """Keep these, and of two for one name the later."""
+        told = [part for name, moment in moments.items() for part in (_text(name), repr(float(moment)))]
+        await self._run(_PUT, *told)
+
+    async def since(self, generation: int) -> Changes:
+        """Return what changed since a generation; everything since -1."""
+        number, *found = await self._run(_SINCE, generation)
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return Changes(int(number), {Name(*json.loads(name)): float(moment) for name, moment in pairs})
+
+    async def purge(self, before: float) -> None:
+        """Forget those before a moment."""
+        await self._run(_PURGE, repr(float(before)))
+
+    async def _run(self, script: str, *arguments: Any) -> Any:
+        """Run a script without holding up the event loop."""
+        ask = (self._client.eval, script, len(self._keys), *self._keys, *arguments)
+        if inspect.iscoroutinefunction(self._client.execute_command):
+            return await self._client.eval(*ask[1:])
+        return await asyncio.to_thread(*ask) if in_asyncio() else self._client.eval(*ask[1:])
+
+
+def _text(name: Name) -> str:
+    return json.dumps([name.kind, name.value, name.issuer])

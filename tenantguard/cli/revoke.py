@@ -39,7 +39,7 @@ def revoke(
 ) -> None:
     """Let tokens that were issued until now count no more. Exit code 1 where the store does not take it."""
     named = {"subject": subject, "tenant": tenant, "session": session, "token": token}
-    wanted = [{kind: value} for kind, values in named.items() for value in values or ()]
+    wanted: list[dict[str, Any]] = [{kind: value} for kind, values in named.items() for value in values or ()]
     if not wanted and issuer is not None:
         wanted = [{}]
     if not wanted:
@@ -52,7 +52,7 @@ def revoke(
         raise typer.BadParameter(str(error)) from error
 
 
-async def _revoke(revocation: Revocation, wanted: list[dict[str, str]], issuer: str | None) -> None:
+async def _revoke(revocation: Revocation, wanted: list[dict[str, Any]], issuer: str | None) -> None:
     out, err = Console(highlight=False), Console(stderr=True, highlight=False)
     beside = "" if issuer is None else f" of {issuer}"
     for one in wanted:

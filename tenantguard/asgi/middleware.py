@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
+from sys import get_asyncgen_hooks
 from typing import Literal
 
 from tenantguard.asgi.admission import Admission
@@ -18,6 +19,7 @@ from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Receive, Scope, Send
+from tenantguard.asgi.unclosed import Unclosed, watch_unclosed
 from tenantguard.asgi.watch import Sleep
 from tenantguard.binding import Binding
 from tenantguard.context import Principal, begin, end, peek_request
@@ -124,6 +126,8 @@ class TenantMiddleware:
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
+        if get_asyncgen_hooks()[1].__class__ is not Unclosed:  # as at the first request of an event loop
+            watch_unclosed()
         receive, send, begun = outside(receive, send)
         exempt = self._exempt is not None and self._exempt.covers(scope)
         if kind == "websocket":

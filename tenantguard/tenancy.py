@@ -172,6 +172,14 @@ class Tenancy:
             for key in unplaced
         ] + found
 
+    def misplaced(self) -> list[str]:
+        """List what is wrong beside tables of which nothing was said, a sentence each."""
+        return self._faults()[1]
+
+    def forget(self) -> None:
+        """Place each table anew when it is next asked for: one was defined or altered."""
+        self._placing.forget()
+
     def verify(self) -> None:
         """Raise one ConfigurationError that lists every fault.
 

@@ -34,7 +34,7 @@ ROOMS = (
     {"text"},
     {"telling"},
     {"guard", "servers"},
-    {"compile", "sessions"},
+    {"compile", "definitions", "sessions"},
     {"execute"},
     {"install"},
 )

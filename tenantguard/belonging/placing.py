@@ -48,6 +48,10 @@ class Placing:
                 self._placed[key] = placement = placed
         return placement
 
+    def forget(self) -> None:
+        """Place each table anew: one was defined or altered."""
+        self._placed.clear()
+
     def tables(self) -> dict[Key, list[Table]]:
         """Return every table, each with all its mappings: two MetaData may know the same one."""
         found: dict[Key, list[Table]] = {}

@@ -20,6 +20,21 @@ if TYPE_CHECKING:
 RawSQL = Literal["refuse", "rewrite", "database"]
 
 
+class Era:
+    """The time for which the tables of a tenancy stay as they are defined.
+
+    Attributes:
+        alive: it has not ended; what was compiled in one that has is compiled anew.
+        used: something was compiled, or kept of a text.
+        faults: what is wrong with the tenancy, once it was asked; a first era begins with none.
+    """
+
+    __slots__ = ("alive", "faults", "used")
+
+    def __init__(self, faults: tuple[str, ...] | None = None) -> None:
+        self.alive, self.used, self.faults = True, False, faults
+
+
 class Guard:
     """The enforcement that is installed on one engine; ``Guard.of(engine)`` returns it.
 
@@ -38,24 +53,53 @@ class Guard:
         catalogue: what the users of a PostgreSQL server have made, once it was asked.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         look_up: the short way of a look-up, where the shortcuts are installed.
+        era: while it lasts, what was found of the tenancy's tables holds.
+        dialects: the compilers of each mode, as dialects, of the engine; they are shared by its copies.
+        compiled: the caches of what the engine has compiled.
     """
 
     def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
         self.tenancy = tenancy
-        self.ties = Ties(tenancy)
+        self.era = Era(faults=())
+        self.dialects: dict[Any, Any] = {}
+        self.compiled: list[Any] = []
         self.unproven = unproven
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted
+        self.look_up: Callable[..., Any] | None = None
+        self.prepared: dict[str, Any] = {}
+        self.catalogue: Any = None
+        self._forget()
+
+    def _forget(self) -> None:
+        """Begin with nothing found of the tables, nor of what was asked of them."""
+        self.ties = Ties(self.tenancy)
+        self.texts = Texts(self.tenancy)
+        self.sent = Kept()
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
         self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.shown: dict[Any, Placement | None] = {}
-        self.look_up: Callable[..., Any] | None = None
-        self.prepared: dict[str, Any] = {}
-        self.catalogue: Any = None
-        self.texts = Texts(tenancy)
-        self.sent = Kept()
+
+    def renew(self) -> None:
+        """Forget what was found of the tables, one of which was defined, or altered, since then."""
+        self.tenancy.forget()
+        self._forget()
+        renewed = {dialect: _renewed(dialect) for dialect in self.dialects.values()}
+        for mode, dialect in self.dialects.items():
+            self.dialects[mode] = renewed[dialect]
+        self.era.alive = False
+        self.era = Era()
+        for cache in self.compiled:
+            cache.clear()
+
+    def fault(self) -> str | None:
+        """Tell what is wrong with the tenancy since tables were defined later, or return ``None``."""
+        era = self.era
+        if era.faults is None:
+            era.faults = tuple(self.tenancy.misplaced())
+        return "; ".join(era.faults) or None
 
     @staticmethod
     def of(engine: Engine | AsyncEngine) -> Guard:
@@ -82,3 +126,10 @@ class Guard:
             default_schema=dialect.default_schema_name,
             several=several,
         )
+
+
+def _renewed(dialect: Any) -> Any:
+    """Return a dialect that shares the state of one, and is another key in every cache."""
+    renewed = object.__new__(type(dialect))
+    renewed.__dict__ = dialect.__dict__
+    return renewed

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.compile.compiler import bypassing_compiler, guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
+from tenantguard.sql.definitions import watch_definitions
 from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool
 from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.execution import guarded_context
@@ -115,9 +116,12 @@ def _install(engine: Engine, installed: Guard) -> None:
         mode: _variant(dialect, mode, installed) for mode in ("tenant", "tenants", "bypass")
     }
     only = variants["tenant"]
-    dialect.tg_variants = {**variants, "closed": only, None: only}
+    dialect.tg_variants = installed.dialects = {**variants, "closed": only, None: only}
     if installed.tenancy.is_unrestricted:
         dialect.tg_variants = dict.fromkeys(dialect.tg_variants, only)
+    if engine._compiled_cache is not None:
+        installed.compiled.append(engine._compiled_cache)
+    watch_definitions(installed)
     # copies of the engine may hold the dialect already; the engine gets another, since what was compiled
     # before stands in caches under the old one
     dialect.__class__ = type(only)

@@ -54,6 +54,19 @@ def refuse_compiled(compiled: Any) -> NoReturn:
     )
 
 
+def refuse_outdated(compiled: Any) -> NoReturn:
+    """Refuse what was compiled before a table was defined, or altered, of which it says nothing."""
+    refuse(
+        RawSQLError(
+            "a table of the tenancy was defined or altered while a compiled statement was kept, or made. Execute the "
+            "statement again, and clear a compiled_cache of your own",
+            kind="foreign_compiled",
+            tenant=told(peek()),
+            statement=str(compiled),
+        )
+    )
+
+
 def refuse_told(why: str) -> NoReturn:
     """Refuse what row security cannot be told of."""
     refuse(RawSQLError(f'raw_sql="database": {why}', kind="row_security", tenant=told(peek())))

@@ -30,7 +30,7 @@ from tenantguard.sql.compile.identifiers import checked_literal, name_fault, rea
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
 from tenantguard.sql.compile.ruled import noted_cte, refuse_mistaken, ruled
-from tenantguard.sql.compile.statement import Statement, set_apart
+from tenantguard.sql.compile.statement import Statement, set_apart, verify_definitions
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
 from tenantguard.sql.elements import BYTES, EXACTLY
 from tenantguard.sql.guard import Guard
@@ -63,6 +63,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
                 self.__dict__.clear()  # what was compiled reads a CTE for a table: once more, with the table's schema
                 self.tg = tg = Statement(guard, mode, frozenset(hidden))
                 super().__init__(dialect, statement, *args, **kw)
+            verify_definitions(tg)
             if tg.custom:
                 verify_custom(self)
             if tg.ctes & tg.relied:

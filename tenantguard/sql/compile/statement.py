@@ -27,6 +27,7 @@ class Statement:
     The execution reads:
 
     Attributes:
+        era: the tables were so defined when it was compiled.
         fault: the refusal that awaits the execution, if any.
         serves: the types of a tenant for whom the statement needs no second look when it executes; none where each
             execution does, since a refusal or a check of its text awaits it.
@@ -68,7 +69,7 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "conflicts", "ctes", "custom", "expected", "fault", "guard", "hidden", "kinds",
+        "checks", "conflict", "conflicts", "ctes", "custom", "era", "expected", "fault", "guard", "hidden", "kinds",
         "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "read", "relied",
         "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "serves", "stored", "tables", "target",
         "unasked", "unions", "upserts", "verified", "within", "writes",
@@ -76,6 +77,7 @@ class Statement:
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
         self.guard = guard
+        self.era = guard.era
         self.mode = mode
         self.fault: Violation | None = None
         self.serves: frozenset[type] = frozenset()
@@ -199,3 +201,16 @@ def set_apart(compiler: Any) -> None:
         _ = compiler._bind_processors  # which are found by these names, once
         names = compiler.bind_names
         compiler.bind_names = {one: names[one] for one in names if type(one) is not TenantParameter}
+
+
+def verify_definitions(statement: Statement) -> None:
+    """Refuse a statement where a table that was defined after ``guard()`` has left the tenancy with faults."""
+    statement.era.used = True
+    fault = statement.guard.fault()
+    if fault is not None:
+        statement.refuse(
+            UnknownTableError(
+                f"the tenancy cannot be enforced any more, since a table was defined after guard(): {fault}",
+                kind="definition",
+            )
+        )

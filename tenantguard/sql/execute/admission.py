@@ -18,7 +18,7 @@ from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.sent import admit_text
 from tenantguard.sql.execute.verify import verify
 from tenantguard.sql.predicates import set_tenants
-from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled
+from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled, refuse_outdated
 from tenantguard.sql.servers.catalogue import verify_asked
 from tenantguard.tenancy import Placement, full_name
 
@@ -59,6 +59,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         if context.isinsert or context.isupdate:
             context.tg_given = compiled.tg
         return
+    if not compiled.tg.era.alive:
+        refuse_outdated(compiled)
     if compiled.tg.kinds:
         _refuse_many_texts(context, compiled)
     if compiled.tg.kinds or compiled.tg.rules:

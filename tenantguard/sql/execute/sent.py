@@ -98,6 +98,7 @@ class Sent:
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
         self.text, self._several = statement, several
+        guard.era.used = True
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None
         self._process: Callable[[Any], Any] | None = None

@@ -31,6 +31,7 @@ def short_context(base: Any) -> Any:
                 ready = (
                     self.root_connection.tg_ready is binding
                     and type(tenant) in statement.serves
+                    and statement.era.alive
                     and binding.mode == "tenant"  # type: ignore[union-attr]  # the same
                 )
             except AttributeError:  # nothing is bound or compiled, or the connection was made by hand

@@ -1,0 +1,188 @@
+"""Definitions that come later: what is attached to the metadata after the first write is known from then on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    insert,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.orm import Session, registry
+
+from tenantguard import CrossTenantError, Tenancy, UnknownTableError, Violation, bind, guard
+
+
+def _company() -> Any:
+    return Column("company_id", String(40), nullable=False)
+
+
+class World:
+    """Calls of two companies, and notes whose key to them the metadata does not know yet."""
+
+    def __init__(self) -> None:
+        self.metadata, self.other = MetaData(), MetaData()
+        self.calls = Table("calls", self.metadata, Column("id", Integer, primary_key=True), _company())
+        self.notes = Table(
+            "notes",
+            self.metadata,
+            Column("id", Integer, primary_key=True),
+            _company(),
+            Column("call_id", Integer),
+        )
+        self.engine = create_engine("sqlite://")
+        self.metadata.create_all(self.engine)
+        with self.engine.begin() as connection:
+            connection.execute(
+                insert(self.calls), [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]
+            )
+            connection.execute(text("CREATE TABLE later (id INTEGER, company_id TEXT, call_id INTEGER)"))
+            connection.execute(text("INSERT INTO later VALUES (7, 'globex', 7)"))
+        self.guarded: Engine = guard(
+            self.engine, Tenancy(self.metadata, self.other, column="company_id"), raw_sql="rewrite"
+        )
+
+
+@pytest.fixture
+def world() -> World:
+    """Give them on SQLite, whose own foreign keys are off."""
+    return World()
+
+
+def _constraint(world: World) -> None:
+    world.notes.append_constraint(ForeignKeyConstraint(["call_id"], ["calls.id"]))
+
+
+def _key(world: World) -> None:
+    world.notes.c.call_id.append_foreign_key(ForeignKey("calls.id"))
+
+
+def _column(world: World) -> None:
+    world.notes.append_column(Column("call_id", ForeignKey("calls.id")), replace_existing=True)
+
+
+def _extended(world: World) -> None:
+    Table("notes", world.metadata, Column("call_id", ForeignKey("calls.id")), extend_existing=True)
+
+
+def _elsewhere(world: World) -> None:
+    Table("notes", world.other, Column("call_id", ForeignKey("calls.id")), Column("company_id", String(40)))
+
+
+LATER: list[Callable[[World], None]] = [_constraint, _key, _column, _extended, _elsewhere]
+
+
+def _core(world: World, connection: Connection, at: int, key: int) -> None:
+    connection.execute(insert(world.notes).values(id=at, call_id=key))
+
+
+def _changed(world: World, connection: Connection, at: int, key: int) -> None:
+    connection.execute(update(world.notes).values(call_id=key))
+
+
+def _sql(world: World, connection: Connection, at: int, key: int) -> None:
+    connection.exec_driver_sql("INSERT INTO notes (id, company_id, call_id) VALUES (?, 'acme', ?)", (at, key))
+
+
+def _kept(world: World, connection: Connection, at: int, key: int) -> None:
+    options = {"compiled_cache": world.metadata.info.setdefault("cache", {})}
+    connection.execute(insert(world.notes).values(id=at, call_id=key), execution_options=options)
+
+
+@pytest.mark.parametrize("write", [_core, _changed, _sql, _kept])
+@pytest.mark.parametrize("define", LATER)
+def test_a_key_that_is_defined_later_is_verified(
+    world: World, define: Callable[[World], None], write: Callable[..., None]
+) -> None:
+    """Whatever was compiled, kept or read before: on a connection that goes on, and on the next."""
+    with bind("acme"), world.guarded.connect() as connection:
+        connection.execute(insert(world.notes).values(id=100))
+        write(world, connection, 1, 1)
+        define(world)
+        with pytest.raises(Violation):
+            write(world, connection, 2, 7)
+        connection.commit()
+    with bind("acme"), world.guarded.connect() as connection:
+        with pytest.raises(CrossTenantError):
+            write(world, connection, 3, 7)
+        write(world, connection, 4, 1)
+        assert set(connection.scalars(select(world.notes.c.call_id))) <= {1, None}
+
+
+def test_a_flush_verifies_a_key_that_is_defined_later(world: World) -> None:
+    """Mapped classes keep statements of their own."""
+    mapped = registry(metadata=world.metadata)
+    note: Any = mapped.map_imperatively(type("Note", (), {}), world.notes).class_
+    with bind("acme"), Session(world.guarded) as session:
+        for at, key in ((1, 1), (2, 7)):
+            added = note()
+            added.id, added.call_id = at, key
+            session.add(added)
+            if key == 1:
+                session.flush()
+                _constraint(world)
+        with pytest.raises(CrossTenantError):
+            session.flush()
+    mapped.dispose()
+
+
+def test_a_table_that_is_defined_later_is_guarded(world: World) -> None:
+    """It is placed as the others are: by its tenant column."""
+    with bind("acme"), world.guarded.connect() as connection:
+        connection.execute(select(world.calls))
+        later = Table(
+            "later", world.metadata, Column("id", Integer), Column("company_id", String(40), nullable=False)
+        )
+        assert connection.execute(select(later)).all() == []
+
+
+def test_a_table_that_is_not_placed_is_refused(world: World) -> None:
+    """Nothing is guessed; the others go on."""
+    with bind("acme"), world.guarded.connect() as connection:
+        connection.execute(select(world.calls))
+        later = Table("later", world.metadata, Column("id", Integer))
+        with pytest.raises(UnknownTableError, match="outside the tenancy"):
+            connection.execute(select(later))
+        assert connection.scalars(select(world.calls.c.id)).all() == [1]
+
+
+def test_a_tenant_column_that_comes_later_places_its_table(world: World) -> None:
+    """Until then the table is none of the tenancy's."""
+    later = Table("later", world.metadata, Column("id", Integer))
+    with bind("acme"), world.guarded.connect() as connection:
+        with pytest.raises(UnknownTableError):
+            connection.execute(select(later.c.id))
+        later.append_column(Column("company_id", String(40), nullable=False))
+        assert connection.execute(select(later.c.id)).all() == []
+
+
+def test_what_guard_would_refuse_is_refused_later(world: World) -> None:
+    """A tenancy that has become faulty serves nobody, and says why."""
+    with bind("acme"), world.guarded.connect() as connection:
+        connection.execute(select(world.calls))
+        Table("later", world.metadata, Column("id", Integer), Column("company_id", String(40)))
+        with pytest.raises(UnknownTableError, match=r"defined after guard.*nullable"):
+            connection.execute(select(world.calls))
+
+
+def test_a_table_of_no_tenancy_changes_nothing(world: World) -> None:
+    """A data frame makes a MetaData of its own each time; nothing is compiled anew for it."""
+    with bind("acme"), world.guarded.connect() as connection:
+        connection.execute(select(world.calls))
+        era = world.guarded.dialect.tg_guard.era  # type: ignore[attr-defined]
+        Table("frame", MetaData(), Column("id", Integer))
+        assert world.guarded.dialect.tg_guard.era is era  # type: ignore[attr-defined]

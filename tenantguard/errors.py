@@ -36,6 +36,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "malformed": "The token is malformed",
         "missing": "A token is needed",
         "nbf": "The token's nbf is no number of seconds",
+        "nonce": "The proof of possession needs the nonce of this answer",
         "not_yet": "The token is not valid yet",
         "oversized": "The token is too long",
         "permissions": "The token's permissions are malformed",
@@ -76,6 +77,7 @@ class TokenError(TenantGuardError):
         description: what the client is told (``error_description``); by default what a known reason stands for.
         scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
         algorithms: the algorithms of proofs that a DPoP challenge names.
+        nonce: what the next proof has to hold, where this service asks for it.
     """
 
     def __init__(
@@ -87,6 +89,7 @@ class TokenError(TenantGuardError):
         description: str | None = None,
         scheme: str = "Bearer",
         algorithms: tuple[str, ...] = (),
+        nonce: str | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code
@@ -94,6 +97,7 @@ class TokenError(TenantGuardError):
         self.description = TOKEN_REASONS.get(reason) if description is None else description
         self.scheme = scheme
         self.algorithms = algorithms
+        self.nonce = nonce
 
 
 class IssuerUnavailableError(TokenError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Literal
 
 from tenantguard.asgi.paths import listed, patterns_of
 from tenantguard.asgi.requested import Agreement, Place, on_routes
-from tenantguard.asgi.tokens import is_bearer, is_for_us, presented_token
+from tenantguard.asgi.tokens import is_for_us, presented_token
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse
 from tenantguard.context import Principal, bind
@@ -57,7 +57,6 @@ class Admission:
         self.ends: Callable[[Principal], float | None] = getattr(
             verifier, "ends", partial(_expiry, getattr(verifier, "leeway", 0.0))
         )
-        self._hold: Callable[[Principal], Awaitable[None]] = getattr(verifier, "hold", _holds)
         self._kind: TenantType = getattr(verifier, "tenant_type", str)
         own: int = getattr(verifier, "most_bytes", MOST_BYTES)
         self._most_bytes = own if most_bytes is None else most_bytes
@@ -71,12 +70,13 @@ class Admission:
         self._registry = Registry(registry) if callable(registry) else registry
         self.careful = bool(places) or self._anonymous is not None or self._registry is not None
 
-    async def admit(self, scope: Scope, value: bytes | None) -> Principal | None:
+    async def admit(self, scope: Scope, value: bytes | None, *, proven: bool = False) -> Principal | None:
         """Return whom the request acts for, or ``None`` where it is served with nothing bound.
 
         Args:
             scope: the connection.
             value: what it sent as its ``Authorization``.
+            proven: whether it has proven before that it holds the token's key.
 
         Raises:
             TokenError: there is no token where one is needed, or it is refused.
@@ -93,7 +93,7 @@ class Admission:
                 elif self._optional and listed(scope, self._optional):
                     return None
             if principal is None:
-                principal = await self._verified(scope, value)
+                principal = await self._verified(scope, value, proven)
         if self._stays_unbound(scope, principal):
             scope[PRINCIPAL] = principal
             return None
@@ -111,9 +111,9 @@ class Admission:
             refuse(_inactive())
         return Principal(ANONYMOUS, tenant)
 
-    async def _verified(self, scope: Scope, value: bytes | None) -> Principal:
+    async def _verified(self, scope: Scope, value: bytes | None, proven: bool) -> Principal:
         scheme, token = presented_token(value, self._most_bytes)
-        principal = await self._verify(token, Presentation(scheme, scope))
+        principal = await self._verify(token, Presentation(scheme, scope, proven))
         if not isinstance(principal, Principal):
             raise ConfigurationError(
                 f"verify() returned {type(principal).__name__}; return a Principal, or raise TokenError"
@@ -148,11 +148,7 @@ class Admission:
     ) -> TokenError | Violation | None:
         """Return why somebody who came in a while ago would not any more; an issuer that is down is no reason."""
         try:
-            if not is_bearer(value):  # a proof of possession counts once
-                await self._hold(principal)
-                await self._settled(scope, principal)
-                return None
-            again = await self.admit(scope, value)
+            again = await self.admit(scope, value, proven=True)
         except TokenError as error:
             return None if isinstance(error, IssuerUnavailableError) else error
         except Violation as error:
@@ -170,10 +166,6 @@ def _expiry(leeway: float, principal: Principal) -> float | None:
     """Return the end that a principal's claims name, for a verifier that does not say."""
     expires = principal.claims.get("exp")
     return expires + leeway if is_number(expires) else None
-
-
-async def _holds(_principal: Principal) -> None:
-    """Take what a verifier said before for what it says now."""
 
 
 def _never(_value: bytes | None) -> None:

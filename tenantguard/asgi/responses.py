@@ -66,7 +66,10 @@ def unauthorized(error: TokenError, metadata: str | None = None) -> Answer:
     """
     if isinstance(error, IssuerUnavailableError):
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
-    return problem(HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge(error, metadata).encode()))
+    nonce = () if error.nonce is None else ((b"dpop-nonce", error.nonce.encode()),)
+    return problem(
+        HTTPStatus.UNAUTHORIZED, (b"www-authenticate", challenge(error, metadata).encode()), *nonce
+    )
 
 
 def challenge(error: TokenError, metadata: str | None = None) -> str:

@@ -74,11 +74,6 @@ def is_for_us(value: bytes) -> bool:
     return value.partition(b" ")[0].lower() in _SCHEMES
 
 
-def is_bearer(value: bytes | None) -> bool:
-    """Tell whether an ``Authorization`` value may be looked at again: it proves nothing but that it is known."""
-    return value is None or value.partition(b" ")[0].lower() == BEARER.lower().encode()
-
-
 def presented_token(value: bytes | None, most_bytes: int) -> tuple[str, str]:
     """Return the scheme and the token of an ``Authorization`` header.
 

@@ -60,7 +60,8 @@ class Confirmation:
         if _KEY in named:
             if self.dpop is None:
                 raise self._unproven()
-            await self.dpop.check(token, named[_KEY], presentation, now, leeway)
+            if not presentation.proven:
+                await self.dpop.check(token, named[_KEY], presentation, now, leeway)
 
     def _check_certificate(self, expected: object, presentation: Presentation) -> None:
         held = None if self.certificate is None else self.certificate(presentation.scope)

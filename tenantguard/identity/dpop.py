@@ -13,6 +13,7 @@ from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity import jws
 from tenantguard.identity.encoding import encode_segment
 from tenantguard.identity.keys import ASYMMETRIC, algorithms_of, read_jwk
+from tenantguard.identity.nonces import Nonces, nonce_faults
 from tenantguard.identity.presentation import DPOP, Presentation
 from tenantguard.identity.replays import Replays
 
@@ -39,6 +40,9 @@ class DPoP:
         first_use: what remembers proofs, so that none counts twice; ``Replays`` by default, which knows
             those of this process. Several processes share a store: an async function of a text and of the seconds
             to keep it, that returns whether it sees the text for the first time.
+        nonce_key: ask for a nonce of this service's in each proof (section 8), made with this secret of at least 32
+            bytes; every process that serves has the same.
+        nonce_seconds: after how many seconds there is a new nonce.
 
     Raises:
         ConfigurationError: something of this would not be safe; everything is listed at once.
@@ -55,6 +59,8 @@ class DPoP:
         algorithms: Collection[str] = ("ES256", "EdDSA"),
         age: float = 60.0,
         first_use: Replay | None = None,
+        nonce_key: str | bytes | None = None,
+        nonce_seconds: float = 300.0,
     ) -> None:
         faults: list[str] = []
         self._allowed = algorithms_of(algorithms, faults)
@@ -66,12 +72,16 @@ class DPoP:
             faults.append('origin is where clients reach this service: origin="https://api.example"')
         if isinstance(age, bool) or not isinstance(age, int | float) or not 0 < age <= 600:
             faults.append("age is a number of seconds, more than 0 and at most 600")
+        if nonce_key is not None:
+            faults += nonce_faults(nonce_key, nonce_seconds)
         if faults:
             listed = "".join(f"\n  - {fault}" for fault in faults)
             raise ConfigurationError(f"DPoP cannot be trusted, {len(faults)} fault(s):{listed}")
         self.algorithms = tuple(sorted(self._allowed))
         self._age = age
         self._first_use: Replay = Replays() if first_use is None else first_use
+        key = nonce_key.encode() if isinstance(nonce_key, str) else nonce_key
+        self._nonces = None if key is None else Nonces(key, nonce_seconds)
 
     async def check(
         self, token: bytes, thumbprint: object, presentation: Presentation, now: float, leeway: float
@@ -81,10 +91,22 @@ class DPoP:
         Raises:
             TokenError: it does not, or the proof was used before.
         """
+        try:
+            await self._check(token, thumbprint, presentation, now, leeway)
+        except TokenError as error:
+            if self._nonces is not None:
+                error.nonce = self._nonces.current(now)
+            raise
+
+    async def _check(
+        self, token: bytes, thumbprint: object, presentation: Presentation, now: float, leeway: float
+    ) -> None:
         claims, key_thumbprint = self._read(presentation)
         if key_thumbprint != thumbprint:
             raise self._fault("the proof is by another key than the token is bound to", code="invalid_token")
         self._check_request(claims, presentation.scope)
+        if self._nonces is not None and not self._nonces.counts(claims.get("nonce"), now):
+            raise self._fault("the proof needs this service's nonce", code="use_dpop_nonce", reason="nonce")
         issued = claims.get("iat")
         if isinstance(issued, bool) or not isinstance(issued, int | float):
             raise self._fault("the proof does not say when it was made")

@@ -94,14 +94,6 @@ class IntrospectionVerifier:
         """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
         return self._policy.ends(principal.claims)
 
-    async def hold(self, principal: Principal) -> None:
-        """Return if a token that was taken a while ago was not revoked since.
-
-        Raises:
-            TokenError: it was.
-        """
-        await self._policy.hold(principal)
-
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, whoever bears it.
 

@@ -37,8 +37,6 @@ class Member(Protocol):
 
     def ends(self, principal: Principal) -> float | None: ...
 
-    async def hold(self, principal: Principal) -> None: ...
-
     def is_for(self, claims: Mapping[str, Any]) -> bool: ...
 
     def faults_in_company(self) -> list[str]: ...
@@ -90,16 +88,6 @@ class AnyOf:
         """Return when a principal's token ends, by the leeway and the maximum age of the member for its issuer."""
         member = self._member(principal.claims)
         return None if member is None else member.ends(principal)
-
-    async def hold(self, principal: Principal) -> None:
-        """Return if a token that was taken a while ago was not revoked since.
-
-        Raises:
-            TokenError: it was.
-        """
-        member = self._member(principal.claims)
-        if member is not None:
-            await member.hold(principal)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now.

@@ -118,15 +118,6 @@ class Policy:
             await self.revocation.check(principal)
         await self.confirmation.check(principal.claims, token, presentation, now, self.leeway)
 
-    async def hold(self, principal: Principal) -> None:
-        """Return if a token that was taken a while ago was not revoked.
-
-        Raises:
-            TokenError: it was.
-        """
-        if self.revocation is not None:
-            await self.revocation.check(principal)
-
     def ends(self, claims: Mapping[str, Any]) -> float | None:
         """Return until when verified claims hold, the leeway included; ``None`` where they say no end."""
         ends = [claims.get("exp")]

@@ -19,10 +19,12 @@ class Presentation:
     Attributes:
         scheme: ``"Bearer"`` (RFC 6750) or ``"DPoP"`` (RFC 9449).
         scope: the ASGI scope of the request that carried it.
+        proven: whether its proof was checked before, as that of a websocket that is looked at again: it counts once.
     """
 
     scheme: str
     scope: Mapping[str, Any]
+    proven: bool = False
 
 
 Door = Callable[[str, Presentation], Awaitable[Principal]]

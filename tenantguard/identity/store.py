@@ -126,16 +126,6 @@ class IssuerStore:
             return self._clock()  # its issuer is gone, and it goes with it
         return entry.verifier.ends(principal)
 
-    async def hold(self, principal: Principal) -> None:
-        """Return if a token that was taken a while ago was not revoked since.
-
-        Raises:
-            TokenError: it was.
-        """
-        entry = self._known.get(str(principal.claims.get("iss")))
-        if entry is not None and entry.verifier is not None:
-            await entry.verifier.hold(principal)
-
     def faults_in_company(self) -> list[str]:
         """List nothing: each issuer is held to it when it is found."""
         return []

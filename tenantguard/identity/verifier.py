@@ -254,14 +254,6 @@ class TokenVerifier:
         if self._policy.revocation is not None:
             self._policy.revocation.guard(kept)
 
-    async def hold(self, principal: Principal) -> None:
-        """Return if a token that was taken a while ago was not revoked since.
-
-        Raises:
-            TokenError: it was.
-        """
-        await self._policy.hold(principal)
-
     def is_for(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims, not verified yet, name an issuer of this verifier."""
         return self._policy.is_of(claims)

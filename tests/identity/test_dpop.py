@@ -21,10 +21,12 @@ from tenantguard import (
     TokenError,
     TokenVerifier,
 )
-from tenantguard.identity import DPoP, IntrospectionVerifier, Presentation, Replays, tls_certificate
-from tests.asgi.driver import request, scope
+from tenantguard.identity import Cache, DPoP, IntrospectionVerifier, Presentation, Replays, tls_certificate
+from tests.asgi.driver import Socket, request, scope
 from tests.asgi.test_middleware import whoami
+from tests.asgi.test_websocket import timed
 from tests.identity.test_introspection import GOOD, URL, Issuer
+from tests.identity.test_revocation import made
 from tests.identity.tokens import NOW, b64, ec_key, ed_key, jwk, rsa_key, sign, token, verifier
 
 ORIGIN = "https://api.example"
@@ -463,6 +465,92 @@ async def test_a_token_that_is_bound_to_both_needs_both() -> None:
         await checked.verify_request(made, presented(proof(ath=ath(made), jti="2")))
     with pytest.raises(TokenError):
         await checked.verify_request(made, over_tls(PEM))
+
+
+NONCE_KEY = "a secret of at least thirty-two bytes"
+
+
+def asking(**changes: Any) -> TokenVerifier:
+    """Return a verifier that asks for nonces."""
+    return checking(dpop=DPoP(ORIGIN, nonce_key=NONCE_KEY, nonce_seconds=300), **changes)
+
+
+async def nonce_at(moment: float) -> str:
+    """Return the nonce that is asked for at a time."""
+    with pytest.raises(TokenError) as caught:
+        await asking(clock=lambda: moment).verify_request(
+            token(cnf={"jkt": "x"}, exp=NOW + 9000), presented()
+        )
+    assert caught.value.nonce is not None
+    return caught.value.nonce
+
+
+async def test_a_proof_without_the_nonce_is_told_the_nonce() -> None:
+    """As RFC 9449 section 9 has it; with the nonce the same request comes in."""
+    app = TenantMiddleware(whoami, verifier=asking())
+    headers = [(b"authorization", b"DPoP " + BOUND.encode())]
+    refused = await request(app, "/calls", [*headers, (b"dpop", proof().encode())])
+    assert (refused.status, 'DPoP error="use_dpop_nonce"' in refused.headers["www-authenticate"]) == (
+        401,
+        True,
+    )
+    nonce = refused.headers["dpop-nonce"]
+    taken = await request(app, "/calls", [*headers, (b"dpop", proof(jti="2", nonce=nonce).encode())])
+    assert taken.status == 200
+
+
+@pytest.mark.parametrize(("seconds", "counts"), [(0, True), (300, True), (601, False), (-300, False)])
+async def test_a_nonce_counts_for_its_time_and_for_the_next(seconds: float, counts: bool) -> None:
+    """Whichever process made it, as long as they share the secret."""
+    made = await nonce_at(NOW - seconds)
+    checked = asking()
+    if counts:
+        assert await checked.verify_request(BOUND, presented(proof(nonce=made)))
+    else:
+        with pytest.raises(TokenError, match="nonce"):
+            await checked.verify_request(BOUND, presented(proof(nonce=made)))
+
+
+@pytest.mark.parametrize("nonce", [None, 1, "", "x", "é", ["x"], "x" * 300])
+async def test_a_nonce_of_nobody_is_refused(nonce: Any) -> None:
+    """By the one error."""
+    with pytest.raises(TokenError) as caught:
+        await asking().verify_request(BOUND, presented(proof(nonce=nonce)))
+    assert caught.value.code == "use_dpop_nonce"
+
+
+def test_a_key_of_nonces_is_a_secret() -> None:
+    """Said at the start, with what else is wrong."""
+    with pytest.raises(ConfigurationError, match=r"2 fault\(s\)"):
+        DPoP(ORIGIN, nonce_key="short", nonce_seconds=0)
+
+
+@pytest.mark.parametrize("opaque", [False, True])
+async def test_a_websocket_of_a_bound_token_is_looked_at_again(opaque: bool) -> None:
+    """Without its proof, which counts once; and ends when its token is revoked."""
+    issuer, cut_offs = Issuer(GOOD | {"cnf": {"jkt": thumbprint(ec_key())}}), made()
+    sent = "0paque" if opaque else token(cnf={"jkt": thumbprint(ec_key())}, iat=NOW - 1)
+    checked: Any = checking(revocation=cut_offs)
+    if opaque:
+        checked = IntrospectionVerifier(
+            URL, client=("a", "b"), http=issuer, dpop=DPoP(ORIGIN), cache=Cache(0), clock=lambda: NOW
+        )
+    app, clock = timed(verifier=checked)
+    headers = [(b"authorization", b"DPoP " + sent.encode()), (b"dpop", proof(ath=ath(sent)).encode())]
+    async with Socket(app, "/calls", headers) as socket:
+        assert (await socket.next())["type"] == "websocket.accept"
+        assert await socket.text() == "acme"
+        for _ in range(2):
+            await clock.asleep.wait()
+            clock.asleep.clear()
+            clock.move(10)
+        await clock.asleep.wait()
+        socket.say("again")
+        assert await socket.text() == "acme"
+        issuer.answer = {"active": False}
+        await cut_offs.revoke(subject="ada")
+        clock.move(10)
+        assert (await socket.next())["type"] == "websocket.close"
 
 
 def test_pyjwt_can_read_our_proofs() -> None:

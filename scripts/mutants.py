@@ -131,7 +131,7 @@ def failure(place: Path, tests: Sequence[str], *options: str) -> str | None:
             timeout=_LONGEST,
         )
     except subprocess.TimeoutExpired:
-        return f"they did not end within {_LONGEST} s"
+        return f"they did not end within {_LONGEST} seconds"
     if "ERROR: not found:" in done.stdout + done.stderr:  # no test of that name ran, so none noticed
         sys.exit(f"nothing can be told: {done.stdout}{done.stderr}")
     return None if done.returncode in (0, _NOTHING_RAN) else done.stdout + done.stderr
@@ -178,8 +178,11 @@ def survives(place: Path, mutation: Mutation, workers: int, ran: CoverageData) -
 @functools.cache
 def sound(place: Path, tests: Sequence[str], options: Sequence[str]) -> None:
     """Exit where the tests fail without a mutation: with one, they would tell nothing."""
-    if not passes(place, tests, *options):
-        sys.exit(f"nothing can be told: without a mutation, {' '.join(tests)} fail")
+    said = failure(place, tests, *options)
+    if said is not None:
+        sys.exit(
+            "\n".join(["nothing can be told, since these fail without a mutation:", *said.splitlines()[-30:]])
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -50,6 +50,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "scheme": "The request authenticates by a scheme that is not accepted",
         "session": "The session is unknown or not signed in",
         "signature": "The token's signature is not valid",
+        "signal": "The token is no signal, or is about somebody unknown",
         "subject": "The token names no usable subject",
         "tenant": "The token names no usable company",
         "too_old": "The token was issued too long ago",

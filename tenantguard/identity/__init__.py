@@ -11,6 +11,7 @@ from tenantguard.identity.redis_cutoffs import RedisCutOffs
 from tenantguard.identity.registry import Registry
 from tenantguard.identity.replays import Replays
 from tenantguard.identity.revocation import Revocation
+from tenantguard.identity.signals import Signals, poll
 from tenantguard.identity.sql_cutoffs import SQLCutOffs
 from tenantguard.identity.store import IssuerStore
 from tenantguard.identity.verifier import TokenVerifier, Verifier
@@ -29,7 +30,9 @@ __all__ = [
     "Replays",
     "Revocation",
     "SQLCutOffs",
+    "Signals",
     "TokenVerifier",
     "Verifier",
+    "poll",
     "tls_certificate",
 ]

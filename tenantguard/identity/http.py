@@ -69,13 +69,28 @@ class Http:
         """
         return await self._exchange("POST", url, data=form, auth=auth)
 
-    async def _exchange(self, method: str, url: str, **content: Any) -> Document:
+    async def post_object(self, url: str, content: Mapping[str, Any], token: str) -> Document:
+        """Return the object that a JSON object is answered with.
+
+        Args:
+            url: where it is posted.
+            content: the object.
+            token: the bearer token by which we are known there.
+
+        Raises:
+            FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
+        """
+        return await self._exchange("POST", url, {"authorization": f"Bearer {token}"}, json=content)
+
+    async def _exchange(
+        self, method: str, url: str, more: Mapping[str, str] | None = None, **content: Any
+    ) -> Document:
         if not is_safe(url):
             raise FetchError("the URL is neither https nor on this machine")
         try:
             with self._fail_after(self._timeout):
                 async with self._client() as client:
-                    headers = {"accept": "application/json", "accept-encoding": "identity"}
+                    headers = {"accept": "application/json", "accept-encoding": "identity", **(more or {})}
                     async with client.stream(method, url, headers=headers, **content) as response:
                         return Document(load_object(await self._body(response)), _max_age(response.headers))
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:

@@ -152,6 +152,11 @@ class TokenVerifier:
         return self._policy.issuers
 
     @property
+    def audiences(self) -> frozenset[str]:
+        """Give the audiences for whom tokens may be."""
+        return self._policy.audiences
+
+    @property
     def tenant_type(self) -> TenantType:
         """Give the type of the tenant ids."""
         return self._policy.tenant_type
@@ -214,15 +219,34 @@ class TokenVerifier:
         await self._policy.confirm(principal, raw, presentation, self._clock())
         return principal
 
-    async def _verified(self, kept: Part[Principal], token: str, raw: bytes, at_most: float) -> Principal:
+    async def claims(self, token: str, *, must_expire: bool = True) -> Mapping[str, Any]:
+        """Return the verified claims of a token that stands for nobody, such as a logout token.
+
+        Args:
+            token: the token, in compact form.
+            must_expire: whether one without ``exp`` is refused.
+
+        Raises:
+            TokenError: the token is refused.
+        """
+        jws.as_bytes(token, self.most_bytes)
+        return (await self._signed_claims(token, must_expire=must_expire))[0]
+
+    async def _signed_claims(
+        self, token: str, *, must_expire: bool = True
+    ) -> tuple[Mapping[str, Any], float | None]:
         signed = jws.read(token, typ=self._typ)
         if signed.algorithm not in self._algorithms:
             raise TokenError("the token is signed by an algorithm that is not accepted", reason="algorithm")
-        mark = kept.mark  # what is forgotten while a look-up is waited for is not kept
         key = await self._signer(signed)
         claims = signed.claims()
-        until = self._policy.check(claims, self._clock())
+        until = self._policy.check(claims, self._clock(), must_expire=must_expire)
         check_key_issuer(claims, key.issuer)
+        return claims, until
+
+    async def _verified(self, kept: Part[Principal], token: str, raw: bytes, at_most: float) -> Principal:
+        mark = kept.mark  # what is forgotten while a look-up is waited for is not kept
+        claims, until = await self._signed_claims(token)
         principal = await self._policy.principal(claims)
         until = min(self._until(until), at_most)
         if "cnf" in claims:

@@ -86,7 +86,10 @@ class ExemptPaths:
             raise ConfigurationError(f'exempt={paths!r} is one text; give a list: exempt=["{paths}"]')
         faults = [path for path in paths if not isinstance(path, str) or not _is_sound(path)]
         if faults:
-            raise ConfigurationError(f"exempt holds {faults!r}; a path begins with / and is written decoded")
+            raise ConfigurationError(
+                f"exempt holds {faults!r}; a path begins with /, is written decoded, and covers what is below it: "
+                'write "/docs", not "/docs/*"'
+            )
         plain = {path.rstrip("/") or "/" for path in paths if not isinstance(path, Exactly)}
         self._exact = frozenset(plain.union(path for path in paths if isinstance(path, Exactly)))
         self._below = tuple(path + "/" for path in sorted(plain) if path != "/")

@@ -1,0 +1,1 @@
+"""Recipes: the code of the pages in docs/recipes, each a file that tests run."""

@@ -13,6 +13,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import DontWrapMixin, IntegrityError
+from sqlalchemy.orm.exc import StaleDataError
 
 TenantId = str | int | UUID
 
@@ -197,6 +198,15 @@ class ParentError(CrossTenantError, IntegrityError):
 
 def _parent_error(message: str, told: dict[str, Any]) -> ParentError:
     return ParentError(message, **told)
+
+
+class MissingRowError(CrossTenantError, StaleDataError):
+    """Refuse to change a row by a key that is another tenant's, or nobody's: to the code these are one answer.
+
+    It is SQLAlchemy's ``StaleDataError`` as well, which a unit of work raises where a row that it changes is gone.
+    """
+
+    kind = "foreign_row"
 
 
 class TenantSwitchError(Violation):

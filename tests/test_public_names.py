@@ -48,7 +48,7 @@ from tenantguard.tenancy import Placement, Shared, Through
 NAMES = """
     Tenancy guard Guard TenantMiddleware TokenVerifier bind bypass current carry Principal
     TenantGuardError ConfigurationError TokenError IssuerUnavailableError NoTenantError
-    Violation CrossTenantError ParentError TenantSwitchError RawSQLError UnknownTableError
+    Violation CrossTenantError ParentError MissingRowError TenantSwitchError RawSQLError UnknownTableError
     shared shared_writable through
 """
 MODULES = sorted(

@@ -69,9 +69,9 @@ def refuse(error: Violation | NoTenantError, *, reason: str | None = None) -> No
     raise error
 
 
-def notice(violation: Violation) -> None:
-    """Record a violation that is let through, because somebody said that it is meant."""
-    record(_violated(violation, None))
+def notice(violation: Violation, *, reason: str | None = None) -> None:
+    """Record a violation that is let through, because somebody said that it is meant, or because it changed nothing."""
+    record(_violated(violation, reason))
 
 
 def _violated(violation: Violation, reason: str | None) -> Event:

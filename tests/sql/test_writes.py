@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Insert, bindparam, delete, func, insert, literal, null, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.exc import SAWarning
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.exc import StaleDataError
 
 from tenantguard import CrossTenantError, NoTenantError, RawSQLError, bind, bypass
 from tenantguard.audit import MemorySink
@@ -427,31 +429,51 @@ def _stub(session: Session, model: Any, key: Any) -> Any:
 
 
 @pytest.mark.parametrize("model", [Label, Call, CallTag])
-def test_a_flush_that_updates_a_foreign_row_is_our_error(session: Session, model: Any) -> None:
-    """A detached stub with another tenant's key: CrossTenantError, not StaleDataError."""
+def test_a_changed_row_that_is_anothers_or_gone_is_one_answer(
+    session: Session, model: Any, record: MemorySink
+) -> None:
+    """A detached stub with another tenant's key, or with nobody's: only the record tells them apart."""
     attribute = {Label: "name", Call: "note", CallTag: "tag"}[model]
-    with bind("acme"):
-        setattr(_stub(session, model, {"id": 101}), attribute, "stolen")
-        with pytest.raises(CrossTenantError):
-            session.flush()
+    told = []
+    for key in (101, 424242):
+        with bind("acme"), session.begin_nested() as savepoint:
+            setattr(_stub(session, model, {"id": key}), attribute, "stolen")
+            with pytest.raises(StaleDataError) as caught:
+                session.flush()
+            savepoint.rollback()
+        assert isinstance(caught.value, CrossTenantError)
+        told.append((type(caught.value), str(caught.value), caught.value.statement))
+        session.expunge_all()
+    assert told[0] == told[1]
+    assert [event.reason for event in record.events] == [
+        "the row is another tenant's",
+        "the row is not there",
+    ]
 
 
-def test_a_flush_that_deletes_a_foreign_row_is_our_error(session: Session) -> None:
-    """The same for a DELETE."""
-    with bind("acme"):
-        session.delete(_stub(session, Label, {"id": 102, "name": "x", "company_id": "acme"}))
-        with pytest.raises(CrossTenantError):
-            session.flush()
+def test_a_deleted_row_that_is_anothers_or_gone_is_one_answer(session: Session, record: MemorySink) -> None:
+    """SQLAlchemy warns of either; the record tells of another tenant's row, which stays."""
+    for key in (102, 424242):
+        with bind("acme"):
+            session.delete(_stub(session, Label, {"id": key, "name": "x", "company_id": "acme"}))
+            with pytest.warns(SAWarning, match="0 were matched"):
+                session.flush()
+    assert [(event.kind, event.reason) for event in record.events] == [
+        ("foreign_row", "the row is another tenant's")
+    ]
+    with bypass(reason="looking"):
+        assert session.scalar(select(func.count()).select_from(Label).where(Label.id == 102)) == 1
 
 
-def test_a_row_that_is_gone_is_stale_as_ever(session: Session) -> None:
-    """Where no such row exists, SQLAlchemy says what it always says."""
-    from sqlalchemy.orm.exc import StaleDataError
-
-    with bind("acme"):
-        _stub(session, Label, {"id": 424242}).name = "x"
-        with pytest.raises(StaleDataError):
-            session.flush()
+def test_an_update_by_key_on_a_condition_meets_whom_it_meets(session: Session) -> None:
+    """SQLAlchemy counts no rows there, of another tenant's or of nobody's."""
+    for key in (101, 424242):
+        with bind("acme"):
+            statement = update(Label).where(Label.name != "")
+            rows = [{"id": 1, "name": "mine"}, {"id": key, "name": "theirs"}]
+            session.execute(statement, rows, execution_options={"synchronize_session": None})
+    with bypass(reason="looking"):
+        assert session.scalar(select(Label.name).where(Label.id == 101)) != "theirs"
 
 
 # -- shared tables ----------------------------------------------------------------------------------------

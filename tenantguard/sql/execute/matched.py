@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, case, func, literal_column, or_, select
 from sqlalchemy.orm import mapperlib
 
-from tenantguard.audit import refuse
+from tenantguard.audit import notice, refuse
 from tenantguard.context import peek
-from tenantguard.errors import CrossTenantError
+from tenantguard.errors import CrossTenantError, MissingRowError
 from tenantguard.sql.execute.lookups import MOST
-from tenantguard.sql.predicates import named
+from tenantguard.sql.predicates import named, trusted
 from tenantguard.sql.refusals import refuse_again, sent, told
 
 if TYPE_CHECKING:
@@ -36,11 +36,16 @@ def verify_inserted(context: Any, plans: Any) -> None:
 
 
 def verify_matched(context: Any, plans: Any) -> None:
-    """Tell a unit of work that its row is another tenant's, before it is told that the row is gone."""
+    """Give a unit of work the one answer for a row that is another tenant's, or gone, where it looks for its rows."""
     expected = len(context.compiled_parameters)
     sane = expected == 1 or context.dialect.supports_sane_multi_rowcount
     if (not sane or context.cursor.rowcount != expected) and _is_flushed(context):
-        _unmatched(plans, context)
+        _unmatched(plans, context, raises=sane and context.isupdate and _is_counted(context))
+
+
+def _is_counted(context: Any) -> bool:
+    """Tell whether SQLAlchemy refuses an UPDATE that meets fewer rows than it names, as on no other condition."""
+    return len(context.invoked_statement._where_criteria) == 1
 
 
 def _is_flushed(context: Any) -> bool:
@@ -50,11 +55,16 @@ def _is_flushed(context: Any) -> bool:
     return any(mapper.__dict__.get("_compiled_cache") is cache for mapper in mappers)
 
 
-def _unmatched(plans: Iterable[WritePlan], context: Any) -> None:
-    """Raise our error where the unit of work changed a row by its key and the row is another tenant's.
+def _unmatched(plans: Iterable[WritePlan], context: Any, *, raises: bool) -> None:
+    """Look for the rows that were not met.
+
+    Args:
+        plans: what was written.
+        context: SQLAlchemy's execution context.
+        raises: a row that is not the tenant's is refused; otherwise another tenant's is recorded.
 
     Raises:
-        CrossTenantError: a row with the key exists, and it is not the tenant's.
+        MissingRowError: one is another tenant's, or there is none.
     """
     binding = peek()
     for plan in plans:
@@ -66,24 +76,34 @@ def _unmatched(plans: Iterable[WritePlan], context: Any) -> None:
         ]
         for start in range(0, len(keys), MOST):
             chunk = keys[start : start + MOST]
-            if context.root_connection.tg_probe(_by_key(plan, context, chunk), {})[0][0]:
-                refuse(
-                    CrossTenantError(
-                        f"{plan.verb} of a row of {plan.placement.name} by its key: the row belongs to another "
-                        f"tenant than {told(binding)}, which is bound",
-                        kind="foreign_row",
-                        tenant=told(binding),
-                        table=plan.placement.name,
-                        statement=sent(context),
-                    )
-                )
+            ((counted, foreign),) = context.root_connection.tg_probe(_by_key(plan, context, chunk), {})
+            fault = MissingRowError(
+                f"{plan.verb} of a row of {plan.placement.name} by its key: there is no such row for tenant "
+                f"{told(binding)}, which is bound",
+                tenant=told(binding),
+                table=plan.placement.name,
+                statement=sent(context),
+            )
+            if raises and counted < len(set(chunk)):
+                refuse(fault, reason="the row is another tenant's" if foreign else "the row is not there")
+            elif foreign:
+                notice(fault, reason="the row is another tenant's")
 
 
 def _by_key(plan: WritePlan, context: Any, keys: list[tuple[Any, ...]]) -> Any:
+    """Return the query of how many rows with the keys are the tenant's, and whether one is another tenant's."""
     types = {column.name: column.type for column in plan.table.c}
+    predicates = context.compiled.tg_predicates
 
     def picked(source: Any) -> Any:
         columns = [named(source, name, types[name]) for name in plan.key]
         return or_(*(and_(*(c == v for c, v in zip(columns, key, strict=True))) for key in keys))
 
-    return select(context.compiled.tg_predicates.foreign(picked, plan.table))
+    source = trusted(plan.table.alias())
+    mine = (
+        select(func.count())
+        .select_from(source)
+        .where(picked(source), predicates.owns(source, plan.placement))
+    )
+    foreign = predicates.foreign(picked, plan.table)
+    return select(mine.scalar_subquery(), case((foreign, literal_column("1")), else_=literal_column("0")))

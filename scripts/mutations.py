@@ -436,7 +436,7 @@ MUTATIONS = (
         ),
         (
             "a key stays known under AUTOCOMMIT",
-            "if context.tg_alone or connection._is_autocommit_isolation():",
+            "if connection._is_autocommit_isolation():",
             "if False:",
             "tests/sql/test_parents.py",
         ),
@@ -457,8 +457,8 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "GuardedIdentityMap.__init__",
-        ("a new map has no owner", "mine.owner = binding.tenants", "pass"),
+        "GuardedIdentityMap.tg_enter",
+        ("a new map has no owner", "self._wr.owner = binding.tenants", "pass"),
     ),
     *_of(
         "sql",

@@ -28,6 +28,8 @@ class Link:
         deferred: the database looks for the parent when the transaction ends.
         types: the types that store the key.
         unique: the parent's columns are declared to identify one row.
+        shape: what a look-up of the parent depends on.
+        storing: what finds the values that the columns store, once it was asked for.
     """
 
     parent: Any
@@ -41,12 +43,15 @@ class Link:
     deferred: bool = field(init=False)
     types: tuple[TypeEngine[Any], ...] = field(init=False)
     unique: bool = field(init=False)
+    shape: tuple[Any, ...] = field(init=False)
+    storing: Any = None
 
     def __post_init__(self) -> None:
         source, names = (self.parent, self.columns) if self.child is None else (self.child, self.ours)
         types = {column.name: column.type for column in source.c}
         self.types = tuple([types[name] for name in names])
         self.deferred = self.child is not None and is_deferred(self.child, self.ours)
+        self.shape = self.parent_key, self.columns, self.types, self.read
         self.unique = any(columns <= set(self.columns) for columns in unique_columns(self.parent))
 
 
@@ -81,6 +86,7 @@ class WritePlan:
     Attributes:
         verb: ``"insert"``, ``"update"`` or ``"delete"``.
         table: the table that is written.
+        tried: both, for a message.
         placement: how it belongs.
         tenant: the parameters that hold the tenant column's values.
         links: the foreign keys that are given by parameters.
@@ -110,6 +116,10 @@ class WritePlan:
     upserts: bool = False
     frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
+    tried: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.tried = f"{self.verb} on {self.placement.name}"
 
     @property
     def is_idle(self) -> bool:

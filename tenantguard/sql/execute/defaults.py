@@ -84,11 +84,10 @@ def last_key(context: Any, ask: Callable[[], Any]) -> Any:
 
     A driver answers with the last row of the connection, whoever inserted it.
     """
-    if is_lifted(context):
-        return ask()
     inserts = context.isinsert or (context.is_text and _INSERTS.match(context.unicode_statement))
     returns = context.compiled is not None and getattr(context.compiled, "effective_returning", None)
-    return ask() if inserts and not returns and context.cursor.rowcount > 0 else None
+    its_own = inserts and not returns and context.cursor.rowcount > 0
+    return ask() if its_own or is_lifted(context) else None
 
 
 def is_lifted(context: Any) -> bool:

@@ -7,7 +7,7 @@ type of the user's own) is computed once, and what is verified is what is sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 
 def given_values(context: Any) -> Callable[[str], list[Any]]:
@@ -27,23 +27,22 @@ def given_values(context: Any) -> Callable[[str], list[Any]]:
     positions = _positions(context)
 
     def by_place(name: str) -> list[Any]:
-        try:
-            place = positions.index(name)
-        except ValueError:
-            raise KeyError(name) from None
+        place = positions[name]
         return [row[place] for row in rows]
 
     return by_place
 
 
-def _positions(context: Any) -> list[str]:
-    """Return the names of the parameters in the order in which the driver takes their values.
+def _positions(context: Any) -> dict[str, int]:
+    """Return the places in which the driver takes the values of the parameters, by their names.
 
     SQLAlchemy writes the list of an IN out when a statement executes, at the end where parameters are numbered.
     """
     compiled = context.compiled
     if not (compiled.post_compile_params or compiled.literal_execute_params):
-        return list(compiled.positiontup)
+        if compiled.tg.positions is None:
+            compiled.tg.positions = _numbered(compiled.positiontup)
+        return cast("dict[str, int]", compiled.tg.positions)
     expanded = context._expanded_parameters
     found: list[str] = []
     last: list[str] = []
@@ -52,7 +51,11 @@ def _positions(context: Any) -> list[str]:
             (last if compiled._numeric_binds else found).extend(expanded[name])
         elif compiled.binds[name] not in compiled.literal_execute_params:
             found.append(name)
-    return found + last
+    return _numbered(found + last)
+
+
+def _numbered(names: list[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(names)}
 
 
 def given_rows(context: Any) -> list[Any]:

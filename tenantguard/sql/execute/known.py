@@ -37,14 +37,17 @@ class Noted:
 def known_keys(context: Any, link: Link) -> set[Any]:
     """Return the marks of the keys that this transaction has found; what is found later is added to the set."""
     connection = context.root_connection
-    if context.tg_alone or connection._is_autocommit_isolation():
+    if context.tg_alone:
         return set()
     binding, outer, nested = peek(), connection._transaction, connection._nested_transaction
     tenants = None if binding is None else binding.tenants
     learnt = connection._tg_learnt
     if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
+        if connection._is_autocommit_isolation():  # which no transaction that has begun can be put under
+            return set()
         connection._tg_learnt = learnt = (tenants, outer, nested, {})
-    shape = (link.parent_key, link.columns, link.types, link.read, repr(translation(connection)))
+    names = translation(connection)
+    shape = (link.shape, None if names is None else repr(names))
     found: set[Any] = learnt[3].setdefault(shape, set())
     return found
 

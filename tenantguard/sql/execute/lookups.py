@@ -52,7 +52,7 @@ def find_each(context: Any, wanted: Sequence[tuple[Link, Key]], *, owned: bool =
     for start in range(0, len(wanted), _TOGETHER):
         part = wanted[start : start + _TOGETHER]
         compiler = compiler_of(context)
-        shape = (compiler.tg_mode, owned, tuple([_shape(link) for link, _ in part]))
+        shape = (compiler.tg_mode, owned, tuple([link.shape for link, _ in part]))
         asked = compiler.tg_guard.parent_queries.get(shape)
         if asked is None:
             cells = [
@@ -77,7 +77,7 @@ def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
         size = 1 << (len(part) - 1).bit_length()  # few shapes of few sizes: the last key fills the rest
         part += part[-1:] * (size - len(part))
         compiler = compiler_of(context)
-        shape = (compiler.tg_mode, size, _shape(link))
+        shape = (compiler.tg_mode, size, link.shape)
         asked = compiler.tg_guard.parent_queries.get(shape)
         if asked is None:
             names = [_names(link, i) for i in range(size)]
@@ -117,10 +117,6 @@ def ask(connection: Any, asked: LookUp, values: dict[str, Any]) -> Any:
     if shorter is not None:
         return shorter(connection, asked, values)
     return connection.tg_probe(asked.query, values)
-
-
-def _shape(link: Link) -> Any:
-    return link.parent_key, link.columns, link.read, link.types
 
 
 def _names(link: Link, place: int) -> list[str]:

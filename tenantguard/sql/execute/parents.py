@@ -5,14 +5,14 @@ A row of another tenant's and a row that is not there are one answer to the code
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.sql.execute.holding import hold, may_lock
 from tenantguard.sql.execute.known import known_keys, note
 from tenantguard.sql.execute.lookups import Key, find_each, find_many, mark
 from tenantguard.sql.execute.refusing import refuse_parent
-from tenantguard.sql.execute.storable import is_strange, storable
+from tenantguard.sql.execute.storable import is_strange, storing
 from tenantguard.sql.plans import Link
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def missing_parents(
     wanted: Iterable[tuple[Link, Iterable[Key]]],
     tried: str,
     *,
-    beside: dict[Any, set[Any]] | None = None,
+    beside: Callable[[], dict[Any, set[Any]]] = dict,
 ) -> list[tuple[Link, Key]]:
     """Return the keys that lead to no row which is the tenant's or shown to it, and are not looked at again later.
 
@@ -56,15 +56,17 @@ def missing_parents(
         context: SQLAlchemy's execution context.
         wanted: foreign keys and the values that are given for each, as for :func:`verify_parents`.
         tried: what is being done, for the message.
-        beside: the marks of the rows that the same statement writes for this tenant, by table and columns.
+        beside: finds the marks of the rows that the same statement writes for this tenant, by table and columns.
     """
     unknown = _unknown(context, wanted)
     if not unknown:
         return []
     hold(context)
-    missing = []
-    for link, key in _missing(context, unknown):
-        if mark(key) in (beside or {}).get((link.parent_key, link.columns), ()):
+    missing: list[tuple[Link, Key]] = []
+    not_found = _missing(context, unknown)
+    written = beside() if not_found else {}
+    for link, key in not_found:
+        if mark(key) in written.get((link.parent_key, link.columns), ()):
             continue
         if link.deferred and not is_strange(key) and not context.tg_alone:
             note(context, link, key, tried)
@@ -82,12 +84,12 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
     """Return the keys that no look-up of this transaction has found, each once, as their columns store them."""
     found, dialect = [], context.dialect
     for link, keys in wanted:
-        known, types = known_keys(context, link), link.types
+        known = known_keys(context, link)
         unknown: dict[Any, Key] = {}
         for key in keys:
             if any(value is None for value in key):
                 continue
-            stored = as_stored(key, types, dialect)
+            stored = as_stored(key, link, dialect)
             marked = mark(stored)
             if marked not in known:
                 unknown[marked] = stored
@@ -96,9 +98,11 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
     return found
 
 
-def as_stored(key: Key, types: Sequence[Any], dialect: Any) -> Key:
-    """Return a key as the columns of those types store it."""
-    return tuple([storable(value, type_, dialect) for value, type_ in zip(key, types, strict=True)])
+def as_stored(key: Key, link: Link, dialect: Any) -> Key:
+    """Return a key as the columns of the child store it."""
+    if link.storing is None:
+        link.storing = [storing(type_, dialect) for type_ in link.types]
+    return tuple([store(value) for store, value in zip(link.storing, key, strict=True)])
 
 
 def _missing(context: Any, unknown: Sequence[tuple[Link, list[Key]]]) -> list[tuple[Link, Key]]:

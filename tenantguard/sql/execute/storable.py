@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import datetime
 import re
+from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -34,18 +36,18 @@ def storage_of(type_: TypeEngine[Any], dialect: Any) -> TypeEngine[Any]:
     return found
 
 
-def storable(value: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
-    """Return what is stored of a value that the driver is given for a column of the type, or ``STRANGE``."""
+def storing(type_: TypeEngine[Any], dialect: Any) -> Callable[[Any], Any]:
+    """Return what finds what is stored of a value that the driver is given for a column of a type, or ``STRANGE``."""
     if dialect.name == "postgresql" or type_._isnull:
-        return value
+        return _as_it_is
     kind = type_._unwrapped_dialect_impl(dialect)
     if isinstance(kind, types.Integer):
-        return _integer(value, rounds=dialect.name != "sqlite")
+        return partial(_integer, rounds=dialect.name != "sqlite")
     if isinstance(kind, types.String):  # and Enum, which is text to the driver
-        return _text(value, kind, dialect)
+        return partial(_text, kind=kind, dialect=dialect)
     if dialect.name == "sqlite" or isinstance(kind, types.Uuid):
-        return value  # stored as it is; SQLite's affinities leave a value of the driver's own types alone
-    return _of_mariadb(value, kind)
+        return _as_it_is  # SQLite's affinities leave a value of the driver's own types alone
+    return partial(_of_mariadb, kind=kind)
 
 
 def bound_as(tenant: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
@@ -80,6 +82,10 @@ def _spelled(value: Any, kind: TypeEngine[Any], dialect: Any) -> Any:
     if isinstance(kind, types.String) and isinstance(value, str):
         kept = value if dialect.name == "sqlite" or kind.length is None else value[: kind.length]
         return kept if not value[len(kept) :].strip(" ") else STRANGE
+    return value
+
+
+def _as_it_is(value: Any) -> Any:
     return value
 
 

@@ -152,9 +152,9 @@ class StoredCursor:
         marks = {mark(key) for _, key in self._missing}
         for link in self._read.plan.links:
             for names in link.rows:
-                key = as_stored(tuple([values(name)[place] for name in names]), link.types, context.dialect)
+                key = as_stored(tuple([values(name)[place] for name in names]), link, context.dialect)
                 if mark(key) in marks:
-                    refuse_parent(context, link, key, _tried(self._read), context.tg_binding)
+                    refuse_parent(context, link, key, self._read.plan.tried, context.tg_binding)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:
@@ -226,7 +226,7 @@ def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
             text = with_columns(context.statement, read.texts, context.compiled.tg.returning)
         except ValueError:  # its own RETURNING holds parameters, which are written out by now
             link, key = missing[0]
-            refuse_parent(context, link, key, _tried(read), context.tg_binding)
+            refuse_parent(context, link, key, read.plan.tried, context.tg_binding)
         context.statement = context.unicode_statement = text
     store(context, read, missing)
 
@@ -242,7 +242,7 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
     Raises:
         CrossTenantError: a row, or a row that one points at, is not the tenant's.
     """
-    tried, place = _tried(read), 0
+    tried, place = read.plan.tried, 0
     if read.tenant:
         if not all(row[0] == 1 for row in rows):
             _refuse_tenant(context, read, tried)
@@ -256,10 +256,6 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
         wanted.append((link, keys))
         place = end
     verify_parents(context, wanted, tried, context.tg_binding)
-
-
-def _tried(read: ReadBack) -> str:
-    return f"{read.plan.verb} on {read.plan.placement.name}"
 
 
 def is_foreign_key(error: Exception) -> bool:
@@ -279,7 +275,7 @@ def missing_parent(context: Any, read: ReadBack, *, recorded: bool) -> ParentErr
         recorded: the look-up found out, and has recorded it.
     """
     parents = list(dict.fromkeys(link.parent.name for link in read.links))
-    answer = parent_error(context, _tried(read), parents, context.tg_binding)
+    answer = parent_error(context, read.plan.tried, parents, context.tg_binding)
     if recorded:
         answer.statement = masked(answer.statement)
         return answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from itertools import repeat
 from operator import is_
 from typing import TYPE_CHECKING, Any
@@ -41,10 +42,11 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
     """
     binding = peek()
     for plan in plans:
-        if plan.placement.kind == "shared" and not plan.placement.writable:
-            _refuse_shared(plan, binding, context)
-        if plan.placement.kind == "shared" and not plan.links and plan.stored is None:
-            continue
+        if plan.placement.kind == "shared":
+            if not plan.placement.writable:
+                _refuse_shared(plan, binding, context)
+            if not plan.links and plan.stored is None:
+                continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
         if plan.frees:
@@ -119,9 +121,9 @@ def _verify_plans(plans: Iterable[WritePlan], context: Any) -> tuple[ReadBack, M
             _verify_tenant(plan, name, values(name), binding, context)
         if plan.links:
             wanted = [(link, _keys(plan, link, values, binding, context)) for link in plan.links]
-            missing = missing_parents(context, wanted, _tried(plan), beside=_beside(plan, values))
+            missing = missing_parents(context, wanted, plan.tried, beside=partial(_beside, plan, values))
             if missing:
-                spare = _spare(plan, missing) or refuse_parent(context, *missing[0], _tried(plan), binding)
+                spare = _spare(plan, missing) or refuse_parent(context, *missing[0], plan.tried, binding)
     return spare
 
 
@@ -220,10 +222,6 @@ def _distinct(values: Sequence[Any]) -> Iterable[Any]:
         except TypeError:  # a value that cannot be told apart by its hash
             pass
     return values
-
-
-def _tried(plan: WritePlan) -> str:
-    return f"{plan.verb} on {plan.placement.name}"
 
 
 def _verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm.base import instance_dict
 
 from tenantguard.binding import same_tenants
 from tenantguard.context import peek
-from tenantguard.sql.sessions.identity import GuardedIdentityMap, added_by, is_used, switched
+from tenantguard.sql.sessions.identity import GuardedIdentityMap, added_by, switched
 from tenantguard.sql.sessions.lifted import remember
 from tenantguard.sql.sessions.mapped import stamped_attributes
 
@@ -49,15 +49,12 @@ def begin(session: Session, transaction: Any) -> None:
     if binding is None or not binding.tenants:
         return
     transaction.tg_began = binding
-    held: Any = session.identity_map
-    if type(held) is GuardedIdentityMap:
-        if held.tg_seen is not binding:
-            held.tg_enter(binding)
+    # the map is held by no variable here: one that nothing else holds is exchanged for a new one
+    if type(session.identity_map) is GuardedIdentityMap:
+        if session.identity_map.tg_seen is not binding:
+            session.identity_map.tg_enter(binding)
     elif _is_guarded(session):
-        if is_used(held):
-            GuardedIdentityMap.of(session).tg_enter(binding)
-        else:
-            session.identity_map = GuardedIdentityMap(binding)  # of(), written out
+        GuardedIdentityMap.of(session).tg_enter(binding)
 
 
 def is_a_tenants(session: Session, mapper: Any) -> bool:

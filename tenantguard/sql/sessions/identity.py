@@ -45,14 +45,9 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
     tg_lifted: _Owned | None = None
     _wr: _Owned
 
-    def __init__(self, binding: Binding | None = None) -> None:
-        # the base's own, written out: each session makes one
-        self._dict: dict[Any, Any] = {}
-        self._modified: set[Any] = set()
-        self._wr = mine = _Owned(self)
-        if binding is not None:
-            mine.owner = binding.tenants
-            self.tg_seen = binding
+    def __init__(self) -> None:
+        super().__init__()
+        self._wr = _Owned(self)
 
     @staticmethod
     def of(session: Session) -> GuardedIdentityMap:

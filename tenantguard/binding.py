@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import Any, Literal
 from weakref import ref
@@ -24,8 +24,8 @@ class Fields:
     """The members of a binding; written natively while one is made, since every request makes one."""
 
     __slots__ = (
-        "__weakref__", "_tenant", "_token", "caller", "life", "mode", "outer", "principal", "reason", "tenants",
-        "ties",
+        "__weakref__", "_tenant", "_token", "caller", "life", "mode", "outer", "principal", "reason", "scope",
+        "tenants", "ties",
     )  # fmt: skip
 
     tenants: tuple[TenantId, ...]
@@ -37,6 +37,7 @@ class Fields:
     mode: Mode
     _tenant: TenantId | None
     _token: Token[Any] | None
+    scope: Mapping[str, Any] | None  # of a request: ASGI's, for the record
     ties: bool  # of a bypass: it may tie the rows of two tenants together
 
 
@@ -60,7 +61,7 @@ class Binding(Fields):
         made.reason = reason
         made.caller = caller
         made.ties = ties
-        made.outer = made.life = made._token = None
+        made.outer = made.life = made._token = made.scope = None
         one = len(tenants) == 1
         made._tenant = tenants[0] if one else None
         made.mode = "bypass" if reason is not None else "tenant" if one else "tenants"

@@ -52,19 +52,23 @@ __all__ = [
     "request_id",
     "reset",
     "reset_request",
+    "served",
     "set_request_id",
     "tenant_id",
 ]
 
 
 class Request:
-    """What is known of a request beside its binding; ``life`` where it is served with nothing bound."""
+    """What is known of a request beside its binding; ``life`` and ``scope`` where it is served with nothing bound."""
 
-    __slots__ = ("id", "life")
+    __slots__ = ("id", "life", "scope")
 
-    def __init__(self, id: str | None, life: Life | None = None) -> None:
+    def __init__(
+        self, id: str | None, life: Life | None = None, scope: Mapping[str, Any] | None = None
+    ) -> None:
         self.id = id
         self.life = life
+        self.scope = scope
 
 
 class _Vars(ContextVarsRegistry):  # type: ignore[misc]  # the same
@@ -94,8 +98,20 @@ def request_id() -> str | None:
 def set_request_id(value: str | None) -> Token[Any]:
     """Set the id of the request, or take it away; returns what ``reset_request`` takes."""
     request = peek_request()
-    life = None if request is None else request.life
-    return put_request(None if value is None and life is None else Request(value, life))
+    if request is None or request.life is None:
+        return put_request(None if value is None else Request(value))
+    return put_request(Request(value, request.life, request.scope))
+
+
+def served() -> Mapping[str, Any] | None:
+    """Return the ASGI scope of the request that is served, or that has started what goes on, where there is one."""
+    binding = peek()
+    while binding is not None:
+        if binding.scope is not None:
+            return binding.scope
+        binding = binding.outer
+    request = peek_request()
+    return None if request is None else request.scope
 
 
 def current() -> Binding:
@@ -309,7 +325,7 @@ def enter(binding: Binding) -> Binding:
     return binding
 
 
-def begin(principal: Principal) -> Binding:
+def begin(principal: Principal, scope: Mapping[str, Any] | None = None) -> Binding:
     """Enter the binding of a request, in one step, since every request takes it; ``end`` undoes it."""
     made: Any = Fields()
     tenant = principal.tenant
@@ -325,6 +341,7 @@ def begin(principal: Principal) -> Binding:
     made.principal = principal
     made.reason = made.caller = None
     made.life = []
+    made.scope = scope
     made.outer = peek()
     made._token = put(made)
     made.__class__ = Binding  # from here on it is read-only

@@ -108,7 +108,7 @@ class Admission:
             return None
         tenant = named.pop()
         if tenant is None:  # a company that nobody knows is answered as a suspended one
-            refuse(_inactive())
+            refuse(_inactive(), scope=scope)
         return Principal(ANONYMOUS, tenant)
 
     async def _verified(self, scope: Scope, value: bytes | None, proven: bool) -> Principal:
@@ -129,7 +129,7 @@ class Admission:
         if principal.has_tenant:
             return False
         if not listed(scope, self._optional):  # whoever has signed in is not worse off than who has not
-            refuse(Violation("the token names no company", kind=NO_COMPANY))
+            refuse(Violation("the token names no company", kind=NO_COMPANY), scope=scope)
         return True
 
     async def _settled(self, scope: Scope, principal: Principal) -> Principal:
@@ -140,7 +140,7 @@ class Admission:
             for tenant in tenants:
                 if not await self._registry.admits(tenant):
                     with bind(principal):
-                        refuse(_inactive(tenant))
+                        refuse(_inactive(tenant), scope=scope)
         return principal
 
     async def ended(

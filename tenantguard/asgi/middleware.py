@@ -147,7 +147,7 @@ class TenantMiddleware:
                 await unbound(self._refuse(error, value, scope, receive, send))
                 return
         asked = dict(scope) if self._asks_again else scope
-        binding = Unbound() if principal is None else begin(principal)
+        binding = Unbound(scope) if principal is None else begin(principal, scope)
         try:
             await self.app(scope, receive, send)
         except Exception as error:

@@ -11,7 +11,7 @@ from contextlib import suppress
 from contextvars import Token
 from typing import Any
 
-from tenantguard.asgi.types import Message, Receive, Send
+from tenantguard.asgi.types import Message, Receive, Scope, Send
 from tenantguard.binding import Binding, Life, end_life
 from tenantguard.context import (
     Request,
@@ -93,10 +93,10 @@ class Unbound:
 
     __slots__ = ("_life", "_request", "_token")
 
-    def __init__(self) -> None:
+    def __init__(self, scope: Scope) -> None:
         self._life: Life = []
         self._token = put(None)
-        self._request = put_request(Request(request_id(), self._life))
+        self._request = put_request(Request(request_id(), self._life, scope))
 
     def end(self) -> None:
         """Put in force what was before the request, and close what was entered in it."""

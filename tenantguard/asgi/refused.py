@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import logging
 from base64 import urlsafe_b64decode
-from typing import Any
 
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
+from tenantguard.audit.where import where
 from tenantguard.context import request_id
 from tenantguard.errors import TokenError, Violation
 
@@ -36,20 +36,12 @@ def note_refused(error: TokenError | Violation, scope: Scope, value: bytes | Non
                 request_id=request_id(),
                 reason=error.reason,
                 message=str(error),
-                method=scope.get("method", "WEBSOCKET"),
-                route=_route(scope),
-                client=(scope.get("client") or (None,))[0],
                 issuer=_claimed_issuer(value),
+                **where(scope),
             )
         )
     except ExceptionGroup:  # a failing sink must not let the token through
         _log.exception("a refused token could not be recorded")
-
-
-def _route(scope: Scope) -> str:
-    """Return the pattern of the route, where the framework has found it, or the path."""
-    template: Any = scope.get("path_template") or getattr(scope.get("route"), "path", None)
-    return str(template if isinstance(template, str) else scope["path"])[:_LONGEST]
 
 
 def _claimed_issuer(value: bytes | None) -> str | None:

@@ -151,10 +151,10 @@ class Agreement:
         kind: Any = type(principal.tenant if principal.tenant is not None else principal.tenants[0])
         named = {tenant for place in self._places for tenant in await place.tenants(scope, kind)}
         if not named:
-            return principal if principal.tenant is not None or self._union else _unnamed(principal)
+            return principal if principal.tenant is not None or self._union else _unnamed(principal, scope)
         chosen = named.pop()
         if named or chosen is None or chosen not in (principal.tenant, *principal.tenants):
-            _mismatch(principal, chosen)
+            _mismatch(principal, chosen, scope)
         return principal if chosen == principal.tenant else replace(principal, tenant=chosen)
 
 
@@ -175,14 +175,16 @@ def on_routes(place: Place, routes: Collection[str]) -> Place:
     return Place(read, place.resolve)
 
 
-def _unnamed(principal: Principal) -> NoReturn:
+def _unnamed(principal: Principal, scope: Scope) -> NoReturn:
     with bind(principal):
         refuse(
-            Violation("the token is for several companies and the request names none", kind="tenant_unnamed")
+            Violation("the token is for several companies and the request names none", kind="tenant_unnamed"),
+            scope=scope,
         )
 
 
-def _mismatch(principal: Principal, attempted: TenantId | None) -> NoReturn:
+def _mismatch(principal: Principal, attempted: TenantId | None, scope: Scope) -> NoReturn:
     with bind(principal):
         message = "the request names a company that its token is not for"
-        refuse(Violation(message, kind=MISMATCH, tenant=principal.tenant, attempted=attempted))
+        violation = Violation(message, kind=MISMATCH, tenant=principal.tenant, attempted=attempted)
+        refuse(violation, scope=scope)

@@ -67,7 +67,7 @@ class Sockets:
     async def _run(
         self, app: App, socket: Socket, scope: Scope, principal: Principal | None, value: bytes | None
     ) -> None:
-        binding = Unbound() if principal is None else begin(principal)
+        binding = Unbound(scope) if principal is None else begin(principal, scope)
 
         async def late() -> None:
             if not isinstance(binding, Unbound):

@@ -44,7 +44,7 @@ class Event:
         reason: of a bypass, why a token was refused, or whose row a refused key named, which the error does not say.
         place: file and line that opened the bypass.
         message: what the developer is told.
-        method: the method of the request, of a refused token.
+        method: the method of the request, where it came by one; ``WEBSOCKET`` of a websocket.
         route: the pattern of its route, or its path.
         client: the address it came from.
         issuer: the issuer that the token names; nobody has verified that.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import NoReturn, TypeVar
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NoReturn, TypeVar
 
 from tenantguard import context
 from tenantguard.audit.events import Event, fingerprint, masked, now
 from tenantguard.audit.queued import QueuedSink, is_asynchronous
 from tenantguard.audit.sinks import AsyncSink, LoggingSink, Sink, called_by
+from tenantguard.audit.where import where
 from tenantguard.errors import NoTenantError, Violation
 
 sinks: list[Sink] = [LoggingSink()]
@@ -51,19 +54,23 @@ def record(event: Event) -> None:
         raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
 
 
-def refuse(error: Violation | NoTenantError, *, reason: str | None = None) -> NoReturn:
+def refuse(
+    error: Violation | NoTenantError, *, reason: str | None = None, scope: Mapping[str, Any] | None = None
+) -> NoReturn:
     """Record a violation or a missing binding, then raise it; a failing sink becomes its cause and hides nothing.
 
     Args:
         error: what is refused.
         reason: what the record is told, and the code is not.
+        scope: of a request that is refused before it is served.
 
     Raises:
         Violation: always, or
         NoTenantError: where it is one.
     """
     try:
-        record(_violated(error, reason) if isinstance(error, Violation) else _event(error.kind, str(error)))
+        event = _violated(error, reason) if isinstance(error, Violation) else _event(error.kind, str(error))
+        record(event if scope is None else replace(event, **where(scope)))
     except ExceptionGroup as failed:
         raise error from failed
     raise error
@@ -97,6 +104,7 @@ def _event(kind: str, message: str, **members: str | None) -> Event:
         subject=principal.subject if principal is not None else None,
         request_id=context.request_id(),
         message=message,
+        **where(context.served()),
         **members,
     )
 
@@ -118,6 +126,7 @@ def _bypass(binding: context.Binding, opened: bool) -> None:
             request_id=context.request_id(),
             reason=binding.reason,
             place=binding.caller,
+            **where(context.served()),
         )
     )
 

@@ -6,15 +6,21 @@ import asyncio
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
-from tenantguard import ConfigurationError, TenantMiddleware, context
+from tenantguard import ConfigurationError, CrossTenantError, TenantMiddleware, bind, bypass, context
 from tenantguard.asgi import from_header, from_host, from_path
-from tenantguard.audit import MemorySink
+from tenantguard.audit import MemorySink, refuse
+from tenantguard.context import no_tenant
 from tenantguard.identity import Registry
 from tests.asgi.driver import Headers, Socket, bearer, request
 from tests.asgi.test_middleware import guarded
 from tests.asgi.test_websocket import EXTENDED, echo
-from tests.identity.tokens import NOW, token, verifier
+from tests.identity.tokens import NOW, clock, token, verifier
 
 SIGN_IN = ["/sign-in", "/sign-in/..."]
 
@@ -364,3 +370,41 @@ async def test_no_subprotocol_is_read_by_default() -> None:
         assert (await socket.next())["status"] == 401
     middleware = guarded(websocket_subprotocol="bearer")
     assert (await request(middleware, "/", named("bearer", token()))).status == 401
+
+
+async def test_events_say_in_which_request_they_came(record: MemorySink) -> None:
+    """Violations at the door and in a handler, bypasses, guarded actions with nothing bound, and on websockets too."""
+
+    def act(_: Request) -> Response:
+        with bypass(reason="a repair"):
+            pass
+        refuse(CrossTenantError("x") if context.peek() else no_tenant(None))
+
+    async def live(socket: WebSocket) -> None:
+        with bind("other"):
+            refuse(CrossTenantError("x"))
+
+    app = Starlette(
+        routes=[Route("/calls", act, methods=["PUT"]), Route("/open", act), WebSocketRoute("/ws", live)]
+    )
+    app.add_middleware(
+        TenantMiddleware,
+        verifier=verifier(),
+        clock=clock,
+        exempt=["/open"],
+        requested=from_header("X-Company"),
+    )
+    named = (b"x-request-id", b"r-1")
+    await request(app, "/calls", [*bearer(token()), named], method="PUT")
+    await request(app, "/calls", [*bearer(token()), named, (b"x-company", b"globex")], method="PUT")
+    await request(app, "/open", [named])
+    async with Socket(app, "/ws", [*bearer(token()), named]) as socket:
+        await socket.next()
+    told = [(event.kind, event.method, event.route) for event in record.events]
+    calls, opened = ("PUT", "/calls"), ("GET", "/open")
+    assert told == [
+        ("bypass_opened", *calls), ("bypass_closed", *calls), ("cross_tenant", *calls), ("tenant_mismatch", *calls),
+        ("bypass_opened", *opened), ("bypass_closed", *opened), ("no_tenant", *opened),
+        ("cross_tenant", "WEBSOCKET", "/ws"),
+    ]  # fmt: skip
+    assert {(event.request_id, event.client) for event in record.events} == {("r-1", "127.0.0.1")}

@@ -7,6 +7,7 @@ engine filters or refuses every data access of another company.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from tenantguard.authority import requires
 from tenantguard.carrying import carry
 from tenantguard.context import Principal, bind, bypass, current
 from tenantguard.errors import (
@@ -16,7 +17,9 @@ from tenantguard.errors import (
     MissingRowError,
     NoTenantError,
     ParentError,
+    PermissionDeniedError,
     RawSQLError,
+    StepUpError,
     TenantGuardError,
     TenantSwitchError,
     TokenError,
@@ -40,8 +43,10 @@ __all__ = [
     "MissingRowError",
     "NoTenantError",
     "ParentError",
+    "PermissionDeniedError",
     "Principal",
     "RawSQLError",
+    "StepUpError",
     "Tenancy",
     "TenantGuardError",
     "TenantMiddleware",
@@ -55,6 +60,7 @@ __all__ = [
     "carry",
     "current",
     "guard",
+    "requires",
     "shared",
     "shared_writable",
     "through",

@@ -52,6 +52,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "session": "The session is unknown or not signed in",
         "signature": "The token's signature is not valid",
         "signal": "The token is no signal, or is about somebody unknown",
+        "step_up": "A stronger or more recent authentication is needed",
         "subject": "The token names no usable subject",
         "tenant": "The token names no usable company",
         "too_old": "The token was issued too long ago",
@@ -80,7 +81,12 @@ class TokenError(TenantGuardError):
         scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
         algorithms: the algorithms of proofs that a DPoP challenge names.
         nonce: what the next proof has to hold, where this service asks for it.
+
+    Attributes:
+        parameters: further parameters of the challenge.
     """
+
+    parameters: tuple[tuple[str, str], ...] = ()
 
     def __init__(
         self,
@@ -114,6 +120,23 @@ class IssuerUnavailableError(TokenError):
     def __init__(self, message: str, *, reason: str = "issuer_unavailable", retry_after: float = 1.0) -> None:
         super().__init__(message, reason=reason)
         self.retry_after = max(1, math.ceil(retry_after))
+
+
+class StepUpError(TokenError):
+    """Refuse a token whose user has to sign in again, or better. The middleware answers 401, as RFC 9470 has it.
+
+    Args:
+        message: as for ``TokenError``.
+        acr_values: the authentication contexts of which one is enough.
+        max_age: how many seconds the authentication may lie back.
+    """
+
+    def __init__(
+        self, message: str, *, acr_values: tuple[str, ...] = (), max_age: float | None = None
+    ) -> None:
+        super().__init__(message, code="insufficient_user_authentication", reason="step_up")
+        named = [("acr_values", " ".join(acr_values))] if acr_values else []
+        self.parameters = (*named, *([] if max_age is None else [("max_age", f"{max_age:.0f}")]))
 
 
 class NoTenantError(TenantGuardError):
@@ -152,6 +175,20 @@ class Violation(TenantGuardError):
         self.attempted = attempted
         self.table = table
         self.statement = statement
+
+
+class PermissionDeniedError(Violation):
+    """Refuse somebody who lacks a permission; the middleware answers 403 with ``insufficient_scope`` (RFC 6750).
+
+    Attributes:
+        needed: the permissions that were asked for.
+    """
+
+    kind = "permission"
+
+    def __init__(self, message: str, *, needed: tuple[str, ...] = (), tenant: object = None) -> None:
+        super().__init__(message, tenant=tenant)
+        self.needed = needed
 
 
 class CrossTenantError(Violation):

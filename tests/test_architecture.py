@@ -21,7 +21,7 @@ FLOORS = (
     {"context"},
     {"carrying"},
     {"audit"},
-    {"identity", "sql"},
+    {"authority", "identity", "sql"},
     {"asgi", "postgres"},
     {"testing"},
     {"cli"},

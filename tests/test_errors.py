@@ -16,6 +16,7 @@ from tenantguard import (
     CrossTenantError,
     IssuerUnavailableError,
     NoTenantError,
+    PermissionDeniedError,
     RawSQLError,
     TenantGuardError,
     TenantSwitchError,
@@ -25,7 +26,7 @@ from tenantguard import (
     errors,
 )
 
-VIOLATIONS = [CrossTenantError, TenantSwitchError, RawSQLError, UnknownTableError]
+VIOLATIONS = [PermissionDeniedError, CrossTenantError, TenantSwitchError, RawSQLError, UnknownTableError]
 
 
 def test_every_error_is_of_the_family() -> None:

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 from tenantguard.asgi.admission import NO_COMPANY
 from tenantguard.asgi.layers import Layers
-from tenantguard.asgi.responses import FORBIDDEN, NOT_FOUND, Answer, unauthorized
+from tenantguard.asgi.responses import NOT_FOUND, Answer, forbidden, unauthorized
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
-from tenantguard.errors import ConfigurationError, TokenError, Violation
+from tenantguard.errors import ConfigurationError, PermissionDeniedError, TokenError, Violation
 
+_OF_THE_USER = {NO_COMPANY, PermissionDeniedError.kind}
 # Returns the body of a refusal as an ASGI application, such as a response of Starlette, or None for ours.
 OwnAnswer = Callable[[Scope, int, TokenError | Violation], App | Awaitable[App | None] | None]
 
@@ -49,7 +50,7 @@ class Answers:
         """Return the status of a refusal, its headers, and the body that it has by default."""
         if isinstance(error, TokenError):
             return unauthorized(error, self._metadata)
-        return NOT_FOUND if self._hides(error) else FORBIDDEN
+        return NOT_FOUND if self._hides(error) else forbidden(error, self._metadata)
 
     async def send(self, error: TokenError | Violation, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer over HTTP.
@@ -105,8 +106,8 @@ class Answers:
         return (self._missing or self._layers.missing()) if self._hides(error) else None
 
     def _hides(self, error: TokenError | Violation) -> bool:
-        """Tell whether an answer conceals; that somebody has no company tells nothing of anybody's rows."""
-        return self.conceals and isinstance(error, Violation) and error.kind != NO_COMPANY
+        """Tell whether an answer conceals; what somebody may not do, or has not, tells nothing of anybody's rows."""
+        return self.conceals and isinstance(error, Violation) and error.kind not in _OF_THE_USER
 
     async def _in_own_words(self, error: TokenError | Violation, scope: Scope) -> App | None:
         if self._own is None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from tenantguard.asgi.admission import PRINCIPAL
 from tenantguard.asgi.middleware import TenantMiddleware
 from tenantguard.asgi.paths import Exactly, ExemptPaths
+from tenantguard.authority import requires
 from tenantguard.context import Principal, current
 from tenantguard.errors import ConfigurationError, NoTenantError, TenantId
 from tenantguard.identity import Verifier
@@ -68,6 +69,23 @@ CurrentPrincipal = Annotated[Principal, Depends(_principal)]
 CurrentTenant = Annotated[TenantId, Depends(_tenant)]
 GuardedSession = Annotated[AsyncSession, Depends(_session)]
 GuardedSyncSession = Annotated[Session, Depends(_sync_session)]
+
+
+def required(*permissions: str, **further: Any) -> Any:
+    """Return a dependency that checks what :func:`tenantguard.requires` states; the arguments are its own.
+
+    It returns the principal, on routes that need no company too.
+
+    Example:
+        >>> from fastapi import APIRouter
+        >>> invoices = APIRouter(dependencies=[required("billing:read")])
+    """
+    requirement = requires(*permissions, **further)
+
+    async def check(principal: CurrentPrincipal) -> Principal:
+        return requirement.check_of(principal)
+
+    return Depends(check)
 
 
 def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), **settings: Any) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 from tenantguard.asgi.types import Send
-from tenantguard.errors import IssuerUnavailableError, TokenError, Violation
+from tenantguard.errors import IssuerUnavailableError, PermissionDeniedError, TokenError, Violation
 
 POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
@@ -72,12 +73,32 @@ def unauthorized(error: TokenError, metadata: str | None = None) -> Answer:
     )
 
 
+def forbidden(error: Violation, metadata: str | None = None) -> Answer:
+    """Return 403, with the challenge of RFC 6750 where a permission is missing.
+
+    Args:
+        error: why.
+        metadata: the address of the resource's metadata (RFC 9728).
+    """
+    if not isinstance(error, PermissionDeniedError):
+        return FORBIDDEN
+    named = [
+        ("error", "insufficient_scope"),
+        ("scope", " ".join(error.needed)),
+        ("resource_metadata", metadata),
+    ]
+    return problem(HTTPStatus.FORBIDDEN, (b"www-authenticate", f"Bearer {_parameters(named)}".encode()))
+
+
 def challenge(error: TokenError, metadata: str | None = None) -> str:
     """Return the challenge to a refused token; without a code where no token was sent."""
     named = [("error", error.code), ("error_description", error.code and error.description)]
-    named += [("algs", " ".join(error.algorithms)), ("resource_metadata", metadata)]
-    told = ", ".join(f'{name}="{_quotable(value)}"' for name, value in named if value)
-    return f"{error.scheme} {told}".rstrip()
+    named += [*error.parameters, ("algs", " ".join(error.algorithms)), ("resource_metadata", metadata)]
+    return f"{error.scheme} {_parameters(named)}".rstrip()
+
+
+def _parameters(named: Iterable[tuple[str, str | None]]) -> str:
+    return ", ".join(f'{name}="{_quotable(value)}"' for name, value in named if value)
 
 
 def _quotable(text: str) -> str:

@@ -1,0 +1,184 @@
+"""Authority: what whoever acts has to be permitted, and how they have to have signed in."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from collections.abc import Callable, Collection
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Any, TypeVar, cast
+
+from tenantguard.audit import refuse
+from tenantguard.context import Principal, current
+from tenantguard.errors import ConfigurationError, PermissionDeniedError, StepUpError
+
+F = TypeVar("F", bound=Callable[..., Any])
+_MULTIPLE = "mfa"  # RFC 8176: several factors were used
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Hold what is required; made by :func:`requires`.
+
+    It is a decorator, a context manager, and, by :meth:`check`, a dependency.
+    """
+
+    permissions: frozenset[str]
+    any_of: frozenset[str]
+    mfa: bool
+    acr: tuple[str, ...]
+    max_age: float | None
+    clock: Callable[[], float] = field(default=time.time, compare=False, repr=False)
+
+    def check(self) -> Principal:
+        """Return whoever acts, if that is enough.
+
+        Raises:
+            PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
+            StepUpError: whoever acts has to sign in again, or better; answered with 401 (RFC 9470).
+            NoTenantError: nothing is bound.
+        """
+        return self.check_of(current().principal)
+
+    def check_of(self, principal: Principal | None) -> Principal:
+        """Return a principal, if that is enough; raises as :meth:`check` does."""
+        if principal is None:
+            refuse(
+                PermissionDeniedError(
+                    "nobody whose permissions are known acts here: the binding is bind(tenant)'s, and not a token's",
+                    needed=self._named(),
+                )
+            )
+        missing = self.permissions - principal.permissions
+        if missing or (self.any_of and self.any_of.isdisjoint(principal.permissions)):
+            refuse(
+                PermissionDeniedError(
+                    f"{principal.subject} lacks a permission: {self._told(missing)}",
+                    needed=self._named(),
+                    tenant=principal.tenant,
+                )
+            )
+        self._check_sign_in(principal)
+        return principal
+
+    def __call__(self, function: F) -> F:
+        """Return a function that checks before it runs.
+
+        Raises:
+            ConfigurationError: it is a class, or no function at all.
+        """
+        if not inspect.isroutine(function):
+            raise ConfigurationError(
+                f"@requires(...) stands on functions, not on {function!r}; put it on the methods of a class"
+            )
+        wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = self._around
+        if inspect.iscoroutinefunction(function):
+            wrap = self._around_coroutine
+        elif inspect.isasyncgenfunction(function):
+            wrap = self._around_stream
+        return cast("F", functools.wraps(function)(wrap(function)))
+
+    def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            self.check()
+            return function(*args, **kwargs)
+
+        return checked
+
+    def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def checked(*args: Any, **kwargs: Any) -> Any:
+            self.check()
+            return await function(*args, **kwargs)
+
+        return checked
+
+    def _around_stream(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        async def checked(*args: Any, **kwargs: Any) -> Any:
+            self.check()
+            async with aclosing(function(*args, **kwargs)) as stream:
+                async for item in stream:
+                    yield item
+
+        return checked
+
+    def __enter__(self) -> Principal:
+        return self.check()
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def _check_sign_in(self, principal: Principal) -> None:
+        claims = principal.claims
+        methods = claims.get("amr", ())
+        old = self.max_age is not None and not self._is_recent(claims.get("auth_time"), self.max_age)
+        weak = bool(self.acr) and claims.get("acr") not in self.acr
+        single = self.mfa and not (isinstance(methods, tuple) and _MULTIPLE in methods)
+        if old or weak or single:
+            raise StepUpError(
+                "whoever acts has to sign in "
+                + ("again" if old and not (weak or single) else "with a stronger authentication"),
+                acr_values=self.acr,
+                max_age=self.max_age,
+            )
+
+    def _is_recent(self, signed_in: object, seconds: float) -> bool:
+        number = isinstance(signed_in, int | float) and not isinstance(signed_in, bool)
+        return number and self.clock() - cast("float", signed_in) <= seconds
+
+    def _named(self) -> tuple[str, ...]:
+        return tuple(sorted(self.permissions | self.any_of))
+
+    def _told(self, missing: Collection[str]) -> str:
+        one_of = "" if missing else "one of "
+        return one_of + ", ".join(sorted(missing or self.any_of))
+
+
+def requires(
+    *permissions: str,
+    any_of: Collection[str] = (),
+    mfa: bool = False,
+    acr: str | Collection[str] = (),
+    max_age: float | None = None,
+    clock: Callable[[], float] = time.time,
+) -> Requirement:
+    """Return what whoever acts has to be permitted, and how they have to have signed in.
+
+    Args:
+        permissions: all of these, of ``Principal.permissions``.
+        any_of: beside them, at least one of these.
+        mfa: with several factors: ``amr`` holds ``"mfa"`` (RFC 8176).
+        acr: the authentication contexts (``acr``) of which one is enough.
+        max_age: at most so many seconds ago, by ``auth_time``.
+        clock: the time in seconds; for tests.
+
+    Raises:
+        ConfigurationError: nothing is required, or a permission is no text.
+
+    Example:
+        >>> from tenantguard import Principal, bind
+        >>> @requires("calls:write")
+        ... def write():
+        ...     return "written"
+        >>> with bind(Principal("ada", "acme", frozenset({"calls:write"}))):
+        ...     write()
+        'written'
+        >>> with bind(Principal("ada", "acme")):
+        ...     write()
+        Traceback (most recent call last):
+        tenantguard.errors.PermissionDeniedError: ada lacks a permission: calls:write
+    """
+    contexts = (acr,) if isinstance(acr, str) else tuple(acr)
+    if isinstance(any_of, str):
+        raise ConfigurationError(f"any_of={any_of!r} is one string; give a list: [{any_of!r}]")
+    texts = [*permissions, *any_of, *contexts]
+    if not all(isinstance(text, str) and text.strip() for text in texts):
+        raise ConfigurationError(
+            "a permission or an acr is a text that is not empty: requires('calls:write')"
+        )
+    if max_age is not None and (isinstance(max_age, bool) or not max_age >= 0):
+        raise ConfigurationError("max_age is a number of seconds")
+    if not texts and not mfa and max_age is None:
+        raise ConfigurationError("requires() requires nothing: name a permission, mfa, acr or max_age")
+    return Requirement(frozenset(permissions), frozenset(any_of), mfa, contexts, max_age, clock)

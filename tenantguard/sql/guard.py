@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy.engine import Engine
@@ -18,6 +20,9 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
 
 RawSQL = Literal["refuse", "rewrite", "database"]
+
+
+_ASKED_AGAIN = 30.0  # seconds; a statement that is new, and calls something, asks by itself
 
 
 class Era:
@@ -50,7 +55,8 @@ class Guard:
         shown: the placements of those that a row rule shows to other tenants, by mapper; ``None`` for the others.
         texts: reads SQL text, and keeps what was read.
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
-        catalogue: what the users of a PostgreSQL server have made, once it was asked.
+        catalogue: what the users of a PostgreSQL server have made, as it was last asked.
+        ask_at: when it is to be asked again, on the clock that only goes forward; never on other servers.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         look_up: the short way of a look-up, where the shortcuts are installed.
         era: while it lasts, what was found of the tenancy's tables holds.
@@ -69,6 +75,7 @@ class Guard:
         self.look_up: Callable[..., Any] | None = None
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
+        self.ask_at = math.inf
         self._forget()
 
     def _forget(self) -> None:
@@ -93,6 +100,14 @@ class Guard:
         self.era = Era()
         for cache in self.compiled:
             cache.clear()
+
+    def learn(self, catalogue: Any) -> bool:
+        """Keep what a server has answered; tell whether that changes what was found of statements."""
+        changed = self.catalogue not in (None, catalogue)
+        self.catalogue, self.ask_at = catalogue, monotonic() + _ASKED_AGAIN
+        if changed:
+            self.renew()
+        return changed
 
     def fault(self) -> str | None:
         """Tell what is wrong with the tenancy since tables were defined later, or return ``None``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -23,6 +24,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import ProgrammingError
 
 from tenantguard import RawSQLError, Tenancy, bind, bypass, guard
 from tenantguard.sql.servers.natives import foreign_names
@@ -168,3 +170,33 @@ def test_sqlite_calls_nothing_that_reaches_further(memory: World, name: str) -> 
         with pytest.raises(RawSQLError, match="known to read no rows"):
             connection.execute(select(getattr(func, name)("x")))
         assert connection.scalar(select(func.upper(Call.company_id)).limit(1)) == "ACME"
+
+
+@pytest.mark.parametrize("by", ["another process", "a bypass"])
+def test_a_function_that_is_made_later_does_not_pass(postgresql_database: Database, by: str) -> None:
+    """A new statement asks the server again; one that was compiled before does when the next tenant is served."""
+    engine = made(postgresql_database)
+    known = select(literal(7).op("@@@")(7))
+    with bind("acme"), engine.connect() as connection:
+        for statement in (known, select(CALLS.c.id)):
+            with suppress(ProgrammingError):  # there is no such operator yet
+                connection.execute(statement)
+            connection.rollback()
+    if by == "a bypass":
+        with bypass(reason="migration"), engine.begin() as connection:
+            for statement in MADE[:-1]:
+                connection.execute(text(statement))
+    else:
+        with postgresql_database.create_engine().begin() as plain:
+            for statement in MADE[:-1]:
+                plain.exec_driver_sql(statement)
+    with bind("acme"), engine.connect() as connection:
+        for statement in (
+            select(column("others", _selectable=CALLS)).select_from(CALLS),
+            select(literal_column("CAST(7 AS picked)")),
+            known,
+        ):
+            with pytest.raises(RawSQLError):
+                connection.execute(statement)
+            connection.rollback()
+        assert connection.scalars(select(CALLS.c.id)).all() == [1]

@@ -12,7 +12,7 @@ from typing import Any
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import function_fault, is_own
-from tenantguard.sql.servers.catalogue import verify_asked
+from tenantguard.sql.servers.catalogue import calls_something, verify_asked
 from tenantguard.sql.servers.natives import foreign_call
 
 _CALL = re.compile(r'(\w+|"\w+")\(')
@@ -55,6 +55,7 @@ def verify_calls(compiler: Any) -> None:
     if fault is not None:
         compiler.tg.refuse(fault)
     if compiler.dialect.name == "postgresql":
-        compiler.tg.unasked = compiler.tg_guard.catalogue is None
-        if not compiler.tg.unasked:
+        if compiler.tg_guard.catalogue is not None:
             verify_asked(compiler)
+        # the users may have made something since
+        compiler.tg.unasked = compiler.tg_guard.catalogue is None or calls_something(compiler)

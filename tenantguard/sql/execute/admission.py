@@ -13,7 +13,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.execute.connections import GuardedConnection
-from tenantguard.sql.execute.doors import ask_server, takes_trust
+from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.sent import admit_text
 from tenantguard.sql.execute.verify import verify
@@ -56,6 +56,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if mode == "bypass":
         if not isinstance(compiled.statement, SelectBase) or compiled.ctes:
             connection.tg_forget()
+        if compiled.isplaintext:
+            ask_again(context)
         if context.isinsert or context.isupdate:
             context.tg_given = compiled.tg
         return
@@ -66,7 +68,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if compiled.tg.kinds or compiled.tg.rules:
         set_tenants(context.compiled_parameters, compiled, binding)
     if compiled.tg.unasked:
-        ask_server(connection, compiled.tg_guard)
+        if ask_server(connection, compiled.tg_guard, anew=True):
+            compiled.tg.era = compiled.tg_guard.era  # it is verified by the new answer right now
         verify_asked(compiled)
     if compiled.tg.fault is not None:
         refuse_again(compiled.tg.fault, compiled.string)
@@ -97,6 +100,7 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
     """Let the schema's own DDL through where no tenant is bound, as when an application starts."""
     binding = peek()
     if binding is not None and binding.mode == "bypass":
+        ask_again(context)
         return
     element = compiled.statement
     if binding is None and _is_schema_ddl(element):

@@ -6,6 +6,7 @@ import functools
 import sys
 import weakref
 from collections.abc import Mapping
+from time import monotonic
 from types import MappingProxyType
 from typing import Any
 
@@ -14,7 +15,7 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
-from tenantguard.sql.execute.doors import trusted_once
+from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import verify_ending
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
@@ -62,6 +63,13 @@ class GuardedConnection(Connection):
             self.tg_serve(binding)
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
+        if (
+            held.tg_guard.ask_at < monotonic()
+            and binding is not None
+            and binding.tenants
+            and self.tg_own is None
+        ):
+            ask_server(self, held.tg_guard, anew=True)
         self.dialect = held.tg_variants[mode]
         # row security is told the tenant in each transaction, so there each execution gets a second look
         if mode == "tenant" and held.tg_guard.enforces and held.tg_guard.raw_sql != "database":

@@ -87,10 +87,27 @@ def takes_trust(context: Any, connection: Any) -> bool:
     return True
 
 
-def ask_server(connection: Any, guard: Any) -> None:
-    """Ask a PostgreSQL server, once, what its users have made."""
-    if guard.catalogue is None:
-        guard.catalogue = ask_catalogue(own(connection), guard.tenancy)
+def ask_server(connection: Any, guard: Any, *, anew: bool = False) -> bool:
+    """Ask a PostgreSQL server what its users have made.
+
+    Args:
+        connection: the connection.
+        guard: keeps the answer.
+        anew: ask though there is one, which may be outdated by now.
+
+    Returns:
+        Whether the answer is another one than before.
+    """
+    if guard.catalogue is not None and not anew:
+        return False
+    return bool(guard.learn(ask_catalogue(own(connection), guard.tenancy)))
+
+
+def ask_again(context: Any) -> None:
+    """Have a PostgreSQL server asked before a tenant is served next: what a bypass executes may make functions."""
+    guard = context.dialect.tg_guard
+    if guard.catalogue is not None:
+        guard.ask_at = 0.0
 
 
 def asking(initialize: Callable[..., Any]) -> Callable[..., Any]:

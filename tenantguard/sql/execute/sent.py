@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.execute.doors import ask_server
+from tenantguard.sql.execute.doors import ask_again, ask_server
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
@@ -23,6 +23,7 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     statement = getattr(context, "statement", None)
     if binding is not None and binding.mode == "bypass":
         context.root_connection.tg_forget()
+        ask_again(context)
         return
     if statement is None:
         return  # without a statement: a Sequence or a default of its own, which reads no table
@@ -61,7 +62,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
-    _verify_calls(context, guard, sent.text)
+    _verify_calls(context, guard, sent)
     watch_text(context, statement)
     if sent.checks:
         context.tg_given = sent, context.parameters
@@ -69,14 +70,15 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     context.parameters = rows
 
 
-def _verify_calls(context: Any, guard: Any, statement: str) -> None:
+def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
     """Refuse SQL text that calls what the users of the server have made."""
-    fault = foreign_call(statement, context.dialect, guard)
+    fault = foreign_call(sent.text, context.dialect, guard)
     if fault is None and context.dialect.name == "postgresql":
-        ask_server(context.root_connection, guard)
-        fault = users_call(statement, guard)
+        ask_server(context.root_connection, guard, anew=not sent.asked)
+        sent.asked = True
+        fault = users_call(sent.text, guard)
     if fault is not None:
-        refuse_again(fault, statement)
+        refuse_again(fault, sent.text)
 
 
 class Sent:
@@ -92,12 +94,14 @@ class Sent:
         text: what is executed.
         checks: what must be verified of the parameters each time.
         expected: the type of the tenant.
+        asked: a PostgreSQL server was asked what the text could mean, since it was first seen.
     """
 
-    __slots__ = ("_process", "_read", "_rewritten", "_several", "checks", "expected", "text")
+    __slots__ = ("_process", "_read", "_rewritten", "_several", "asked", "checks", "expected", "text")
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
         self.text, self._several = statement, several
+        self.asked = False
         guard.era.used = True
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None

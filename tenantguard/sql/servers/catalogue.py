@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import is_declared, passes
+from tenantguard.sql.text.lexer import words
 
 _QUERY = text(
     """
@@ -92,6 +93,34 @@ def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
         if kind != "function" or passes(name, "postgresql"):
             made[kind].add(name)
     return Catalogue({kind: frozenset(names) for kind, names in made.items()})
+
+
+# what a statement is made of that no function of the users' can take the place of
+_WORDS = words(
+    "all and any as by coalesce delete distinct except exists filter from having in insert intersect into is join key"
+    " lateral like not nulls on or order over partition returning row select set some then union update using values"
+    " when where with"
+)
+_COMPARES = words("= <> != < > <= >= *")
+_TYPES = words(
+    "bigint bool boolean bytea char character date double float int integer interval json jsonb numeric real smallint"
+    " text time timestamp uuid varchar"
+)
+
+
+def calls_something(compiler: Any) -> bool:
+    """Tell whether a statement has a call, an operator, a field or a cast that the users could have made since."""
+    plain = _APART.sub(" ", compiler.string)
+    columns = {name for key in compiler.tg.tables for name in compiler.tg_guard.ties.column_names(key)}
+    own = _WORDS | set(compiler.tg.rendered)
+    if not {name.lower() for name in _FOUND["function"].findall(plain)} <= own:
+        return True
+    if not _COMPARES.issuperset(_FOUND["operator"].findall(plain)):
+        return True
+    if not columns.issuperset(_FOUND["field"].findall(plain)):
+        return True
+    casts = _FOUND["cast"].findall(plain) if "::" in plain or "CAST(" in plain else ()
+    return not _TYPES.issuperset(map(str.lower, casts))
 
 
 def verify_asked(compiler: Any) -> None:

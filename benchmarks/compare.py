@@ -96,7 +96,7 @@ def table(raw: dict[str, Any]) -> str:
             why = (before["missing"] or after["missing"]).splitlines()[0][:100]
             lines.append(f"| {title} | {state} | - | - | {why} |")
             continue
-        span = f"{moved.low:.3f} to {moved.high:.3f}"
+        span = f"{moved.low:.3f} to {moved.high:.3f}" if moved.low != moved.high else "-"
         lines.append(f"| {title} | {state} | {moved.value:.3f} | {span} | {verdict(moved)} |")
     return "\n".join(lines)
 

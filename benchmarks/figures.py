@@ -37,6 +37,12 @@ class Ratio:
     def __str__(self) -> str:
         return f"{self.value:.2f}"
 
+    def shown(self, digits: int = 3) -> str:
+        """Return the value with its interval, which a single round does not give."""
+        if self.low == self.high:
+            return f"{self.value:.{digits}f}"
+        return f"{self.value:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
+
 
 def flat(starts: Starts) -> list[float]:
     """Return the figures of all rounds, in the order they were taken."""

@@ -74,6 +74,4 @@ def table(raw: dict[str, Any]) -> str:
 
 
 def _told(found: dict[str, Ratio], kind: str) -> str:
-    return (
-        f"{found[kind].value:.2f} ({found[kind].low:.2f} to {found[kind].high:.2f})" if kind in found else "-"
-    )
+    return found[kind].shown(2) if kind in found else "-"

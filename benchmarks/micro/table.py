@@ -63,4 +63,4 @@ def _cell(name: str, by_variant: dict[str, Starts], against: dict[str, Ratio], b
         ns = flat(by_variant[name])
         return f"{median(ns) / 1_000:.1f} µs ± {spread(ns) / 1_000:.1f}"
     found = against[name]
-    return f"{found.value:.3f} ({found.low:.3f} to {found.high:.3f})"
+    return found.shown()

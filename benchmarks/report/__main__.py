@@ -16,7 +16,7 @@ from benchmarks.micro.run import BASE
 from benchmarks.micro.table import table as micro_table
 from benchmarks.micro.variants import VARIANTS
 from benchmarks.profile import table as profile_table
-from benchmarks.report import plots, readme
+from benchmarks.report import plots, readme, summary
 from benchmarks.report.page import Section, markdown, page
 from benchmarks.report.targets import Raw, table, targets
 from benchmarks.request.__main__ import table as request_table
@@ -37,6 +37,11 @@ def read(results: Path) -> Raw:
 
 def sections(raw: Raw, pictures: Path) -> Iterator[Section]:
     """Yield the sections of the report, drawing its pictures into a directory."""
+    figures = summary.statements(raw)
+    if figures:
+        picture = pictures / "summary.png"
+        plots.summary([(one.what, one.guarded, one.by_hand) for one in figures], picture)
+        yield Section("In short", " ".join(summary.sentences(raw)), picture=picture)
     busy = [part for part, one in raw.items() if one["load"][0] > 2 * one["cores"]]
     if busy:
         yield Section("Taken on a busy machine", f"{_SAID_BUSY} These parts were: {', '.join(busy)}.")
@@ -169,7 +174,13 @@ _SAID_PROFILE = (
     "Sampled by py-spy on SQLite in memory, without the guard and with it. A function's own time counts; named are the "
     "functions of which the guarded operation spends more, the largest first. `make bench-profile` makes it."
 )
-_SAID_SCALE = "The slope is the exponent of a power law fitted to the points: 0 is flat, 1 proportional."
+_SAID_SCALE = (
+    "The slope says how a cost grows along the x axis: it is the exponent of a power law fitted to the points. "
+    "0 means that it does not grow, 1 that it grows in proportion, and 0.3 that ten times as much costs twice as much. "
+    "`guard()` reads every table once at start-up, so its own time and memory grow with them. The cache of tokens "
+    "fills up to its limit and stays there. Shapes of statement beyond SQLAlchemy's own cache are compiled again each "
+    "time, with the guard and without it."
+)
 
 
 def main() -> None:

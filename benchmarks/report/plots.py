@@ -86,6 +86,31 @@ def micro(raw: dict[str, Any], backend: str, *, cold: bool, path: Path) -> bool:
     return True
 
 
+def summary(figures: Sequence[tuple[str, float, float | None]], path: Path) -> None:
+    """Draw the figures that the text quotes, each with its value: with the guard, and with a filter by hand."""
+    with mpl.rc_context(STYLE):
+        figure, axes = plt.subplots(figsize=(8, 0.6 + 0.7 * len(figures)), layout="constrained")
+        axes.axvline(1, color=COLOURS[BASE], linewidth=1, zorder=1)
+        for place, (name, title) in enumerate(
+            (("tenantguard", "the guard"), ("handwritten", "a filter by hand"))
+        ):
+            values = [one[1 + place] for one in figures]
+            rows = [
+                (row + (place - 0.5) * 0.36, value) for row, value in enumerate(values) if value is not None
+            ]
+            ys, widths = [y for y, _ in rows], [value for _, value in rows]
+            bars = axes.barh(ys, widths, height=0.34, color=COLOURS[name], label=title)
+            axes.bar_label(bars, fmt="%.2f", padding=3)
+        axes.set_yticks(range(len(figures)), [one[0] for one in figures])
+        axes.set_ylim(len(figures) - 0.5, -0.5)
+        axes.margins(x=0.1)
+        axes.tick_params(axis="y", length=0)
+        axes.grid(visible=False, axis="y")
+        axes.set_xlabel("CPU time against no isolation (1 = no cost)")
+        figure.legend(loc="outside upper center", ncols=2, fontsize=8)
+        _save(figure, path)
+
+
 def _points(axes: Axes, name: str, values: Sequence[Ratio | None], offset: float) -> None:
     """Draw one variant's ratios with their intervals, a little beside the middle of each band."""
     known = [(place + offset, one) for place, one in enumerate(values) if one is not None]

@@ -156,7 +156,13 @@ def table(reached: list[Target]) -> str:
     lines = ["| what | target | measured | 95 % interval | lower quartiles | |", "|---|---|---|---|---|---|"]
     for one in reached:
         sign = "≥" if one.least else "≤"
-        span = f"{one.low:.3f} to {one.high:.3f}" if one.low != one.high else "exact"
+        span = (
+            f"{one.low:.3f} to {one.high:.3f}"
+            if one.low != one.high
+            else "one round"
+            if one.quiet
+            else "exact"
+        )
         quiet = f"{one.quiet:.3f}" if one.quiet else "-"
         cells = (one.what, f"{sign} {one.bound:.2f}", f"{one.value:.3f}", span, quiet, one.verdict)
         lines.append(f"| {' | '.join(cells)} |")

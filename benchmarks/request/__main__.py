@@ -26,7 +26,7 @@ def table(series: list[dict[str, Any]], clock: str) -> str:
         against = ratio(ns, bare)
         lines.append(
             f"| {KINDS[name].title} | {median(flat(ns)) / 1_000:.1f} ± {spread(flat(ns)) / 1_000:.1f} "
-            f"| {against.value:.3f} ({against.low:.3f} to {against.high:.3f}) | {ratio(ns, base).value:.3f} |"
+            f"| {against.shown()} | {ratio(ns, base).value:.3f} |"
         )
     return "\n".join(lines)
 

@@ -20,8 +20,11 @@ from examples.fastapi_app.tokens import Issuer
 from tenantguard import bind, bypass
 
 ROOT = Path(__file__).parents[2]
-_FENCED = re.compile(r"^```(\w+)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_FENCED = re.compile(r"^```(\w+(?: compile)?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)#]+)[^)]*\)")
+_HOME = re.compile(
+    r"https://(?:github\.com/tenantguard/tenantguard/(?:blob|tree)|raw\.githubusercontent\.com/tenantguard/tenantguard)/main/"
+)
 PAGES = ["README.md", "SECURITY.md", "CONTRIBUTING.md", "docs/index.md", "docs/install.md"]
 
 
@@ -37,7 +40,7 @@ def blocks() -> list[Block]:
     """Read the README's blocks of Python."""
     found: list[Block] = []
     for language, content in _FENCED.findall((ROOT / "README.md").read_text()):
-        if language == "python":
+        if language == "python compile":  # the others run by themselves: scripts.check_docs
             found.append(Block(content))
         elif language == "text":
             found[-1].raises = content.strip()
@@ -134,7 +137,43 @@ def test_shown_walk_is_the_demos(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
-    """Each relative link of a page leads to a file that is there."""
-    links = [link for link in _LINK.findall((ROOT / page).read_text()) if "://" not in link]
-    assert links
-    assert [link for link in links if not (ROOT / page).parent.joinpath(link).exists()] == []
+    """Each link into the project, relative or absolute, leads to a file that is there."""
+    links = [_local(link, (ROOT / page).parent) for link in _LINK.findall((ROOT / page).read_text())]
+    assert any(links)
+    assert [str(link) for link in links if link is not None and not link.exists()] == []
+
+
+def _local(link: str, place: Path) -> Path | None:
+    """Return the file of the project that a link leads to."""
+    if home := _HOME.match(link):
+        return ROOT / link[home.end() :]
+    return None if "://" in link else place / link
+
+
+def test_every_link_of_the_readme_is_absolute() -> None:
+    """It is read on the package index, too."""
+    assert [link for link in _LINK.findall((ROOT / "README.md").read_text()) if "://" not in link] == []
+
+
+def test_the_readme_quotes_the_mechanisms_as_they_were_counted() -> None:
+    """Each figure of its table stands on docs/mechanisms.md."""
+    counted = set(
+        re.findall(
+            r"^\| (\w+) \| ([\w ]+) \| (\d+) \| (\d+) ",
+            (ROOT / "docs/mechanisms.md").read_text(),
+            re.MULTILINE,
+        )
+    )
+    names = {"filters by hand, one forgotten": "none", "tenantguard": "the guard"}
+    shown = re.findall(
+        r"^\| (\w[^|]*?|\*\*\w+\*\*)(?: \(`.*`\))? \|(.*)\|(.*)\|$",
+        (ROOT / "README.md").read_text(),
+        re.MULTILINE,
+    )
+    quoted = {
+        (database, names.get(name.strip("*"), name), ran, through)
+        for name, *cells in shown
+        for database, cell in zip(("SQLite", "PostgreSQL"), cells, strict=True)
+        for through, ran in re.findall(r"(\d+) of (\d+)", cell)
+    }
+    assert quoted == counted

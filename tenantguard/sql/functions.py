@@ -167,20 +167,7 @@ _ON_SQLITE = _words(
     "sqlite_version sqlite_source_id sqlite_offset sqlite_compileoption_get sqlite_compileoption_used"
 )
 
-_ROWS = {
-    "postgresql": _words(
-        """
-        generate_series generate_subscripts unnest json_each jsonb_each json_each_text jsonb_each_text
-        json_array_elements jsonb_array_elements json_array_elements_text jsonb_array_elements_text json_object_keys
-        jsonb_object_keys json_to_record jsonb_to_record json_to_recordset jsonb_to_recordset json_populate_record
-        jsonb_populate_record json_populate_recordset jsonb_populate_recordset jsonb_path_query jsonb_path_query_tz
-        regexp_matches regexp_split_to_table string_to_table json_table xmltable now current_date current_timestamp
-        lower upper abs date_trunc coalesce parse_ident string_to_array pg_timezone_names pg_input_error_info
-        """
-    ),
-    "mysql": frozenset({"json_table"}),
-    "sqlite": frozenset({"json_each", "json_tree", "jsonb_each", "jsonb_tree", "generate_series"}),
-}
+_SQLITE_ROWS = _words("json_each json_tree jsonb_each jsonb_tree generate_series")
 # without IGNORE_SPACE, MariaDB takes these for functions of its own only where the parenthesis stands right behind
 _GLUED = _words(
     """
@@ -236,13 +223,11 @@ def is_glued(name: str) -> bool:
 
 
 def returns_rows(name: str, dialect: str, tenancy: Any = None) -> bool:
-    """Tell whether a function may stand in a FROM: its rows come from its arguments, or it was declared."""
-    family = _FAMILIES.get(dialect, dialect)
-    whole = whole_name(name, family)
-    if whole is None:
-        return False
-    own = whole.removeprefix("pg_catalog.") if family == "postgresql" else whole
-    return own in _ROWS.get(family, ()) or _is_declared(whole, family, tenancy)
+    """Tell whether a function may stand in a FROM, where SQLite has tables that look like calls."""
+    if dialect != "sqlite":
+        return passes(name, dialect, tenancy)
+    whole = whole_name(name, dialect)
+    return whole is not None and (whole in _SQLITE_ROWS or _is_declared(whole, dialect, tenancy))
 
 
 @lru_cache(maxsize=512)

@@ -13,10 +13,9 @@ from sqlalchemy import Connection, Engine, text
 from tenantguard import bind, bypass, guard
 from tenantguard.errors import Violation
 from tests.servers import BACKENDS, Backend, Database
-from tests.sql.text.corpus import mariadb, postgresql, reads, shop, sqlite, writes
+from tests.sql.text.corpus import reads, shop, statements
 
-OWN: dict[str, Any] = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb}
-MOST_REFUSED = 0.03
+MOST_REFUSED = 0.01
 # what is refused, by words of it, and why; docs/raw-sql.md says so
 REFUSED = {
     "REPLACE INTO": "deletes whatever row holds the key",
@@ -37,8 +36,7 @@ class Shops:
     @property
     def statements(self) -> tuple[list[str], list[str]]:
         """Return the queries and the writes for the database."""
-        own = OWN[self.plain.dialect.name]
-        return reads.READS + own.READS, writes.WRITES + own.WRITES
+        return statements(self.plain.dialect.name)
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -103,9 +101,9 @@ def test_writes_do_what_they_do_alone(shops: Shops) -> None:
 
 
 def test_few_are_refused(shops: Shops) -> None:
-    """Of what applications write, a few in a hundred are refused."""
+    """Of what applications write, one in a hundred is refused at most."""
     found = [sql for kind in shops.statements for sql in kind]
-    assert len(found) >= 150
+    assert len(found) >= 300
     assert sum(_reason(sql) is not None for sql in found) <= MOST_REFUSED * len(found)
 
 

@@ -20,7 +20,9 @@ from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, family, tokens_of, unquoted, words
+from tenantguard.sql.text.settings import set_by_parameters
 from tenantguard.sql.text.tree import Query, Select
+from tenantguard.sql.text.values import SettingUse
 
 _LONGEST = 100_000
 # where SQLAlchemy writes the values of an IN when the statement executes, each between what stands in the tildes
@@ -113,9 +115,12 @@ def _whole_fault(compiler: Any) -> str | None:
     try:
         cursor = _cursor(_expanded(compiler.string), compiler, style)
         tree = read_statement(cursor)
+        settings = set_by_parameters(cursor)
     except (Unreadable, Ungrammatical, RecursionError) as fault:
         return f"renders SQL that cannot be read: {fault}"
     statement = compiler.tg
+    if settings > sum(isinstance(check, SettingUse) for check in statement.checks):
+        return "renders a call of set_config(), which the guard cannot see"
     local = {str(getattr(cte, "name", "")) for cte in compiler.ctes or {}} | cursor.cte_names
     found = Counter(name for parts in cursor.mentioned if (name := unquoted(parts[-1].text)) not in local)
     hidden = sorted(name for name, count in found.items() if count > statement.rendered.get(name, 0))

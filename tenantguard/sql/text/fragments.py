@@ -11,7 +11,7 @@ from tenantguard.sql.functions import passes
 from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
-from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, family, tokens_of
+from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
@@ -28,7 +28,6 @@ class Fragment:
     Attributes:
         text: what is sent, composed of the tokens that were read.
         fault: why it must not stand there, or ``None``; "it" is the text.
-        is_loose: outside of its parentheses it holds an operator that binds less than AND does.
         functions: the whole names of the functions that it calls.
         checks: what must be verified of the parameters.
         width: how many expressions it holds, with commas between them; none where one of them is ``*``.
@@ -36,7 +35,6 @@ class Fragment:
 
     text: str
     fault: str | None = None
-    is_loose: bool = True
     functions: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
     width: int = 0
@@ -78,7 +76,7 @@ def read_fragment(
     edits = with_schemas({}, cursor, tenancy)
     composed = composer.compose(edits, joints=cursor.joints, named=spans if shown else ())
     width = 0 if any(tokens[end - 1].text == "*" for _, end in spans) else len(spans)
-    return Fragment(composed, None, _is_loose(tokens, which), frozenset(cursor.called), checks, width)
+    return Fragment(composed, None, frozenset(cursor.called), checks, width)
 
 
 def type_fault(text: str, dialect: str) -> str | None:
@@ -122,15 +120,6 @@ def _depths(tokens: list[Token]) -> list[tuple[int, Token]]:
             found.append((depth, token))
         depth += token.upper in ("(", "[")
     return found
-
-
-def _is_loose(tokens: list[Token], which: str) -> bool:
-    """Tell whether an operator in it binds less than AND.
-
-    ``a = 1 OR b = 2`` next to ``AND company_id = ?`` lets every row through that has ``a = 1``.
-    """
-    loose = {"OR", "XOR", "||", ":="} if which == MYSQL else {"OR"}
-    return any(not depth and token.upper in loose for depth, token in _depths(tokens))
 
 
 def _open_ended(tokens: list[Token]) -> str | None:

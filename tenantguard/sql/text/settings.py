@@ -85,6 +85,22 @@ def setting_checks(cursor: Cursor, parameters: Mapping[int, str | int]) -> list[
     return found
 
 
+def set_by_parameters(cursor: Cursor) -> int:
+    """Return how many calls of ``set_config`` take their setting from a parameter; the others are verified.
+
+    Raises:
+        Ungrammatical: as ``setting_checks`` does.
+    """
+    return len(setting_checks(cursor, _Unknown()))
+
+
+class _Unknown(dict[int, "str | int"]):
+    """Parameters of which nothing is known."""
+
+    def __missing__(self, key: int) -> int:
+        return key
+
+
 def _refused() -> Ungrammatical:
     return Ungrammatical(
         "set_config() is called for a setting that is not known to be harmless, or for longer than the transaction; "

@@ -9,7 +9,7 @@ from tenantguard.sql.functions import passes
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, family, tokens_of, unquoted, words
-from tenantguard.sql.text.settings import setting_checks
+from tenantguard.sql.text.settings import set_by_parameters
 
 _LONGEST = 100_000
 _WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
@@ -31,7 +31,7 @@ def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str
         tokens = tokens_of(statement, POSTGRESQL, style, longest=_LONGEST)
         cursor = Cursor(tokens, POSTGRESQL, may_call, may_call)
         read_statement(cursor)
-        if setting_checks(cursor, _Unknown()):
+        if set_by_parameters(cursor):
             return "it calls set_config() by parameters; write SET LOCAL"
     except (Unreadable, Ungrammatical) as fault:
         return str(fault)
@@ -42,13 +42,6 @@ def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str
             if name.startswith("pg_") or name == "information_schema":
                 return f"it names {name}, which has no policies"
     return None
-
-
-class _Unknown(dict[int, "str | int"]):
-    """Parameters of which nothing is known."""
-
-    def __missing__(self, key: int) -> int:
-        return key
 
 
 def writes(statement: str, style: str = "named", dialect: str = POSTGRESQL) -> bool:

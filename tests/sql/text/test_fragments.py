@@ -14,11 +14,6 @@ def fragment_fault(text: str, dialect: str) -> str | None:
     return read_fragment(text, dialect).fault
 
 
-def needs_parentheses(text: str, dialect: str) -> bool:
-    """Tell whether a fragment binds less than AND."""
-    return read_fragment(text, dialect).is_loose
-
-
 ALL = ("sqlite", "postgresql", "mysql", "mariadb")
 
 HARMLESS = [
@@ -189,24 +184,6 @@ def test_an_unknown_dialect_is_refused() -> None:
 def test_size_and_depth_are_bounded(text: str) -> None:
     """A text that is too long or too deep is refused."""
     assert fragment_fault(text, "sqlite") is not None
-
-
-@pytest.mark.parametrize(
-    ("text", "dialect", "needs"),
-    [
-        ("a = 1 OR b = 2", "sqlite", True),
-        ("(a = 1 OR b = 2)", "sqlite", False),
-        ("a = 'OR'", "sqlite", False),
-        ("a = 1 AND b = 2", "postgresql", False),
-        ("a XOR b", "mysql", True),
-        ("a || b", "mysql", True),
-        ("a || b", "postgresql", False),
-        ("a = 'open", "sqlite", True),
-    ],
-)
-def test_a_loose_operator_needs_parentheses(text: str, dialect: str, needs: bool) -> None:
-    """What binds less than AND outside of parentheses is told, and so is what cannot be read."""
-    assert needs_parentheses(text, dialect) is needs
 
 
 @settings(max_examples=300, deadline=None)

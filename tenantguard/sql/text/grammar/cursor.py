@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tenantguard.sql.text.lexer import Token, words
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, words
 from tenantguard.sql.text.tree import Query, Span
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
@@ -186,7 +186,7 @@ class Cursor:
         word = self.token(ahead).upper
         if word == "VALUES":
             return self.token(ahead + 1).upper in ("(", "ROW")
-        return word == "SELECT" or word == "WITH" or word == "TABLE"
+        return word == "SELECT" or word == "WITH" or (word == "TABLE" and self.which == POSTGRESQL)
 
     def query_ahead(self) -> bool:
         """Tell whether nothing but parentheses stands before a query."""

@@ -20,7 +20,7 @@ _QUERY = words(
     "SELECT WITH VALUES TABLE FROM JOIN STRAIGHT_JOIN UNION INTERSECT EXCEPT MINUS INTO ONLY LATERAL WHERE"
     " TABLESAMPLE INSERT UPDATE DELETE MERGE REPLACE PRAGMA ATTACH EXECUTE OUTFILE DUMPFILE"
 )
-_HEEDED = _STOPS | _QUERY | {"IN", "CURRENT"}
+_HEEDED = _STOPS | _QUERY | {"IN", "CURRENT", "EXAMINED"}
 _BEHIND_WITH = words("TIME UNIQUE WRAPPER CONDITIONAL UNCONDITIONAL ARRAY ROLLUP TIES ORDINALITY")
 _FROM_INSIDE = words("EXTRACT SUBSTRING SUBSTR TRIM OVERLAY POSITION LTRIM RTRIM BTRIM")
 _DEEPEST = 100  # parentheses, and CASEs
@@ -100,6 +100,8 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
                 if single and not open_:
                     at += 1
                     break
+            elif text == "." and tokens[at - 1].upper in RESERVED and tokens[at - 2].text != ".":
+                raise Ungrammatical(f"it holds a dot behind the word {tokens[at - 1].upper}")
             elif text == ";" or (text == "," and not open_ and not commas):
                 break
             elif text == ":=" and not open_:
@@ -184,6 +186,12 @@ def _fault(cursor: Cursor, word: str, before: str, caller: str) -> str | None:
         return None
     if word == "CURRENT":
         return "it names a cursor" if after.upper == "OF" else None
+    if word == "EXAMINED":
+        return (
+            "it limits how many rows are examined, among which are other tenants'"
+            if before == "ROWS"
+            else None
+        )
     if word not in _QUERY or _innocent(cursor, word, before, after, caller):
         return None
     if word == "WHERE":

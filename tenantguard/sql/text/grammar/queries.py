@@ -119,7 +119,7 @@ def _body(cursor: Cursor, found: Query) -> None:
 def _part(cursor: Cursor) -> Select | Query:
     if cursor.sees("SELECT"):
         return _select(cursor)
-    if cursor.took("TABLE"):
+    if cursor.which == POSTGRESQL and cursor.took("TABLE"):
         named = relation(cursor)
         return Select(sources=[Joined(named)], room=cursor.at, table_word=named.span[0] - 1)
     if cursor.took("VALUES"):

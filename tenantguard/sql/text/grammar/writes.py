@@ -53,7 +53,7 @@ def _insert(cursor: Cursor) -> Write:
     found = Write("insert", _target(cursor, insert=True))
     if cursor.which == MYSQL and cursor.took("SET"):
         found.assigned = assignments(cursor)
-    elif cursor.sees("DEFAULT", "VALUES"):
+    elif cursor.which != MYSQL and cursor.sees("DEFAULT", "VALUES"):
         found.defaults = cursor.at
         cursor.at += 2
     else:

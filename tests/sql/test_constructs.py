@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Insert, Integer, Select, String, Update, func, select
+from sqlalchemy import Insert, Integer, Select, String, Update, create_engine, func, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, Join
 
-from tenantguard import RawSQLError, bind
-from tests.models import Call, Country
+from tenantguard import RawSQLError, bind, guard
+from tests.models import Call, Country, make_tenancy
 from tests.sql.world import World, content
 
 CALLS: Any = Call.__table__
@@ -125,6 +125,18 @@ def test_what_leaves_its_place_is_refused(memory: World, statement: Any) -> None
     ):
         connection.execute(statement)
     assert content(memory.plain, "calls") == before
+
+
+@pytest.mark.parametrize(
+    "rendered", ["set_config('tenantguard.tenant', 'globex', true)", "set_config(%(x)s, 'y', true)"]
+)
+def test_a_setting_is_refused(rendered: str) -> None:
+    """What sets a setting sets a harmless one, written out."""
+    engine = guard(create_engine("postgresql+psycopg://"), make_tenancy())
+    compiled: Any = select(CALLS.c.id, Rendered(rendered)).compile(
+        dialect=engine.dialect.tg_variants["tenant"]
+    )
+    assert "set_config" in str(compiled.tg.fault)
 
 
 def test_what_keeps_its_place_passes(memory: World) -> None:

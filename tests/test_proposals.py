@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, create_engine, exists
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    create_engine,
+    exists,
+)
 
 from tenantguard import ConfigurationError, Tenancy, guard
 from tests.support.tables import child_table, owned_table
@@ -73,6 +83,17 @@ def test_a_table_of_several_tenants_is_proposed_by_a_rule(metadata: MetaData) ->
     owned_table("members", metadata, key("users"))
     (fault,) = faults(metadata)
     assert 'Likely: visible={"users": rule}, where members says' in fault
+
+
+def test_a_table_that_is_looked_up_is_proposed_as_shared(metadata: MetaData) -> None:
+    """Calls must name their country, and tie it to no company; a table that names each once a company does."""
+    plain("countries", metadata)
+    plain("people", metadata)
+    owned_table("visits", metadata, key("countries"))
+    owned_table("hires", metadata, key("people"), UniqueConstraint("company_id", "people_id"))
+    countries, people = faults(metadata)
+    assert 'shared={"countries"} if its rows are the same for all' in countries
+    assert 'Likely: visible={"people": rule}, where hires says' in people
 
 
 def test_forty_faults_are_one_table(metadata: MetaData) -> None:

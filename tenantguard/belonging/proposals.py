@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 
-from tenantguard.belonging.placement import Placement, full_name
+from tenantguard.belonging.placement import Placement, full_name, unique_columns
 from tenantguard.belonging.references import Key, Reference
 
 _OF_TENANTS = ("owned", "through")
@@ -85,18 +85,27 @@ class Proposals:
 
     def _members(self, key: Key) -> str | None:
         """Return an owned table that ties rows of this one to tenants, as memberships do."""
-        owners = [
+        found = [
             full_name(child)
             for child, references in self._references.items()
             for reference in references
-            if reference.parent_key == key and reference.is_required and self._is_owned(child)
+            if reference.parent_key == key
+            and reference.is_required
+            and self._ties_to_tenants(child, reference)
         ]
-        likely = [name for name in owners if "member" in name or key[1].rstrip("s") in name]
-        return min(likely or owners, default=None)
+        return min(found, default=None)
 
-    def _is_owned(self, key: Key) -> bool:
+    def _ties_to_tenants(self, key: Key, reference: Reference) -> bool:
+        """Tell whether a table is there to tie rows to tenants, by its name, or as it does each one only once.
+
+        Most owned tables that point at a table without an owner do so as calls do at their country.
+        """
         placement = self._placed.get(key)
-        return placement is not None and placement.kind == "owned"
+        if placement is None or placement.kind != "owned":
+            return False
+        once = {placement.column or "", *reference.columns}
+        named = "member" in key[1] or reference.parent_key[1].rstrip("s") in key[1]
+        return named or any(columns == once for columns in unique_columns(reference.table))
 
 
 def nearest(name: str, known: Collection[str]) -> str:

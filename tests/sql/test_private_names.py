@@ -33,7 +33,7 @@ RELIED = {
     "orm.bulk_persistence": "_BulkUDCompileState",
     "orm.identity": "_add_unpresent _dict _manage_removed_state _modified _wr _kill",
     "orm.mapper": "_all_registries",
-    "orm.session": "_new _parent",
+    "orm.session": "_new _parent _sessions",
     "orm.state": "_expire _expire_attributes _instance_dict",
     "pool.base": "_dialect",
     "sql.base": "_generate",

@@ -180,13 +180,21 @@ def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> No
     refuse(
         CrossTenantError(
             f"{plan.verb} on {name}, a shared table, was tried under tenant {told(binding)}; shared rows are "
-            f'written inside `with bypass(reason="..."):`, or say shared_writable={{"{name}"}}',
+            f'written inside `with bypass(reason="..."):`{_or_writable(plan, context)}',
             kind="shared_write",
             tenant=told(binding),
             table=name,
             statement=sent(context),
         )
     )
+
+
+def _or_writable(plan: WritePlan, context: Any) -> str:
+    """Return what to say instead, unless ``guard()`` would refuse it: its rows lead to a tenant, or take some along."""
+    placement, ties = plan.placement, context.dialect.tg_guard.ties
+    if ties.links(placement.key) or ties.carrying(placement.key):
+        return ""
+    return f', or say shared_writable={{"{placement.name}"}}'
 
 
 def _verify_tenant(plan: WritePlan, name: str, values: Sequence[Any], binding: Binding, context: Any) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 from sqlalchemy.orm import identity as _identity
+from sqlalchemy.orm.session import _sessions
 
 from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
@@ -83,7 +84,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
             if owner is None:
                 self._wr.owner = binding.tenants
             elif not same_tenants(owner, binding.tenants):
-                switched(owner, binding)
+                switched(owner, binding, f"{_session_of(self)} that was used")
             self.tg_seen = binding
 
     def _tg_served(self, state: Any) -> None:
@@ -241,6 +242,14 @@ def switched(held: tuple[Any, ...], binding: Binding, what: str = "a session tha
             attempted=before,
         )
     )
+
+
+def _session_of(held: Any) -> str:
+    """Return what to call the session of a map in a message."""
+    for session in list(_sessions.values()):
+        if session.identity_map is held:
+            return f"{type(session).__name__} at {id(session):#x}, a session"
+    return "a session"
 
 
 def _references() -> int:

@@ -332,3 +332,18 @@ def test_a_refusal_tells_no_value() -> None:
         rewritten("SELECT * FROM calls WHERE status = 'secret' '4242'", "sqlite")
     assert "secret" not in str(caught.value)
     assert "4242" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE call_tags SET rowid = 7",
+        'UPDATE call_tags SET "OID" = 7',
+        "INSERT INTO call_tags (_rowid_, call_id, tag) VALUES (7, 1, 'x')",
+        "INSERT INTO call_tags (id, call_id, tag) VALUES (1, 1, 'x') ON CONFLICT (id) DO UPDATE SET rowid = 7",
+    ],
+)
+def test_a_row_is_not_written_by_the_databases_own_name_for_it(sql: str) -> None:
+    """SQLite takes rowid for the INTEGER PRIMARY KEY, which may be the key that a row belongs through."""
+    with pytest.raises(RawSQLError, match="own name for a row"):
+        rewritten(sql, "sqlite")

@@ -11,7 +11,7 @@ from tenantguard.sql.text.tree import Cte, Derived, Joined, Query, Relation, Sel
 from tenantguard.tenancy import Key, Placement
 
 # names that a table answers to and a query in its place does not
-_OF_ROWS = {
+OF_ROWS = {
     SQLITE: frozenset({"rowid", "oid", "_rowid_"}),
     POSTGRESQL: frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}),
     MYSQL: frozenset({"_rowid"}),
@@ -238,7 +238,7 @@ class Placing:
     def _refuse_row_names(self, placed: Placed) -> None:
         """Refuse the name of a row that a query in the table's place does not have."""
         if self._row_names is None:
-            known = _OF_ROWS[self.which]
+            known = OF_ROWS[self.which]
             self._row_names = [
                 token for token in self.tokens if token.is_name and self.catalog.fold(token) in known
             ]

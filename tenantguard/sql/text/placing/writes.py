@@ -11,7 +11,7 @@ from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
 from tenantguard.sql.text.placing.given import Given, Watched, orphan, shared_write
 from tenantguard.sql.text.placing.origins import Origins, Wanted
 from tenantguard.sql.text.placing.predicates import CLOSE, COMMA, OPEN, TENANT, plain
-from tenantguard.sql.text.placing.queries import Placing
+from tenantguard.sql.text.placing.queries import OF_ROWS, Placing
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
 from tenantguard.sql.text.tree import Assignment, Query, Span, Write
 from tenantguard.sql.text.values import Literal, Value
@@ -114,10 +114,22 @@ class Statement(Placing):
             watched = self.given.watched(target.placement)
             mine: dict[str, Value | None] = {}
             for assignment in assignments:
+                self._named_in_full(assignment.names, target.placement)
                 for name in assignment.names:
                     for column in (c for c in watched.columns() if self.catalog.same(name, c)):
                         mine[column] = self._assigned_value(assignment, column, watched, scope, alone=alone)
             self._note_update(mine, watched)
+
+    def _named_in_full(self, names: list[Token], placement: Placement) -> None:
+        """Refuse to write what the database itself calls a row's key, or its place: it may be a verified column."""
+        for name in names:
+            if ascii_lower(unquoted(name.text)) in OF_ROWS[self.which] and not self.catalog.has_column(
+                placement.key, name
+            ):
+                raise refusal(
+                    f"{unquoted(name.text)!r} is the database's own name for a row of {placement.name}, which is not "
+                    "written; name a column"
+                )
 
     def _targets(self, assignments: list[Assignment], scope: Scope) -> list[Placed]:
         if self.which != MYSQL:
@@ -214,6 +226,7 @@ class Statement(Placing):
 
     def _missing(self, names: list[Token], watched: Watched) -> str | None:
         """Return the tenant column where a list of columns leaves it out, to be stamped."""
+        self._named_in_full(names, watched.placement)
         given = {
             column: sum(self.catalog.same(name, column) for name in names) for column in watched.columns()
         }
@@ -382,6 +395,7 @@ class Statement(Placing):
         """Refuse a conflict clause that could move a row, or point it at another tenant's, unseen."""
         columns = watched.columns()
         for assignment in assignments:
+            self._named_in_full(assignment.names, watched.placement)
             touched = {c for c in columns for name in assignment.names if self.catalog.same(name, c)}
             if touched and not (assignment.single and self._is_excluded(assignment)):
                 raise CrossTenantError(

@@ -6,6 +6,18 @@ from tenantguard.postgres.installing import install, uninstall
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.sealing import add_key, retire_key
 from tenantguard.postgres.written import policies
+from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.telling.seal import Seal
 
-__all__ = ["Finding", "Roles", "Seal", "add_key", "check", "install", "policies", "retire_key", "uninstall"]
+__all__ = [
+    "Finding",
+    "Roles",
+    "RowSecurity",
+    "Seal",
+    "add_key",
+    "check",
+    "install",
+    "policies",
+    "retire_key",
+    "uninstall",
+]

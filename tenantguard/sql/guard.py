@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
@@ -62,9 +63,21 @@ class Guard:
         era: while it lasts, what was found of the tenancy's tables holds.
         dialects: the compilers of each mode, as dialects, of the engine; they are shared by its copies.
         compiled: the caches of what the engine has compiled.
+        row_security: what PostgreSQL is told, and how it travels; ``None`` where the caller leaves it alone.
+        tells: whether it is told: there are policies that ask, or the caller said so.
+        pipelines: the first statement of a transaction travels with what is told.
+        maintenance: the engine by whose role a bypass connects, if there is one.
+        padding: how many bytes of a statement the server shows to others.
     """
 
-    def __init__(self, tenancy: Tenancy, raw_sql: RawSQL = "refuse", *, unproven: bool = False) -> None:
+    def __init__(
+        self,
+        tenancy: Tenancy,
+        raw_sql: RawSQL = "refuse",
+        *,
+        unproven: bool = False,
+        row_security: RowSecurity | None = None,
+    ) -> None:
         self.tenancy = tenancy
         self.era = Era(faults=())
         self.dialects: dict[Any, Any] = {}
@@ -76,6 +89,13 @@ class Guard:
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
         self.ask_at = math.inf
+        self.row_security = row_security
+        self.pipelines = row_security is not None and row_security.flights == "pipeline"
+        maintenance: Any = None if row_security is None else row_security.maintenance
+        self.maintenance: Engine | None = getattr(maintenance, "sync_engine", maintenance)
+        self.padding = 1024  # PostgreSQL's default
+        said = row_security is not None and row_security != RowSecurity()
+        self.tells = self.enforces and (raw_sql == "database" or said)
         self._forget()
 
     def _forget(self) -> None:

@@ -19,10 +19,11 @@ from tenantguard.sql.execute.sending import sending_methods
 from tenantguard.sql.execute.short import look_up, short_context
 from tenantguard.sql.guard import Guard, RawSQL
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.servers.collations import verify_next
 from tenantguard.sql.servers.row_security import verify_row_security
-from tenantguard.sql.servers.versions import verified, verify_server
+from tenantguard.sql.servers.versions import verified, verify_next, verify_server
 from tenantguard.sql.sessions.patches import patch_sessions
+from tenantguard.sql.telling.drivers import connecting, verify_told
+from tenantguard.sql.telling.row_security import RowSecurity, row_security_of
 from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def guard(
     *,
     raw_sql: RawSQL = "refuse",
     dialect_unproven: bool = False,
+    row_security: RowSecurity | bool | None = None,
 ) -> EngineT:
     """Install enforcement on an engine, sync or async, and return the same object.
 
@@ -48,6 +50,8 @@ def guard(
         raw_sql: what becomes of SQL text: it is refused, or rewritten with the predicates, or let through to
             a database whose row security stands underneath.
         dialect_unproven: accept a database, or a version of one, on which nobody proved the guard.
+        row_security: how PostgreSQL is told the tenant. By default it is where the policies of the database ask for it;
+            ``True`` tells it in any case, ``False`` never.
 
     Raises:
         ConfigurationError: the tenancy has faults (all are listed), the engine is guarded already, or the
@@ -63,15 +67,15 @@ def guard(
     """
     sync: Any = getattr(engine, "sync_engine", engine)
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
+    installed = Guard(tenancy, raw_sql, unproven=dialect_unproven, row_security=row_security_of(row_security))
+    verify_told(sync.dialect, installed)
     if not dialect_unproven:
         verify_server(sync.dialect)
-        if getattr(
-            sync.dialect, "server_version_info", None
-        ):  # it was connected to, and is not initialised again
-            verify_next(sync, tenancy)
     if raw_sql == "database":
         verify_row_security(engine, tenancy)
-    _install(sync, Guard(tenancy, raw_sql, unproven=dialect_unproven))
+    if not dialect_unproven and getattr(sync.dialect, "server_version_info", None):
+        verify_next(sync, installed)  # it was connected to, and is not initialised again
+    _install(sync, installed)
     return engine
 
 
@@ -169,6 +173,8 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     }
     members |= sending_methods(cls) | composing_methods(cls)
     members |= prepared_methods(members)
+    if installed.row_security is not None and installed.enforces:
+        members |= connecting(cls)
     if cls.name == "postgresql":
         members["initialize"] = asking(members["initialize"])
     if not installed.unproven:

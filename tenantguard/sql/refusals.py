@@ -69,7 +69,7 @@ def refuse_outdated(compiled: Any) -> NoReturn:
 
 def refuse_told(why: str) -> NoReturn:
     """Refuse what row security cannot be told of."""
-    refuse(RawSQLError(f'raw_sql="database": {why}', kind="row_security", tenant=told(peek())))
+    refuse(RawSQLError(f"row security: {why}", kind="row_security", tenant=told(peek())))
 
 
 def refuse_raw(what: str) -> NoReturn:

@@ -222,7 +222,9 @@ def same_guard(engine: Engine | AsyncEngine) -> Protect:
     found = guard_of(engine)
     if found is None:
         return lambda other: other
-    return lambda other: guard(other, found.tenancy, raw_sql=found.raw_sql)
+    return lambda other: guard(
+        other, found.tenancy, raw_sql=found.raw_sql, row_security=found.row_security or False
+    )
 
 
 def attack(

@@ -19,6 +19,7 @@ RELIED = {
     "engine.base": """
         _commit_impl _compiled_cache _cursor_execute _dbapi_connection _echo _execute_clauseelement _execute_ddl
         _execute_default _execution_options _handle_dbapi_exception _has_events _is_autocommit_isolation _is_prepared
+        _autobegin
         _log_info _nested_transaction _option_cls _connection_cls _prepare_twophase_impl _rollback_impl
         _safe_close_cursor _transaction""",
     "engine.cursor": "_DEFAULT_FETCH _soft_close",

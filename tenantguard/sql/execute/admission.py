@@ -38,7 +38,7 @@ def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None)
     if not isinstance(connection, GuardedConnection):
         refuse_by_hand()
     connection.tg_serve(binding)
-    if guard.raw_sql == "database":
+    if guard.tells:
         connection.tg_tell()
     if compiled is None:
         connection.tg_names = None

@@ -21,9 +21,10 @@ from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
-from tenantguard.sql.servers.row_security import set_tenant
+from tenantguard.sql.servers.row_security import settings
 from tenantguard.tenancy import Key
 
+_MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given
 _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
@@ -37,7 +38,7 @@ class GuardedConnection(Connection):
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
         tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
-        tg_streams: the statements whose rows are fetched by server-side cursors (``raw_sql="database"``).
+        tg_streams: the statements whose rows are fetched by server-side cursors.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
 
@@ -72,7 +73,7 @@ class GuardedConnection(Connection):
             ask_server(self, held.tg_guard, anew=True)
         self.dialect = held.tg_variants[mode]
         # row security is told the tenant in each transaction, so there each execution gets a second look
-        if mode == "tenant" and held.tg_guard.enforces and held.tg_guard.raw_sql != "database":
+        if mode == "tenant" and held.tg_guard.enforces and not held.tg_guard.tells:
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
@@ -120,8 +121,10 @@ class GuardedConnection(Connection):
         return super().connection
 
     def tg_tell(self) -> None:
-        """Tell row security the tenant, once in each transaction, savepoint and binding (``raw_sql="database"``)."""
+        """Tell row security the tenant, once in each transaction, savepoint and binding."""
         binding = peek()
+        if self._transaction is None:
+            self._autobegin()  # SQLAlchemy begins later, when what was told would be of no transaction
         # what was told inside a savepoint is taken back with it
         if binding is not None and self._tg_told == (*self._tg_within(), binding):
             return
@@ -132,6 +135,7 @@ class GuardedConnection(Connection):
                 refuse_told(
                     "a stream is open on the connection for another binding; read it to its end, or close it"
                 )
+        self._tg_verify_role(binding)
         if binding is not None and binding.mode == "tenants":
             refuse_told("row security is told one tenant, and several are bound; bind one")
         if self._is_autocommit_isolation():
@@ -140,11 +144,36 @@ class GuardedConnection(Connection):
             refuse_told(
                 "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
             )
-        tenant = binding._tenant if binding is not None and binding.mode == "tenant" else None
-        statement = set_tenant("" if tenant is None else tenant)
+        self._tg_send_told(binding)
+        within = self._tg_within()
+        self._tg_told = None if within[0] is None else (*within, binding)  # in a listener to "begin"
+
+    def _tg_verify_role(self, binding: Binding | None) -> None:
+        """Keep a bypass to connections of the maintenance role, where there is one, and everybody else from them."""
+        maintenance = self.engine.dialect.tg_guard.maintenance  # type: ignore[attr-defined]  # ours
+        if maintenance is None or self._dbapi_connection is None:
+            return
+        if _MAINTENANCE in self._dbapi_connection.info:
+            if not _is_bypassed(binding):
+                refuse_told(
+                    "the connection was opened inside a bypass, by a role that no policy holds; open another outside"
+                )
+        elif _is_bypassed(binding):
+            refuse_told(
+                "a bypass is another role of the database, and the connection is the application's; open a connection "
+                "or session inside the bypass"
+            )
+
+    def _tg_send_told(self, binding: Binding | None) -> None:
+        """Let the next statement take along what row security is told; send it by itself where none can."""
+        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
+        driver: Any = None if self._dbapi_connection is None else self._dbapi_connection.driver_connection
+        values = guard.row_security.values(binding, getattr(driver, "tg_process", 0))
+        if hasattr(driver, "tg_tell") and driver.tg_tell(values, guard):
+            return
+        statement = settings(values)
         with trusted_once(self, statement):
             _EXECUTE(self, statement, [], {})
-        self._tg_told = (*self._tg_within(), binding)
 
     def tg_stream(self, context: Any) -> None:
         """Note a statement whose rows are fetched by a server-side cursor."""
@@ -208,10 +237,19 @@ def _raw_connection(self: Any) -> Any:
         asked = False
     if not asked:
         only_sqlalchemy("Engine.raw_connection()", self.dialect)
+    maintenance = self.dialect.tg_guard.maintenance
+    if maintenance is not None and _is_bypassed(peek()):
+        made = maintenance.pool.connect()
+        made.info[_MAINTENANCE] = True
+        return made
     connect = getattr(self.pool, "tg_connect", None)
     return (
         self.pool.connect() if connect is None else connect()
     )  # the first where somebody gave it another pool
+
+
+def _is_bypassed(binding: Binding | None) -> bool:
+    return binding is not None and binding.mode == "bypass"
 
 
 class GuardedEngine(Engine):

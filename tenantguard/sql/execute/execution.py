@@ -124,9 +124,7 @@ def guarded_context(base: Any) -> Any:
         """The context of a statement whose rows are streamed."""
 
         def _setup_result_proxy(self) -> Any:
-            if self.dialect.tg_guard.raw_sql == "database" and isinstance(
-                self.root_connection, GuardedConnection
-            ):
+            if self.dialect.tg_guard.tells and isinstance(self.root_connection, GuardedConnection):
                 self.root_connection.tg_stream(self)
             return watch_stream(super()._setup_result_proxy())
 

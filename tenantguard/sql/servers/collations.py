@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.engine import Engine
-
 from tenantguard.errors import ConfigurationError
 from tenantguard.tenancy import Tenancy, full_name
 
@@ -28,11 +25,11 @@ def verify_collations(driver: Any, tenancy: Tenancy) -> None:
     Raises:
         ConfigurationError: the collation of a tenant column is not deterministic.
     """
-    loose = {name for (name,) in _rows(driver, _LOOSE)}
+    loose = {name for (name,) in rows_of(driver, _LOOSE)}
     if not loose:
         return
     held = set()
-    for schema, table, column, visible in _rows(driver, _COLUMNS):
+    for schema, table, column, visible in rows_of(driver, _COLUMNS):
         held |= {(schema, table, column), *([(None, table, column)] if visible else [])}
     faults = [
         f"{full_name(placement.key)}.{placement.column}"
@@ -49,26 +46,8 @@ def verify_collations(driver: Any, tenancy: Tenancy) -> None:
         )
 
 
-def verify_next(engine: Engine, tenancy: Tenancy) -> None:
-    """Look at the collations when a connection of an engine's pool is next handed out."""
-    if engine.dialect.name != "postgresql" or tenancy.is_unrestricted:
-        return
-
-    verified = False  # a listener that removed itself would change the list of listeners in use
-
-    def verify(driver: Any, record: Any, fairy: Any) -> None:
-        nonlocal verified
-        if not verified:
-            try:
-                verify_collations(driver, tenancy)
-            finally:
-                driver.rollback()  # whoever gets the connection begins anew
-            verified = True
-
-    event.listen(engine.pool, "checkout", verify)
-
-
-def _rows(driver: Any, statement: str) -> list[tuple[Any, ...]]:
+def rows_of(driver: Any, statement: str) -> list[tuple[Any, ...]]:
+    """Return what a statement of ours finds, by the driver's own cursor."""
     cursor = driver.cursor()
     try:
         cursor.execute(statement)

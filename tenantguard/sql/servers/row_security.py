@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +76,11 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
 
 
 def _faults_sync(engine: Engine, tenancy: Tenancy) -> list[str]:
-    with engine.connect() as connection:
-        return _faults(connection, tenancy)
+    try:
+        with engine.connect() as connection:
+            return _faults(connection, tenancy)
+    finally:
+        engine.dispose()  # its connections were made without the guard, and cannot take the tenant along
 
 
 def _faults_async(engine: AsyncEngine, tenancy: Tenancy) -> list[str]:
@@ -100,7 +103,7 @@ def _faults(connection: Connection, tenancy: Tenancy) -> list[str]:
         for name, exempt in connection.execute(_ROLES)
         if exempt
     ]
-    connection.execute(set_tenant("probe"))
+    connection.execute(settings({SETTING: "probe"}))
     if connection.execute(_TOLD).scalar() != "probe":
         found.append("its transactions end with each statement (autocommit), so it cannot be told the tenant")
     connection.rollback()
@@ -172,6 +175,6 @@ def _policy_fault(
     return None
 
 
-def set_tenant(tenant: Any) -> Any:
-    """Return the statement that tells PostgreSQL the tenant for the rest of the transaction; ``""`` is nobody."""
-    return select(func.set_config(SETTING, str(tenant), True))
+def settings(values: Mapping[str, str]) -> Any:
+    """Return the statement that makes settings for the rest of the transaction."""
+    return select(*(func.set_config(name, value, True) for name, value in values.items()))

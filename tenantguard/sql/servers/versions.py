@@ -7,9 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.servers.collations import verify_collations
+from tenantguard.sql.servers.security import ask_policies
 
 # What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
 OLDEST = {"sqlite": (3, 35), "postgresql": (13,), "mariadb": (10, 5)}
@@ -55,6 +58,26 @@ def verify_server(dialect: Any) -> None:
         )
 
 
+def verify_next(engine: Engine, guard: Any) -> None:
+    """Look at the database when a connection of an engine's pool is next handed out."""
+    if engine.dialect.name != "postgresql" or not guard.enforces:
+        return
+
+    verified = False  # a listener that removed itself would change the list of listeners in use
+
+    def verify(driver: Any, record: Any, fairy: Any) -> None:
+        nonlocal verified
+        if not verified:
+            try:
+                verify_collations(driver, guard.tenancy)
+                ask_policies(driver, engine.dialect, guard)
+            finally:
+                driver.rollback()  # whoever gets the connection begins anew
+            verified = True
+
+    event.listen(engine.pool, "checkout", verify)
+
+
 def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
     """Return a dialect's ``initialize``, which every first connection runs, with the look at the server."""
 
@@ -64,7 +87,9 @@ def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
         try:
             verify_server(self)
             if self.name == "postgresql" and self.tg_guard.enforces:
-                verify_collations(connection.connection.dbapi_connection, self.tg_guard.tenancy)
+                driver = connection.connection.dbapi_connection
+                verify_collations(driver, self.tg_guard.tenancy)
+                ask_policies(driver, self, self.tg_guard)
         except ConfigurationError:
             if not _POOL_CLOSES:
                 driver = connection.connection.dbapi_connection

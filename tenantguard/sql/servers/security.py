@@ -1,0 +1,83 @@
+"""The first connection to PostgreSQL: whether policies ask for the tenant, and what else they ask."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.sql.servers.collations import rows_of
+from tenantguard.sql.telling.drivers import verify_driver
+from tenantguard.sql.telling.row_security import RowSecurity
+from tenantguard.sql.telling.seal import SEAL
+from tenantguard.sql.text.placing.catalog import SETTING
+
+_FAR = 0.0005  # seconds from which on a flight costs more than a pipeline does
+_ASKED = f"""
+SELECT coalesce(bool_or(said ~ '{SETTING}'), false), coalesce(bool_or(said ~ 'tenantguard[.]sealed'), false),
+       (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user),
+       pg_catalog.pg_size_bytes(current_setting('track_activity_query_size')), pg_catalog.pg_backend_pid()
+  FROM (SELECT concat_ws(' ', pg_catalog.pg_get_expr(p.polqual, p.polrelid),
+                         pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid)) AS said
+          FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_class c ON c.oid = p.polrelid
+         WHERE c.relrowsecurity AND (0 = ANY (p.polroles) OR EXISTS (SELECT FROM unnest(p.polroles) r
+                 WHERE pg_catalog.pg_has_role(current_user, r, 'MEMBER')))) AS policies
+"""  # noqa: S608 - a constant
+
+
+def ask_policies(driver: Any, dialect: Any, guard: Any) -> None:
+    """Let the guard tell PostgreSQL the tenant where a policy asks for it, and find out how.
+
+    Args:
+        driver: the driver's connection; its transaction is the caller's to end.
+        dialect: the guarded dialect.
+        guard: what is installed on the engine.
+
+    Raises:
+        ConfigurationError: the driver cannot take the tenant along, or the seal is missing or refused.
+    """
+    said: RowSecurity | None = guard.row_security
+    if said is None or not guard.enforces:
+        return
+    ((told, sealed, exempt, shown, process),) = rows_of(driver, _ASKED)
+    guard.tells = guard.tells or (told and not exempt)
+    if not guard.tells:
+        return
+    verify_driver(dialect)
+    guard.padding = shown
+    if sealed and not exempt:
+        _verify_seal(driver, dialect, said, process)
+    if said.flights == "auto" and dialect.driver != "asyncpg":
+        guard.pipelines = _flight(driver) > _FAR
+
+
+def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> None:
+    """Raise where the policies would refuse what the application signs.
+
+    Raises:
+        ConfigurationError: it signs nothing, or by a key that the database does not know.
+    """
+    if said.seal is None:
+        raise ConfigurationError(
+            "the policies of the database ask for a seal, and none was given; say "
+            "guard(..., row_security=RowSecurity(seal=Seal(key)))"
+        )
+    seal = said.seal.sign("probe", process)  # of digits, letters and dots
+    try:
+        rows_of(
+            driver, f"SELECT set_config('{SETTING}', 'probe', true), set_config('{SEAL}', '{seal}', true)"
+        )
+        rows_of(driver, "SELECT tenantguard.sealed()")
+    except dialect.dbapi.Error as error:
+        told = str(error).partition("\n")[0]
+        raise ConfigurationError(f"the database refuses the seal of this application: {told}") from error
+
+
+def _flight(driver: Any) -> float:
+    """Return how many seconds the server is away, at best of three."""
+    taken = []
+    for _ in range(3):
+        begun = time.perf_counter()
+        rows_of(driver, "SELECT 1")
+        taken.append(time.perf_counter() - begun)
+    return min(taken)

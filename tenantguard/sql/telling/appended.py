@@ -1,0 +1,66 @@
+"""asyncpg: the settings go to the server with the ``BEGIN``, appended to it, since the driver has no pipeline.
+
+Such a message has no parameters. Its literals are kept out of ``pg_stat_activity``, which shows the beginning of a
+statement to every session of the same role, by a comment before them that is longer than what the server keeps.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from tenantguard.sql.telling.pipelined import Settings
+
+MOST_PADDING = 16_384  # bytes; where the server keeps more, the literals can be read
+
+
+@functools.cache
+def telling_connection(base: Any) -> Any:
+    """Return a subclass of asyncpg's connection that takes settings along."""
+
+    class Connection(base):  # type: ignore[misc]  # of whatever asyncpg
+        """A connection whose next ``BEGIN`` makes settings.
+
+        Attributes:
+            tg_values: the settings.
+            tg_padding: how many bytes of a statement the server shows.
+        """
+
+        tg_values: Settings | None = None
+        tg_padding = 1024
+
+        @property
+        def tg_process(self) -> int:
+            """Return the server's process."""
+            return int(self.get_server_pid())
+
+        def tg_tell(self, values: Settings, guard: Any) -> bool:
+            """Let the next ``BEGIN`` make settings; tell whether one will come."""
+            if self.is_in_transaction():
+                return False
+            self.tg_values, self.tg_padding = values, guard.padding
+            return True
+
+        async def execute(self, query: str, *args: Any, **kw: Any) -> str:
+            """Execute a statement."""
+            values = self.tg_values
+            if values is not None and not args and query.startswith("BEGIN"):
+                self.tg_values = None
+                query = f"{query.rstrip(';')}; {appended(values, self.tg_padding)}"
+            return str(await super().execute(query, *args, **kw))
+
+    return Connection
+
+
+def appended(values: Settings, padding: int) -> str:
+    """Return the statement that makes the settings, behind a comment of some length."""
+    calls = ", ".join(
+        f"pg_catalog.set_config({_literal(name)}, {_literal(value)}, true)" for name, value in values.items()
+    )
+    comment = f"/*{' ' * padding}*/ " if 0 < padding <= MOST_PADDING else ""
+    return f"{comment}SELECT {calls}"
+
+
+def _literal(value: str) -> str:
+    """Return a string as PostgreSQL reads it with ``standard_conforming_strings``, without which no engine starts."""
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,78 @@
+"""What PostgreSQL is told in each transaction, and how it travels: the choice that an application makes once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import Engine
+
+from tenantguard.context import Binding
+from tenantguard.errors import ConfigurationError
+from tenantguard.sql.telling.seal import SEAL, Seal
+from tenantguard.sql.text.placing.catalog import SETTING
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
+
+REASON = "tenantguard.reason"  # why the maintenance role runs, for triggers and logs of the database's own
+Flights = Literal["auto", "pipeline", "begin"]
+
+
+@dataclass(frozen=True)
+class RowSecurity:
+    """How a guarded engine uses the row security of its database.
+
+    Args:
+        seal: signs the tenant, where the policies ask for a seal.
+        maintenance: the engine, without a guard, by whose role a bypass connects: one with ``BYPASSRLS`` that the
+            application's role is no member of. Without it a bypass is held by the policies, which show it nothing.
+        flights: what the tenant travels with, by psycopg: ``"pipeline"`` sends it with ``BEGIN`` and the first
+            statement, ``"begin"`` with ``BEGIN`` alone, and ``"auto"`` takes the first where the server is more than
+            half a millisecond away.
+        always: tell the tenant though no policy asks for it yet, as while the policies are being deployed.
+
+    Raises:
+        ConfigurationError: ``flights`` is another word.
+    """
+
+    seal: Seal | None = None
+    maintenance: Engine | AsyncEngine | None = None
+    flights: Flights = "auto"
+    always: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse a word that means nothing."""
+        if self.flights not in ("auto", "pipeline", "begin"):
+            raise ConfigurationError(f'flights is "auto", "pipeline" or "begin", not {self.flights!r}')
+
+    def values(self, binding: Binding | None, process: int) -> dict[str, str]:
+        """Return the settings of a transaction; an empty tenant is nobody.
+
+        Args:
+            binding: the binding in force.
+            process: the server's process behind the connection.
+        """
+        tenant: Any = binding._tenant if binding is not None and binding.mode == "tenant" else None
+        told = "" if tenant is None else str(tenant)
+        values = {SETTING: told}
+        if binding is not None and binding.mode == "bypass":
+            values[REASON] = str(binding.reason)
+        if self.seal is not None:
+            values[SEAL] = self.seal.sign(told, process) if told else ""
+        return values
+
+
+def row_security_of(given: RowSecurity | bool | None) -> RowSecurity | None:
+    """Return what an application said, or ``None`` where it said to leave row security alone.
+
+    Raises:
+        ConfigurationError: it is neither.
+    """
+    if given is None or given is True:
+        return RowSecurity(always=given is True)
+    if given is False:
+        return None
+    if not isinstance(given, RowSecurity):
+        raise ConfigurationError(f"row_security is a RowSecurity, True or False, not {type(given).__name__}")
+    return given

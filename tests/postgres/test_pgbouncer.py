@@ -1,0 +1,123 @@
+"""PgBouncer in transaction mode: each transaction may meet another server process, and none another's tenant."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import URL, NullPool, create_engine, func, select
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from tenantguard import bind, guard
+from tenantguard.postgres import RowSecurity, Seal
+from tests.models import Call
+from tests.postgres.proxy import Proxy
+from tests.postgres.world import KEY, Secured
+
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
+MINE = select(func.min(Call.company_id), func.count())
+TENANTS = ("acme", "globex", "initech")
+
+
+@pytest.fixture(scope="module")
+def pooled(sealed: Secured) -> Iterator[URL]:
+    """Give the URL of a PgBouncer that shares two server connections among all, and end it."""
+    program = shutil.which("pgbouncer", path=PATH)
+    if program is None:
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail("CI has PgBouncer, and it is not installed (Debian: pgbouncer)")
+        pytest.skip("pgbouncer is not installed")
+    role, upstream = (
+        sealed.roles.application,
+        Proxy(sealed.owner.url),
+    )  # the server may have a socket file alone
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # PgBouncer does not run as root, and pytest's own directories are root's alone
+    with tempfile.TemporaryDirectory(prefix="tenantguard-pgbouncer-") as folder:
+        Path(folder).chmod(0o755)
+        Path(folder, "users.txt").write_text("")
+        Path(folder, "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={upstream.port} user={role}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nauth_type = any\nauth_file = {folder}/users.txt\npool_mode = transaction\n"
+            "default_pool_size = 2\nunix_socket_dir =\nclient_login_timeout = 10\nquery_wait_timeout = 20\n"
+            + ("user = nobody\n" if getpass.getuser() == "root" else "")
+        )
+        process = subprocess.Popen([program, f"{folder}/pgbouncer.ini"], stderr=subprocess.PIPE, text=True)
+        try:
+            assert process.stderr is not None
+            said = list(takewhile(lambda line: "process up" not in line, process.stderr))
+            assert process.poll() is None, "".join(said)
+            yield sealed.owner.url.set(host="127.0.0.1", port=port, username=role, query={})
+        finally:
+            process.terminate()
+            process.communicate(timeout=10)
+            upstream.close()
+
+
+@pytest.mark.parametrize("flights", ["pipeline", "begin"])
+async def test_psycopg_through_a_pooler(pooled: URL, sealed: Secured, flights: Any) -> None:
+    """Interleaved transactions of three tenants over two server processes: each sees its own rows."""
+    engine = create_async_engine(
+        pooled.set(drivername="postgresql+psycopg"), connect_args={"prepare_threshold": None}
+    )
+    await _interleaved(engine, sealed, flights)
+
+
+async def test_asyncpg_through_a_pooler(pooled: URL, sealed: Secured) -> None:
+    """The same by asyncpg, whose prepared statements have no names and are not kept."""
+    engine = create_async_engine(
+        pooled.set(drivername="postgresql+asyncpg"),
+        connect_args={
+            "statement_cache_size": 0,
+            "prepared_statement_cache_size": 0,
+            "prepared_statement_name_func": lambda: "",
+        },
+    )
+    await _interleaved(engine, sealed, "begin")
+
+
+async def _interleaved(engine: Any, world: Secured, flights: Any) -> None:
+    guard(engine, world.tenancy, row_security=RowSecurity(Seal(KEY, pooled=True), flights=flights))
+    entered = asyncio.Semaphore(6)
+
+    async def request(number: int) -> tuple[str, Any]:
+        tenant = TENANTS[number % 3]
+        async with entered:
+            with bind(tenant):
+                async with engine.connect() as connection:
+                    seen = (await connection.execute(MINE)).one()
+                    await asyncio.sleep(0)
+                    again = (await connection.execute(MINE)).one()
+                    await (connection.commit() if number % 2 else connection.rollback())
+        return tenant, {seen, again}
+
+    found = await asyncio.wait_for(asyncio.gather(*map(request, range(120))), 60)
+    assert [one for one in found if one[1] != {(one[0], 3)}] == []
+    await engine.dispose()
+
+
+def test_a_session_bound_seal_is_refused_behind_a_pooler(pooled: URL, sealed: Secured) -> None:
+    """The process that the driver was told is PgBouncer's word, and not the server's: refused, and nothing shown."""
+    engine = create_engine(
+        pooled.set(drivername="postgresql+psycopg"),
+        poolclass=NullPool,
+        connect_args={"prepare_threshold": None},
+    )
+    guard(engine, sealed.tenancy, row_security=RowSecurity(Seal(KEY)))
+    with (
+        bind("acme"),
+        engine.connect() as connection,
+        pytest.raises(Exception, match="not of this tenant and session"),
+    ):
+        connection.execute(MINE)

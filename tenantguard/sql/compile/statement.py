@@ -43,7 +43,6 @@ class Statement:
         kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
-        positions: the places of its parameters by their names, once they were asked for.
         returning: its RETURNING clause.
 
     Only the compilation reads:
@@ -71,7 +70,7 @@ class Statement:
 
     __slots__ = (
         "checks", "conflict", "conflicts", "ctes", "custom", "era", "expected", "fault", "guard", "hidden", "kinds",
-        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "positions", "read", "relied",
+        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "read", "relied",
         "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "serves", "stored", "tables", "target",
         "unasked", "unions", "upserts", "verified", "within", "writes",
     )  # fmt: skip
@@ -95,7 +94,6 @@ class Statement:
         self.rule_ctes: set[str] = set()
         self.expected: type | None = None
         self.stored: ReadBack | None = None
-        self.positions: dict[str, int] | None = None
         self.returning: str | None = None
 
         self.levels: list[set[int]] = []

@@ -40,9 +40,10 @@ def _positions(context: Any) -> dict[str, int]:
     """
     compiled = context.compiled
     if not (compiled.post_compile_params or compiled.literal_execute_params):
-        if compiled.tg.positions is None:
-            compiled.tg.positions = _numbered(compiled.positiontup)
-        return cast("dict[str, int]", compiled.tg.positions)
+        kept = compiled.__dict__  # and not compiled.tg, which all statements of a bypass share
+        if "tg_positions" not in kept:
+            kept["tg_positions"] = _numbered(compiled.positiontup)
+        return cast("dict[str, int]", kept["tg_positions"])
     expanded = context._expanded_parameters
     found: list[str] = []
     last: list[str] = []

@@ -22,7 +22,7 @@ FLOORS = (
     {"carrying"},
     {"audit"},
     {"authority", "identity", "sql"},
-    {"asgi", "postgres"},
+    {"asgi", "httpx", "postgres"},
     {"testing"},
     {"cli"},
 )

@@ -1,0 +1,201 @@
+"""Onward: the binding travels to the next service as a short-lived signed token, which counts there once.
+
+The caller gives :class:`OnwardAuth` to its httpx client, the called service gives :class:`OnwardVerifier` to its
+middleware.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Generator
+from typing import Any
+
+import jwt
+
+from tenantguard.context import current, request_id
+from tenantguard.errors import ConfigurationError, NoTenantError, TenantId, TokenError
+from tenantguard.identity import Cache, Presentation, Replays, TokenVerifier
+from tenantguard.identity.places import is_safe
+from tenantguard.identity.tenants import TenantType
+from tenantguard.principal import Principal
+
+try:
+    import httpx
+except ImportError as error:
+    raise ConfigurationError("tenantguard.httpx needs httpx: pip install 'tenantguard[http]'") from error
+
+TYP = "onward+jwt"
+_LONGEST = 300.0  # seconds that such a token may live
+# What the next service may ask for: how somebody signed in, by whom they are acted for, and their session.
+_KEPT = ("acr", "act", "amr", "auth_time", "sid")
+
+
+class OnwardAuth(httpx.Auth):
+    """Sign each request with the binding that is in force when it is sent.
+
+    The token names the company, who acts, the audience and the request, lives for a minute, and is of a type that no
+    other verifier takes. It is sent to https addresses and to this machine only.
+
+    Args:
+        key: a private key in PEM, or a secret that both services share.
+        algorithm: how it signs, such as ``"ES256"``.
+        issuer: the name of the calling service.
+        audience: the name of the called one.
+        seconds: how long a token lives; 300 at most.
+        key_id: the ``kid`` that the called service knows the key by.
+        clock: the time in seconds; for tests.
+
+    Raises:
+        ConfigurationError: the key does not fit the algorithm, or a token would live too long.
+
+    Example:
+        >>> auth = OnwardAuth(key="k" * 32, algorithm="HS256", issuer="shop", audience="billing")
+        >>> client = httpx.AsyncClient(auth=auth)
+    """
+
+    def __init__(
+        self,
+        *,
+        key: Any,
+        algorithm: str,
+        issuer: str,
+        audience: str,
+        seconds: float = 60.0,
+        key_id: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not 0 < seconds <= _LONGEST:
+            raise ConfigurationError(
+                f"seconds={seconds!r}: a token that goes onward lives {_LONGEST:.0f} seconds at most"
+            )
+        self._headers = {"typ": TYP} | ({} if key_id is None else {"kid": key_id})
+        self._named = {"iss": issuer, "aud": audience}
+        self._key, self._algorithm, self._seconds, self._clock = key, algorithm, seconds, clock
+        try:
+            self._signed({})
+        except (jwt.PyJWTError, TypeError, ValueError, NotImplementedError) as error:
+            raise ConfigurationError(
+                f"nothing can be signed by {algorithm!r} with this key: {error}"
+            ) from error
+
+    def token(self) -> str:
+        """Return a token for the binding in force.
+
+        Raises:
+            NoTenantError: nothing is bound, or a bypass, which acts for no company.
+        """
+        binding = current()
+        if binding.bypassed:
+            raise NoTenantError(
+                "a bypass acts for no company, so that nothing can go onward; bind the company first"
+            )
+        principal = binding.principal
+        one = len(binding.tenants) == 1
+        claims: dict[str, Any] = {"sub": self._named["iss"] if principal is None else principal.subject}
+        claims["companies"] = [_plain(tenant) for tenant in binding.tenants]
+        if one:
+            claims["company_id"] = claims.pop("companies")[0]
+        if principal is not None:
+            claims["permissions"] = sorted(principal.permissions)
+            claims |= {name: _thawed(principal.claims[name]) for name in _KEPT if name in principal.claims}
+        if request_id() is not None:
+            claims["request_id"] = request_id()
+        return self._signed(claims)
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Put the token into a request.
+
+        Raises:
+            ConfigurationError: the address is neither https nor on this machine.
+            NoTenantError: as :meth:`token` does.
+        """
+        if not is_safe(str(request.url)):
+            raise ConfigurationError(
+                f"{request.url.host} is not reached by https, nor on this machine: no token goes there"
+            )
+        request.headers["authorization"] = f"Bearer {self.token()}"
+        yield request
+
+    def _signed(self, claims: dict[str, Any]) -> str:
+        now = self._clock()
+        times = {"iat": now, "exp": now + self._seconds, "jti": secrets.token_urlsafe(16)}
+        return jwt.encode(claims | self._named | times, self._key, self._algorithm, headers=self._headers)
+
+
+class OnwardVerifier:
+    """Verify the tokens of :class:`OnwardAuth`, each of them once.
+
+    Args:
+        issuer: the name of the calling service.
+        audience: the name of this one.
+        several: whether the caller may act for several companies at once (``bind([...])``).
+        replays: what remembers the tokens that were used: in this process by default. Where several processes serve,
+            give one that they share: ``async def first(used: str, seconds: float) -> bool``.
+        settings: as for :class:`TokenVerifier`: ``key`` or ``jwks_url``, ``algorithms``, ``tenant_type``,
+            ``speaks_for``, ``revocation``, ``clock``.
+
+    Raises:
+        ConfigurationError: as :class:`TokenVerifier` does.
+    """
+
+    def __init__(
+        self, *, issuer: str, audience: str, several: bool = False, replays: Any = None, **settings: Any
+    ) -> None:
+        claim = {"tenants_claim": "companies"} if several else {"tenant_claim": "company_id"}
+        self._verifier = TokenVerifier(
+            issuer=issuer,
+            audience=audience,
+            typ=TYP,
+            max_age=_LONGEST,
+            cache=Cache(entries=0),
+            **claim,
+            **settings,
+        )
+        self._replays = Replays() if replays is None else replays
+        self._remembered = _LONGEST + 2 * self._verifier.leeway
+
+    @property
+    def tenant_type(self) -> TenantType:
+        """Give the type of the tenant ids."""
+        return self._verifier.tenant_type
+
+    def ends(self, principal: Principal) -> float | None:
+        """Return when a principal's token ends, the leeway included."""
+        return self._verifier.ends(principal)
+
+    async def verify(self, token: str) -> Principal:
+        """Return who the token speaks for, the first time it is seen.
+
+        Raises:
+            TokenError: it is refused, or was used before.
+        """
+        return await self._once(await self._verifier.verify(token))
+
+    async def verify_request(self, token: str, presentation: Presentation) -> Principal:
+        """The same, presented like this: a websocket that is looked at again does not use its token twice.
+
+        Raises:
+            TokenError: as ``verify`` does.
+        """
+        principal = await self._verifier.verify_request(token, presentation)
+        return principal if presentation.proven else await self._once(principal)
+
+    async def _once(self, principal: Principal) -> Principal:
+        used = principal.claims.get("jti")
+        if not isinstance(used, str):
+            raise TokenError("a token that goes onward has an id (jti)", reason="proof")
+        if not await self._replays(f"{principal.claims.get('iss')} {used}", self._remembered):
+            raise TokenError("a token that went onward was used before", reason="replayed")
+        return principal
+
+
+def _plain(tenant: TenantId) -> str | int:
+    return tenant if isinstance(tenant, int) else str(tenant)
+
+
+def _thawed(value: Any) -> Any:
+    """Return a frozen claim as JSON can write it."""
+    if isinstance(value, tuple):
+        return [_thawed(one) for one in value]
+    return {name: _thawed(one) for name, one in value.items()} if hasattr(value, "items") else value

@@ -33,7 +33,13 @@ URL = "https://billing.example/"
 
 def auth(**changes: Any) -> OnwardAuth:
     """Return what signs for the shop, with changes."""
-    settings = {"key": SECRET, "algorithm": "HS256", "issuer": "shop", "audience": "billing", "clock": clock}
+    settings: dict[str, Any] = {
+        "key": SECRET,
+        "algorithm": "HS256",
+        "issuer": "shop",
+        "audience": "billing",
+        "clock": clock,
+    }
     return OnwardAuth(**settings | changes)
 
 

@@ -142,7 +142,7 @@ class OnwardVerifier:
     def __init__(
         self, *, issuer: str, audience: str, several: bool = False, replays: Any = None, **settings: Any
     ) -> None:
-        claim = {"tenants_claim": "companies"} if several else {"tenant_claim": "company_id"}
+        claim: dict[str, Any] = {"tenants_claim": "companies"} if several else {"tenant_claim": "company_id"}
         self._verifier = TokenVerifier(
             issuer=issuer,
             audience=audience,

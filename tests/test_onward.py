@@ -45,7 +45,7 @@ def auth(**changes: Any) -> OnwardAuth:
 
 def onward(**changes: Any) -> OnwardVerifier:
     """Return what verifies for billing, with changes."""
-    settings = {
+    settings: dict[str, Any] = {
         "key": SECRET,
         "algorithms": ["HS256"],
         "issuer": "shop",

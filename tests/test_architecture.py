@@ -45,7 +45,13 @@ OPTIONAL = {
     "redis", "rich", "rq", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
-HOUSES = {"typer": {"cli"}, "rich": {"cli", "testing"}, "pytest": {"testing"}, "hypothesis": {"testing"}}
+HOUSES = {
+    "httpx": {"httpx", "identity"},
+    "typer": {"cli"},
+    "rich": {"cli", "testing"},
+    "pytest": {"testing"},
+    "hypothesis": {"testing"},
+}
 LATER = {"testing", "cli"}  # what starts a program, or is loaded in every test run, loads the rest when asked
 
 

@@ -40,6 +40,7 @@ from tenantguard.testing.vectors.escapes import (
     throughs,
     updates,
     upserts,
+    users_functions,
 )
 
 __all__ = [
@@ -82,4 +83,5 @@ __all__ = [
     "throughs",
     "updates",
     "upserts",
+    "users_functions",
 ]

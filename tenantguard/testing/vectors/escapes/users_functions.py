@@ -1,0 +1,96 @@
+"""Functions of the database's users: they may read any row, under a name of their own or of one that is known."""
+
+# ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import column, func, select, text
+
+from tenantguard.testing.vectors.escapes.helpers import column_of, name_of
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.table import NotApplicable, attack
+
+_NAME = "tg_reads_all"
+
+
+def _make(lab: Lab, name: str = _NAME, argument: str = "") -> None:
+    """Make a function that reads a text of every row."""
+    o = lab.owned
+    read = column_of(lab, o.text)
+    if lab.dialect == "postgresql":
+        query = f"SELECT string_agg({read}, chr(32)) FROM {name_of(lab, o)}"
+        made = f"CREATE OR REPLACE FUNCTION {name}({argument}) RETURNS text LANGUAGE sql AS '{query}'"
+        lab.remove_later("FUNCTION", f"{name}({argument})")
+    else:
+        made = (
+            f"CREATE FUNCTION {name}() RETURNS TEXT READS SQL DATA "
+            f"RETURN (SELECT GROUP_CONCAT({read}) FROM {name_of(lab, o)})"
+        )
+        lab.remove_later("FUNCTION", name)
+    lab.arrange(text(made))
+
+
+@attack("reads")
+def users_function(lab: Lab) -> Any:
+    """Call a function of the users' that reads every row."""
+    lab.only("postgresql", "mysql", "mariadb")
+    _make(lab)
+    return lab.rows(select(getattr(func, _NAME)()))
+
+
+@attack("reads")
+def users_function_in_a_condition(lab: Lab) -> Any:
+    """Compare one's own rows with what a function of the users' has read."""
+    lab.only("postgresql", "mysql", "mariadb")
+    _make(lab)
+    o = lab.owned
+    reads = getattr(func, _NAME)().label("read")
+    return lab.orm(select(o.cls, reads).order_by(reads))
+
+
+@attack("reads")
+def users_function_of_a_known_name(lab: Lab) -> Any:
+    """Call a function of the users' that is chosen for its arguments, by the name of one of the database's own."""
+    lab.only("postgresql")
+    _make(lab, "lower", "integer")
+    return lab.rows(select(func.lower(1)))
+
+
+@attack("reads")
+def users_function_of_a_row(lab: Lab) -> Any:
+    """Read a field of a row that is a function of the users'."""
+    lab.only("postgresql")
+    _make(lab, _NAME, name_of(lab, lab.owned))
+    return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
+
+
+@attack("reads")
+def users_function_made_later(lab: Lab) -> Any:
+    """Read a field that became a function of the users' after the engine had connected."""
+    lab.only("postgresql")
+    lab.rows(select(lab.owned.table))
+    return users_function_of_a_row(lab)
+
+
+@attack("raw SQL")
+def text_calls_users_function(lab: Lab) -> Any:
+    """Call a function of the users' in SQL text."""
+    lab.only("postgresql", "mysql", "mariadb")
+    _make(lab)
+    return lab.rows(text(f"SELECT {_NAME}()"))
+
+
+@attack("raw SQL")
+def text_moves_a_row_by_rowid(lab: Lab) -> Any:
+    """Give a row that belongs through its key the victim's, by the name that SQLite itself has for the key."""
+    lab.only("sqlite")
+    pair = lab.extension
+    child, (ours, _) = pair.child, pair.link[0]
+    mine, theirs = child.a[-1][ours.key], child.b[-1][ours.key]
+    if type(theirs) is not int:
+        raise NotApplicable("the key is no number")
+    lab.arrange(child.table.delete().where(child.match(child.b[-1])))
+    key = column_of(lab, ours)
+    lab.write(text(f"UPDATE {name_of(lab, child)} SET rowid = {theirs} WHERE {key} = {mine}"))

@@ -536,13 +536,17 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_verify_tenant",
+        "is_only",
         (
             "one row may name another tenant",
             "all(map(is_, values, repeat(only)))",
             "len(values) == 1",
             "tests/sql/test_writes.py",
         ),
+    ),
+    *_of(
+        "sql",
+        "verify_tenant",
         (
             "a row may name another tenant",
             "any((is_stored_alike(value, tenant, type_, dialect) for tenant in bound))",
@@ -605,9 +609,13 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_verify_text",
+        "verify_text",
         ("SQL text may write a row of nobody", "check.required", "False", "tests/sql/test_backstops.py"),
-        ("SQL text may name another tenant", "_refuse_value(tried, value, binding, context)", "pass"),
+        (
+            "SQL text may name another tenant",
+            "verify_tenant(placement, check.verb, values, binding, context)",
+            "pass",
+        ),
     ),
     *_of(
         "sql",

@@ -170,6 +170,8 @@ class Statement:
         expected = self.kinds - {None}
         if expected:
             (self.expected, *_) = expected
+        for plan in self.writes:
+            plan.settle()
         self.verified = any(not plan.is_idle for plan in self.writes)
         self.settle(translated=translated)
 

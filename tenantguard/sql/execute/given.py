@@ -7,6 +7,7 @@ type of the user's own) is computed once, and what is verified is what is sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any, cast
 
 
@@ -20,30 +21,28 @@ def given_values(context: Any) -> Callable[[str], list[Any]]:
         escaped = compiled.escaped_bind_names
 
         def by_name(name: str) -> list[Any]:
-            name = escaped.get(name, name) if escaped else name
-            return [row[name] for row in rows]
+            return list(map(itemgetter(escaped.get(name, name) if escaped else name), rows))
 
         return by_name
-    positions = _positions(context)
+    places = _places(context)
 
     def by_place(name: str) -> list[Any]:
-        place = positions[name]
-        return [row[place] for row in rows]
+        return list(map(places[name], rows))
 
     return by_place
 
 
-def _positions(context: Any) -> dict[str, int]:
-    """Return the places in which the driver takes the values of the parameters, by their names.
+def _places(context: Any) -> dict[str, itemgetter[Any]]:
+    """Return what finds the value of a parameter in a row, by its name.
 
     SQLAlchemy writes the list of an IN out when a statement executes, at the end where parameters are numbered.
     """
     compiled = context.compiled
     if not (compiled.post_compile_params or compiled.literal_execute_params):
         kept = compiled.__dict__  # and not compiled.tg, which all statements of a bypass share
-        if "tg_positions" not in kept:
-            kept["tg_positions"] = _numbered(compiled.positiontup)
-        return cast("dict[str, int]", kept["tg_positions"])
+        if "tg_places" not in kept:
+            kept["tg_places"] = _numbered(compiled.positiontup)
+        return cast("dict[str, itemgetter[Any]]", kept["tg_places"])
     expanded = context._expanded_parameters
     found: list[str] = []
     last: list[str] = []
@@ -55,8 +54,8 @@ def _positions(context: Any) -> dict[str, int]:
     return _numbered(found + last)
 
 
-def _numbered(names: list[str]) -> dict[str, int]:
-    return {name: place for place, name in enumerate(names)}
+def _numbered(names: list[str]) -> dict[str, itemgetter[Any]]:
+    return {name: itemgetter(place) for place, name in enumerate(names)}
 
 
 def given_rows(context: Any) -> list[Any]:

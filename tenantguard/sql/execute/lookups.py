@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Key = tuple[Any, ...]  # the values of one foreign key, as the driver is given them
 MOST = 256  # keys in one look-up
+_PLAIN = frozenset({int, str})
 _TOGETHER = 32  # keys in one look-up that tells of each
 # MariaDB reads what a subquery of a locking read reads from the transaction's snapshot, and a join as it is now
 _JOINED = ("mysql", "mariadb")
@@ -90,13 +91,11 @@ def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
 
 def mark(key: Key) -> Any:
     """Return what tells a key from every other: 1, 1.0 and True are equal, and not the same to a database."""
-    return tuple([_mark(value) for value in key])
+    return tuple([value if type(value) in _PLAIN else _mark(value) for value in key])
 
 
 def _mark(value: Any) -> Any:
     kind = type(value)
-    if kind is int or kind is str:
-        return value
     if kind.__name__ == "UUID":
         return str(value)
     try:

@@ -89,6 +89,8 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
         for key in keys:
             if any(value is None for value in key):
                 continue
+            if mark(key) in known:  # what is known is stored as it is given
+                continue
             stored = as_stored(key, link, dialect)
             marked = mark(stored)
             if marked not in known:

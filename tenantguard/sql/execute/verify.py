@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from itertools import repeat
-from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
-from tenantguard.errors import CrossTenantError, RawSQLError, TenantId
+from tenantguard.errors import CrossTenantError, TenantId
 from tenantguard.sql.execute.bypassed import verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.orphans import watch_orphans
-from tenantguard.sql.execute.parents import Missing, missing_parents, verify_parents
+from tenantguard.sql.execute.parents import Missing, missing_parents
 from tenantguard.sql.execute.refusing import refuse_parent
-from tenantguard.sql.execute.storable import bound_as, is_stored_alike, is_strange
+from tenantguard.sql.execute.storable import is_strange
 from tenantguard.sql.execute.stored import store, store_instead
+from tenantguard.sql.execute.tenants import is_only, verify_tenant
+from tenantguard.sql.execute.text_values import verify_text
 from tenantguard.sql.plans import Link
 from tenantguard.sql.refusals import sent, told
-from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orphan
-from tenantguard.tenancy import full_name
+from tenantguard.sql.text import orphan
 
 if TYPE_CHECKING:
     from tenantguard.sql.plans import ReadBack, WritePlan
@@ -51,10 +50,9 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
         if plan.frees:
             watch_orphans(context, {plan.placement.key})
-        if plan.verb == "insert" and binding._tenant is not None:
-            for name in plan.tenant:
-                if name not in plan.late:
-                    _stamp(plan, name, binding._tenant, context.compiled_parameters)
+        if plan.stamped and binding._tenant is not None:
+            for name in plan.stamped:
+                _stamp(plan, name, binding._tenant, context.compiled_parameters)
 
 
 def stamp_defaults(plans: Iterable[WritePlan], context: Any) -> None:
@@ -92,10 +90,10 @@ def verify_given(context: Any) -> None:
             verify_bypassed(context)
         elif isinstance(given, tuple):
             text, parameters = given
-            _verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
+            verify_text(text.checks, context.dialect.statement_compiler, parameters, context)
         else:
             if given.checks:
-                _verify_text(given.checks, context.compiled, given_rows(context), context)
+                verify_text(given.checks, context.compiled, given_rows(context), context)
             spare = _verify_plans(given.writes, context)
             if given.stored is not None:
                 store(context, given.stored)
@@ -118,7 +116,9 @@ def _verify_plans(plans: Iterable[WritePlan], context: Any) -> tuple[ReadBack, M
             continue
         values = values or given_values(context)
         for name in plan.tenant:
-            _verify_tenant(plan, name, values(name), binding, context)
+            given = values(name)
+            if not is_only(given, plan.placement, binding):
+                verify_tenant(plan.placement, plan.verb, given, binding, context)
         if plan.links:
             wanted = [(link, _keys(plan, link, values, binding, context)) for link in plan.links]
             missing = missing_parents(context, wanted, plan.tried, beside=partial(_beside, plan, values))
@@ -195,96 +195,3 @@ def _or_writable(plan: WritePlan, context: Any) -> str:
     if ties.links(placement.key) or ties.carrying(placement.key):
         return ""
     return f', or say shared_writable={{"{placement.name}"}}'
-
-
-def _verify_tenant(plan: WritePlan, name: str, values: Sequence[Any], binding: Binding, context: Any) -> None:
-    """Refuse a tenant that is stored as another one than those that are bound."""
-    only, expected = binding._tenant, plan.placement.python_type
-    if only is not None and expected in (None, type(only)) and all(map(is_, values, repeat(only))):
-        return  # as most rows are
-    type_, dialect = plan.placement.type, context.dialect
-    # a tenant of another type than the column's is bound for some other column
-    tenants = [tenant for tenant in binding.tenants if expected in (None, type(tenant))]
-    bound = [bound_as(tenant, type_, dialect) for tenant in tenants]
-    for value in _distinct(values):
-        if not any(is_stored_alike(value, tenant, type_, dialect) for tenant in bound):
-            refuse(
-                CrossTenantError(
-                    f"{plan.verb} on {plan.placement.name} names tenant {value!r} while tenant "
-                    f"{', '.join(map(repr, binding.tenants))} is bound; leave {plan.placement.column} out, or bind "
-                    "the tenant you mean",
-                    kind="tenant_change" if plan.verb == "update" else "foreign_insert",
-                    tenant=told(binding),
-                    attempted=value,
-                    table=plan.placement.name,
-                    statement=sent(context),
-                )
-            )
-
-
-def _distinct(values: Sequence[Any]) -> Iterable[Any]:
-    """Return values each once where that is sure: a bulk insert has thousands of rows."""
-    if len(values) > 1 and len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
-        try:
-            return dict.fromkeys(values)
-        except TypeError:  # a value that cannot be told apart by its hash
-            pass
-    return values
-
-
-def _verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
-    """Verify what SQL text is about to write."""
-    binding = peek()
-    if binding is None or binding.mode == "closed":
-        refuse(no_tenant(binding, "A write by SQL text was tried"))
-    rows = list(rows)
-    guard = compiler.tg_guard
-    for check in checks:
-        if isinstance(check, SettingUse):
-            _verify_settings([setting for row in rows for setting in check.values(row)], binding, context)
-            continue
-        tried = f"{check.verb} on {full_name(check.table_key)}"
-        values = [value for row in rows for value in check.values(row)]
-        if isinstance(check, TenantUse):
-            type_ = guard.tenancy.find_key(check.table_key).type
-            bound = [bound_as(tenant, type_, context.dialect) for tenant in binding.tenants]
-            for value in values:
-                if not any(is_stored_alike(value, tenant, type_, context.dialect) for tenant in bound):
-                    _refuse_value(tried, value, binding, context)
-        elif check.required and any(None in key for key in values):
-            _refuse_value(f"{tried}, without the parent it belongs through,", None, binding, context)
-        else:
-            verify_parents(context, [(_link(guard, check), values)], tried, binding)
-
-
-def _link(guard: Any, check: Any) -> Link:
-    """Return the foreign key that a text gives, with the columns that store it."""
-    parent, child = guard.ties.table(check.parent_key), guard.ties.table(check.table_key)
-    return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=check.columns)
-
-
-def _verify_settings(settings: Iterable[tuple[Any, Any]], binding: Binding, context: Any) -> None:
-    for name, local in settings:
-        if not is_harmless_setting(name, local):
-            refuse(
-                RawSQLError(
-                    f"set_config({name!r}, ..., {local!r}) was tried under tenant {told(binding)}: the setting is not "
-                    "known to be harmless, or outlives the transaction",
-                    kind="setting",
-                    tenant=told(binding),
-                    statement=sent(context),
-                )
-            )
-
-
-def _refuse_value(tried: str, value: Any, binding: Binding, context: Any) -> None:
-    refuse(
-        CrossTenantError(
-            f"{tried} names tenant {value!r} while tenant {told(binding)} is bound; leave it out, or bind the "
-            "tenant you mean",
-            kind="foreign_insert",
-            tenant=told(binding),
-            attempted=value,
-            statement=sent(context),
-        )
-    )

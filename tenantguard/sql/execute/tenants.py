@@ -1,0 +1,67 @@
+"""Tenants that are written: what a row gives for the tenant column is a tenant that is bound, however it is spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import is_
+from typing import Any
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.execute.storable import bound_as, is_stored_alike
+from tenantguard.sql.refusals import sent, told
+from tenantguard.tenancy import Placement
+
+
+def is_only(values: Sequence[Any], placement: Placement, binding: Binding) -> bool:
+    """Tell whether every row gives the one tenant that is bound, as it is bound, after its bind processing."""
+    only, expected = binding._tenant, placement.python_type
+    return only is not None and expected in (None, type(only)) and all(map(is_, values, repeat(only)))
+
+
+def verify_tenant(
+    placement: Placement, verb: str, values: Sequence[Any], binding: Binding, context: Any
+) -> None:
+    """Refuse a tenant that is stored as another one than those that are bound.
+
+    Args:
+        placement: how the table that is written belongs.
+        verb: what is done to it.
+        values: what the rows give for the tenant column, as the driver is given it.
+        binding: what is bound.
+        context: SQLAlchemy's execution context.
+
+    Raises:
+        CrossTenantError: one of the values is another tenant.
+    """
+    expected = placement.python_type
+    type_, dialect = placement.type, context.dialect
+    # a tenant of another type than the column's is bound for some other column
+    tenants = [tenant for tenant in binding.tenants if expected in (None, type(tenant))]
+    bound = [bound_as(tenant, type_, dialect) for tenant in tenants]
+    for value in _distinct(values):
+        if not any(is_stored_alike(value, tenant, type_, dialect) for tenant in bound):
+            refuse(
+                CrossTenantError(
+                    f"{verb} on {placement.name} names tenant {value!r} while tenant "
+                    f"{', '.join(map(repr, binding.tenants))} is bound; leave {placement.column} out, or bind "
+                    "the tenant you mean",
+                    kind="tenant_change" if verb == "update" else "foreign_insert",
+                    tenant=told(binding),
+                    attempted=value,
+                    table=placement.name,
+                    statement=sent(context),
+                )
+            )
+
+
+def _distinct(values: Sequence[Any]) -> Iterable[Any]:
+    """Return values each once where that is sure: a bulk insert has thousands of rows."""
+    if len(values) > 1 and len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
+        try:
+            return dict.fromkeys(values)
+        except TypeError:  # a value that cannot be told apart by its hash
+            pass
+    return values

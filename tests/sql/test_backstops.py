@@ -139,7 +139,7 @@ def test_text_to_the_driver_may_not_name_another_tenant() -> None:
     with (
         bind("acme"),
         engine.connect() as connection,
-        pytest.raises(CrossTenantError, match="without the parent"),
+        pytest.raises(CrossTenantError, match="must name its parent"),
     ):
         connection.exec_driver_sql(orphan, (9001, None))
 

@@ -1348,7 +1348,7 @@ MUTATIONS = (
         "refuse",
         (
             "a violation is not recorded",
-            "record(_violated(error, reason) if isinstance(error, Violation) else _event(error.kind, str(error)))",
+            "record(event if scope is None else replace(event, **where(scope)))",
             "pass",
         ),
     ),
@@ -1414,8 +1414,12 @@ MUTATIONS = (
     ),
     *_of(
         "identity",
-        "TokenVerifier._verified",
+        "TokenVerifier._signed_claims",
         ("any algorithm is accepted", "if signed.algorithm not in self._algorithms:", "if False:"),
+    ),
+    *_of(
+        "identity",
+        "TokenVerifier._verified",
         ("a token that was proven is kept for whoever bears it", "if 'cnf' in claims:", "if False:"),
     ),
     *_of(
@@ -1485,7 +1489,7 @@ MUTATIONS = (
     ),
     *_of(
         "identity",
-        "DPoP.check",
+        "DPoP._check",
         ("a proof by any key will do", "if key_thumbprint != thumbprint:", "if False:"),
         ("a proof for another request counts", "self._check_request(claims, presentation.scope)", "pass"),
         (
@@ -1619,7 +1623,7 @@ MUTATIONS = (
         ("a request's company stays bound after it", "end(binding)", "pass"),
         (
             "a refusal after the answer began is answered again",
-            "refusal = None if begun else refusal_in(error)",
+            "refusal = refusal_in(error) if not begun or (withheld is not None and withheld.messages) else None",
             "refusal = refusal_in(error)",
         ),
     ),

@@ -21,6 +21,7 @@ from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Receive, Scope, Send
 from tenantguard.asgi.unclosed import Unclosed, watch_unclosed
 from tenantguard.asgi.watch import Sleep
+from tenantguard.asgi.withheld import Withheld, answers_errors
 from tenantguard.binding import Binding
 from tenantguard.context import Principal, begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
@@ -107,6 +108,7 @@ class TenantMiddleware:
         self._exempt = paths if exempt else None  # one look, where nothing is exempt
         self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, missing=missing)
         self._asks_again = self._answers.asks_again
+        self._withholds = answers_errors(app)
         self._credential = authorization if cookie is None else or_cookie(cookie)
         self._sockets = Sockets(
             self._admission,
@@ -128,6 +130,9 @@ class TenantMiddleware:
             return
         if get_asyncgen_hooks()[1].__class__ is not Unclosed:  # as at the first request of an event loop
             watch_unclosed()
+        withheld = None
+        if self._withholds and kind == "http":
+            send = withheld = Withheld(send)
         receive, send, begun = outside(receive, send)
         exempt = self._exempt is not None and self._exempt.covers(scope)
         if kind == "websocket":
@@ -151,9 +156,11 @@ class TenantMiddleware:
         try:
             await self.app(scope, receive, send)
         except Exception as error:
-            refusal = None if begun else refusal_in(error)
+            refusal = refusal_in(error) if not begun or (withheld is not None and withheld.messages) else None
             if refusal is None:
                 raise
+            if withheld is not None:
+                withheld.messages.clear()
             note_refused(refusal, asked)
             await self._answers.send(refusal, asked, receive, send)
         finally:
@@ -163,6 +170,8 @@ class TenantMiddleware:
                 binding.end()
             if peek_request() is not None:
                 forget(scope)
+            if withheld is not None:
+                await withheld.release()
 
     async def _refuse(
         self, error: TokenError | Violation, value: bytes | None, scope: Scope, receive: Receive, send: Send

@@ -35,36 +35,36 @@ def outside(receive: Receive, send: Send) -> tuple[Receive, Send, list[str]]:
 
     async def received() -> Message:
         """Call ``receive``, and put back in force what was."""
-        inside, request = peek(), peek_request()
+        request = peek_request()
         token = put(before)
         other = None if request is earlier else put_request(earlier)  # the same, for most requests
         try:
             message = await receive()
         except BaseException as error:
-            _put_back(error, token, inside, other, request)
+            _put_back(error, token, other, request)
             raise
-        _put_back(None, token, inside, other, request)
+        _put_back(None, token, other, request)
         return message
 
     async def sent(message: Message) -> None:
         """Call ``send``, and put back in force what was."""
         if message["type"] == "http.response.start":
             begun.append("begun")
-        inside, request = peek(), peek_request()
+        request = peek_request()
         token = put(before)
         other = None if request is earlier else put_request(earlier)
         try:
             await send(message)
         except BaseException as error:
-            _put_back(error, token, inside, other, request)
+            _put_back(error, token, other, request)
             raise
         if other is None:
             try:  # as _put_back(), without a call on the path that every request takes
                 reset(token)
             except ValueError:
-                put(inside)
+                put(_replaced(token))
         else:
-            _put_back(None, token, inside, other, request)
+            _put_back(None, token, other, request)
 
     return received, sent, begun
 
@@ -72,7 +72,6 @@ def outside(receive: Receive, send: Send) -> tuple[Receive, Send, list[str]]:
 def _put_back(
     error: BaseException | None,
     token: Token[Any],
-    inside: Binding | None,
     other: Token[Any] | None,
     request: Request | None,
 ) -> None:
@@ -83,9 +82,14 @@ def _put_back(
     try:
         reset(token)
     except ValueError:  # carried on in another context
-        put(inside)
+        put(_replaced(token))
     if other is not None:
         put_request(request)
+
+
+def _replaced(token: Token[Any]) -> Binding | None:
+    """Return what was in force before something was put in its place."""
+    return None if token.old_value is Token.MISSING else token.old_value
 
 
 class Unbound:

@@ -1,0 +1,49 @@
+"""The middleware around an application of Starlette or FastAPI itself, which answers errors before it raises them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tenantguard import CrossTenantError, TenantMiddleware
+from tests.asgi.driver import bearer, request
+from tests.identity.tokens import clock, token, verifier
+
+
+async def another_error(_: Request) -> Response:
+    """Have a bug."""
+    raise KeyError("bug")
+
+
+async def five_hundred(_: Request) -> Response:
+    """Answer with 500 on purpose, in pieces."""
+
+    async def body() -> AsyncIterator[str]:
+        yield "a"
+        yield "b"
+
+    return StreamingResponse(body(), 500)
+
+
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+async def test_around_the_application_itself_a_violation_is_answered_all_the_same(framework: Any) -> None:
+    """Though the framework has answered it with 500 by then; what is no refusal is answered as the framework does."""
+
+    async def violating(_: Request) -> Response:
+        raise CrossTenantError("x")
+
+    routes = [Route("/", violating), Route("/bug", another_error), Route("/500", five_hundred)]
+    plain = framework(routes=routes)
+    for app in (plain, TenantMiddleware(plain, verifier(), clock=clock)):
+        bug, meant = await request(app, "/bug", bearer(token())), await request(app, "/500", bearer(token()))
+        assert (bug.status, bug.body, type(bug.error)) == (500, b"Internal Server Error", KeyError)
+        assert (meant.status, meant.body, meant.complete) == (500, b"ab", True)
+    refused = await request(TenantMiddleware(plain, verifier(), clock=clock), "/", bearer(token()))
+    assert (refused.status, refused.complete, refused.error) == (403, True, None)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, async_sessionmaker
 from examples.fastapi_app.feed import feed_router
 from examples.fastapi_app.live import Live
 from examples.fastapi_app.models import Base
+from examples.fastapi_app.pages import add_api_page
 from examples.fastapi_app.routes import router
 from tenantguard import Tenancy, TenantMiddleware, TokenVerifier, guard
 
@@ -25,10 +27,12 @@ tenancy = Tenancy(
 )
 
 
-def create_app(engine: AsyncEngine, verifier: TokenVerifier) -> FastAPI:
+def create_app(
+    engine: AsyncEngine, verifier: TokenVerifier, open_paths: Sequence[str] = OPEN_PATHS
+) -> FastAPI:
     """Return the call centre for many companies, each seeing only what is its own."""
     app = create_unguarded_app(guard(engine, tenancy))
-    app.add_middleware(TenantMiddleware, verifier=verifier, exempt=OPEN_PATHS)
+    app.add_middleware(TenantMiddleware, verifier=verifier, exempt=open_paths)
     _describe_tokens(app)
     return app
 
@@ -38,12 +42,13 @@ def create_unguarded_app(engine: AsyncEngine) -> FastAPI:
 
     Guarding the engine and adding the middleware, as :func:`create_app` does, is all that lies between.
     """
-    app = FastAPI(title="Call centre", version="1.0.0", lifespan=_lifespan, redoc_url=None)
+    app = FastAPI(title="Call centre", version="1.0.0", lifespan=_lifespan, docs_url=None, redoc_url=None)
     app.state.engine = engine
     app.state.sessions = async_sessionmaker(engine, expire_on_commit=False)
     app.state.live = Live()
     app.include_router(router)
     app.include_router(feed_router)
+    add_api_page(app)
     return app
 
 
@@ -55,7 +60,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 def _describe_tokens(app: FastAPI) -> None:
     """Put the Authorize button on the page of the API; the middleware is what checks."""
-    schema = app.openapi()
-    scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    schema.setdefault("components", {})["securitySchemes"] = {"token": scheme}
-    schema["security"] = [{"token": []}]
+    make = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = make()  # anew whenever a route was added
+        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+        schema.setdefault("components", {})["securitySchemes"] = {"token": scheme}
+        schema["security"] = [{"token": []}]
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI's documentation does it

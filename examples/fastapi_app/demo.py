@@ -18,12 +18,13 @@ from pathlib import Path
 from rich.console import Console
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from examples.fastapi_app.app import create_app
+from examples.fastapi_app.app import OPEN_PATHS, create_app
 from examples.fastapi_app.database import database_url, make_engine
+from examples.fastapi_app.pages import add_demo_page
 from examples.fastapi_app.seed import COMPANIES, create_and_seed
 from examples.fastapi_app.server import Server
 from examples.fastapi_app.tokens import Issuer
-from examples.fastapi_app.walk import Recorded, Walk
+from examples.fastapi_app.walk import Recorded, Walk, tokens_of
 from tenantguard import bypass
 
 
@@ -34,7 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
     with _database(postgres=options.postgres) as url, Recorded().listening() as recorded:
         engine = make_engine(url)
         issuer = Issuer()
-        app = create_app(engine, issuer.verifier())
+        app = create_app(engine, issuer.verifier(), [*OPEN_PATHS, "/", "/demo"])
+        add_demo_page(app, lambda: tokens_of(issuer), recorded.lines)
         asyncio.run(_prepare(engine))
         console.print(_greeting(engine))
         with Server(app, options.port) as server:
@@ -92,7 +94,8 @@ def _verdict(walk: Walk) -> str:
 def _stay(server: Server, walk: Walk) -> None:
     """Print where to look and two tokens to look with, and serve until Ctrl-C."""
     walk.console.print(
-        f"\nThe API page: [bold]{server.url}/docs[/]  (Authorize with a token; Ctrl-C ends it)"
+        f"\nOpen [bold]{server.url}/[/], with requests to try and the record, live; the API page is at "
+        f"[bold]{server.url}/docs[/]. Ctrl-C ends it."
     )
     for company, token in walk.tokens.items():
         walk.console.print(f"\n[bold]{company}[/]\n{token}")

@@ -71,10 +71,7 @@ class Walk:
     failures: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.tokens = {
-            ACME: self.issuer.sign("ada@acme.example", ACME),
-            GLOBEX: self.issuer.sign("gus@globex.example", GLOBEX),
-        }
+        self.tokens = tokens_of(self.issuer)
         self._client = httpx.Client(base_url=self.url, timeout=PATIENCE)
 
     def go(self) -> bool:
@@ -116,6 +113,11 @@ class Walk:
     def say(self, sentence: str) -> None:
         """Explain what was just seen."""
         self.console.print(f"  [dim]{escape(sentence)}[/]")
+
+
+def tokens_of(issuer: Issuer) -> dict[str, str]:
+    """Return a token for a user of each company."""
+    return {ACME: issuer.sign("ada@acme.example", ACME), GLOBEX: issuer.sign("gus@globex.example", GLOBEX)}
 
 
 def check(holds: bool, otherwise: str) -> None:

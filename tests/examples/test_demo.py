@@ -24,7 +24,7 @@ def test_every_step_goes_as_promised_on_postgresql(
     assert demo.main(["--once"]) == 0, capsys.readouterr().out
 
 
-def _unguarded(engine: AsyncEngine, _verifier: object) -> FastAPI:
+def _unguarded(engine: AsyncEngine, _verifier: object, _open_paths: object) -> FastAPI:
     return create_unguarded_app(engine)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import (
@@ -35,6 +35,7 @@ from sqlalchemy.orm import (
     subqueryload,
     with_polymorphic,
 )
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from tenantguard import NoTenantError, Tenancy, UnknownTableError, bind, bypass
 from tests.models import (
@@ -124,8 +125,7 @@ def test_a_caller_cannot_give_the_guards_parameter(memory: World) -> None:
     """What is given under the name of the guard's parameter is overwritten."""
     statement = select(CALLS.c.id)
     with bind("acme"), memory.engine.connect() as connection:
-        compiled = statement.compile(connection)
-        name = next(iter(compiled.params))
+        (name,) = cast("SQLCompiler", statement.compile(connection)).positiontup or ()
         assert len(connection.execute(statement, {name: "globex"}).all()) == 3
         assert all(row[0] < 100 for row in connection.execute(statement, {name: "globex"}))
 

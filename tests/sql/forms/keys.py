@@ -75,7 +75,7 @@ KEYS.add("an association row", "`insert(secondary)`, `a.many.append(b)`", (W, CH
          attacks=(lambda db: insert(T["call_labels"]).values(call_id=3, label_id=101),
                   lambda db: insert(T["call_labels"]).values(call_id=101, label_id=2),
                   lambda db: db.rows(insert(T["call_labels"]), [{"call_id": 3, "label_id": 1}, {"call_id": 3, "label_id": 101}]),
-                  lambda db: update(T["call_labels"]).values(label_id=102)))  # fmt: skip
+                  lambda db: update(T["call_labels"]).where(T["call_labels"].c.call_id == 1, T["call_labels"].c.label_id == 1).values(label_id=102)))  # fmt: skip
 KEYS.add("a key of a unit of work", "`session.add(Child(parent_id=...))`", (STAMPED, CHECKED), lambda db: db.flush(Call(**_call(db))),
          attacks=(lambda db: db.flush(Call(**_call(db, number_id=101))),
                   lambda db: db.flush(CallTag(id=900, call_id=101, tag="x")),

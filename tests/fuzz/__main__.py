@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from tests.fuzz.hostile import HostileFuzzer
 from tests.fuzz.splices import SpliceFuzzer
 from tests.fuzz.texts import TextFuzzer
 from tests.fuzz.tokens import TokenFuzzer
@@ -30,9 +31,10 @@ def _run(servers: Servers) -> int:
     parser.add_argument("--count", type=int, help="stop after so many seeds of each")
     given = parser.parse_args()
     logging.disable(logging.CRITICAL)  # each refusal is recorded, and there are thousands
-    fuzzers: tuple[TextFuzzer | TokenFuzzer | SpliceFuzzer, ...] = (
+    fuzzers: tuple[TextFuzzer | TokenFuzzer | HostileFuzzer | SpliceFuzzer, ...] = (
         TextFuzzer(),
         TokenFuzzer(),
+        HostileFuzzer(),
         *_splicers(servers),
     )
     findings: list[str] = []

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenantguard.sql.text.placing.queries import Placing
+from tests.fuzz.hostile import HostileFuzzer
 from tests.fuzz.splices import SpliceFuzzer
 from tests.fuzz.texts import TextFuzzer
 from tests.fuzz.tokens import TokenFuzzer
@@ -50,6 +51,13 @@ def test_no_text_reaches_another_tenants_rows(texts: TextFuzzer, seed: int) -> N
 def test_no_token_passes_that_was_not_signed(tokens: TokenFuzzer, seed: int) -> None:
     """Whatever bytes come are answered with 401, or hold a token that was signed with the key."""
     assert tokens.run(seed) is None
+
+
+def test_no_hostile_text_takes_much() -> None:
+    """Deep, long and broken texts are answered without much memory; `make fuzz` holds each to a second, too."""
+    fuzzer = HostileFuzzer(most_seconds=float("inf"))
+    begun = random.randrange(10**6)
+    assert [fault for seed in range(begun, begun + 40) if (fault := fuzzer.run(seed))] == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -79,6 +79,7 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
         owned = compiler.tg_guard.ties.any_owned(found.tables)
         clone._bindparams = {**clone._bindparams, PARAMETER: compiler.tg_predicates.parameter(owned)}
     compiler.tg.checks = (*compiler.tg.checks, *found.checks)
+    compiler.tg.changes = found.verbs != ("select",)
     return cast("TextClause", clone)
 
 

@@ -35,6 +35,7 @@ class Statement:
         unasked: the catalogue of the server was not asked yet what the statement could mean.
         writes: what must be verified at the execution of each write.
         checks: what must be verified of the parameters of SQL text.
+        changes: it is SQL text that writes.
         tables: the placements of the tables that it names.
         parameters: the names of the parameters that hold the tenant.
         places: the names of those that hold one of several tenants, and which one.
@@ -69,7 +70,8 @@ class Statement:
     """
 
     __slots__ = (
-        "checks", "conflict", "conflicts", "ctes", "custom", "era", "expected", "fault", "guard", "hidden", "kinds",
+        "changes", "checks", "conflict", "conflicts", "ctes", "custom", "era", "expected", "fault", "guard",
+        "hidden", "kinds",
         "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "read", "relied",
         "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "serves", "stored", "tables", "target",
         "unasked", "unions", "upserts", "verified", "within", "writes",
@@ -81,7 +83,7 @@ class Statement:
         self.mode = mode
         self.fault: Violation | None = None
         self.serves: frozenset[type] = frozenset()
-        self.verified = self.unasked = False
+        self.verified = self.unasked = self.changes = False
         self.writes: tuple[WritePlan, ...] = ()
         self.checks: tuple[Any, ...] = ()
         self.tables: dict[Key, Placement] = {}
@@ -182,6 +184,7 @@ class Statement:
             and self.fault is None
             and len(self.kinds - {None}) <= 1
             and not self.checks
+            and not self.changes
             and not self.unasked
             and not self.rules
             and not translated

@@ -78,8 +78,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         connection.tg_translate(context.execution_options)
     if compiled.tg.writes:
         verify(compiled.tg.writes, context)
-    if compiled.isplaintext:
-        watch_text(context, compiled.string)
+    if compiled.tg.changes:
+        watch_text(context)
     if compiled.tg.checks or compiled.tg.verified:
         context.tg_given = compiled.tg
 

@@ -52,17 +52,10 @@ def watch_orphans(context: Any, parents: Collection[Key] | None = None) -> None:
             connection.tg_orphans = {**connection.tg_orphans, placement.key: counted}
 
 
-def watch_text(context: Any, statement: str) -> bool:
-    """Count the rows without a parent before SQL text may make some; tell whether it may."""
-    dialect = context.dialect
-    if (
-        dialect.name != "sqlite"
-        or _is_enforced(context.root_connection)
-        or not dialect.tg_guard.texts.writes(statement, dialect.name, dialect.paramstyle)
-    ):
-        return False
-    watch_orphans(context)
-    return True
+def watch_text(context: Any) -> None:
+    """Count the rows without a parent before SQL text that writes may make some."""
+    if context.dialect.name == "sqlite" and not _is_enforced(context.root_connection):
+        watch_orphans(context)
 
 
 def verify_orphans(connection: Any) -> None:

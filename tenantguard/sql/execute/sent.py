@@ -63,7 +63,8 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     except Violation as violation:
         refuse_again(violation, statement)
     _verify_calls(context, guard, sent)
-    watch_text(context, statement)
+    if sent.writes:
+        watch_text(context)
     if sent.checks:
         context.tg_given = sent, context.parameters
     context.statement = context.unicode_statement = sent.text
@@ -72,13 +73,17 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
 
 def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
     """Refuse SQL text that calls what the users of the server have made."""
-    fault = foreign_call(sent.text, context.dialect, guard)
-    if fault is None and context.dialect.name == "postgresql":
+    if context.dialect.name == "postgresql":
         ask_server(context.root_connection, guard, anew=not sent.asked)
-        sent.asked = True
-        fault = users_call(sent.text, guard)
-    if fault is not None:
-        refuse_again(fault, sent.text)
+    elif sent.asked:
+        return
+    if not sent.asked or sent.catalogue is not guard.catalogue:
+        fault = foreign_call(sent.text, context.dialect, guard)
+        if fault is None and guard.catalogue is not None:
+            fault = users_call(sent.text, guard)
+        if fault is not None:
+            refuse_again(fault, sent.text)
+        sent.asked, sent.catalogue = True, guard.catalogue
 
 
 class Sent:
@@ -94,14 +99,28 @@ class Sent:
         text: what is executed.
         checks: what must be verified of the parameters each time.
         expected: the type of the tenant.
-        asked: a PostgreSQL server was asked what the text could mean, since it was first seen.
+        writes: the text writes.
+        asked: the server was asked what the text could mean, since it was first seen.
+        catalogue: what a PostgreSQL server answered.
     """
 
-    __slots__ = ("_process", "_read", "_rewritten", "_several", "asked", "checks", "expected", "text")
+    __slots__ = (
+        "_process",
+        "_read",
+        "_rewritten",
+        "_several",
+        "asked",
+        "catalogue",
+        "checks",
+        "expected",
+        "text",
+        "writes",
+    )
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
         self.text, self._several = statement, several
-        self.asked = False
+        self.asked, self.writes = False, False
+        self.catalogue: Any = None
         guard.era.used = True
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None
@@ -116,6 +135,7 @@ class Sent:
         style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
         self._rewritten = found = guard.rewrite(statement, dialect, style, several)
         self.text, self.checks = found.text, found.checks
+        self.writes = found.verbs != ("select",)
         if found.tenanted:
             placement = guard.ties.any_owned(found.tables)
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)

@@ -45,6 +45,7 @@ class Catalog:
         self._by_name: dict[str, list[Key]] = {}
         for key in self.tables:
             self._by_name.setdefault(self.case(key[1]), []).append(key)
+        self._known: dict[str, Placement] = {}
         self._ties = Ties(tenancy)
         self._links: dict[Key, list[Link]] = {}
 
@@ -75,6 +76,9 @@ class Catalog:
             UnknownTableError: the tenancy does not place it.
             RawSQLError: the name means more than one table, or one with a row rule.
         """
+        known = self._known.get(parts[0].text) if len(parts) == 1 else None
+        if known is not None:
+            return known
         found = list(dict.fromkeys(self._found(parts))) if len(parts) <= 2 else []
         told = ".".join(unquoted(part.text) for part in parts)
         if not found:
@@ -87,6 +91,8 @@ class Catalog:
             raise refusal(f"the name {told!r} means several tables of the tenancy", table=told)
         if found[0].visible is not None:
             raise refusal(f"table {told!r} has a row rule, which text cannot carry", table=told)
+        if parts[0].text == found[0].name:  # one spelling of each, so that they are no more than the tables
+            self._known[found[0].name] = found[0]
         return found[0]
 
     def _found(self, parts: list[Token]) -> Iterator[Placement]:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     bindparam,
     case,
     delete,
+    event,
     func,
     insert,
     literal,
@@ -613,3 +614,37 @@ def test_a_value_that_only_the_database_reads_is_read_back(engine: Engine, form:
                 with pytest.raises(IntegrityError):
                     connection.execute(statement, rows)
                 assert connection.scalar(select(func.count()).select_from(TAGS)) == 2
+
+
+class Broken(Exception):
+    """An error of a listener's."""
+
+
+@pytest.mark.parametrize("level", [None, "AUTOCOMMIT"])
+def test_a_listener_that_fails_leaves_nothing_open(engine: Engine, level: str | None) -> None:
+    """Between two parts of a statement, or before a look-up's write: the transaction goes on as the caller's own."""
+    seen: list[str] = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def fail(conn: Any, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        seen.append(sql)
+        if len([sql for sql in seen if sql.startswith("INSERT")]) == 2:
+            raise Broken
+
+    options: Any = {} if level is None else {"isolation_level": level}
+    statement = insert(TAGS).values(call_id=bindparam("n", type_=Integer) + 0).returning(TAGS.c.id)
+    with bind("acme"), engine.connect().execution_options(**options) as connection:
+        with pytest.raises(Broken):
+            connection.execute(
+                statement, [{"n": 1}] * 20, execution_options={"insertmanyvalues_page_size": 7}
+            )
+        seen.clear()
+        connection.execute(insert(TAGS).values(id=60, call_id=2))
+        driver: Any = connection._dbapi_connection
+        cursor = driver.cursor()
+        with pytest.raises(engine.dialect.loaded_dbapi.Error):
+            cursor.execute("RELEASE SAVEPOINT tenantguard_stored")
+        cursor.close()
+        if level is None:
+            connection.rollback()
+    assert ((60, 2) in tags(engine)) == (level is not None)

@@ -16,7 +16,7 @@ from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.doors import ask_server, trusted_once
-from tenantguard.sql.execute.ending import verify_ending
+from tenantguard.sql.execute.ending import leave, verify_ending
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.execute.sending import admit_beside
@@ -96,6 +96,13 @@ class GuardedConnection(Connection):
             context.tg_composes = False
             admit_beside(context, statement, parameters)
         return super()._cursor_execute(cursor, statement, parameters, context)
+
+    def _handle_dbapi_exception(self, error: Any, *args: Any, **kw: Any) -> Any:
+        """Leave nothing of ours open, whoever raised: a driver, or a listener between two parts of a statement."""
+        context = args[3] if len(args) > 3 else kw.get("context")
+        if context is not None and isinstance(error, Exception):
+            leave(context)
+        return super()._handle_dbapi_exception(error, *args, **kw)
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""

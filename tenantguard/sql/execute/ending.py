@@ -55,6 +55,16 @@ def end_alone(context: Any) -> None:
     release(context, commit=True)
 
 
+def leave(context: Any) -> None:
+    """End what was begun for a statement that has failed: the savepoint of a read-back, or a transaction of its own."""
+    try:
+        if context.tg_stored is not None:
+            context.tg_stored.abandon()
+        release(context, commit=False)
+    except Exception:  # what cannot be ended is not used again; the statement's own error is raised
+        context.root_connection.invalidate()
+
+
 class _Ending(SimpleNamespace):
     """What a look-up needs of an execution, where a transaction ends and nothing is executed."""
 

@@ -9,7 +9,6 @@ from tenantguard.sql.execute.admission import admit
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.defaults import composes_default, default_query, last_key
 from tenantguard.sql.execute.ending import end_alone
-from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.matched import verify_inserted, verify_matched
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.sending import is_heard, keep_parameters
@@ -102,8 +101,6 @@ def guarded_context(base: Any) -> Any:
                 end_alone(self)
 
         def handle_dbapi_exception(self, error: Any) -> None:
-            if self.tg_alone:
-                release(self, commit=False)
             super().handle_dbapi_exception(error)
             if self.dialect.name == "postgresql":
                 _refuse_undeclared(self, error)

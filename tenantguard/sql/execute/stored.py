@@ -113,6 +113,12 @@ class StoredCursor:
             self._is_open = False
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
+    def abandon(self) -> None:
+        """Leave a statement that failed between two of its parts: those before are as they would be anyway."""
+        if self._is_open:
+            self._is_open = False
+            self._do(f"RELEASE SAVEPOINT {_NAME}")
+
     def _send(self, statement: str, parameters: tuple[Any, ...], place: int = 0) -> None:
         answer = self._execute(statement, parameters, place)
         if answer is not None:

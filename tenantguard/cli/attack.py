@@ -87,7 +87,10 @@ def attack(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
 ) -> None:
-    """Attack a copy of a schema with every vector that fits it. Exit code 1 where something leaked or broke."""
+    """Attack a copy of a schema with every vector that fits it.
+
+    Exit code 1 if something leaked or broke, 2 if nothing was attacked.
+    """
     console = Console(file=sys.stdout)  # this one: what the application prints meanwhile is kept out
     vectors = _vectors(group or [], name or [])
     if list_:
@@ -116,7 +119,7 @@ def attack(
         json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")
     if html is not None:
         html.write_text(page(report))
-    raise typer.Exit(0 if report.passed else 1)
+    raise typer.Exit(0 if report.passed else 1 if report.ran else 2)
 
 
 def _vectors(groups: list[str], names: list[str]) -> list[Vector]:
@@ -181,7 +184,7 @@ def _print(console: Console, report: Report) -> None:
     for result in report.results:
         if result.bad or result.outcome in (Outcome.LIMIT, Outcome.FAULT):
             console.print(_told(result), highlight=False)
-    for table, reason in report.empty.items():
+    for table, reason in sorted(report.empty.items()):
         console.print(f"[yellow]no rows could be made for {table}[/]: {escape(reason)}; give --values")
     missed = [name for name, by in report.attacked().items() if not by]
     if missed:

@@ -8,6 +8,7 @@ from html import escape
 from tenantguard.testing.attack import Report
 from tenantguard.testing.vectors import Outcome, Result
 
+SHOWN = 10  # findings before the rest is folded
 _STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #16803c; --bad: #c2161c; --odd: #a15c00; }
 * { box-sizing: border-box; }
@@ -19,7 +20,8 @@ h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2r
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; } td.number { text-align: right; white-space: nowrap; } thead th { font-weight: 600; }
+td { overflow-wrap: anywhere; } td details { border: 0; padding: 0; margin: 0; }
+.number { text-align: right; white-space: nowrap; } thead th { font-weight: 600; }
 .held, .refused { color: var(--good); } .leaked, .error { color: var(--bad); font-weight: 700; }
 .known-limit, .fault-of-the-kit { color: var(--odd); font-weight: 700; } .not-applicable { opacity: .65; }
 .finding { border: 1px solid var(--line); border-radius: .4rem; padding: .6rem 1rem; margin: .6rem 0; }
@@ -73,7 +75,11 @@ def _findings(report: Report) -> str:
     """Return what needs somebody to look at it, the worst first."""
     wanted = (Outcome.LEAKED, Outcome.ERROR, Outcome.FAULT)
     found = [result for outcome in wanted for result in report.ended(outcome)]
-    return f"<h2>Findings</h2>{''.join(map(_finding, found))}" if found else ""
+    if not found:
+        return ""
+    first, more = "".join(map(_finding, found[:SHOWN])), "".join(map(_finding, found[SHOWN:]))
+    folded = f"<details><summary>{len(found) - SHOWN} more</summary>{more}</details>" if more else ""
+    return f"<h2>Findings ({len(found)})</h2>{first}{folded}"
 
 
 def _finding(result: Result) -> str:
@@ -86,7 +92,7 @@ def _finding(result: Result) -> str:
 
 
 def _matrix(report: Report) -> str:
-    head = "".join(f"<th>{outcome}</th>" for outcome in Outcome)
+    head = "".join(f'<th class="number">{outcome}</th>' for outcome in Outcome)
     rows = "".join(
         f"<tr><th>{escape(group)}</th>{''.join(_count(outcome, counts[outcome]) for outcome in Outcome)}</tr>"
         for group, counts in report.counts().items()
@@ -106,9 +112,13 @@ def _tables(report: Report) -> str:
     """Return which table was attacked by what."""
     rows = "".join(
         f"<tr><th><code>{escape(name)}</code></th><td class=number>{len(by)}</td><td>{_folded(by)}</td></tr>"
-        for name, by in sorted(report.attacked().items(), key=lambda pair: len(pair[1]))
+        for name, by in sorted(report.attacked().items(), key=lambda pair: (len(pair[1]), pair[0]))
     )
-    return f"<h2>By table</h2>{_table('<th>table</th><th>vectors</th><th>which</th>', rows)}" if rows else ""
+    return (
+        f"<h2>By table</h2>{_table('<th>table</th><th class=number>vectors</th><th>which</th>', rows)}"
+        if rows
+        else ""
+    )
 
 
 def _folded(names: list[str]) -> str:
@@ -118,7 +128,9 @@ def _folded(names: list[str]) -> str:
 
 def _empty(report: Report) -> str:
     """Return the tables where nothing was attacked, if there are any."""
-    listed = "".join(f"<li><code>{escape(t)}</code>: {escape(why)}</li>" for t, why in report.empty.items())
+    listed = "".join(
+        f"<li><code>{escape(t)}</code>: {escape(why)}</li>" for t, why in sorted(report.empty.items())
+    )
     return f"<p>No rows could be made for these tables:</p><ul>{listed}</ul>" if listed else ""
 
 

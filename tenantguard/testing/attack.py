@@ -80,8 +80,8 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        """Tell whether nothing leaked and nothing broke."""
-        return not self.leaks and not self.errors
+        """Tell whether something was attacked, and nothing leaked and nothing broke."""
+        return bool(self.ran) and not self.leaks and not self.errors
 
     @property
     def verdict(self) -> str:
@@ -100,7 +100,9 @@ class Report:
                 f"Nothing leaked, but the guard breaks {len(self.errors)} of {self.ran} that work without it."
             )
         if not self.ran:
-            return "Nothing was attacked: no vector fits the schema."
+            own = f"{len(self.faults)} vectors failed by a fault of the kit, and no other"
+            why = own if self.faults else "no vector"
+            return f"Nothing was attacked: {why} fits the schema. Nothing is known about the guard."
         return f"The guard holds: {self.ran} ran, nothing leaked and nothing broke."
 
     def listed(self) -> str:
@@ -120,7 +122,7 @@ class Report:
 
     def attacked(self) -> dict[str, list[str]]:
         """Return by which vectors each table was attacked; an empty list where by none."""
-        found: dict[str, list[str]] = {name: [] for name in self.tables}
+        found: dict[str, list[str]] = {name: [] for name in sorted(self.tables)}
         for result in self.results:
             if not result.vector.legitimate:
                 for name in result.tables:

@@ -127,6 +127,15 @@ def test_a_name_runs_one_vector(run: Run, models: str) -> None:
     assert "The guard holds: 2 ran, nothing leaked and nothing broke." in done.output
 
 
+def test_a_run_in_which_nothing_fits_fails(run: Run, models: str) -> None:
+    """It proves nothing, so it says so, and does not exit as a run that held."""
+    done = run(f"{models}:numbered", "--name", "update_own")
+    assert done.output.splitlines()[-1] == (
+        "Nothing was attacked: no vector fits the schema. Nothing is known about the guard."
+    )
+    assert done.exit_code == 2
+
+
 def test_the_application_keeps_silent(run: Run, models: str) -> None:
     """What it logs and prints while it is loaded and attacked is no part of the report."""
     done = run(f"{models}:tenancy", "--group", "cache", "--engine", f"{models}:engine")

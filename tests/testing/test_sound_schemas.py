@@ -86,8 +86,10 @@ def test_a_fault_of_the_kit_is_counted_apart() -> None:
     tenancy = service("sqlite")
     vector = Vector("own_fault", "reads", "Break.", _own_fault)
     with laboratory(tenancy, "sqlite://") as lab:
-        report = Report("sqlite", [run_one(lab, vector)])
-    assert (report.faults[0].outcome, report.passed, report.ran) == (Outcome.FAULT, True, 0)
+        alone = Report("sqlite", [run_one(lab, vector)])
+        report = Report("sqlite", [*alone.results, run_one(lab, chosen(names=["own_aggregates"])[0])])
+    assert (report.faults[0].outcome, report.passed, report.ran) == (Outcome.FAULT, True, 1)
+    assert (alone.passed, alone.verdict.partition(":")[0]) == (False, "Nothing was attacked")
     assert "it breaks without a guard too: KeyError" in report.faults[0].detail
 
 

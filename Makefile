@@ -55,6 +55,9 @@ hostile: $(VENV)/.ready  ## write in every spelling, form and state, and compare
 fuzz: $(VENV)/.ready  ## send SQL text and tokens that nobody would write, for ten minutes: ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+keep-alive: $(VENV)/.ready  ## send 10,000 requests of many clients over one connection, under each server
+	$(BIN)/python -m tests.asgi.test_proxy 10000
+
 mutants: $(VENV)/.ready  ## break the guards one by one and print how many the tests notice
 	$(BIN)/python -m scripts.mutants $(ARGS)
 
@@ -83,4 +86,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz mutants mechanisms bench bench-micro bench-profile bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz keep-alive mutants mechanisms bench bench-micro bench-profile bench-compare help

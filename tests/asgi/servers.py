@@ -95,12 +95,12 @@ SERVERS: dict[str, tuple[Serving, Callable[[], asyncio.AbstractEventLoop] | None
 }
 
 
-def run(name: str, app: App, client: Callable[[int], Awaitable[None]]) -> None:
+def run(name: str, app: App, client: Callable[[int], Awaitable[None]], *, limit: float = LIMIT) -> None:
     """Serve an application, and let a client meet it, in an event loop of its own."""
     serving, loop = SERVERS[name]
 
     async def main() -> None:
-        async with asyncio.timeout(2 * LIMIT), serving(app) as port, asyncio.timeout(LIMIT):
+        async with asyncio.timeout(LIMIT + limit), serving(app) as port, asyncio.timeout(limit):
             await client(port)
 
     with asyncio.Runner(loop_factory=loop) as runner:

@@ -2,6 +2,7 @@
 
 from tenantguard.postgres.drift import check
 from tenantguard.postgres.findings import Finding
+from tenantguard.postgres.indexes import indexes
 from tenantguard.postgres.installing import install, uninstall
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.sealing import add_key, retire_key
@@ -16,6 +17,7 @@ __all__ = [
     "Seal",
     "add_key",
     "check",
+    "indexes",
     "install",
     "policies",
     "retire_key",

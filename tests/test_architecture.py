@@ -46,6 +46,7 @@ OPTIONAL = {
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {
+    "alembic": {"postgres"},
     "httpx": {"httpx", "identity"},
     "typer": {"cli"},
     "rich": {"cli", "testing"},

@@ -43,6 +43,7 @@ _POLICIES = text(
       FROM pg_catalog.pg_policy p WHERE p.polrelid = to_regclass(:name)
     """
 )
+_ANY_POLICY = text("SELECT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = to_regclass(:name))")
 _TRIGGERS = text(
     f"""
     SELECT t.tgname, f.prosrc, t.tgenabled::text FROM pg_catalog.pg_trigger t
@@ -146,6 +147,9 @@ def _of_table(connection: Connection, table: Secured, roles: Roles) -> Iterator[
     elif table.policies and not (enabled and forced):
         what = "forced" if enabled else "enabled"
         yield Finding("row-security", "error", table.name, f"row security is not {what}", _AGAIN)
+    elif enabled and not connection.execute(_ANY_POLICY, {"name": table.name}).scalar():
+        detail = "row security is enabled without a policy, so nobody is shown a row"
+        yield Finding("row-security", "warning", table.name, detail, _AGAIN)
     yield from _of_policies(connection, table, roles)
     yield from _of_ties(connection, table)
     yield from _of_grants(connection, table, roles)

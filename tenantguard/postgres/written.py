@@ -83,7 +83,7 @@ def table_statements(table: Secured, roles: Roles) -> Iterator[str]:
 
 
 def _row_security(table: Secured, roles: Roles) -> Iterator[str]:
-    yield from _dropped(table.name)
+    yield from drops(table.name)
     yield from _made(table, roles)
     if table.policies:
         yield _marked(table, roles)
@@ -92,10 +92,20 @@ def _row_security(table: Secured, roles: Roles) -> Iterator[str]:
 def _made(table: Secured, roles: Roles) -> Iterator[str]:
     if table.policies:
         yield f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    else:
+        yield _closed_no_more(table.name)
     for policy in table.policies:
         yield policy.create(table.name, roles.application)
     for tie in table.ties:
         yield from tie.create(table.name)
+
+
+def _closed_no_more(name: str) -> str:
+    """Return the block that turns row security off where no policy is left, with which nobody would see a row."""
+    return block(
+        f"IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = {literal(name)}::regclass) THEN "
+        f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; END IF;"
+    )
 
 
 def mark(table: Secured, roles: Roles) -> str:
@@ -116,7 +126,8 @@ def _marked(table: Secured, roles: Roles) -> str:
     )
 
 
-def _dropped(name: str) -> Iterator[str]:
+def drops(name: str) -> Iterator[str]:
+    """Yield what takes our policies and triggers from a table."""
     for policy in POLICY_NAMES:
         yield f"DROP POLICY IF EXISTS {policy} ON {name}"
     yield block(
@@ -151,6 +162,5 @@ def removal(table: Secured, roles: Roles) -> Iterator[str]:
     """Yield what takes row security from a table again; its grants stay."""
     if table.is_view:
         return
-    yield from _dropped(table.name)
-    if table.policies:
-        yield f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"
+    yield from drops(table.name)
+    yield f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"

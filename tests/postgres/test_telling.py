@@ -286,14 +286,9 @@ def test_a_server_process_that_ends_leaves_the_pool_in_order(engines: Engines, s
     with bind("acme"):
         with engine.connect() as connection:
             connection.execute(MINE)
-            with bypass(reason="test"):
-                driver = connection.connection.driver_connection
-            driver.execute("SELECT pg_terminate_backend(pg_backend_pid())") if False else None
-            sealed_process = (
-                connection.scalar(select(func.pg_backend_pid())) if False else driver.info.backend_pid
-            )
+            driver = _driver(connection)
             with sealed.owner.connect() as owner:
-                owner.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": sealed_process})
+                owner.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": driver.info.backend_pid})
             with pytest.raises(DBAPIError):
                 connection.execute(MINE)
         with engine.connect() as connection:

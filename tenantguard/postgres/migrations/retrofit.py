@@ -1,0 +1,130 @@
+"""Retrofit: a table that holds rows gets its tenant column, in batches, without a lock that lasts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.operations import MigrateOperation, Operations
+from sqlalchemy import text
+
+from tenantguard.postgres.spelling import OWN, block, digest, identifier, literal
+
+
+@dataclass(frozen=True)
+class Retrofit:
+    """What a table gets.
+
+    Attributes:
+        table: its name, as SQL has it: with its schema where that is not in the search path.
+        column: the tenant column.
+        type_: its type, as SQL has it.
+        value: a query of one value, the tenant of the row ``t``.
+        key: the primary key, one column.
+        batch: how many rows are filled at once.
+        unique: whether the column and the key become a unique key, for foreign keys that include the tenant.
+        lock_timeout: how long a lock is waited for.
+    """
+
+    table: str
+    column: str
+    type_: str
+    value: str
+    key: str = "id"
+    batch: int = 5000
+    unique: bool = False
+    lock_timeout: str = "3s"
+
+    @property
+    def _name(self) -> str:
+        return digest(self.table, self.column)
+
+    def statements(self) -> Iterator[str]:
+        """Yield the statements, each of which is a transaction, or several, of its own, and can be run again."""
+        column = identifier(self.column)
+        check, index = f"{OWN}_{self._name}_check", f"{OWN}_{self._name}_index"
+        yield f"SET lock_timeout = {literal(self.lock_timeout)}"
+        yield f"ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS {column} {self.type_}"
+        yield self._fill()
+        yield f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {check}"
+        yield f"ALTER TABLE {self.table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
+        yield f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {check}"
+        yield f"ALTER TABLE {self.table} ALTER COLUMN {column} SET NOT NULL"  # reads no row: the check says it
+        yield f"ALTER TABLE {self.table} DROP CONSTRAINT {check}"
+        yield from self._index(index, "INDEX", column)
+        if self.unique:
+            yield from self._index(f"{index}_key", "UNIQUE INDEX", f"{column}, {identifier(self.key)}")
+        yield "RESET lock_timeout"
+
+    def _index(self, name: str, kind: str, columns: str) -> Iterator[str]:
+        dropped = literal(f"DROP INDEX {name}")  # one that was interrupted is there, and not valid
+        yield block(
+            f"IF EXISTS (SELECT FROM pg_catalog.pg_index WHERE indexrelid = to_regclass({literal(name)}) "
+            f"AND NOT indisvalid) THEN EXECUTE {dropped}; END IF;"
+        )
+        yield f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name} ON {self.table} ({columns})"
+
+    def _fill(self) -> str:
+        """Return the block that fills the column along the key, a batch in each transaction."""
+        column, key = identifier(self.column), identifier(self.key)
+        empty, type_ = f"FROM {self.table} WHERE {column} IS NULL", f"{self.table}.{key}%TYPE"
+        told = literal(f"tenantguard: % rows of {self.table} filled".replace("%", "%%").replace("%%", "%", 1))
+        return block(
+            f"DECLARE low {type_}; upto {type_}; filled bigint; done bigint := 0; BEGIN "
+            f"SELECT min({key}) INTO low {empty}; WHILE low IS NOT NULL LOOP "
+            f"SELECT max(b.{key}) INTO upto FROM "
+            f"(SELECT {key} {empty} AND {key} >= low ORDER BY {key} LIMIT {int(self.batch)}) AS b; "
+            f"UPDATE {self.table} AS t SET {column} = ({self.value}) "
+            f"WHERE t.{column} IS NULL AND t.{key} >= low AND t.{key} <= upto; "
+            f"GET DIAGNOSTICS filled = ROW_COUNT; done := done + filled; COMMIT; RAISE NOTICE {told}, done; "
+            f"SELECT min({key}) INTO low {empty} AND {key} > upto; END LOOP; END;"
+        )
+
+
+@Operations.register_operation("retrofit_tenancy")
+class RetrofitTenancyOp(MigrateOperation):
+    """A tenant column for a table that holds rows already."""
+
+    def __init__(self, retrofit: Retrofit) -> None:
+        self.retrofit = retrofit
+
+    @classmethod
+    def retrofit_tenancy(
+        cls,
+        operations: Operations,
+        table: str,
+        *,
+        column: str,
+        type_: str,
+        value: str,
+        key: str = "id",
+        batch: int = 5000,
+        unique: bool = False,
+        lock_timeout: str = "3s",
+    ) -> Any:
+        """Give a table its tenant column, fill it in batches, make it NOT NULL, and index it.
+
+        Args:
+            operations: Alembic's.
+            table: the table's name, as SQL has it.
+            column: the tenant column.
+            type_: its type, as SQL has it.
+            value: a query of one value, the tenant of the row ``t``.
+            key: the primary key, one column.
+            batch: how many rows are filled in one transaction.
+            unique: make the column and the key unique together, for foreign keys that include the tenant.
+            lock_timeout: how long a lock is waited for.
+        """
+        return operations.invoke(cls(Retrofit(table, column, type_, value, key, batch, unique, lock_timeout)))
+
+
+@Operations.implementation_for(RetrofitTenancyOp)
+def _execute(operations: Any, operation: RetrofitTenancyOp) -> None:
+    context = operations.get_context()
+    with context.autocommit_block():
+        for statement in operation.retrofit.statements():
+            if context.as_sql:
+                operations.impl.static_output(f"{statement};\n")
+            else:
+                operations.execute(text(statement.replace(":", "\\:")))

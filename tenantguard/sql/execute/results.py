@@ -70,8 +70,9 @@ class WatchedResult(ChunkedIteratorResult[Any]):
 
     @property
     def _tg_binding(self) -> Binding | None:
+        raw: Any = self.raw
         try:
-            binding: Binding | None = self.raw.context.tg_binding
+            binding: Binding | None = raw.context.tg_binding
         except AttributeError:  # of an engine that is not guarded
             return None
         return binding

@@ -28,12 +28,12 @@ def short_context(base: Any) -> Any:
         def create_cursor(self) -> Any:
             binding = peek()
             try:
-                statement, tenant = self.compiled.tg, binding._tenant  # type: ignore[union-attr]  # see below
+                statement, tenant = self.compiled.tg, binding._tenant  # type: ignore[union-attr]  # below
                 ready = (
                     self.root_connection.tg_ready is binding
                     and type(tenant) in statement.serves
                     and statement.era.alive
-                    and binding.mode == "tenant"  # type: ignore[union-attr]  # the same
+                    and binding.mode == "tenant"
                 )
             except AttributeError:  # nothing is bound or compiled, or the connection was made by hand
                 ready = False

@@ -23,6 +23,8 @@ class Ties:
         self._watched: dict[Key, frozenset[str]] = {}
         self._carrying: dict[Key, list[Reference]] = {}
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
+        self._referenced: dict[Key, frozenset[str]] = {}
+        self._tables: dict[Key, list[Table]] = {}
 
     def table(self, key: Key) -> Table:
         """Return the metadata's own table, by schema and name."""
@@ -75,13 +77,16 @@ class Ties:
 
     def referenced(self, key: Key) -> frozenset[str]:
         """Return the columns of a table that foreign keys lead to."""
-        return frozenset(
-            theirs
-            for placement in self.tenancy
-            for parent, pairs in self.links(placement.key)
-            if table_key(parent) == key
-            for _, theirs in pairs
-        )
+        found = self._referenced.get(key)
+        if found is None:
+            self._referenced[key] = found = frozenset(
+                theirs
+                for placement in self.tenancy
+                for parent, pairs in self.links(placement.key)
+                if table_key(parent) == key
+                for _, theirs in pairs
+            )
+        return found
 
     def own_keys(self, key: Key) -> frozenset[str]:
         """Return the columns of a table that its own foreign keys lead to."""
@@ -117,12 +122,15 @@ class Ties:
         raise ConfigurationError("none of the tables belongs to a tenant")
 
     def _mappings(self, key: Key) -> list[Table]:
-        return [
-            table
-            for metadata in self.tenancy.metadata
-            for table in metadata.tables.values()
-            if table_key(table) == key
-        ]
+        found = self._tables.get(key)
+        if found is None:
+            self._tables[key] = found = [
+                table
+                for metadata in self.tenancy.metadata
+                for table in metadata.tables.values()
+                if table_key(table) == key
+            ]
+        return found
 
     def _foreign_keys(self, table: Table) -> Iterable[tuple[Table, Pairs]]:
         for reference in self.tenancy.references(table):

@@ -36,10 +36,14 @@ def with_state(statement: Any, state: Any, **changed: Any) -> Any:
 
 def columns_of(table: Any, names: Container[str] | None = None) -> dict[str, Any]:
     """Return the columns by key and by name: all, or those that are named as the database does."""
-    columns = [column for column in table.c if names is None or column.name in names]
-    found = {column.name: column for column in columns}
-    found.update({column.key: column for column in columns if column.key != column.name})
-    return found
+    found, by_key = {}, {}
+    for column in table.c:
+        name, key = column.name, column.key
+        if names is None or name in names:
+            found[name] = column
+            if key != name:
+                by_key[key] = column
+    return {**found, **by_key}
 
 
 def base_of(from_: Any) -> Any:

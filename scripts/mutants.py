@@ -11,19 +11,23 @@ from __future__ import annotations
 import argparse
 import compileall
 import functools
+import importlib
 import itertools
 import os
 import py_compile
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.metadata import entry_points
 from pathlib import Path
 
+import pytest
 from coverage import CoverageData
 
 from scripts.anchors import apply, body_of
@@ -65,6 +69,11 @@ _SLOWER = {
     "asgi": ["tests/identity"],
 }  # asked where those notice nothing
 _ONLY_SQLITE = ("-k", "not postgresql and not mariadb and not asyncpg")
+_STAYING = (
+    "aiosqlite", "fastapi", "fastapi.testclient", "httpx", "hypothesis.strategies", "jwt", "sqlalchemy.dialects.mysql",
+    "sqlalchemy.dialects.postgresql", "sqlalchemy.dialects.sqlite", "sqlalchemy.ext.asyncio", "starlette.testclient",
+    "uvicorn",
+)  # fmt: skip
 _NOTHING_RAN = 5  # pytest's own exit status
 _FIRST = 200  # tests that are asked before all the others
 _LONGEST = 1200  # seconds that one run of tests may take: a mutation can make one wait for ever
@@ -121,26 +130,65 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
 
 def failure(place: Path, tests: Sequence[str], *options: str) -> str | None:
     """Return what pytest said of tests that fail in the copy, or wait for ever; ``None`` where they pass."""
-    environment = {**os.environ, "PYTHONPATH": str(place)}
-    command = [
-        sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests, *options,
-    ]  # fmt: skip
-    try:
-        done = subprocess.run(
-            command,
-            cwd=place,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            text=True,
-            timeout=_LONGEST,
-        )
-    except subprocess.TimeoutExpired:
-        return f"they did not end within {_LONGEST} seconds"
-    if "ERROR: not found:" in done.stdout + done.stderr:  # no test of that name ran, so none noticed
-        sys.exit(f"nothing can be told: {done.stdout}{done.stderr}")
-    return None if done.returncode in (0, _NOTHING_RAN) else done.stdout + done.stderr
+    quiet = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
+    status, said = _run_forked(place, ["-x", "-q", "-p", "no:cacheprovider", *quiet, *tests, *options])
+    if "ERROR: not found:" in said:  # no test of that name ran, so none noticed
+        sys.exit(f"nothing can be told: {said}")
+    return None if status in (0, _NOTHING_RAN) else said
+
+
+def _run_forked(place: Path, arguments: Sequence[str]) -> tuple[int, str]:
+    """Run pytest in a child that has imported everything but the project: that takes longer than most tests.
+
+    Returns its exit status, and what it wrote.
+    """
+    _import_what_stays()
+    with tempfile.TemporaryFile("w+") as out:
+        child = os.fork()
+        if child == 0:
+            os.setsid()
+            os.dup2(out.fileno(), 1)
+            os.dup2(out.fileno(), 2)
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.chdir(place)
+            os.environ["PYTHONPATH"] = sys.path[0] = str(place)
+            for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
+                del sys.modules[name]
+            status = 1
+            try:
+                status = int(pytest.main(list(arguments)))
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(status)
+        status = _status_of(child)
+        out.seek(0)
+        return status, out.read()
+
+
+def _status_of(child: int) -> int:
+    """Wait for a child, and end it with all that it has started when it takes too long."""
+    ends = time.monotonic() + _LONGEST
+    while time.monotonic() < ends:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.05)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return 1
+
+
+@functools.cache
+def _import_what_stays() -> None:
+    """Import the tests' tools and what the project stands on, and nothing of the project."""
+    for plugin in entry_points(group="pytest11"):
+        if not plugin.module.startswith("tenantguard"):
+            plugin.load()
+    for name in _STAYING:
+        importlib.import_module(name)
 
 
 def tests_by_line(place: Path, tests: Sequence[str], workers: int) -> CoverageData:

@@ -13,7 +13,7 @@ from typing import Any
 from mkdocs.exceptions import PluginError
 
 import tenantguard
-from tenantguard import asgi, identity, testing
+from tenantguard import asgi, identity, postgres, testing
 
 ROOT = Path(__file__).parents[1]
 _OUTSIDE = re.compile(r"\]\(((?:\.\./)+[^)#\s]+)(#[^)\s]*)?\)")
@@ -22,7 +22,7 @@ _FENCE = re.compile(r"^( *```\w+) [^\n]+$", re.MULTILINE)
 _FETCHED = re.compile(
     r"<(?:script|img|iframe|source)\b[^>]*\ssrc=\"?(?:https?:)?//[^>]*>|<link\b[^>]*\bhref=\"?(?:https?:)?//[^>]*>"
 )
-_PACKAGES = (tenantguard, asgi, identity, testing)
+_PACKAGES = (tenantguard, asgi, identity, postgres, testing)
 
 
 def on_page_markdown(markdown: str, *, page: Any, config: Any, files: Any) -> str:

@@ -63,15 +63,15 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
 
 
 class TenantGuardError(DontWrapMixin, Exception):
-    """Be the root of every error of this library."""
+    """The root of every error that tenantguard raises."""
 
 
 class ConfigurationError(TenantGuardError):
-    """Say at start-up what is wrong with the set-up, all of it at once."""
+    """A mistake in the configuration, found at start-up; the message lists every fault at once."""
 
 
 class TokenError(TenantGuardError):
-    """Refuse a token; the middleware answers 401.
+    """A refused token; the middleware answers 401.
 
     Args:
         message: what a developer reads; never the token and never a claim's content.
@@ -109,7 +109,7 @@ class TokenError(TenantGuardError):
 
 
 class IssuerUnavailableError(TokenError):
-    """Refuse a token that nobody could verify: the issuer does not answer. The middleware answers 503.
+    """A token that cannot be verified because its issuer does not answer; the middleware answers 503.
 
     Args:
         message: as for ``TokenError``.
@@ -123,7 +123,7 @@ class IssuerUnavailableError(TokenError):
 
 
 class StepUpError(TokenError):
-    """Refuse a token whose user has to sign in again, or better. The middleware answers 401, as RFC 9470 has it.
+    """A token whose user must sign in again, or with a stronger method; the middleware answers 401 (RFC 9470).
 
     Args:
         message: as for ``TokenError``.
@@ -140,20 +140,20 @@ class StepUpError(TokenError):
 
 
 class NoTenantError(TenantGuardError):
-    """Refuse a guarded action while no tenant, or no usable one, is bound; recorded before it is raised."""
+    """A guarded action without a usable tenant bound; recorded before it is raised."""
 
     kind = "no_tenant"
 
 
 class Violation(TenantGuardError):
-    """Refuse an attempt that reaches for another tenant; recorded before it is raised.
+    """A refused attempt; recorded before it is raised.
 
     Attributes:
         kind: what was attempted, one lower-case word or two joined by ``_``.
         tenant: the tenant that was bound, or ``None``.
-        attempted: the tenant that was reached for, where it is known.
-        table: the table's name, where there is one.
-        statement: the SQL without any value, where there is one.
+        attempted: the tenant that was reached for, if known.
+        table: the table's name, if there is one.
+        statement: the SQL without its values, if there is one.
     """
 
     kind = "violation"
@@ -169,8 +169,18 @@ class Violation(TenantGuardError):
         statement: str | None = None,
     ) -> None:
         super().__init__(message)
-        if kind is not None:
-            self.kind = kind
+        self._keep(kind=kind, tenant=tenant, attempted=attempted, table=table, statement=statement)
+
+    def _keep(
+        self,
+        *,
+        kind: str | None = None,
+        tenant: object = None,
+        attempted: object = None,
+        table: str | None = None,
+        statement: str | None = None,
+    ) -> None:
+        self.kind = kind or self.kind
         self.tenant = tenant
         self.attempted = attempted
         self.table = table
@@ -178,7 +188,7 @@ class Violation(TenantGuardError):
 
 
 class PermissionDeniedError(Violation):
-    """Refuse somebody who lacks a permission; the middleware answers 403 with ``insufficient_scope`` (RFC 6750).
+    """A missing permission; the middleware answers 403 with ``insufficient_scope`` (RFC 6750).
 
     Attributes:
         needed: the permissions that were asked for.
@@ -192,73 +202,63 @@ class PermissionDeniedError(Violation):
 
 
 class CrossTenantError(Violation):
-    """Refuse a write, a key or a parent that belongs to another tenant."""
+    """A write, a key or a parent that belongs to another tenant."""
 
     kind = "cross_tenant"
 
 
 class ParentError(CrossTenantError, IntegrityError):
-    """Refuse a foreign key that leads to another tenant's row, or to none: to the code these are one answer.
+    """A foreign key to another tenant's row or to no row: the caller cannot tell which.
 
-    It is SQLAlchemy's ``IntegrityError`` as well, since that is what a database with this tenant's rows alone raises.
-    ``orig`` stands for the driver's own error, with PostgreSQL's code for a foreign key (23503).
+    It is also SQLAlchemy's ``IntegrityError``, which a database with only this tenant's rows would raise. ``orig``
+    stands in for the driver's error, with PostgreSQL's code for a foreign key violation (23503).
     """
 
     kind = "foreign_key"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        kind: str | None = None,
-        tenant: object = None,
-        attempted: object = None,
-        table: str | None = None,
-        statement: str | None = None,
-    ) -> None:
+    def __init__(self, message: str, **evidence: Any) -> None:
         orig: Any = Exception(message)
         orig.sqlstate = orig.pgcode = "23503"
-        IntegrityError.__init__(self, statement, None, orig, hide_parameters=True)
+        IntegrityError.__init__(self, evidence.get("statement"), None, orig, hide_parameters=True)
         self.args = (message,)
-        self.kind = kind or self.kind
-        self.tenant = tenant
-        self.attempted = attempted
-        self.table = table
+        self._keep(**evidence)
 
     def __str__(self) -> str:
         return str(self.args[0])
 
     def __reduce__(self) -> Any:
-        told = {name: getattr(self, name) for name in ("kind", "tenant", "attempted", "table", "statement")}
-        return _parent_error, (str(self), told)
+        evidence = {
+            name: getattr(self, name) for name in ("kind", "tenant", "attempted", "table", "statement")
+        }
+        return _parent_error, (str(self), evidence)
 
 
-def _parent_error(message: str, told: dict[str, Any]) -> ParentError:
-    return ParentError(message, **told)
+def _parent_error(message: str, evidence: dict[str, Any]) -> ParentError:
+    return ParentError(message, **evidence)
 
 
 class MissingRowError(CrossTenantError, StaleDataError):
-    """Refuse to change a row by a key that is another tenant's, or nobody's: to the code these are one answer.
+    """A change to a row that is another tenant's or does not exist: the caller cannot tell which.
 
-    It is SQLAlchemy's ``StaleDataError`` as well, which a unit of work raises where a row that it changes is gone.
+    It is also SQLAlchemy's ``StaleDataError``, which a unit of work raises when a row it changes is gone.
     """
 
     kind = "foreign_row"
 
 
 class TenantSwitchError(Violation):
-    """Refuse a session that was used under one tenant and is used under another."""
+    """A session that was used under one tenant and is now used under another."""
 
     kind = "tenant_switch"
 
 
 class RawSQLError(Violation):
-    """Refuse SQL that the guard cannot read."""
+    """SQL that the guard cannot read."""
 
     kind = "raw_sql"
 
 
 class UnknownTableError(Violation):
-    """Refuse a table that the tenancy does not place."""
+    """A table that the tenancy does not place."""
 
     kind = "unknown_table"

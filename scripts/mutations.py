@@ -1072,7 +1072,7 @@ MUTATIONS = (
     *_of(
         "sql",
         "_watched",
-        ("the objects of a result are read on under another tenant", "_verify(peek(), binding)", "pass"),
+        ("the objects of a result are read on under another tenant", "_verify(context)", "pass"),
     ),
     *_of(
         "sql",

@@ -28,7 +28,7 @@ RELIED = {
         _is_server_side _process_execute_defaults _setup_dml_or_text_result _setup_result_proxy
         _backslash_escapes""",
     "engine.result": """
-        _fetchall_impl _fetchiter_impl _fetchmany_impl _fetchone_impl _raw_row_iterator""",
+        _fetchall_impl _fetchiter_impl _fetchmany_impl _fetchone_impl _iter_impl _raw_row_iterator _real_result""",
     "engine.row": "_mapping",
     "ext.compiler": "_dispatcher",
     "orm.bulk_persistence": "_BulkUDCompileState",

@@ -30,6 +30,7 @@ def guarded_context(base: Any) -> Any:
 
         Attributes:
             tg_binding: the binding that the statement is executed under.
+            tg_refused: a reader of its rows was refused since they were last asked for.
             tg_kept: its parameters as they were before listeners saw them, where any listens.
             tg_composes: the next text beside the statement, for a default or a sequence, is composed by the dialect.
             tg_beside: that text and its parameters, or a batch of rows.
@@ -40,6 +41,7 @@ def guarded_context(base: Any) -> Any:
 
         tg_binding: Binding | None = None
         tg_alone = False
+        tg_refused = False
         tg_given: Any = None
         tg_kept: list[Any] | None = None
         tg_composes = False

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from typing import Any
 
-from sqlalchemy.engine import ChunkedIteratorResult
+from sqlalchemy.engine import ChunkedIteratorResult, MappingResult, Result, ScalarResult
 from sqlalchemy.engine import cursor as _cursor
+from sqlalchemy.engine.result import ResultInternal
 from sqlalchemy.orm import loading
 
 from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
-from tenantguard.context import Binding, peek
+from tenantguard.context import peek
 from tenantguard.errors import TenantSwitchError
 
 DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
@@ -28,19 +32,19 @@ def _watched_fetch(base: Any) -> Any:
         def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
             """Fetch one row."""
             if peek() is not result.context.tg_binding:
-                _verify(peek(), result.context.tg_binding)
+                _verify(result.context)
             return base.fetchone(self, result, dbapi_cursor, hard_close)
 
         def fetchmany(self, result: Any, dbapi_cursor: Any, size: Any = None) -> Any:
             """Fetch several rows."""
             if peek() is not result.context.tg_binding:
-                _verify(peek(), result.context.tg_binding)
+                _verify(result.context)
             return base.fetchmany(self, result, dbapi_cursor, size)
 
         def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
             """Fetch every row."""
             if peek() is not result.context.tg_binding:
-                _verify(peek(), result.context.tg_binding)
+                _verify(result.context)
             return base.fetchall(self, result, dbapi_cursor)
 
     return WatchedFetch
@@ -68,44 +72,71 @@ class WatchedResult(ChunkedIteratorResult[Any]):
     It looks before a row is taken, so that a reader who is refused costs the others none.
     """
 
-    @property
-    def _tg_binding(self) -> Binding | None:
-        raw: Any = self.raw
-        try:
-            binding: Binding | None = raw.context.tg_binding
-        except AttributeError:  # of an engine that is not guarded
-            return None
-        return binding
-
     def _fetchiter_impl(self) -> Any:
-        return _watched(super()._fetchiter_impl(), self._tg_binding)
+        return _watched(super()._fetchiter_impl(), _context_of(self))
 
     def _raw_row_iterator(self) -> Any:
-        return _watched(super()._raw_row_iterator(), self._tg_binding)
+        return _watched(super()._raw_row_iterator(), _context_of(self))
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
-        if peek() is not self._tg_binding:
-            _verify(peek(), self._tg_binding)
+        context = getattr(self.raw, "context", None)
+        if peek() is not getattr(context, "tg_binding", None):
+            _verify(context)
         return super()._fetchone_impl(hard_close)
 
     def _fetchmany_impl(self, size: int | None = None) -> Any:
-        _verify(peek(), self._tg_binding)
+        _verify(_context_of(self))
         return super()._fetchmany_impl(size)
 
     def _fetchall_impl(self) -> Any:
-        _verify(peek(), self._tg_binding)
+        _verify(_context_of(self))
         return super()._fetchall_impl()
 
 
-def _watched(rows: Iterator[Any], binding: Binding | None) -> Iterator[Any]:
+def _watched(rows: Iterator[Any], context: Any) -> Iterator[Any]:
+    binding = getattr(context, "tg_binding", None)
     while True:
         if peek() is not binding:
-            _verify(peek(), binding)
+            _verify(context)
         try:
             row = next(rows)
         except StopIteration:
             return
         yield row
+
+
+class _Resumed:
+    """The rows of a result, begun anew after each reader who was refused: an exception ends a generator for all."""
+
+    def __init__(self, context: Any, rows: Callable[[], Iterator[Any]]) -> None:
+        self._context, self._rows = context, rows
+        self._is_begun = False
+
+    def __iter__(self) -> _Resumed:
+        return self
+
+    def __next__(self) -> Iterator[Any]:
+        if self._is_begun and not self._context.tg_refused:
+            raise StopIteration
+        self._is_begun, self._context.tg_refused = True, False
+        return self._rows()
+
+
+def _resuming(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    @functools.wraps(original)
+    def rows(self: Any, *args: Any) -> Iterator[Any]:
+        context = _context_of(self)
+        if getattr(context, "tg_binding", None) is None:
+            return original(self, *args)
+        return chain.from_iterable(_Resumed(context, partial(original, self, *args)))
+
+    return rows
+
+
+def _context_of(result: Any) -> Any:
+    """Return the execution context of a result, ``None`` where it has none: it was merged, or thawed."""
+    real = result if result._real_result is None else result._real_result
+    return getattr(getattr(real, "raw", real), "context", None)
 
 
 GUARDED_FETCH = GuardedFetch()  # the strategy of every execution, unless it is asked to stream
@@ -129,18 +160,24 @@ def watch_rewound(result: Any) -> Any:
     return result
 
 
+@functools.cache
 def watch_results() -> None:
-    """Let the results of sessions be watched ones: a patch, which nothing but ``guard()`` makes."""
+    """Let the results of sessions be watched ones, and go on after a reader who was refused: patches of ``guard()``."""
     # the name that loading.instances() makes them by
     loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]
+    ResultInternal._iter_impl = _resuming(ResultInternal._iter_impl)  # type: ignore[method-assign]
+    for kind in (Result, ScalarResult, MappingResult):
+        kind.partitions = _resuming(kind.partitions)  # type: ignore[method-assign]
 
 
-def _verify(now: Binding | None, then: Binding | None) -> None:
+def _verify(context: Any) -> None:
     """Refuse rows of another tenant; code that is bound to nothing may go on reading what it was given."""
+    now, then = peek(), getattr(context, "tg_binding", None)  # of an engine that is not guarded there is none
     if now is then or now is None or then is None or now.mode in ("bypass", "closed"):
         return
     if same_tenants(now.tenants, then.tenants):
         return
+    context.tg_refused = True
     told = ", ".join(map(str, then.tenants)) or "a bypass"
     refuse(
         TenantSwitchError(

@@ -1,7 +1,6 @@
 """asyncpg: the settings go to the server with the ``BEGIN``, appended to it, since the driver has no pipeline.
 
-Such a message has no parameters. Its literals are kept out of ``pg_stat_activity``, which shows the beginning of a
-statement to every session of the same role, by a comment before them that is longer than what the server keeps.
+Such a message has no parameters, so the settings are literals in it.
 """
 
 from __future__ import annotations
@@ -9,9 +8,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from tenantguard.sql.telling.pipelined import Settings
-
-MOST_PADDING = 16_384  # bytes; where the server keeps more, the literals can be read
+from tenantguard.sql.telling.literals import Settings, made
 
 
 @functools.cache
@@ -46,21 +43,7 @@ def telling_connection(base: Any) -> Any:
             values = self.tg_values
             if values is not None and not args and query.startswith("BEGIN"):
                 self.tg_values = None
-                query = f"{query.rstrip(';')}; {appended(values, self.tg_padding)}"
+                query = f"{query.rstrip(';')}; {made(values, self.tg_padding)}"
             return str(await super().execute(query, *args, **kw))
 
     return Connection
-
-
-def appended(values: Settings, padding: int) -> str:
-    """Return the statement that makes the settings, behind a comment of some length."""
-    calls = ", ".join(
-        f"pg_catalog.set_config({_literal(name)}, {_literal(value)}, true)" for name, value in values.items()
-    )
-    comment = f"/*{' ' * padding}*/ " if 0 < padding <= MOST_PADDING else ""
-    return f"{comment}SELECT {calls}"
-
-
-def _literal(value: str) -> str:
-    """Return a string as PostgreSQL reads it with ``standard_conforming_strings``, without which no engine starts."""
-    return "'" + value.replace("'", "''") + "'"

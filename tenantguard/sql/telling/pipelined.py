@@ -1,5 +1,6 @@
 """psycopg: ``BEGIN``, the settings as bound parameters, and the first statement go to the server in one flight.
 
+Where the server is near, the settings go with the ``BEGIN`` alone, as one message: a pipeline costs more than a flight.
 The driver begins a transaction by itself, in a flight of its own, unless it is in autocommit. So a connection is that
 from the first statement of a transaction to its end, while we send the ``BEGIN``; in between it is as it was.
 """
@@ -12,7 +13,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-Settings = dict[str, str]
+from tenantguard.sql.telling.literals import MOST_PADDING, Settings, made
+
 _IDLE = 0  # of libpq's states of a transaction
 
 
@@ -43,11 +45,13 @@ class _Telling:
         tg_values: the settings that the next statement takes along.
         tg_begun: the transaction was begun by us, on a connection in autocommit.
         tg_pipelines: the first statement travels in the same flight.
+        tg_padding: how many bytes of a statement the server shows to others.
     """
 
     tg_values: Settings | None = None
     tg_begun = False
     tg_pipelines = True
+    tg_padding = 0
     _tg_cursors = False
 
     @property
@@ -61,7 +65,7 @@ class _Telling:
             self.cursor_factory = _telling_cursor(self.cursor_factory)
             self.server_cursor_factory = _telling_cursor(self.server_cursor_factory)
             self._tg_cursors = True
-        self.tg_values, self.tg_pipelines = values, guard.pipelines
+        self.tg_values, self.tg_pipelines, self.tg_padding = values, guard.pipelines, guard.padding
         return True
 
     def tg_is_over(self: Any) -> bool:
@@ -73,19 +77,33 @@ class _Telling:
         return not self.autocommit and self.info.transaction_status == _IDLE
 
     def tg_first(self: Any, begins: bool) -> Iterator[tuple[str, list[str]]]:
-        """Yield what goes before the statement: the ``BEGIN`` as the driver would write it, and the settings."""
+        """Yield what goes before the statement: the ``BEGIN`` and the settings."""
         if begins:
-            words = ["BEGIN"]
-            if self.isolation_level is not None:
-                words += ["ISOLATION LEVEL", self.isolation_level.name.replace("_", " ")]
-            if self.read_only is not None:
-                words.append("READ ONLY" if self.read_only else "READ WRITE")
-            if self.deferrable is not None:
-                words.append("DEFERRABLE" if self.deferrable else "NOT DEFERRABLE")
-            yield " ".join(words), []
+            yield self.tg_begin, []
         values, self.tg_values = self.tg_values, None
         calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
         yield f"SELECT {calls}", [part for pair in values.items() for part in pair]
+
+    def tg_one_message(self: Any, begins: bool) -> str | None:
+        """Return the ``BEGIN`` and the settings as one text, where the server hides what it says from others."""
+        if not 0 < self.tg_padding <= MOST_PADDING:
+            return None
+        values, self.tg_values = self.tg_values, None
+        return (
+            f"{self.tg_begin}; {made(values, self.tg_padding)}" if begins else made(values, self.tg_padding)
+        )
+
+    @property
+    def tg_begin(self: Any) -> str:
+        """Return the statement by which the driver would begin."""
+        words = ["BEGIN"]
+        if self.isolation_level is not None:
+            words += ["ISOLATION LEVEL", self.isolation_level.name.replace("_", " ")]
+        if self.read_only is not None:
+            words.append("READ ONLY" if self.read_only else "READ WRITE")
+        if self.deferrable is not None:
+            words.append("DEFERRABLE" if self.deferrable else "NOT DEFERRABLE")
+        return " ".join(words)
 
 
 def _ending(telling: Any) -> Any:
@@ -147,24 +165,37 @@ def _executing(base: Any, *, rides: bool) -> Any:
                 if connection.tg_is_over():
                     connection.tg_end()
                 return super().execute(query, params, **kw)
-            pipelines = rides and connection.tg_pipelines
-            with self._tg_telling():
-                if pipelines:
+            if rides and connection.tg_pipelines:
+                with self._tg_telling(self._tg_begins()):
                     super().execute(query, params, **kw)
-            return self if pipelines else super().execute(query, params, **kw)
+                return self
+            self._tg_tell()
+            return super().execute(query, params, **kw)
 
         def executemany(self, *args: Any, **kw: Any) -> None:
             if self.connection.tg_values is not None:
-                with self._tg_telling():
-                    pass
+                self._tg_tell()
             super().executemany(*args, **kw)
 
-        @contextmanager
-        def _tg_telling(self) -> Iterator[None]:
+        def _tg_tell(self) -> None:
+            begins = self._tg_begins()
+            message = self.connection.tg_one_message(begins)
+            if message is not None:
+                self.connection.tg_plain(self.connection).execute(message, prepare=False)
+                return
+            with self._tg_telling(begins):
+                pass
+
+        def _tg_begins(self) -> bool:
             connection = self.connection
             begins = connection.tg_is_over() or connection.tg_begins()
             if begins:
                 connection.autocommit = connection.tg_begun = True
+            return bool(begins)
+
+        @contextmanager
+        def _tg_telling(self, begins: bool) -> Iterator[None]:
+            connection = self.connection
             with connection.pipeline():
                 for statement, parameters in connection.tg_first(begins):
                     connection.tg_plain(connection).execute(statement, parameters)
@@ -183,25 +214,38 @@ def _executing_later(base: Any, *, rides: bool) -> Any:
                 if connection.tg_is_over():
                     await connection.tg_end()
                 return await super().execute(query, params, **kw)
-            pipelines = rides and connection.tg_pipelines
-            async with self._tg_telling():
-                if pipelines:
+            if rides and connection.tg_pipelines:
+                async with self._tg_telling(await self._tg_begins()):
                     await super().execute(query, params, **kw)
-            return self if pipelines else await super().execute(query, params, **kw)
+                return self
+            await self._tg_tell()
+            return await super().execute(query, params, **kw)
 
         async def executemany(self, *args: Any, **kw: Any) -> None:
             if self.connection.tg_values is not None:
-                async with self._tg_telling():
-                    pass
+                await self._tg_tell()
             await super().executemany(*args, **kw)
 
-        @asynccontextmanager
-        async def _tg_telling(self) -> AsyncIterator[None]:
+        async def _tg_tell(self) -> None:
+            begins = await self._tg_begins()
+            message = self.connection.tg_one_message(begins)
+            if message is not None:
+                await self.connection.tg_plain(self.connection).execute(message, prepare=False)
+                return
+            async with self._tg_telling(begins):
+                pass
+
+        async def _tg_begins(self) -> bool:
             connection = self.connection
             begins = connection.tg_is_over() or connection.tg_begins()
             if begins:
                 await connection.set_autocommit(True)
                 connection.tg_begun = True
+            return bool(begins)
+
+        @asynccontextmanager
+        async def _tg_telling(self, begins: bool) -> AsyncIterator[None]:
+            connection = self.connection
             async with connection.pipeline():
                 for statement, parameters in connection.tg_first(begins):
                     await connection.tg_plain(connection).execute(statement, parameters)

@@ -18,14 +18,14 @@ R = TypeVar("R")
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """Return the function so that it runs, wherever it is called, under the binding of this moment.
+    """Return a function that runs under the current binding, wherever it is called.
 
-    What is carried may outlive its request: its binding has no end, unless it is a bypass, which ends with its
-    block. It does not go into another process.
+    It may outlive its request: the carried binding does not end, unless it is a bypass, which ends with its block.
+    It cannot be sent to another process.
 
     Args:
-        function: a function, a coroutine function, a generator function or an asynchronous one. Of a
-            generator each step runs under the binding, and the code between the steps does not.
+        function: a function, a coroutine function, or a generator function of either kind. Each step of a
+            generator runs under the binding; the code between the steps does not.
 
     Returns:
         A callable of the same kind.

@@ -134,13 +134,13 @@ def current() -> Binding:
 
 
 class bind:  # used like a function
-    """Bind a tenant, several, or a principal for a ``with`` block, in sync and async code alike.
+    """Bind a tenant, several tenants or a principal for a ``with`` block, in sync and async code.
 
     Args:
-        who: a tenant id, a ``Principal``, or a collection of tenant ids (reads their union).
+        who: a tenant id, a ``Principal``, or a collection of tenant ids, whose union is read.
 
     Raises:
-        NoTenantError: ``who`` is empty or of a wrong type; raised before the block is entered.
+        NoTenantError: ``who`` is empty or has the wrong type; raised before the block is entered.
 
     Example:
         >>> with bind("acme") as binding:
@@ -230,11 +230,11 @@ bypass_observers: list[Callable[[Binding, bool], None]] = []
 
 
 class bypass:  # used like a function
-    """Lift the guard for a ``with`` block, named and recorded with the caller's file and line.
+    """Lift the guard for a ``with`` block; its reason is recorded, with the caller's file and line.
 
     Args:
-        reason: why; shown in the audit trail; never empty.
-        ties: let a write tie the rows of two tenants together, which is refused otherwise; each is recorded.
+        reason: why, for the audit trail; never empty.
+        ties: allow writes that tie rows of two tenants together; each one is recorded.
 
     Raises:
         NoTenantError: the reason is empty.

@@ -53,22 +53,22 @@ class Tenancy:
         column: the name of the tenant column; a table that has it is owned.
         columns: tables whose tenant column has another name, ``{"companies": "id"}``.
         through: tables without a tenant column, by the foreign key to their parent, ``{"call_tags": "call_id"}``.
-        shared: tables whose rows are the same for all; written only in a bypass.
+        shared: tables whose rows are the same for everyone; written only in a bypass.
         shared_writable: shared tables that may be written under a binding.
-        openly_shared: those of the shared tables that have the tenant column, or a foreign key to a tenant's rows,
-            and are shared all the same: every tenant reads every row.
-        nullable: owned tables that may hold rows of no tenant (which nobody sees outside a bypass).
-        visible: row rules that widen what is read of an owned table:
+        openly_shared: shared tables that have a tenant column, or a foreign key to a tenant's rows, and are shared on
+            purpose: every tenant reads every row.
+        nullable: owned tables that may hold rows without a tenant, which are visible only in a bypass.
+        visible: row rules that widen what can be read of an owned table:
             ``{"templates": lambda t, tenant: or_(t.c.company_id == tenant, t.c.company_id.is_(None))}``.
-            A table without tenant column is placed by its rule alone, as users who belong to several companies:
+            A table without a tenant column can be placed by its rule alone, such as users of several companies:
             ``{"users": lambda users, tenant: exists().where(members.c.user_id == users.c.id,
             members.c.company_id == tenant)}``; its rows are written in a bypass.
-        changeable: the columns of such a table that may be changed under a binding, in the rows that the rule shows:
+        changeable: columns of such a table that may be changed under a binding, in the rows that the rule shows:
             ``{"users": {"display_name", "locale"}}``.
-        functions: functions of the database that read no table, by their whole names: ``{"slugify", "shop.price"}``.
-            The database's own need not be named.
+        functions: database functions that read no table, by full name: ``{"slugify", "shop.price"}``.
+            Built-in functions need not be named.
 
-    A table is named as ``"name"`` or ``"schema.name"``. The same can be said on the model:
+    A table is named ``"name"`` or ``"schema.name"``. The same can be declared on the model:
     ``__table_args__ = {"info": {"tenant": "company_id"}}``, ``{"tenant": through("call_id")}``,
     ``{"tenant": shared}``. A table whose whole primary key is a foreign key to one other table (the child
     of joined-table inheritance) belongs through it without being named.

@@ -47,16 +47,15 @@ def guard(
     Args:
         engine: the engine of the application.
         tenancy: how every table belongs.
-        raw_sql: what becomes of SQL text: it is refused, or rewritten with the predicates, or let through to
-            a database whose row security stands underneath.
-        dialect_unproven: accept a database, or a version of one, on which nobody proved the guard.
-        row_security: how PostgreSQL is told the tenant. By default it is where the policies of the database ask for it;
-            ``True`` tells it in any case, ``False`` never.
+        raw_sql: what happens to SQL text: ``"refuse"`` it, ``"rewrite"`` it with the predicates, or leave it to the
+            ``"database"`` and its row security.
+        dialect_unproven: accept a database, or a version, on which the guard has not been proven.
+        row_security: whether and how PostgreSQL is told the tenant. By default it is told if the database's policies
+            ask for it; ``True`` tells it in any case, ``False`` never.
 
     Raises:
-        ConfigurationError: the tenancy has faults (all are listed), the engine is guarded already, or the
-            database is not one of SQLite, PostgreSQL and MariaDB. The first connection raises it where the
-            server is too old.
+        ConfigurationError: the tenancy has faults (all are listed), the engine is already guarded, or the
+            database is not SQLite, PostgreSQL or MariaDB. If the server is too old, the first connection raises it.
 
     Example:
         >>> from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine

@@ -28,14 +28,12 @@ class Fragment:
     Attributes:
         text: what is sent, composed of the tokens that were read.
         fault: why it must not stand there, or ``None``; "it" is the text.
-        functions: the whole names of the functions that it calls.
         checks: what must be verified of the parameters.
         width: how many expressions it holds, with commas between them; none where one of them is ``*``.
     """
 
     text: str
     fault: str | None = None
-    functions: frozenset[str] = frozenset()
     checks: tuple[Check, ...] = ()
     width: int = 0
 
@@ -76,7 +74,7 @@ def read_fragment(
     edits = with_schemas({}, cursor, tenancy)
     composed = composer.compose(edits, joints=cursor.joints, named=spans if shown else ())
     width = 0 if any(tokens[end - 1].text == "*" for _, end in spans) else len(spans)
-    return Fragment(composed, None, frozenset(cursor.called), checks, width)
+    return Fragment(composed, None, checks, width)
 
 
 def type_fault(text: str, dialect: str) -> str | None:

@@ -35,8 +35,6 @@ class Rewritten:
         tenanted: whether the tenant's parameter stands in the text.
         given: how many positional parameters the user's text has.
         several: how many values the tenant's parameter has, where the tenants are a set.
-        functions: the whole names of the functions that it calls, as they are written.
-        attributes: names behind a dot that no column of the metadata has; PostgreSQL calls a function by them too.
     """
 
     text: str
@@ -47,8 +45,6 @@ class Rewritten:
     tenanted: bool
     given: int
     several: int = 0
-    functions: frozenset[str] = frozenset()
-    attributes: frozenset[str] = frozenset()
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
         """Return the parameters with the tenant put in.
@@ -170,8 +166,6 @@ def rewrite(
         None in composer.order,
         numbering.given,
         0 if numbering.expanded else several,
-        frozenset(cursor.called),
-        frozenset(cursor.attributes),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tenantguard.sql.text.lexer import POSTGRESQL, Token, words
-from tenantguard.sql.text.tree import Query, Span
+from tenantguard.sql.text.tree import Query
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
 TAIL = words("ORDER LIMIT OFFSET FETCH FOR LOCK")
@@ -46,9 +46,7 @@ class Cursor:
         at: the index of the next token.
         nested: the queries in the expressions of what is being read.
         queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
-        called: the whole names of the functions that are called, as they are written.
         unqualified: where the names of those begin that are called without a schema.
-        attributes: on PostgreSQL, names behind a dot, which call a function where no column has them.
         settings: the parentheses of calls of set_config.
         joints: the indexes of parentheses that belong to the name of a function before them.
         relations: how many names stand in a FROM.
@@ -72,9 +70,7 @@ class Cursor:
         self._uppers = [*(token.upper for token in tokens), *_BEHIND]
         self.nested: list[Query] = []
         self.queries: dict[int, tuple[Query, int]] = {}
-        self.called: set[str] = set()
         self.unqualified: list[int] = []
-        self.attributes: set[str] = set()
         self.settings: list[int] = []
         self.joints: set[int] = set()
         self.relations = 0
@@ -168,15 +164,16 @@ class Cursor:
         if self.relations > _MOST_RELATIONS:
             raise Ungrammatical(f"it names more than {_MOST_RELATIONS} tables")
 
-    def query(self) -> Query:
-        """Read a query inside another statement."""
-        if self.read_query is None:
+    def query(self, read: Callable[[Any], Query] | None = None) -> Query:
+        """Read a query inside another statement, as ``read`` does where it is given."""
+        read = read or self.read_query
+        if read is None:
             raise Ungrammatical(f"it holds the word {self.upper}: a query or a table")
         self.depth += 1
         if self.depth > _DEEPEST:
             raise Ungrammatical(f"its queries nest deeper than {_DEEPEST}")
         outer, self.nested = self.nested, []
-        found = self.read_query(self)
+        found = read(self)
         self.nested = outer
         self.depth -= 1
         return found
@@ -194,7 +191,3 @@ class Cursor:
         while self.token(ahead).text == "(":
             ahead += 1
         return self.begins_query(ahead)
-
-    def text_of(self, span: Span) -> list[str]:
-        """Return the tokens of a span as they are written."""
-        return [token.text for token in self.tokens[span[0] : span[1]]]

@@ -128,7 +128,7 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
         if at + 1 < count and tokens[at + 1].text == "(" and tokens[at + 1].kind == "symbol":
             _note_call(cursor, at, token)
         elif is_postgresql and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol":
-            _note_attribute(cursor, token)
+            _refuse_attribute(token)
         at += 1
     cursor.at = at
     if open_:
@@ -245,17 +245,15 @@ def _note_call(cursor: Cursor, at: int, token: Token) -> None:
             f"{name}() is no function that is known to read no rows; if it reads none, declare it: "
             f"Tenancy(functions={{{name.lower()!r}}})"
         )
-    cursor.called.add(name)
     if first == at:
         cursor.unqualified.append(at)
 
 
-def _note_attribute(cursor: Cursor, token: Token) -> None:
-    """Note a name behind a dot: ``(value).name`` calls a function on PostgreSQL, where no column has that name."""
+def _refuse_attribute(token: Token) -> None:
+    """Refuse names behind a dot: ``(value).name`` calls a function on PostgreSQL, where no column has that name."""
     name = ascii_lower(unquoted(token.text))
     if name.startswith(("pg_", "lo_")) or name in _ATTRIBUTES:
         raise Ungrammatical(f"{name} stands behind a dot, where PostgreSQL calls the function of that name")
-    cursor.attributes.add(name)
 
 
 def _is_keyword(cursor: Cursor, at: int, word: str) -> bool:

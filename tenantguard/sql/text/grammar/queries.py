@@ -40,6 +40,12 @@ def query(cursor: Cursor) -> Query:
     return found
 
 
+def _body_of_with(cursor: Cursor) -> Query:
+    found = _with_and_body(cursor, writes=cursor.which == POSTGRESQL)
+    found.nested += cursor.nested
+    return found
+
+
 def _with_and_body(cursor: Cursor, *, writes: bool) -> Query:
     found = Query()
     if cursor.took("WITH"):
@@ -70,14 +76,7 @@ def _with(cursor: Cursor, found: Query) -> None:
         cursor.took("NOT")
         cursor.took("MATERIALIZED")
         cursor.expect("(")
-        cursor.depth += 1
-        if cursor.depth > 40:
-            raise Ungrammatical("its queries nest deeper than 40")
-        outer, cursor.nested = cursor.nested, []
-        body = _with_and_body(cursor, writes=cursor.which == POSTGRESQL)
-        body.nested += cursor.nested
-        cursor.nested = outer
-        cursor.depth -= 1
+        body = cursor.query(_body_of_with)
         cursor.expect(")")
         _search_and_cycle(cursor)
         found.ctes.append(Cte(name, columns, body))

@@ -158,7 +158,6 @@ def _function(cursor: Cursor) -> None:
     name = ".".join(parts)
     if not cursor.returns_rows(name):
         raise Ungrammatical(f"{name}() stands where a table does, and what it reads is not known")
-    cursor.called.add(name)
     if len(parts) == 1:
         cursor.unqualified.append(begun)
     cursor.joints.add(cursor.at)

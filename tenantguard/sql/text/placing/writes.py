@@ -13,7 +13,7 @@ from tenantguard.sql.text.placing.origins import Origins, Wanted
 from tenantguard.sql.text.placing.predicates import CLOSE, COMMA, OPEN, TENANT, plain
 from tenantguard.sql.text.placing.queries import OF_ROWS, Placing
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
-from tenantguard.sql.text.tree import Assignment, Query, Span, Write
+from tenantguard.sql.text.tree import Assignment, Query, Relation, Span, Write
 from tenantguard.sql.text.values import Literal, Value
 from tenantguard.tenancy import Placement
 
@@ -49,7 +49,10 @@ class Statement(Placing):
         if write is None:
             return []
         self.verbs.append(write.verb)
-        scope = self._insert(write, env) if write.verb == "insert" else self._change(write, env)
+        if write.verb == "insert" and write.target is not None:
+            scope = self._insert(write, write.target, env)
+        else:
+            scope = self._change(write, env)
         if write.returned is None:
             return []
         self.named += write.returned
@@ -61,12 +64,10 @@ class Statement(Placing):
         self.read[id(query)] = scopes
         return scopes
 
-    def _target(self, write: Write, env: Environment) -> Placed:
+    def _target(self, verb: str, relation: Relation) -> Placed:
         """Place the table that a statement writes; a common table expression cannot be one."""
-        relation = write.target
-        assert relation is not None
         placed = Placed(self._placement(relation), relation, self.catalog.fold(relation.word))
-        self._writable(write.verb, placed.placement)
+        self._writable(verb, placed.placement)
         return placed
 
     def _writable(self, verb: str, placement: Placement) -> None:
@@ -78,7 +79,7 @@ class Statement(Placing):
     def _change(self, write: Write, env: Environment) -> Scope:
         scope = Scope()
         if write.target is not None:
-            target = self._target(write, env)
+            target = self._target(write.verb, write.target)
             scope.placed, scope.names, scope.width = [target], {target.name}, 1
         alone = write.target is not None and not write.body.sources
         beside = Scope(names=scope.names)
@@ -190,8 +191,8 @@ class Statement(Placing):
 
     # -- INSERT ----------------------------------------------------------------------------------------
 
-    def _insert(self, write: Write, env: Environment) -> Scope:
-        target = self._target(write, env)
+    def _insert(self, write: Write, relation: Relation, env: Environment) -> Scope:
+        target = self._target(write.verb, relation)
         watched = self.given.watched(target.placement)
         if write.defaults >= 0:
             self._insert_defaults(write, watched)

@@ -6,7 +6,6 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 from sqlalchemy.sql.elements import ColumnElement
@@ -14,17 +13,15 @@ from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.functions import passes, returns_rows
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
-from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, family, tokens_of, unquoted, words
+from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, unquoted, words
 from tenantguard.sql.text.settings import set_by_parameters
 from tenantguard.sql.text.tree import Query, Select
 from tenantguard.sql.text.values import SettingUse
 
-_LONGEST = 100_000
 # where SQLAlchemy writes the values of an IN when the statement executes, each between what stands in the tildes
 _EXPANDED = re.compile(r"__\[POSTCOMPILE_\S+?(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
 _PLACEHOLDER = re.compile(
@@ -136,14 +133,7 @@ def _whole_fault(compiler: Any) -> str | None:
 
 
 def _cursor(text: str, compiler: Any, style: str) -> Cursor:
-    name, tenancy = compiler.dialect.name, compiler.tg_guard.tenancy
-    which = family(name)
-    return Cursor(
-        tokens_of(text, which, style, longest=_LONGEST),
-        which,
-        partial(passes, dialect=name, tenancy=tenancy),
-        partial(returns_rows, dialect=name, tenancy=tenancy),
-    )
+    return Cursor.of(text, compiler.dialect.name, style, compiler.tg_guard.tenancy)
 
 
 def _expanded(text: str) -> str:

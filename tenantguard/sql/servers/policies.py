@@ -13,7 +13,6 @@ from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, tokens_of,
 from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement
 
-_LONGEST = 100_000
 _CLAUSES = words(
     "FROM WHERE GROUP HAVING ORDER LIMIT OFFSET FETCH FOR WINDOW UNION INTERSECT EXCEPT JOIN LEFT RIGHT FULL CROSS"
     " NATURAL"
@@ -36,7 +35,7 @@ def restricts(expression: str | None, placement: Placement | None, schema: str |
     if expression is None:
         return False
     try:
-        tokens = tokens_of(expression, POSTGRESQL, "none", longest=_LONGEST)
+        tokens = tokens_of(expression, POSTGRESQL, "none")
     except Unreadable:
         return False
     if not _is_balanced(tokens):

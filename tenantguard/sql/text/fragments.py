@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.functions import passes
 from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
@@ -16,7 +14,6 @@ from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
 
-LONGEST = 100_000
 _LONGEST_TYPE = 10_000
 _UNMATCHED = "its parentheses do not match, so that it could leave its place"
 
@@ -57,11 +54,10 @@ def read_fragment(
         'it holds the word SELECT: a query or a table'
     """
     try:
-        which = family(dialect)
-        tokens = tokens_of(text, which, style, longest=LONGEST)
+        cursor = Cursor.of(text, dialect, style, tenancy)
+        tokens, which = cursor.tokens, cursor.which
         if not tokens:
             return Fragment(text, "it is empty")
-        cursor = Cursor(tokens, which, partial(passes, dialect=dialect, tenancy=tenancy))
         spans = items(cursor)
         fault = _rest_fault(cursor) or _open_ended(tokens) or _own_fault(tokens)
         if fault is not None:
@@ -82,7 +78,7 @@ def type_fault(text: str, dialect: str) -> str | None:
     if len(text) > _LONGEST_TYPE:
         return f"it is longer than {_LONGEST_TYPE:,} characters"
     try:
-        tokens = tokens_of(text, family(dialect), "none", longest=LONGEST)
+        tokens = tokens_of(text, family(dialect), "none")
         cursor = Cursor(tokens, family(dialect), lambda _name: True)
         items(cursor)
     except (Unreadable, Ungrammatical) as refused:

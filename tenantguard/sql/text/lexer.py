@@ -19,6 +19,7 @@ STYLES = ("named", "none", "qmark", "driver_named", "format", "pyformat", "numer
 PERCENT = ("format", "pyformat")  # the driver takes every % for its own, in quotes and comments too
 
 _FAMILIES = {SQLITE: SQLITE, POSTGRESQL: POSTGRESQL, MYSQL: MYSQL, "mariadb": MYSQL}
+_LONGEST = 100_000
 _MOST_TOKENS = 30_000
 _LONGEST_NAME = 63  # bytes, on PostgreSQL
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
@@ -130,20 +131,19 @@ def ascii_lower(text: str) -> str:
     return text.lower() if text.isascii() else text.translate(_LOWER)
 
 
-def tokens_of(text: str, which: str, style: str, *, longest: int) -> list[Token]:
+def tokens_of(text: str, which: str, style: str) -> list[Token]:
     """Split a text into tokens.
 
     Args:
         text: the SQL.
         which: the family of the dialect.
         style: how parameters are written, one of ``STYLES``.
-        longest: how many characters are read.
 
     Raises:
         Unreadable: the text is too long, or can be read in two ways.
     """
-    if len(text) > longest:
-        raise Unreadable(f"it is longer than {longest:,} characters")
+    if len(text) > _LONGEST:
+        raise Unreadable(f"it is longer than {_LONGEST:,} characters")
     if style not in STYLES:
         raise Unreadable(f"parameters of the style {style!r} cannot be read")
     if control := _CONTROL.search(text):

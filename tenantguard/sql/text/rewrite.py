@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from tenantguard.sql.functions import passes, returns_rows
 from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement
-from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
+from tenantguard.sql.text.lexer import Token, Unreadable
 from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.sql.text.placing.writes import Statement
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check, parameter_sets
 from tenantguard.tenancy import Key, Tenancy
-
-LONGEST = 100_000
 
 
 @dataclass(frozen=True)
@@ -131,18 +127,12 @@ def rewrite(
         'SELECT count(*) FROM calls WHERE calls."company_id" = :tenantguard'
     """
     try:
-        which = family(dialect)
-        tokens = tokens_of(sql, which, style, longest=LONGEST)
+        cursor = Cursor.of(sql, dialect, style, tenancy)
+        tokens, which = cursor.tokens, cursor.which
         if not tokens:
             raise refusal("it is empty")
         if OWN in sql.lower():
             refuse_own_names(tokens)
-        cursor = Cursor(
-            tokens,
-            which,
-            partial(passes, dialect=dialect, tenancy=tenancy),
-            partial(returns_rows, dialect=dialect, tenancy=tenancy),
-        )
         query = statement(cursor)
         numbering = Numbering(tokens, which, style, several)
         placing = Statement(

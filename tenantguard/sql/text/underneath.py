@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
-from tenantguard.sql.functions import passes
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, family, tokens_of, unquoted, words
 from tenantguard.sql.text.settings import set_by_parameters
 
-_LONGEST = 100_000
 _WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
 
 
@@ -26,10 +23,8 @@ def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str
         style: how its parameters are written.
         tenancy: declares functions.
     """
-    may_call = partial(passes, dialect=POSTGRESQL, tenancy=tenancy)
     try:
-        tokens = tokens_of(statement, POSTGRESQL, style, longest=_LONGEST)
-        cursor = Cursor(tokens, POSTGRESQL, may_call, may_call)
+        cursor = Cursor.of(statement, POSTGRESQL, style, tenancy)
         read_statement(cursor)
         if set_by_parameters(cursor):
             return "it calls set_config() by parameters; write SET LOCAL"
@@ -47,7 +42,7 @@ def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str
 def writes(statement: str, style: str = "named", dialect: str = POSTGRESQL) -> bool:
     """Tell whether a text may write; one that cannot be read may."""
     try:
-        tokens = tokens_of(statement, family(dialect), style, longest=_LONGEST)
+        tokens = tokens_of(statement, family(dialect), style)
     except Unreadable:
         return True
     for at, token in enumerate(tokens):

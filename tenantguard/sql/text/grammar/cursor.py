@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, words
+from tenantguard.sql.functions import passes, returns_rows
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, family, tokens_of, words
 from tenantguard.sql.text.tree import Query
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
@@ -78,6 +80,19 @@ class Cursor:
         self.cte_names: set[str] = set()
         self.depth = 0
         self.read_query: Callable[[Any], Query] | None = None
+
+    @classmethod
+    def of(cls, text: str, dialect: str, style: str, tenancy: Any) -> Cursor:
+        """Return the place before the first token of a text.
+
+        Raises:
+            Unreadable: the text cannot be split into tokens with certainty.
+        """
+        known = {"dialect": dialect, "tenancy": tenancy}
+        which = family(dialect)
+        return cls(
+            tokens_of(text, which, style), which, partial(passes, **known), partial(returns_rows, **known)
+        )
 
     def token(self, ahead: int = 0) -> Token:
         """Return a token ahead, or one that equals nothing behind the end."""

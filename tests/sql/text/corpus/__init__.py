@@ -13,7 +13,7 @@ _DASHBOARDS = Path(__file__).parent / "dashboards"
 def statements(dialect: str) -> tuple[list[str], list[str]]:
     """Return the queries and the writes that a database takes."""
     own = _OWN[dialect]
-    queries, changes = reads.READS + own.READS, writes.WRITES + own.WRITES  # type: ignore[attr-defined]
+    queries, changes = reads.READS + own.READS, writes.WRITES + own.WRITES
     for name in ("every", dialect):
         found, _, writing = (_DASHBOARDS / f"{name}.sql").read_text().partition("-- writes\n")
         queries += found.splitlines()[1:]

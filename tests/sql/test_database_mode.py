@@ -6,12 +6,23 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, create_engine, event, make_url, select, text, update
+from sqlalchemy import (
+    Engine,
+    MetaData,
+    create_engine,
+    event,
+    insert,
+    literal,
+    make_url,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.orm import Session
 
 from tenantguard import ConfigurationError, CrossTenantError, RawSQLError, Tenancy, bind, bypass, guard
-from tests.models import Base, Call, create_schema, make_tenancy, seed
+from tests.models import Base, Call, CallTag, create_schema, make_tenancy, seed
 from tests.servers import Backend, Database
 
 OWNED = "company_id = current_setting('tenantguard.tenant', true)"
@@ -342,4 +353,29 @@ def test_nobody_else_is_told_while_a_stream_is_open(secured: Database) -> None:
                 getattr(stream, end)()
             with bind("globex"):
                 assert connection.execute(text("SELECT min(id) FROM calls")).scalar() == 101
+    engine.dispose()
+
+
+def test_a_read_back_stands_beside_row_security(secured: Database) -> None:
+    """Rolling a refused write back to its savepoint leaves the tenant told, and the transaction usable."""
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+
+    def added(at: int, key: int) -> Any:
+        return insert(CallTag).values(id=at, call_id=literal(key - 1) + 1, tag="x")
+
+    with bind("acme"), engine.begin() as connection:
+        for key in (101, 424242):
+            with pytest.raises(CrossTenantError):
+                connection.execute(added(900, key))
+            assert connection.scalar(text("SELECT count(*) FROM calls")) == 3
+        connection.execute(added(901, 1))
+        with pytest.raises(CrossTenantError):
+            connection.execute(update(CallTag).where(CallTag.id == 901).values(call_id=101))
+        assert connection.execute(update(CallTag).where(CallTag.id == 0).values(call_id=101)).rowcount == 0
+    with bind("globex"), engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM call_tags WHERE id > 899")) == 0
+    with bind("acme"), engine.connect() as connection:
+        assert connection.execute(text("SELECT id, call_id FROM call_tags WHERE id > 899")).all() == [
+            (901, 1)
+        ]
     engine.dispose()

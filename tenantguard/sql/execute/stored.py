@@ -265,10 +265,12 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
 
 
 def is_foreign_key(error: Exception) -> bool:
-    """Tell whether a database's own constraint found no parent."""
+    """Tell whether a database's own constraint found no parent, or its row security no parent that the tenant sees."""
     if error.args and error.args[0] == 1452:  # MariaDB
         return True
     code = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
+    if code == "42501" and "row-level security" in str(error):
+        return True
     return code == "23503" or "FOREIGN KEY constraint failed" in str(error)  # PostgreSQL, SQLite
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn, TypeVar
@@ -45,13 +46,23 @@ def record(event: Event) -> None:
             continue
         token = called_by.set((*busy, sink))
         try:
-            sink(event)
+            _refuse_awaitable(sink(event))
         except Exception as error:
             failures.append(error)
         finally:
             called_by.reset(token)
     if failures:
         raise ExceptionGroup(f"{len(failures)} audit sink(s) failed on a {event.kind} event", failures)
+
+
+def _refuse_awaitable(answer: object) -> None:
+    """Refuse what a plain sink returns for somebody to await: nobody does, and the event would be lost."""
+    if inspect.isawaitable(answer):
+        if inspect.iscoroutine(answer):
+            answer.close()
+        raise TypeError(
+            "the sink returns an awaitable; write it as `async def sink(event)`, or call it yourself"
+        )
 
 
 def refuse(

@@ -142,20 +142,23 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
     if len(entries) > MOST_KEYS:
         raise ConfigurationError(f"the key set holds {len(entries)} keys, more than {MOST_KEYS}")
     entries_read = [entry for entry in entries if isinstance(entry, Mapping)]
-    ambiguous, exposed = _ambiguous(entries_read), [_content(e) for e in entries_read if _is_private(e)]
-    keys, faults = [], []
+    exposed = [_content(e) for e in entries_read if _is_private(e)]
+    found, faults = [], []
     for entry in entries_read:
         try:
-            if _name(entry) in ambiguous:
-                raise ConfigurationError(f"{_told(entry)} is named twice, for different keys of one type")
             if _content(entry) in exposed:
                 raise ConfigurationError(f"{_told(entry)} is published with its private half")
-            keys.append(read_jwk(entry, allowed))
+            found.append((entry, read_jwk(entry, allowed)))
         except ConfigurationError as error:
             faults.append(str(error))
+    ambiguous = _ambiguous(entry for entry, _ in found)
+    keys = tuple(key for entry, key in found if _name(entry) not in ambiguous)
     if not keys:
+        faults += [
+            f"key {kid[:80]!r} is named twice, for different keys of one type" for _, kid in sorted(ambiguous)
+        ]
         raise ConfigurationError(f"the key set holds no usable key: {'; '.join(faults) or 'it is empty'}")
-    return tuple(keys)
+    return keys
 
 
 def read_jwk(entry: object, allowed: frozenset[str]) -> Key:

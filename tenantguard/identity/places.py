@@ -11,6 +11,9 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")  # a last label that makes a resolver read an address
 _TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an address of IPv4
+_COMPATIBLE = ipaddress.ip_network(
+    "::/96"
+)  # and so they are here, by a way of writing that RFC 4291 has given up
 
 
 def is_safe(url: str) -> bool:
@@ -62,7 +65,9 @@ def _address(host: str) -> Address | None:
         return None
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
-        if address in _TRANSLATED:
+        if address in _TRANSLATED or (
+            address in _COMPATIBLE and int(address) > 1
+        ):  # not :: and ::1 themselves
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return wrapped or address
     return address

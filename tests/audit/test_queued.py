@@ -143,3 +143,18 @@ def test_a_queue_has_room() -> None:
     """For one event at least."""
     with pytest.raises(ConfigurationError, match="room"):
         QueuedSink(MemorySink(), size=0)
+
+
+def test_a_sink_that_leaves_its_work_to_be_awaited_fails() -> None:
+    """Instead of losing every event: only a function that is ``async def`` is known to be one."""
+
+    async def store(event: Event) -> None:
+        raise AssertionError
+
+    sink = add_sink(lambda event: store(event))  # type: ignore[arg-type,return-value]  # that is the mistake
+    try:
+        with pytest.raises(ExceptionGroup) as caught:
+            record(an_event())
+    finally:
+        remove_sink(sink)
+    assert "async def" in str(caught.value.exceptions[0])

@@ -252,3 +252,12 @@ def test_keys_are_compared_by_their_digests() -> None:
         "issuer",
         "digest",
     ]
+
+
+def test_an_unusable_key_takes_none_with_it_that_has_its_id() -> None:
+    """What nobody can verify by is not meant; of two usable ones it cannot be said which is."""
+    weak = jwk(rsa_key("small", 1024), kid="one")
+    kept = key_set({"keys": [weak, jwk(rsa_key(), kid="one")]}, frozenset({"RS256"}))
+    assert [key.kid for key in kept] == ["one"]
+    with pytest.raises(ConfigurationError, match="named twice"):
+        key_set({"keys": [jwk(rsa_key(name), kid="one") for name in ("one", "two")]}, frozenset({"RS256"}))

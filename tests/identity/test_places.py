@@ -15,7 +15,7 @@ HOME = "https://idp.example"
 INSIDE = [
     "http://127.0.0.1/k", "https://127.0.0.1/k", "https://127.8.8.8/k", "https://localhost/k", "https://LOCALHOST/k",
     "https://localhost./k", "https://a.localhost/k", "https://localhost.localdomain/k", "https://ip6-localhost/k",
-    "https://[::1]/k", "https://[0:0:0:0:0:0:0:1]/k", "https://[::ffff:127.0.0.1]/k", "https://[::ffff:7f00:1]/k",
+    "https://[::1]/k", "https://[0:0:0:0:0:0:0:1]/k", "https://[::ffff:127.0.0.1]/k", "https://[::ffff:7f00:1]/k", "https://[::127.0.0.1]/k",
     "https://0.0.0.0/k", "https://[::]/k", "https://169.254.169.254/k", "https://169.254.170.2/k",
     "https://[fe80::1]/k", "https://[fe80::1%25eth0]/k", "https://[::ffff:169.254.169.254]/k",
     "https://[64:ff9b::a9fe:a9fe]/k", "https://[2002:7f00:1::]/k", "https://2130706433/k", "https://0x7f000001/k",

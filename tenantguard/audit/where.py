@@ -8,7 +8,7 @@ from typing import Any
 _LONGEST = 200  # characters of what a client wrote
 
 
-def where(scope: Mapping[str, Any] | None) -> dict[str, str | None]:
+def where(scope: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return the members of an event that say by which request it came.
 
     Args:

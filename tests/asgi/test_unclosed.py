@@ -102,7 +102,7 @@ def litestar(body: Callable[[], Any]) -> App:
     def stream() -> Stream:
         return Stream(body())
 
-    app: App = Litestar([stream], on_app_init=[tenant_guard(verifier(), clock=clock)])  # type: ignore[assignment]  # it types its scope
+    app: App = Litestar([stream], on_app_init=[tenant_guard(verifier(), clock=clock)])
     return app
 
 

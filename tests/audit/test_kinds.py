@@ -23,7 +23,9 @@ def kinds() -> set[str]:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     ]
     constants = {name: value for name, value in assigned if name.isupper()}
-    given = [value for name, value in assigned if name == "kind" and isinstance(value, ast.Constant)]
+    given: list[ast.expr] = [
+        value for name, value in assigned if name == "kind" and isinstance(value, ast.Constant)
+    ]
     given += [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "kind"]
     return {kind for value in given for kind in texts(constants.get(getattr(value, "id", ""), value))}
 

@@ -75,7 +75,9 @@ async def sign_up(wanted: SignUp, db: Db) -> Token:
         db.add_all([Company(id=company_id, name=wanted.company), user])
         await db.flush()
         db.add(Member(company_id=company_id, user_id=user.id, role="owner"))
-        db.add(Project(company_id=company_id, number=1, name="Getting started"))
+        await db.flush()
+    with bind(company_id):  # from here on it is an ordinary company, in the same transaction
+        db.add(Project(number=1, name="Getting started"))
         await db.commit()
     return Token(token=sign(user, company_id))
 

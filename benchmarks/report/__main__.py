@@ -139,7 +139,7 @@ _SAID_TARGETS = (
     "Measured against the targets of the design. A ratio is taken round by round within one run, then the median; its "
     "interval is a bootstrap over starts of the processes and rounds within them. Beside it is the ratio of the two "
     "lower quartiles, which other work on the machine moves least. A target that the interval touches is called "
-    "within noise. Instruction counts have no noise, and no interval."
+    "within noise. Instruction counts do not depend on other work; they move by 2 % with the addresses of objects."
 )
 _SAID_HOW = (
     "Every figure below is computed from the raw results in `benchmarks/results/`, and `python -m benchmarks.report` "

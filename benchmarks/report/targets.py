@@ -161,7 +161,7 @@ def table(reached: list[Target]) -> str:
             if one.low != one.high
             else "one round"
             if one.quiet
-            else "exact"
+            else "counted"
         )
         quiet = f"{one.quiet:.3f}" if one.quiet else "-"
         cells = (one.what, f"{sign} {one.bound:.2f}", f"{one.value:.3f}", span, quiet, one.verdict)

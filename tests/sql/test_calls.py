@@ -184,12 +184,12 @@ def test_a_function_that_is_made_later_does_not_pass(postgresql_database: Databa
             connection.rollback()
     if by == "a bypass":
         with bypass(reason="migration"), engine.begin() as connection:
-            for statement in MADE[:-1]:
-                connection.execute(text(statement))
+            for made_later in MADE[:-1]:
+                connection.execute(text(made_later))
     else:
         with postgresql_database.create_engine().begin() as plain:
-            for statement in MADE[:-1]:
-                plain.exec_driver_sql(statement)
+            for made_later in MADE[:-1]:
+                plain.exec_driver_sql(made_later)
     with bind("acme"), engine.connect() as connection:
         for statement in (
             select(column("others", _selectable=CALLS)).select_from(CALLS),

@@ -97,7 +97,8 @@ def test_an_upsert_counts_as_it_does_alone(world: World, connection: Connection,
     if world.backend != "mariadb":
         pytest.skip("the others count one")
     if model is Comment:
-        row, changed = {"id": 1, "call_id": 1, "body": "x", "parent_id": 1}, {"body": "new"}
+        row: dict[str, Any] = {"id": 1, "call_id": 1, "body": "x", "parent_id": 1}
+        changed: dict[str, Any] = {"body": "new"}
     else:
         row, changed = {"id": 1, "tag": "x", "call_id": 1}, {"tag": "new", "call_id": 1}
     statement = mysql.insert(model).values(row).on_duplicate_key_update(changed)

@@ -470,7 +470,7 @@ def test_an_update_by_key_on_a_condition_meets_whom_it_meets(session: Session) -
     for key in (101, 424242):
         with bind("acme"):
             statement = update(Label).where(Label.name != "")
-            rows = [{"id": 1, "name": "mine"}, {"id": key, "name": "theirs"}]
+            rows: list[dict[str, Any]] = [{"id": 1, "name": "mine"}, {"id": key, "name": "theirs"}]
             session.execute(statement, rows, execution_options={"synchronize_session": None})
     with bypass(reason="looking"):
         assert session.scalar(select(Label.name).where(Label.id == 101)) != "theirs"

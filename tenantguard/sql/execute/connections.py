@@ -8,7 +8,7 @@ import weakref
 from collections.abc import Mapping
 from time import monotonic
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 from sqlalchemy.engine import Connection, Engine, base
 from sqlalchemy.engine.base import OptionEngine
@@ -97,12 +97,20 @@ class GuardedConnection(Connection):
             admit_beside(context, statement, parameters)
         return super()._cursor_execute(cursor, statement, parameters, context)
 
-    def _handle_dbapi_exception(self, error: Any, *args: Any, **kw: Any) -> Any:
+    def _handle_dbapi_exception(
+        self,
+        e: BaseException,
+        statement: Any,
+        parameters: Any,
+        cursor: Any,
+        context: Any,
+        *more: Any,
+        **kw: Any,
+    ) -> NoReturn:
         """Leave nothing of ours open, whoever raised: a driver, or a listener between two parts of a statement."""
-        context = args[3] if len(args) > 3 else kw.get("context")
-        if context is not None and isinstance(error, Exception):
+        if context is not None and isinstance(e, Exception):
             leave(context)
-        return super()._handle_dbapi_exception(error, *args, **kw)
+        super()._handle_dbapi_exception(e, statement, parameters, cursor, context, *more, **kw)
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""

@@ -103,7 +103,7 @@ def test_the_variants_take_turns() -> None:
         ("tenantguard", 10, series[0].loops),
     ]
     text = table({"series": [vars(one) for one in series]}, "unguarded")
-    assert "| 1.0 µs ± 0.0 | 1.020 (1.020 to 1.020) |" in text
+    assert "| 1.0 µs ± 0.0 | 1.020 |" in text
 
 
 def test_a_missing_case_is_said_and_not_measured() -> None:

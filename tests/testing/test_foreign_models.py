@@ -11,6 +11,7 @@ from tenantguard import Tenancy
 from tenantguard.testing import Oracle, laboratory
 from tenantguard.testing.attack import attack, chosen
 from tenantguard.testing.campaign import prove
+from tenantguard.testing.vectors import Outcome
 
 
 def _now() -> datetime.datetime:
@@ -63,4 +64,5 @@ def test_the_vectors_fit(tenancy: Tenancy, name: str) -> None:
     """What a schema has no shape for is left out, and breaks nothing."""
     with laboratory(tenancy, "sqlite://") as lab:
         report = attack(lab, chosen(names=[name]))
-    assert report.passed, report.as_dict()
+    fine = {Outcome.HELD, Outcome.REFUSED, Outcome.NOT_APPLICABLE}
+    assert {result.outcome for result in report.results} <= fine, report.as_dict()

@@ -50,7 +50,9 @@ def _is_counted(context: Any) -> bool:
 
 def _is_flushed(context: Any) -> bool:
     """Tell whether a unit of work sends the statement: it alone uses the cache that a mapped class has."""
-    cache = context.execution_options["compiled_cache"]
+    cache = context.execution_options.get("compiled_cache")
+    if cache is None:  # as a mapper without one has
+        return False
     mappers = (mapper for registry in mapperlib._all_registries() for mapper in registry.mappers)
     return any(mapper.__dict__.get("_compiled_cache") is cache for mapper in mappers)
 

@@ -8,6 +8,10 @@ BIN = $(VENV)/bin
 WANTED = --editable . --group dev $(if $(SQLALCHEMY)$(FLOOR),,--group docs) $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(filter 2.0,$(SQLALCHEMY)),"fastapi-users-db-sqlalchemy>=6") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
 EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 
+# uv asks the machine whom to trust, as pip and git do
+export UV_SYSTEM_CERTS = 1
+export UV_NATIVE_TLS = 1
+
 .DEFAULT_GOAL := help
 
 # At the floor: of what users install only, since the tests' own tools ask for newer ones; the oldest Typer knows no

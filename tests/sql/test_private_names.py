@@ -18,6 +18,7 @@ ROOT = Path(tenantguard.__file__).parent
 RELIED = {
     "engine.base": """
         _commit_impl _compiled_cache _cursor_execute _dbapi_connection _echo _execute_clauseelement _execute_ddl
+        _exec_insertmany_context _exec_single_context
         _execute_default _execution_options _handle_dbapi_exception _has_events _is_autocommit_isolation _is_prepared
         _autobegin
         _log_info _nested_transaction _option_cls _connection_cls _prepare_twophase_impl _rollback_impl

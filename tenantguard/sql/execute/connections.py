@@ -5,11 +5,13 @@ from __future__ import annotations
 import functools
 import sys
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from time import monotonic
 from types import MappingProxyType
 from typing import Any, NoReturn
 
+import sqlalchemy
 from sqlalchemy.engine import Connection, Engine, base
 from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
@@ -27,6 +29,15 @@ from tenantguard.tenancy import Key
 _MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given
 _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
+
+
+@contextmanager
+def _leaving(context: Any) -> Iterator[None]:
+    try:
+        yield
+    except Exception:
+        leave(context)
+        raise
 
 
 class GuardedConnection(Connection):
@@ -111,6 +122,16 @@ class GuardedConnection(Connection):
         if context is not None and isinstance(e, Exception):
             leave(context)
         super()._handle_dbapi_exception(e, statement, parameters, cursor, context, *more, **kw)
+
+    if sqlalchemy.__version__.startswith("2.0."):  # which asks listeners before it handles what is raised
+
+        def _exec_single_context(self, dialect: Any, context: Any, *args: Any) -> Any:
+            with _leaving(context):
+                return super()._exec_single_context(dialect, context, *args)
+
+        def _exec_insertmany_context(self, dialect: Any, context: Any) -> Any:
+            with _leaving(context):
+                return super()._exec_insertmany_context(dialect, context)
 
     def _tg_variant(self, mode: Any) -> Any:
         """Return the dialect whose compiler serves the mode: one tenant, several, or a bypass."""

@@ -128,7 +128,7 @@ class Composer:
         """Tell whether a database names a column by its text."""
         begun, end = span
         tokens = self._tokens[begun:end] if end - begun < 8 else self._tokens[end - 2 : end]
-        if self._which == MYSQL and tokens[0].text == "+" and len(tokens) == 2:
+        if self._which == MYSQL and tokens[0].text == "+" and end - begun == 2:
             tokens = tokens[1:]  # it leaves the sign out
         if len(tokens) == 1 and tokens[0].kind != "parameter":
             return False

@@ -47,3 +47,4 @@ DELETE c FROM call_tags c INNER JOIN transcripts t ON t.call_id = c.call_id WHER
 DELETE FROM call_tags WHERE weight IS NULL ORDER BY call_id, tag LIMIT 1
 DELETE QUICK FROM counters WHERE name = 'nothing'
 INSERT INTO agents (id, name, active) VALUES (90, 'Zoe', 1), (91, 'Zed', 0) RETURNING id
+SELECT COALESCE(SUM(cost),0.00) + 0e0, SUM(seconds)-1 FROM calls

@@ -9,8 +9,9 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Select, Table, select, text, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.types import NullType
 
 from tenantguard import bind, bypass, guard
 from tenantguard.errors import TenantGuardError
@@ -170,10 +171,10 @@ class SpliceFuzzer:
         """Return the other company's rows, found by its name and by the keys of its calls."""
         found = {}
         calls = {
-            row.id for row in self._guarded.execute(shop.calls.select()) if row.company_id == shop.THEIRS
+            row.id for row in self._guarded.execute(_as_stored(shop.calls)) if row.company_id == shop.THEIRS
         }
         for table in shop.metadata.sorted_tables:
-            rows = self._guarded.execute(table.select()).mappings().all()
+            rows = self._guarded.execute(_as_stored(table)).mappings().all()
             found[table.name] = sorted(
                 repr(row)
                 for row in rows
@@ -216,3 +217,8 @@ def _outcome(connection: Connection, sql: str) -> Any:
         return "refused"
     except (SQLAlchemyError, ValueError, OverflowError, MemoryError, TypeError):
         return "failed"
+
+
+def _as_stored(table: Table) -> Select[Any]:
+    """Return the query of all rows as the driver gives them: SQLite keeps a number where a time is declared."""
+    return select(*(type_coerce(column, NullType()).label(column.name) for column in table.c))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import random
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -56,21 +54,20 @@ def test_no_token_passes_that_was_not_signed(tokens: TokenFuzzer, seed: int) -> 
 def test_no_hostile_text_takes_much() -> None:
     """Deep, long and broken texts are answered without much memory; `make fuzz` holds each to a second, too."""
     fuzzer = HostileFuzzer(most_seconds=float("inf"))
-    begun = random.randrange(10**6)
-    assert [fault for seed in range(begun, begun + 40) if (fault := fuzzer.run(seed))] == []
+    assert [fault for seed in range(40) if (fault := fuzzer.run(seed))] == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_no_spliced_text_does_what_it_does_not_alone(
     make_database: Callable[[Backend, str], Database], backend: Backend
 ) -> None:
-    """For some seconds: what is accepted gives what it gives alone, and the database sees what the reader placed."""
+    """What is accepted gives what it gives alone, and the database sees what the reader placed.
+
+    The seeds are the same in each run, so that a run says what a change did; `make fuzz` takes others, for long.
+    """
     whole, alone = make_database(backend, "splice_whole"), make_database(backend, "splice_alone")
     fuzzer = SpliceFuzzer(whole, alone)
-    ends, begun = time.monotonic() + 20, random.randrange(10**6)
-    for seed in range(begun, begun + 100_000):
-        if time.monotonic() > ends:
-            break
+    for seed in range(1_000):
         assert fuzzer.run(seed) is None, f"seed {seed}"
     fuzzer.close()
     whole.close()

@@ -143,7 +143,10 @@ class Composer:
     def _keep_name(self, span: Span, begun: int) -> None:
         """Give a column that is written otherwise now the name it had."""
         tokens = self._tokens[span[0] : span[1]]
-        shown, name, end = "", "", tokens[0].start
+        before = self._tokens[span[0] - 1]
+        # MariaDB's name of a column behind a comma begins with the comments before it
+        begins_behind = self._which == MYSQL and span[0] and before.text == ","
+        shown, name, end = "", "", before.end if begins_behind else tokens[0].start
         parameters = False
         for token in tokens:
             gap = self._sql[end : token.start]
@@ -153,9 +156,9 @@ class Composer:
             end = token.end
         behind = self._tokens[span[1]].start if span[1] < len(self._tokens) else len(self._sql)
         comment = self._sql[end:behind].rstrip() if self._which == SQLITE else ""  # is part of the name there
-        if not comment and shown == "".join(self._out[begun:]).strip():
+        if not comment and shown.lstrip() == "".join(self._out[begun:]).strip():
             return
-        name += comment
+        name = name.lstrip() + comment
         is_short = len(name) < _LONGEST_NAME and name.translate(_BLANKS).isprintable()
         if self._which == MYSQL and (parameters or not is_short):
             return  # the driver puts the values in, and the name has them

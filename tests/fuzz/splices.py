@@ -9,7 +9,7 @@ from collections import Counter
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, select, text, type_coerce
+from sqlalchemy import Connection, Engine, Table, select, text, type_coerce
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import NullType
 
@@ -219,6 +219,6 @@ def _outcome(connection: Connection, sql: str) -> Any:
         return "failed"
 
 
-def _as_stored(table: Table) -> Select[Any]:
+def _as_stored(table: Table) -> Any:
     """Return the query of all rows as the driver gives them: SQLite keeps a number where a time is declared."""
     return select(*(type_coerce(column, NullType()).label(column.name) for column in table.c))

@@ -5,7 +5,7 @@ SQLALCHEMY ?=
 FLOOR ?=
 VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))$(if $(FLOOR),-floor)
 BIN = $(VENV)/bin
-WANTED = --editable . --group dev $(if $(SQLALCHEMY)$(FLOOR),,--group docs) $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(filter 2.0,$(SQLALCHEMY)),"fastapi-users-db-sqlalchemy>=6") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
+WANTED = --editable . --group dev $(if $(FLOOR),,--group proof) $(if $(SQLALCHEMY)$(FLOOR),,--group docs) $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(filter 2.0,$(SQLALCHEMY)),"fastapi-users-db-sqlalchemy>=6") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
 EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 
 # uv asks the machine whom to trust, as pip and git do

@@ -33,7 +33,7 @@ ASYNC_DRIVERS: dict[str, Backend] = {
     "postgresql+asyncpg": "postgresql",
     "mariadb+aiomysql": "mariadb",
 }
-_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
+PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 _LOCK_SECONDS = 60  # a lock that a test left behind fails the next one: MariaDB waits a day for it otherwise
 _ATTEMPTS, _PAUSE = 300, 0.05  # how often, and after how many seconds again, a starting server is asked
 
@@ -143,7 +143,7 @@ class Servers:
         postmaster = self.root / "postgresql" / "postmaster.pid"
         if _kill(postmaster, signal.SIGQUIT):  # "immediate", which also ends its children
             with suppress(MissingServerError):
-                _wait_for(lambda: not postmaster.exists(), "PostgreSQL's end")
+                wait_for(lambda: not postmaster.exists(), "PostgreSQL's end")
         shutil.rmtree(self.root, ignore_errors=True)
 
 
@@ -198,7 +198,7 @@ def _postgresql_package(root: Path) -> Any:
 
 
 def _start_mariadb(root: Path) -> str:
-    daemon, install = (shutil.which(name, path=_PATH) for name in ("mariadbd", "mariadb-install-db"))
+    daemon, install = (shutil.which(name, path=PATH) for name in ("mariadbd", "mariadb-install-db"))
     if daemon is None or install is None:
         raise MissingServerError("no MariaDB: mariadbd is not installed (Debian: mariadb-server)")
     data, address = root / "mariadb", root / "mariadb.sock"
@@ -218,7 +218,7 @@ def _start_mariadb(root: Path) -> str:
     ]  # fmt: skip
     # The shell lets go of it, so that it outlives the worker that happened to be the first to ask.
     subprocess.run(["/bin/sh", "-c", '"$@" </dev/null >/dev/null 2>&1 &', "sh", *command], check=True)
-    _wait_for(lambda: _greets(address), "MariaDB")
+    wait_for(lambda: _greets(address), "MariaDB")
     return f"mariadb+pymysql://root@localhost/mysql?unix_socket={address}&charset=utf8mb4"
 
 
@@ -231,7 +231,12 @@ def _greets(path: Path) -> bool:
     return False
 
 
-def _wait_for(ready: Callable[[], bool], what: str) -> None:
+def wait_for(ready: Callable[[], bool], what: str) -> None:
+    """Return once a server is ready, as only asking it again and again can tell.
+
+    Raises:
+        MissingServerError: it was asked for 15 seconds.
+    """
     for _ in range(_ATTEMPTS):
         if ready():
             return

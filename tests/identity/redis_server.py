@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-import time
+from contextlib import suppress
 from pathlib import Path
 
 from redis import Redis
 from redis.exceptions import RedisError
 
-from tests.servers import MissingServerError
-
-_ATTEMPTS, _PAUSE = 200, 0.05  # how often, and after how many seconds again, a starting server is asked
+from tests.servers import MissingServerError, wait_for
 
 
 class RedisServer:
@@ -36,13 +34,7 @@ class RedisServer:
         """Start it, and return once it answers."""
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         with Redis.from_url(self.url) as client:
-            for _ in range(_ATTEMPTS):
-                try:
-                    client.ping()
-                    return
-                except RedisError:
-                    time.sleep(_PAUSE)
-        raise MissingServerError(f"Redis was waited for {_ATTEMPTS * _PAUSE:.0f} seconds")
+            wait_for(lambda: _answers(client), "Redis")
 
     def kill(self) -> None:
         """End it at once, as a crash does."""
@@ -50,3 +42,9 @@ class RedisServer:
             self._process.kill()
             self._process.wait(timeout=10)
             self._process = None
+
+
+def _answers(client: Redis) -> bool:
+    with suppress(RedisError):
+        return bool(client.ping())
+    return False

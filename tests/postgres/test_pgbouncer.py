@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import getpass
-import os
 import shutil
 import socket
 import subprocess
@@ -23,8 +22,9 @@ from tenantguard.postgres import RowSecurity, Seal
 from tests.models import Call
 from tests.postgres.proxy import Proxy
 from tests.postgres.world import KEY, Secured
+from tests.servers import PATH
+from tests.support.missing import skip_without
 
-PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 MINE = select(func.min(Call.company_id), func.count())
 TENANTS = ("acme", "globex", "initech")
 
@@ -34,9 +34,7 @@ def pooled(sealed: Secured) -> Iterator[URL]:
     """Give the URL of a PgBouncer that shares two server connections among all, and end it."""
     program = shutil.which("pgbouncer", path=PATH)
     if program is None:
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail("CI has PgBouncer, and it is not installed (Debian: pgbouncer)")
-        pytest.skip("pgbouncer is not installed")
+        skip_without("no PgBouncer: pgbouncer is not installed (Debian: pgbouncer)")
     role, upstream = (
         sealed.roles.application,
         Proxy(sealed.owner.url),

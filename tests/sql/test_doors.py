@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -33,7 +32,7 @@ from sqlalchemy.orm import Session
 from tenantguard import CrossTenantError, NoTenantError, RawSQLError, Tenancy, bind, bypass, guard
 from tenantguard.audit import MemorySink
 from tests.models import Call, Number
-from tests.servers import Database
+from tests.servers import Database, wait_for
 from tests.sql.world import World, content
 
 SECRETS = "SELECT group_concat(note) FROM calls"
@@ -355,12 +354,14 @@ def prepared(database: Database) -> Iterator[tuple[Engine, Table, str]]:
 
 def _roll_back(engine: Engine, name: str) -> None:
     """End the prepared transaction, which holds its table, as soon as the server knows that its session is gone."""
-    for _ in range(200):
+
+    def rolled_back() -> bool:
         with bypass(reason="clean up"), engine.connect() as connection, suppress(DBAPIError):
             connection.execution_options(isolation_level="AUTOCOMMIT").rollback_prepared(name, recover=True)
-            return
-        time.sleep(0.05)
-    pytest.fail("a prepared transaction was not rolled back")
+            return True
+        return False
+
+    wait_for(rolled_back, "the end of a prepared transaction")
 
 
 def test_a_tenant_sees_no_prepared_transaction_of_another(prepared: tuple[Engine, Table, str]) -> None:

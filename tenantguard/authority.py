@@ -15,6 +15,7 @@ from tenantguard.context import Principal, current
 from tenantguard.errors import ConfigurationError, PermissionDeniedError, StepUpError
 
 F = TypeVar("F", bound=Callable[..., Any])
+_AHEAD = 30.0  # seconds that an issuer's clock may be ahead: a sign-in of a later time would count for ever
 _MULTIPLE = "mfa"  # RFC 8176: several factors were used
 
 
@@ -125,7 +126,7 @@ class Requirement:
 
     def _is_recent(self, signed_in: object, seconds: float) -> bool:
         number = isinstance(signed_in, int | float) and not isinstance(signed_in, bool)
-        return number and self.clock() - cast("float", signed_in) <= seconds
+        return number and -_AHEAD <= self.clock() - cast("float", signed_in) <= seconds
 
     def _named(self) -> tuple[str, ...]:
         return tuple(sorted(self.permissions | self.any_of))

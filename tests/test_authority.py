@@ -137,6 +137,8 @@ SIGN_INS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
     "a list of contexts": ({"acr": "phr"}, {"acr": ["phr"]}, False),
     "recent": ({"max_age": 300}, {"auth_time": NOW - 300}, True),
     "a while ago": ({"max_age": 300}, {"auth_time": NOW - 301}, False),
+    "by a clock a little ahead": ({"max_age": 300}, {"auth_time": NOW + 30}, True),
+    "in the future": ({"max_age": 300}, {"auth_time": NOW + 31}, False),
     "nobody says when": ({"max_age": 300}, {}, False),
     "no number": ({"max_age": 300}, {"auth_time": str(NOW)}, False),
     "a truth": ({"max_age": 1e12}, {"auth_time": True}, False),

@@ -153,8 +153,10 @@ class Signals:
             given: dict[str, Any] = {one.kind: one.value}
             try:
                 await self._revocation.revoke(**given, issuer=one.issuer, at=moment)
-            except (TokenError, ConfigurationError):
+            except TokenError:
                 raise
+            except ConfigurationError as error:  # a time or an id that no cut-off can have
+                raise _refused(f"the signal cannot be acted upon: {error}") from error
             except Exception as error:  # whatever the store's driver raises: the signal has to come again
                 raise IssuerUnavailableError(
                     "the store of revocations did not take a signal", reason="revocation_lost"

@@ -165,6 +165,7 @@ UNKNOWN = {
     "one with a subject of its own": {"sub": "ada"},
     "an event that is no object": {"events": {f"{CAEP}session-revoked": True}},
     "no id": {"jti": ...},
+    "before time began": {"toe": -1},
 }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from tenantguard.asgi.refused import note_refused
+from tenantguard.asgi.responses import Answer
 from tenantguard.asgi.types import App, Receive, Scope, Send
 from tenantguard.errors import ConfigurationError, IssuerUnavailableError, TokenError
 from tenantguard.identity.signals import Signals, error_code
@@ -72,23 +73,16 @@ async def _answer(
     if scope["type"] != "http":
         raise ConfigurationError("signals come over HTTP; mount their receiver at a path of HTTP")
     status, told = await _outcome(scope, receive, media, take, done)
-    content = {}
-    if isinstance(told, TokenError):
+    body, headers = b"", [(b"cache-control", b"no-store")]
+    if told is not None:
         note_refused(told, scope)
         described = "error_description" if member == "error" else "description"
-        content = {member: code(told), described: told.description or str(told)}
-    body = json.dumps(content).encode() if content else b""
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-    ]
+        body = json.dumps({member: code(told), described: told.description or str(told)}).encode()
+        headers.append((b"content-type", b"application/json"))
     if isinstance(told, IssuerUnavailableError):
         headers.append((b"retry-after", str(told.retry_after).encode()))
-    await send(
-        {"type": "http.response.start", "status": status.value, "headers": headers if body else headers[1:]}
-    )
-    await send({"type": "http.response.body", "body": body})
+    headers.append((b"content-length", str(len(body)).encode()))
+    await Answer(status.value, body, tuple(headers)).send(send)
 
 
 async def _outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from alembic.autogenerate import renderers
@@ -19,13 +19,8 @@ class _TenancyOp(MigrateOperation):
         self.name, self.statements, self.undo = name, list(statements), list(undo)
         self.lock_timeout = lock_timeout
 
-
-@Operations.register_operation("enable_tenancy")
-class EnableTenancyOp(_TenancyOp):
-    """Row security put on a table."""
-
     @classmethod
-    def enable_tenancy(
+    def change(
         cls,
         operations: Operations,
         name: str,
@@ -34,7 +29,7 @@ class EnableTenancyOp(_TenancyOp):
         undo: Sequence[str] = (),
         lock_timeout: str = "3s",
     ) -> Any:
-        """Put row security on a table, by statements that :func:`tenantguard.postgres.policies` writes.
+        """Change the row security of a table, by statements that ``tenantguard.postgres.policies`` writes.
 
         Args:
             operations: Alembic's.
@@ -45,54 +40,32 @@ class EnableTenancyOp(_TenancyOp):
         """
         return operations.invoke(cls(name, statements, undo, lock_timeout))
 
+    def to_diff_tuple(self) -> tuple[Any, ...]:
+        """Return what ``alembic check`` shows."""
+        return (_name(self), self.name)
+
+
+@Operations.register_operation("enable_tenancy", "change")
+class EnableTenancyOp(_TenancyOp):
+    """Row security put on a table."""
+
     def reverse(self) -> DisableTenancyOp:
         """Return the operation that puts back what was there."""
         return DisableTenancyOp(self.name, self.undo, self.statements, self.lock_timeout)
 
-    def to_diff_tuple(self) -> tuple[Any, ...]:
-        """Return what ``alembic check`` shows."""
-        return ("enable_tenancy", self.name)
 
-
-@Operations.register_operation("disable_tenancy")
+@Operations.register_operation("disable_tenancy", "change")
 class DisableTenancyOp(_TenancyOp):
     """Row security taken from a table, or put back as it was."""
-
-    @classmethod
-    def disable_tenancy(
-        cls,
-        operations: Operations,
-        name: str,
-        statements: Sequence[str],
-        *,
-        undo: Sequence[str] = (),
-        lock_timeout: str = "3s",
-    ) -> Any:
-        """Take row security from a table, or put back what was there before a migration.
-
-        Args:
-            operations: Alembic's.
-            name: the table, for whoever reads the migration.
-            statements: what is executed, in order.
-            undo: what puts it on again.
-            lock_timeout: how long a lock is waited for.
-        """
-        return operations.invoke(cls(name, statements, undo, lock_timeout))
 
     def reverse(self) -> EnableTenancyOp:
         """Return the operation that puts it on again."""
         return EnableTenancyOp(self.name, self.undo, self.statements, self.lock_timeout)
 
-    def to_diff_tuple(self) -> tuple[Any, ...]:
-        """Return what ``alembic check`` shows."""
-        return ("disable_tenancy", self.name)
 
-
-@Operations.implementation_for(EnableTenancyOp)
-@Operations.implementation_for(DisableTenancyOp)
-def _execute(operations: Any, operation: _TenancyOp) -> None:
-    locks = [_LOCKS.format(operation.lock_timeout)] if operation.statements else []
-    for statement in [*locks, *operation.statements]:
+def emit(operations: Any, statements: Iterable[str]) -> None:
+    """Execute statements that hold no parameters, or write them into the script of an offline migration."""
+    for statement in statements:
         if (
             operations.get_context().as_sql
         ):  # Alembic would double percent signs, for a driver that is not there
@@ -101,11 +74,21 @@ def _execute(operations: Any, operation: _TenancyOp) -> None:
             operations.execute(text(statement.replace(":", "\\:")))
 
 
+def _name(operation: _TenancyOp) -> str:
+    return "enable_tenancy" if isinstance(operation, EnableTenancyOp) else "disable_tenancy"
+
+
+@Operations.implementation_for(EnableTenancyOp)
+@Operations.implementation_for(DisableTenancyOp)
+def _execute(operations: Any, operation: _TenancyOp) -> None:
+    if operation.statements:
+        emit(operations, [_LOCKS.format(operation.lock_timeout), *operation.statements])
+
+
 @renderers.dispatch_for(EnableTenancyOp)
 @renderers.dispatch_for(DisableTenancyOp)
 def _render(context: Any, operation: _TenancyOp) -> str:
     context.imports.add("import tenantguard.postgres.migrations  # noqa: F401 - registers the operations")
     prefix = context.opts.get("alembic_module_prefix") or ""
-    told = "enable_tenancy" if isinstance(operation, EnableTenancyOp) else "disable_tenancy"
     lines = "".join(f"    {statement!r},\n" for statement in operation.statements)
-    return f"{prefix}{told}({operation.name!r}, [\n{lines}])"
+    return f"{prefix}{_name(operation)}({operation.name!r}, [\n{lines}])"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
-from sqlalchemy import text
 
+from tenantguard.postgres.migrations.operations import emit
 from tenantguard.postgres.spelling import OWN, block, digest, identifier, literal
 
 
@@ -121,10 +121,5 @@ class RetrofitTenancyOp(MigrateOperation):
 
 @Operations.implementation_for(RetrofitTenancyOp)
 def _execute(operations: Any, operation: RetrofitTenancyOp) -> None:
-    context = operations.get_context()
-    with context.autocommit_block():
-        for statement in operation.retrofit.statements():
-            if context.as_sql:
-                operations.impl.static_output(f"{statement};\n")
-            else:
-                operations.execute(text(statement.replace(":", "\\:")))
+    with operations.get_context().autocommit_block():
+        emit(operations, operation.retrofit.statements())

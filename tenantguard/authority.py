@@ -21,9 +21,9 @@ _MULTIPLE = "mfa"  # RFC 8176: several factors were used
 
 @dataclass(frozen=True)
 class Requirement:
-    """Hold what is required; made by :func:`requires`.
+    """Hold what is required; made by ``requires``.
 
-    It is a decorator, a context manager, and, by :meth:`check`, a dependency.
+    It is a decorator, a context manager, and, by ``check``, a dependency.
     """
 
     permissions: frozenset[str]
@@ -44,7 +44,7 @@ class Requirement:
         return self.check_of(current().principal)
 
     def check_of(self, principal: Principal | None) -> Principal:
-        """Return a principal, if that is enough; raises as :meth:`check` does."""
+        """Return a principal, if that is enough; raises as ``check`` does."""
         if principal is None:
             refuse(
                 PermissionDeniedError(

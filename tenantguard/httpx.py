@@ -1,6 +1,6 @@
 """Onward: the binding travels to the next service as a short-lived signed token, which counts there once.
 
-The caller gives :class:`OnwardAuth` to its httpx client, the called service gives :class:`OnwardVerifier` to its
+The caller gives ``OnwardAuth`` to its httpx client, the called service gives ``OnwardVerifier`` to its
 middleware.
 """
 
@@ -108,7 +108,7 @@ class OnwardAuth(httpx.Auth):
 
         Raises:
             ConfigurationError: the address is neither https nor on this machine.
-            NoTenantError: as :meth:`token` does.
+            NoTenantError: as ``token`` does.
         """
         if not is_safe(str(request.url)):
             raise ConfigurationError(
@@ -124,7 +124,7 @@ class OnwardAuth(httpx.Auth):
 
 
 class OnwardVerifier:
-    """Verify the tokens of :class:`OnwardAuth`, each of them once.
+    """Verify the tokens of ``OnwardAuth``, each of them once.
 
     Args:
         issuer: the name of the calling service.
@@ -132,11 +132,11 @@ class OnwardVerifier:
         several: whether the caller may act for several companies at once (``bind([...])``).
         replays: what remembers the tokens that were used: in this process by default. Where several processes serve,
             give one that they share: ``async def first(used: str, seconds: float) -> bool``.
-        settings: as for :class:`TokenVerifier`: ``key`` or ``jwks_url``, ``algorithms``, ``tenant_type``,
+        settings: as for ``TokenVerifier``: ``key`` or ``jwks_url``, ``algorithms``, ``tenant_type``,
             ``speaks_for``, ``revocation``, ``clock``.
 
     Raises:
-        ConfigurationError: as :class:`TokenVerifier` does.
+        ConfigurationError: as ``TokenVerifier`` does.
     """
 
     def __init__(

@@ -72,7 +72,7 @@ GuardedSyncSession = Annotated[Session, Depends(_sync_session)]
 
 
 def required(*permissions: str, **further: Any) -> Any:
-    """Return a dependency that checks what :func:`tenantguard.requires` states; the arguments are its own.
+    """Return a dependency that checks what ``tenantguard.requires`` states; the arguments are its own.
 
     It returns the principal, on routes that need no company too.
 

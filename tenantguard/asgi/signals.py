@@ -1,6 +1,6 @@
 """Where an identity provider sends its signals: ASGI applications to mount, each at a path of its own.
 
-They authenticate by the signature of what they receive, so the path is exempt from :class:`TenantMiddleware`.
+They authenticate by the signature of what they receive, so the path is exempt from ``TenantMiddleware``.
 """
 
 from __future__ import annotations

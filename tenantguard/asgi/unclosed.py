@@ -50,7 +50,7 @@ class Unclosed:
             self._first(generator)
 
     def _drop(self, begun: Begun) -> None:
-        """Keep the context for :meth:`__call__`, which comes next: weak references end before what they point to."""
+        """Keep the context for ``__call__``, which comes next: weak references end before what they point to."""
         if self._begun.pop(begun.key, None) is not None:
             self._dropped[begun.key] = begun.context
 

@@ -64,7 +64,7 @@ class Signals:
     a signal names is revoked, its subject beside its session, since many access tokens do not name their session.
 
     Args:
-        verifier: who may send them: a :class:`TokenVerifier` with the transmitter's ``issuer``, this receiver's
+        verifier: who may send them: a ``TokenVerifier`` with the transmitter's ``issuer``, this receiver's
             ``audience``, and the ``typ`` of its tokens: ``"logout+jwt"`` or ``"secevent+jwt"``.
         revocation: the one that the verifiers of access tokens have.
         speaks_for: the issuers of access tokens that the transmitter may speak of, beside itself.

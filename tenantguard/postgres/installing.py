@@ -57,7 +57,7 @@ def uninstall(connection: Connection, tenancy: Tenancy, roles: Roles | None = No
     """Take the policies and triggers out of every table; roles, grants and the key table stay.
 
     Args:
-        connection: as for :func:`install`.
+        connection: as for ``install``.
         tenancy: how every table belongs.
         roles: the roles of the database.
     """

@@ -65,7 +65,7 @@ def seal_statements(application: str) -> Iterator[str]:
 def add_key(connection: Connection, seal: Seal) -> None:
     """Give the database a key, beside those that it has: the first step of a rotation.
 
-    Then let every process of the application sign with it, and :func:`retire_key` the one before.
+    Then let every process of the application sign with it, and ``retire_key`` the one before.
 
     Args:
         connection: of a role that may write the key table.

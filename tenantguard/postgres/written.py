@@ -23,8 +23,8 @@ def policies(
 ) -> list[str]:
     """Return the statements that let PostgreSQL hold every table to the tenant; they can be run again.
 
-    Run them in one transaction, as the tables' owner or a superuser; :func:`install` does. The key of a seal is not
-    among them, since it belongs in no file: see :func:`add_key`.
+    Run them in one transaction, as the tables' owner or a superuser; ``install`` does. The key of a seal is not
+    among them, since it belongs in no file: see ``add_key``.
 
     Args:
         tenancy: how every table belongs.
@@ -109,7 +109,7 @@ def _closed_no_more(name: str) -> str:
 
 
 def mark(table: Secured, roles: Roles) -> str:
-    """Return what tells which statements made a table's policies, by which :func:`check` finds what is old."""
+    """Return what tells which statements made a table's policies, by which ``check`` finds what is old."""
     return digest(*_made(table, roles))
 
 

@@ -54,7 +54,7 @@ def missing_parents(
 
     Args:
         context: SQLAlchemy's execution context.
-        wanted: foreign keys and the values that are given for each, as for :func:`verify_parents`.
+        wanted: foreign keys and the values that are given for each, as for ``verify_parents``.
         tried: what is being done, for the message.
         beside: finds the marks of the rows that the same statement writes for this tenant, by table and columns.
     """

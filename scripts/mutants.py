@@ -13,6 +13,7 @@ import compileall
 import functools
 import importlib
 import itertools
+import multiprocessing
 import os
 import py_compile
 import shutil
@@ -20,7 +21,6 @@ import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -144,41 +144,28 @@ def _run_forked(place: Path, arguments: Sequence[str]) -> tuple[int, str]:
     """
     _import_what_stays()
     with tempfile.TemporaryFile("w+") as out:
-        child = os.fork()
-        if child == 0:
-            os.setsid()
-            os.dup2(out.fileno(), 1)
-            os.dup2(out.fileno(), 2)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            os.chdir(place)
-            os.environ["PYTHONPATH"] = sys.path[0] = str(place)
-            for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
-                del sys.modules[name]
-            status = 1
-            try:
-                status = int(pytest.main(list(arguments)))
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stdout.flush()
-                sys.stderr.flush()
-                os._exit(status)
-        status = _status_of(child)
+        child = multiprocessing.get_context("fork").Process(
+            target=_pytest, args=(place, arguments, out.fileno())
+        )
+        child.start()
+        child.join(_LONGEST)
+        if child.exitcode is None and child.pid is not None:
+            os.killpg(child.pid, signal.SIGKILL)  # with all that it has started
+            child.join()
         out.seek(0)
-        return status, out.read()
+        return int(child.exitcode or 0), out.read()
 
 
-def _status_of(child: int) -> int:
-    """Wait for a child, and end it with all that it has started when it takes too long."""
-    ends = time.monotonic() + _LONGEST
-    while time.monotonic() < ends:
-        ended, status = os.waitpid(child, os.WNOHANG)
-        if ended:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.05)
-    os.killpg(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return 1
+def _pytest(place: Path, arguments: Sequence[str], out: int) -> None:
+    """Be the child."""
+    os.setsid()
+    os.dup2(out, 1)
+    os.dup2(out, 2)
+    os.chdir(place)
+    os.environ["PYTHONPATH"] = sys.path[0] = str(place)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "scripts"]:
+        del sys.modules[name]
+    sys.exit(pytest.main(list(arguments)))
 
 
 @functools.cache

@@ -23,6 +23,7 @@ FLOORS = (
     {"audit"},
     {"authority", "identity", "sql"},
     {"asgi", "httpx", "postgres"},
+    {"checks"},
     {"testing"},
     {"cli"},
 )
@@ -41,12 +42,13 @@ ROOMS = (
 REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
     "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "greenlet",
-    "httpx", "hypothesis", "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql", "pytest",
-    "redis", "rich", "rq", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
+    "httpx", "hypothesis", "jinja2", "libcst", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql",
+    "pytest", "redis", "rich", "rq", "sqlglot", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {
-    "alembic": {"postgres"},
+    "alembic": {"postgres", "checks"},
+    "libcst": {"checks"},
     "httpx": {"httpx", "identity"},
     "typer": {"cli"},
     "rich": {"cli", "testing"},

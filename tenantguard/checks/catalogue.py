@@ -1,0 +1,28 @@
+"""The catalogue: every finding by its id, with what it means, so that it can be explained offline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantguard.checks.finding import Finding, Rule
+from tenantguard.checks.rules.database import DATABASE
+from tenantguard.checks.rules.models import MODELS
+from tenantguard.checks.rules.own import OWN
+from tenantguard.checks.rules.postgresql import POSTGRESQL
+from tenantguard.checks.rules.source import SOURCE
+
+GROUPS: dict[str, tuple[Rule, ...]] = {
+    "Models": MODELS,
+    "Source": SOURCE,
+    "Live database": DATABASE,
+    "PostgreSQL": POSTGRESQL,
+    "The check itself": OWN,
+}
+RULES: dict[str, Rule] = {rule.id: rule for rules in GROUPS.values() for rule in rules}
+
+
+def found(id_: str, place: str, detail: str, remedy: str = "", **more: Any) -> Finding:
+    """Return a finding of a rule; remedy and severity are the rule's where nothing is said."""
+    rule = RULES[id_]
+    severity = more.pop("severity", rule.severity)
+    return Finding(rule, place, detail, remedy or rule.remedy, severity, **more)

@@ -1,0 +1,1 @@
+"""The live database: what it holds and says, beside what the models say."""

@@ -1,0 +1,85 @@
+"""Row security of the live database: what ``tenantguard.postgres`` finds, by the ids of the check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from tenantguard.checks.catalogue import found
+from tenantguard.checks.finding import Finding
+from tenantguard.errors import ConfigurationError
+from tenantguard.postgres import Finding as Drift
+from tenantguard.postgres import Roles, check, indexes
+from tenantguard.tenancy import Tenancy
+
+IDS = {
+    "row-security": "TG401",
+    "policy-missing": "TG402",
+    "policy-changed": "TG403",
+    "policy-foreign": "TG404",
+    "role-exempt": "TG405",
+    "role-reaches": "TG406",
+    "owner": "TG407",
+    "grant-extra": "TG408",
+    "grant-missing": "TG409",
+    "tie-missing": "TG410",
+    "seal-changed": "TG411",
+    "keys-missing": "TG411",
+    "keys-open": "TG411",
+    "role-missing": "TG412",
+    "role-held": "TG413",
+    "view": "TG414",
+    "index-unused": "TG417",
+}
+_ELSEWHERE = frozenset({"table-missing"})  # Alembic's comparison tells it
+_INSTALLED = text(
+    "SELECT pg_catalog.to_regnamespace('tenantguard') IS NOT NULL, "
+    "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname LIKE 'tenantguard\\_%'), "
+    "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname = 'tenantguard_seal' "
+    "AND pg_catalog.pg_get_expr(polqual, polrelid) LIKE '%sealed()%')"
+)
+_POLICY_ROLE = text(
+    "SELECT r.rolname FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_roles r ON r.oid = ANY (p.polroles) "
+    "WHERE p.polname LIKE 'tenantguard\\_%' GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1"
+)
+
+
+def role_of(connection: Connection) -> str | None:
+    """Return the role that the installed policies are for, where there are any."""
+    name = connection.execute(_POLICY_ROLE).scalar()
+    return None if name is None else str(name)
+
+
+def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) -> Iterator[Finding]:
+    """Yield where row security is not as the tenancy wants it; one note where there is none at all."""
+    schema, policies, sealed = connection.execute(_INSTALLED).one()
+    if roles is None and not (schema or policies):
+        yield found("TG418", "the database", "no policy of tenantguard is installed")
+        return
+    role = role_of(connection)
+    given = roles or (Roles(role) if role else Roles())
+    try:
+        findings = [
+            *check(connection, tenancy, given, sealed=bool(sealed)),
+            *(indexes(connection, tenancy) if policies else ()),
+        ]
+    except ConfigurationError as error:
+        yield found("TG904", "row security", f"row security was not compared: {first_sentence(error)}")
+        return
+    for one in findings:
+        if one.name not in _ELSEWHERE:
+            yield _translated(one)
+
+
+def _translated(one: Drift) -> Finding:
+    materialized = one.name == "view" and one.remedy.startswith("REVOKE")
+    id_ = "TG415" if materialized else IDS[one.name]
+    return found(
+        id_, one.place, one.detail, one.remedy, severity=one.severity, anchor=f"{one.place} {one.detail}"
+    )
+
+
+def first_sentence(error: Exception) -> str:
+    """Return what an error says, on one line."""
+    return " ".join(str(error).split())

@@ -1,0 +1,1 @@
+"""Rules: the kinds of findings, by where they are found."""

@@ -1,0 +1,101 @@
+"""Rules for models and the tenancy: TG101 and on."""
+
+from __future__ import annotations
+
+from tenantguard.checks.finding import Rule
+
+MODELS = (
+    Rule(
+        "TG101",
+        "table-unplaced",
+        "error",
+        "A table of the metadata is none of owned, through, shared or shown.",
+        "guard() refuses to start until every table is placed, because nothing tells whose its rows are.",
+        'Give it the tenant column, or place it in Tenancy(...): columns={"table": "column"}, '
+        'through={"table": "foreign_key"}, shared={"table"} or visible={"table": rule}.',
+    ),
+    Rule(
+        "TG102",
+        "tenancy-fault",
+        "error",
+        "The Tenancy says something that cannot be enforced: a misspelt table, a key that leads nowhere, a table "
+        "declared twice, a tenant column that the database generates.",
+        "guard() refuses to start with it. The detail is the sentence that guard() would raise.",
+        "Correct the argument of Tenancy(...) that the detail names.",
+    ),
+    Rule(
+        "TG103",
+        "shared-looks-owned",
+        "error",
+        "A table is declared shared and has the tenant column, or a foreign key to rows that belong to a tenant.",
+        "Every tenant reads every row of a shared table.",
+        "Take it out of shared, or say openly_shared={...} where every tenant may read all of it.",
+    ),
+    Rule(
+        "TG104",
+        "tenant-column-nullable",
+        "error",
+        "The tenant column of an owned table may be NULL.",
+        "A row without a tenant is seen by nobody but a bypass, and code that forgets the column stores such rows.",
+        "Make the column NOT NULL, or say nullable={...} where rows of no tenant are meant.",
+    ),
+    Rule(
+        "TG105",
+        "tenant-index-missing",
+        "warning",
+        "No index, unique constraint or primary key of an owned table begins with the tenant column.",
+        "Every statement asks for the tenant, so every statement would read the rows of all tenants to find its own.",
+        'Add an index that begins with the tenant column: mapped_column(index=True) or Index("ix", tenant, ...).',
+    ),
+    Rule(
+        "TG106",
+        "unique-without-tenant",
+        "warning",
+        "A unique constraint or index of a tenant's table does not include the tenant.",
+        "A value that another tenant already took is refused by the database, which tells that it exists, and keeps "
+        "one tenant from using what another one uses.",
+        "Put the tenant column into the constraint: UniqueConstraint(tenant, column).",
+    ),
+    Rule(
+        "TG107",
+        "primary-key-without-tenant",
+        "warning",
+        "The primary key of an owned table is a value that the application chooses, and does not include the tenant.",
+        "Two tenants cannot store the same key, and a refused insert tells that another tenant has it.",
+        "Make the key (tenant, value), or let the database or a UUID generate it.",
+    ),
+    Rule(
+        "TG108",
+        "key-not-composite",
+        "note",
+        "A foreign key between two owned tables does not include the tenant.",
+        "The database alone would accept another tenant's row as a parent. The guard verifies the parent of each "
+        "write, at the cost of a look-up; what writes around the guard is not verified.",
+        "Make it ForeignKeyConstraint([tenant, key], [parent.tenant, parent.id]) with a unique (tenant, id) there.",
+    ),
+    Rule(
+        "TG109",
+        "cascade-reaches-others",
+        "warning",
+        "A foreign key to a row that is not one tenant's changes or deletes the tenants' rows along with it.",
+        "Deleting one shared row deletes or changes rows of every tenant that points at it, inside the database, where "
+        "no guard sees it.",
+        "Leave ON DELETE and ON UPDATE actions out of keys that lead to shared tables.",
+    ),
+    Rule(
+        "TG110",
+        "type-differs",
+        "error",
+        "The tenant columns, or the two sides of a foreign key, have different types.",
+        "A tenant id has one type. Where a database converts between two, values that differ can compare equal.",
+        "Use one type for all of them.",
+    ),
+    Rule(
+        "TG111",
+        "parent-optional",
+        "warning",
+        "A table belongs through a foreign key that may be NULL.",
+        "A row without a parent belongs to nobody: only a bypass sees it.",
+        "Make the key NOT NULL, or give the table a tenant column of its own.",
+    ),
+)

@@ -1,0 +1,57 @@
+"""Rules for the check itself: the lock, silences, and what could not be looked at. TG501, and TG901 and on."""
+
+from __future__ import annotations
+
+from tenantguard.checks.finding import Rule
+
+OWN = (
+    Rule(
+        "TG501",
+        "lock-differs",
+        "error",
+        "The code or the database differs from what tenancy.lock approves.",
+        "Somebody changed who sees which rows after it was reviewed, on purpose or by drift.",
+        "Review the difference; if it is meant, run tenantguard lock and commit tenancy.lock.",
+    ),
+    Rule(
+        "TG901",
+        "silence-incomplete",
+        "error",
+        "A silence has no reason or no date, or names no rule.",
+        "A finding that is silenced without a reason is forgotten, and one without a date is never looked at again. "
+        "The finding itself is shown until the silence is complete.",
+        "Say id, reason and until = YYYY-MM-DD.",
+    ),
+    Rule(
+        "TG902",
+        "silence-expired",
+        "warning",
+        "The date of a silence has passed.",
+        "The finding counts again.",
+        "Mend what was found, or give the silence a later date with a reason that still holds.",
+    ),
+    Rule(
+        "TG903",
+        "silence-stale",
+        "warning",
+        "A silence no longer applies to anything.",
+        "It would hide the next finding of its kind at that place.",
+        "Delete it.",
+    ),
+    Rule(
+        "TG904",
+        "not-looked-at",
+        "warning",
+        "A part of the check could not be done.",
+        "What was not looked at may be as it should be, or not.",
+        "See the detail; most often the role of --url may not read something.",
+    ),
+    Rule(
+        "TG905",
+        "baseline-stale",
+        "note",
+        "The baseline lists findings that are no longer there.",
+        "They would be accepted again if they came back.",
+        "Run tenantguard check --write-baseline.",
+    ),
+)

@@ -1,0 +1,51 @@
+"""Files: which Python files of a directory are the application's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from fnmatch import fnmatch
+from pathlib import Path
+
+# directories that hold other people's code, or code that no request runs
+SKIPPED = frozenset(
+    {
+        "node_modules",
+        "site-packages",
+        "venv",
+        "env",
+        "__pycache__",
+        "build",
+        "dist",
+        "tests",
+        "test",
+        "testing",
+    }
+)
+_TESTS = ("test_*.py", "*_test.py", "conftest.py", "noxfile.py", "setup.py")
+
+
+def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterator[Path]:
+    """Yield the Python files under some directories, in a stable order; a file that is named itself is always taken.
+
+    Args:
+        roots: directories and files.
+        exclude: patterns of paths to leave out, as ``app/vendor/*``.
+    """
+    for root in roots:
+        if root.is_file():
+            yield root
+        else:
+            yield from (
+                path for path in sorted(root.rglob("*.py")) if _is_wanted(path.relative_to(root), exclude)
+            )
+
+
+def _is_wanted(path: Path, exclude: Collection[str]) -> bool:
+    folders = path.parts[:-1]
+    if any(name in SKIPPED or name.startswith(".") for name in folders):
+        return False
+    if "versions" in folders or (path.name == "env.py" and folders[-1:] in (("migrations",), ("alembic",))):
+        return False
+    if any(fnmatch(path.name, pattern) for pattern in _TESTS):
+        return False
+    return not any(fnmatch(path.as_posix(), pattern) for pattern in exclude)

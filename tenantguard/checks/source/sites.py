@@ -1,0 +1,217 @@
+"""Sites: the places of a source that have to do with the database and with tenants, each of one kind."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tenantguard.checks.source.files import python_files
+from tenantguard.checks.source.reading import Called, Function, SourceFile, read_file
+
+Kind = Literal[
+    "engine", "guard", "session", "sql", "driver", "bypass", "app", "route", "entry point", "thread", "cache"
+]
+
+ENGINES = frozenset(
+    {"create_engine", "create_async_engine", "engine_from_config", "async_engine_from_config"}
+)
+SESSIONS = frozenset(
+    {
+        "Session",
+        "AsyncSession",
+        "sessionmaker",
+        "async_sessionmaker",
+        "scoped_session",
+        "async_scoped_session",
+    }
+)
+APPS = frozenset({"FastAPI", "Starlette", "Litestar", "Flask", "Quart", "Sanic"})
+ROUTES = frozenset(
+    {"get", "post", "put", "patch", "delete", "api_route", "route", "websocket", "websocket_route"}
+)
+_TASKS = frozenset(
+    {"task", "shared_task", "actor", "command", "on_event", "periodic_task", "job", "callback"}
+)
+_TASK_TOOLS = ("celery", "dramatiq", "taskiq", "arq", "rq", "huey", "typer", "click", "apscheduler")
+_CACHES = frozenset(
+    {
+        "lru_cache",
+        "cache",
+        "cached",
+        "cachedmethod",
+        "alru_cache",
+        "cache_on_arguments",
+        "memoize",
+        "ttl_cache",
+    }
+)
+DRIVERS = (
+    "psycopg.", "psycopg2.", "psycopg_pool.", "asyncpg.", "sqlite3.", "aiosqlite.", "pymysql.", "aiomysql.", "asyncmy.",
+    "MySQLdb.", "mysql.connector.", "databases.",
+)  # fmt: skip
+_DRIVER_CALLS = frozenset(
+    {
+        "connect",
+        "create_pool",
+        "ConnectionPool",
+        "AsyncConnectionPool",
+        "Connection",
+        "AsyncConnection",
+        "Database",
+    }
+)
+_EXECUTE = frozenset(
+    {"execute", "executemany", "scalar", "scalars", "stream", "stream_scalars", "from_statement", "read_sql",
+     "read_sql_query", "fetch", "fetchrow", "fetchval", "executescript"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Site:
+    """One place.
+
+    Attributes:
+        kind: what it is.
+        file: the file, as it was found.
+        line: the line.
+        function: the function that it stands in; ``""`` at module level.
+        name: what is called there, or the function that is an entry point.
+        code: the line of source.
+        detail: the SQL, the reason of a bypass, the path of a route: what the kind asks for.
+    """
+
+    kind: Kind
+    file: Path
+    line: int
+    function: str
+    name: str
+    code: str
+    detail: str | None = None
+
+
+def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[SourceFile]:
+    """Read every Python file under some directories; module names begin beside the directory that is named.
+
+    Args:
+        roots: directories and files.
+        exclude: patterns of paths to leave out.
+    """
+    return [
+        read_file(path, root.parent if root.is_dir() and (root / "__init__.py").exists() else root)
+        for root in roots
+        for path in python_files([root], exclude)
+    ]
+
+
+def sites(source: SourceFile) -> Iterator[Site]:
+    """Yield the sites of one file, in the order of their lines."""
+    found = [*_of_calls(source), *_of_functions(source)]
+    yield from sorted(found, key=lambda one: (one.line, one.kind))
+
+
+def _of_calls(source: SourceFile) -> Iterator[Site]:
+    for called in source.calls:
+        kind = _kind(called)
+        if kind is not None:
+            yield _site(source, kind, called, _detail(kind, called))
+        if sql_of(called) is not None:
+            yield _site(source, "sql", called, sql_of(called))
+
+
+def _kind(called: Called) -> Kind | None:
+    name, last = called.name, called.last
+    if last in ENGINES and is_of(name, "sqlalchemy", "sqlmodel"):
+        return "engine"
+    if is_of(name, "tenantguard") and last in ("guard", "bypass"):
+        return "guard" if last == "guard" else "bypass"
+    if last in SESSIONS and is_of(name, "sqlalchemy", "sqlmodel"):
+        return "session"
+    if last in APPS and is_of(name, "fastapi", "starlette", "litestar", "flask", "quart", "sanic"):
+        return "app"
+    if is_driver(called):
+        return "driver"
+    if last in ("submit", "run_in_executor", "map_in_thread") or name in (
+        "threading.Thread",
+        "threading.Timer",
+    ):
+        return "thread"
+    return None
+
+
+def is_of(name: str, *packages: str) -> bool:
+    """Tell whether a dotted name is of one of these packages."""
+    return name.partition(".")[0] in packages
+
+
+def is_driver(called: Called) -> bool:
+    """Tell whether a call reaches a database by its driver, beside SQLAlchemy."""
+    if called.last in ("raw_connection", "get_raw_connection") or called.name.endswith(
+        ("driver_connection.cursor", "dbapi_connection.cursor")
+    ):
+        return True
+    return called.name.startswith(DRIVERS) and called.last in _DRIVER_CALLS
+
+
+def sql_of(called: Called) -> str | None:
+    """Return the SQL text of a call, the source of one that is put together at run time, or ``None``."""
+    if called.last == "text" and is_of(called.name, "sqlalchemy", "sqlmodel"):
+        argument = called.argument(0, "text")
+    elif called.last == "exec_driver_sql":
+        argument = called.argument(0, "statement")
+    elif called.last in _EXECUTE and "." in called.name:
+        argument = called.argument(0)
+        if argument is None or (argument.text is None and not argument.is_dynamic):
+            return None
+    else:
+        return None
+    if argument is None:
+        return None
+    return argument.text if argument.text is not None else argument.code
+
+
+def _detail(kind: Kind, called: Called) -> str | None:
+    if kind == "bypass":
+        reason = called.argument(None, "reason")
+        return None if reason is None else (reason.text or reason.code)
+    return None
+
+
+def _site(source: SourceFile, kind: Kind, called: Called, detail: str | None) -> Site:
+    return Site(kind, source.path, called.line, called.function, called.name, called.code, detail)
+
+
+def _of_functions(source: SourceFile) -> Iterator[Site]:
+    for function in source.functions:
+        for decorator in function.decorators:
+            kind = _decorated(source, function, decorator)
+            if kind is not None:
+                path = decorator.argument(0, "path")
+                yield Site(
+                    kind, source.path, function.line, function.name, decorator.name, function.code,
+                    path.text if path is not None else None,
+                )  # fmt: skip
+
+
+def _decorated(source: SourceFile, function: Function, decorator: Called) -> Kind | None:
+    last = decorator.last
+    if last in ROUTES and ("." in decorator.name or is_of(source.imports.get(last, ""), "litestar")):
+        path = decorator.argument(0, "path")
+        if path is not None and (path.text or "").startswith("/"):
+            return "route"
+        return (
+            "route" if is_of(decorator.name, "litestar") or (path is not None and path.text == "") else None
+        )
+    if is_cache(decorator):
+        return "cache"
+    if last in _TASKS and (
+        is_of(decorator.name, *_TASK_TOOLS) or "." in decorator.name or last == "shared_task"
+    ):
+        return "entry point"
+    return None
+
+
+def is_cache(decorator: Called) -> bool:
+    """Tell whether a decorator keeps what a function returned."""
+    return decorator.last in _CACHES

@@ -1,0 +1,99 @@
+"""Reading source: which places are found, by which names, and what cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenantguard.checks.source.reading import read_file
+from tenantguard.checks.source.sites import Site, read_source, sites
+
+
+def _sites(tmp_path: Path, code: str) -> list[Site]:
+    path = tmp_path / "app.py"
+    path.write_text(code)
+    return list(sites(read_file(path)))
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "detail"),
+    [
+        ("from sqlalchemy import create_engine as make\nx = make('sqlite://')", "engine", None),
+        ("import sqlalchemy as sa\nx = sa.create_engine('sqlite://')", "engine", None),
+        ("from sqlalchemy.ext import asyncio as a\nx = a.create_async_engine(url)", "engine", None),
+        ("from sqlalchemy import orm\ns = orm.sessionmaker(e)", "session", None),
+        ("import tenantguard\ntenantguard.guard(e, t)", "guard", None),
+        ("from tenantguard import bypass\nwith bypass(reason='nightly'):\n    pass", "bypass", "nightly"),
+        ("from sqlalchemy import text\nc.execute(text('SELECT 1'))", "sql", "SELECT 1"),
+        ("QUERY = 'SELECT ' '1'\nc.exec_driver_sql(QUERY)", "sql", "SELECT 1"),
+        ("c.execute(f'SELECT {x}')", "sql", "f'SELECT {x}'"),
+        ("import psycopg\nc = psycopg.connect(url)", "driver", None),
+        ("raw = engine.raw_connection()", "driver", None),
+        ("import threading\nthreading.Thread(target=work).start()", "thread", None),
+        ("pool.submit(work)", "thread", None),
+        ("import functools\n@functools.lru_cache\ndef f(): ...", "cache", None),
+        ("from fastapi import FastAPI\napp = FastAPI()", "app", None),
+        ("@router.get('/calls')\ndef calls(): ...", "route", "/calls"),
+        ("from celery import shared_task\n@shared_task\ndef nightly(): ...", "entry point", None),
+    ],
+)
+def test_a_site_is_found(tmp_path: Path, code: str, kind: str, detail: str | None) -> None:
+    """Each kind of site is found by the name that it was imported by."""
+    assert (kind, detail) in {(site.kind, site.detail) for site in _sites(tmp_path, code)}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "def create_engine(): ...\nx = create_engine()",  # the application's own
+        "import requests\nrequests.get('/calls')\n# a session",
+        "session.execute(select(Call))",
+        "import sqlite3\nclass Session: ...\ns = Session()",
+    ],
+)
+def test_what_only_looks_like_one_is_none(tmp_path: Path, code: str) -> None:
+    """A name alone is no site."""
+    assert _sites(tmp_path, code) == []
+
+
+def test_a_site_says_where_it_stands(tmp_path: Path) -> None:
+    """Line and function are those of the source."""
+    code = "from sqlalchemy import create_engine\n\nclass A:\n    def make(self):\n        return create_engine(u)\n"
+    (site,) = _sites(tmp_path, code)
+    assert (site.line, site.function, site.code) == (5, "A.make", "return create_engine(u)")
+
+
+def test_a_relative_import_is_followed(tmp_path: Path) -> None:
+    """A name that comes from the package's own modules has its whole name."""
+    package = tmp_path / "app"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "db.py").write_text("from .models import engine\nwork(engine)\n")
+    (source,) = [one for one in read_source([package]) if one.module == "app.db"]
+    assert source.imports == {"engine": "app.models.engine"}
+
+
+def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
+    """A file that is no Python has a fault and no sites."""
+    path = tmp_path / "app.py"
+    path.write_text("import sqlalchemy\ndef (:\n")
+    source = read_file(path)
+    assert source.fault is not None
+    assert list(sites(source)) == []
+
+
+def test_other_peoples_code_is_left_out(tmp_path: Path) -> None:
+    """Environments, tests and migrations are no part of the application."""
+    for name in (
+        "a.py",
+        "venv/b.py",
+        "tests/c.py",
+        "migrations/versions/d.py",
+        "alembic/env.py",
+        "test_e.py",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("import sqlalchemy\n")
+    assert [one.path.name for one in read_source([tmp_path])] == ["a.py"]

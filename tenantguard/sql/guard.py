@@ -51,6 +51,7 @@ class Guard:
         unproven: whether the caller insisted on a database on which nobody proved the guard.
         enforces: whether anything is enforced at all.
         parent_queries: the look-ups of parents, by what they ask.
+        tied: what could tie the rows of two tenants together, by table.
         locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
         shown: the placements of those that a row rule shows to other tenants, by mapper; ``None`` for the others.
@@ -105,6 +106,7 @@ class Guard:
         self.sent = Kept()
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
+        self.tied: dict[Any, Any] = {}
         self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.shown: dict[Any, Placement | None] = {}

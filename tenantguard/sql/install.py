@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.engine import Engine
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.compile.compiler import bypassing_compiler, guarded_compiler, watch_constructs
+from tenantguard.sql.compile.bypassing import bypassing_compiler
+from tenantguard.sql.compile.compiler import guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
 from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool

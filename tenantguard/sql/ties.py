@@ -25,6 +25,7 @@ class Ties:
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
         self._referenced: dict[Key, frozenset[str]] = {}
         self._tables: dict[Key, list[Table]] = {}
+        self._tying: dict[Key, list[tuple[Table, Pairs]]] = {}
 
     def table(self, key: Key) -> Table:
         """Return the metadata's own table, by schema and name."""
@@ -66,6 +67,26 @@ class Ties:
             and placement.kind == owner.kind == "owned"
             and (placement.column, owner.column) in pairs
         )
+
+    def tying(self, placement: Placement) -> list[tuple[Table, Pairs]]:
+        """Return the foreign keys by which a row of a table could tie the rows of two tenants together."""
+        found = self._tying.get(placement.key)
+        if found is None:
+            found = [
+                (parent, pairs)
+                for parent, pairs in self.links(placement.key)
+                if self._has_owner(parent) and not self.covered(placement, parent, pairs)
+            ]
+            owners = len(found) + (placement.kind == "owned")
+            self._tying[placement.key] = found = found if owners > 1 else []
+        return found
+
+    def _has_owner(self, table: Table) -> bool:
+        """Tell whether each row of a table is one tenant's; those that a row rule alone places are nobody's."""
+        placement = self.tenancy.of(table)
+        while placement.kind == "through" and placement.parent is not None:
+            placement = self.tenancy.of(placement.parent)
+        return placement.column is not None
 
     def hanging(self, parents: Collection[Key] | None) -> list[Placement]:
         """Return the placements of the tables that belong through one of some tables, or through any."""

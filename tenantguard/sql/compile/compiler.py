@@ -247,19 +247,6 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
     return _named(GuardedCompiler, base)
 
 
-def bypassing_compiler(base: Any, guard: Guard) -> Any:
-    """Return a subclass of a dialect's statement compiler that changes nothing; what it compiled tells that it is."""
-
-    class BypassingCompiler(base):  # type: ignore[misc]  # of whatever dialect
-        """A statement compiler for bypasses."""
-
-        tg_guard = guard
-        tg_mode = "bypass"
-        tg = Statement(guard, "bypass")
-
-    return _named(BypassingCompiler, base)
-
-
 def _named(cls: type, base: Any) -> type:
     cls.__name__ = cls.__qualname__ = f"Guarded{base.__name__}"
     return cls

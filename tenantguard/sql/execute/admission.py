@@ -12,6 +12,7 @@ from sqlalchemy.sql.selectable import SelectBase
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.orphans import watch_text
@@ -58,8 +59,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
             connection.tg_forget()
         if compiled.isplaintext:
             ask_again(context)
-        if context.isinsert or context.isupdate:
-            context.tg_given = compiled.tg
+        if is_writing(context, compiled):
+            context.tg_given = BYPASSED
         return
     if not compiled.tg.era.alive:
         refuse_outdated(compiled)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
 from tenantguard.errors import RawSQLError, Violation
+from tenantguard.sql.execute.bypassed import BYPASSED
 from tenantguard.sql.execute.doors import ask_again, ask_server
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.refusals import refuse_again
@@ -24,6 +25,8 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     if binding is not None and binding.mode == "bypass":
         context.root_connection.tg_forget()
         ask_again(context)
+        if statement is not None:
+            context.tg_given = BYPASSED
         return
     if statement is None:
         return  # without a statement: a Sequence or a default of its own, which reads no table

@@ -77,7 +77,9 @@ class StoredCursor:
 
     def execute(self, statement: str, *parameters: Any) -> None:
         """Send a statement, and verify what it stored."""
-        if not isinstance(statement, str):  # several in one, as psycopg2 may put them, of which one answers
+        if self._read.texts and not isinstance(
+            statement, str
+        ):  # several in one, as psycopg2 may put them, of which one answers
             _refuse(self._context, "its driver sends several statements as one")
         with self._savepoint():
             self._send(statement, parameters)
@@ -140,17 +142,21 @@ class StoredCursor:
                 raise
             return missing_parent(self._context, self._read, recorded=False)
         try:
-            if self._read.texts:
-                self._found = self._cursor.fetchall()
-                verify_stored(self._context, self._read, self._found)
-            elif self._cursor.rowcount:
-                self._refuse_missing(place)
+            self._verify(place)
         except ParentError:
             return missing_parent(self._context, self._read, recorded=True)
         except Exception:
             self._undo()
             raise
         return None
+
+    def _verify(self, place: int) -> None:
+        """Verify what a set of parameters has stored."""
+        if self._read.texts:
+            self._found = self._cursor.fetchall()
+            verify_stored(self._context, self._read, self._found)
+        elif self._cursor.rowcount:
+            self._refuse_missing(place)
 
     def _refuse_missing(self, place: int) -> None:
         """Refuse a set of parameters that was written to a row and names a key which no look-up found."""
@@ -184,9 +190,9 @@ class StoredCursor:
         if self._context.dialect.name == "postgresql":
             return
         with suppress(self._context.dialect.loaded_dbapi.Error):  # it may have rolled everything back
-            if (
-                self._context.compiled.statement._prefixes
-            ):  # OR FAIL keeps the rows before the one that failed
+            compiled = self._context.compiled
+            # OR FAIL keeps the rows before the one that failed
+            if getattr(getattr(compiled, "statement", None), "_prefixes", None):
                 self._do(f"ROLLBACK TO SAVEPOINT {_NAME}")
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
@@ -211,12 +217,12 @@ class StoredCursor:
             cursor.close()
 
 
-def store(context: Any, read: ReadBack, missing: Missing = ()) -> None:
-    """Give a statement that is about to be sent a cursor which verifies what it stores."""
+def store(context: Any, made: Callable[[Any], StoredCursor]) -> None:
+    """Give a statement that is about to be sent a cursor which verifies what it stores, made of the driver's."""
     if context._is_server_side:  # what is written has no cursor on the server
         context.cursor.close()
         context.cursor = context.create_default_cursor()
-    context.cursor = context.tg_stored = StoredCursor(context.cursor, context, read, missing)
+    context.cursor = context.tg_stored = made(context.cursor)
 
 
 def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
@@ -234,7 +240,7 @@ def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
             link, key = missing[0]
             refuse_parent(context, link, key, read.plan.tried, context.tg_binding)
         context.statement = context.unicode_statement = text
-    store(context, read, missing)
+    store(context, lambda cursor: StoredCursor(cursor, context, read, missing))
 
 
 def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import CrossTenantError, TenantId
-from tenantguard.sql.execute.bypassed import verify_bypassed
+from tenantguard.sql.execute.bypassed import BYPASSED, verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import mark
@@ -17,7 +17,7 @@ from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import Missing, missing_parents
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.execute.storable import is_strange
-from tenantguard.sql.execute.stored import store, store_instead
+from tenantguard.sql.execute.stored import StoredCursor, store, store_instead
 from tenantguard.sql.execute.tenants import is_only, verify_tenant
 from tenantguard.sql.execute.text_values import verify_text
 from tenantguard.sql.plans import Link
@@ -86,7 +86,7 @@ def verify_given(context: Any) -> None:
     """
     given, context.tg_given = context.tg_given, None
     try:
-        if given is not None and getattr(given, "mode", None) == "bypass":
+        if given is BYPASSED:
             verify_bypassed(context)
         elif isinstance(given, tuple):
             text, parameters = given
@@ -96,7 +96,7 @@ def verify_given(context: Any) -> None:
                 verify_text(given.checks, context.compiled, given_rows(context), context)
             spare = _verify_plans(given.writes, context)
             if given.stored is not None:
-                store(context, given.stored)
+                store(context, partial(StoredCursor, context=context, read=given.stored))
             elif spare is not None:
                 store_instead(context, *spare)
     except BaseException:

@@ -8,6 +8,7 @@ from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
 from tenantguard.sql.text.texts import LONGEST_KEPT, Texts
 from tenantguard.sql.text.values import Check, ForeignKeyUse, SettingUse, TenantUse
+from tenantguard.sql.text.written import Written, may_write
 
 __all__ = [
     "LONGEST_KEPT",
@@ -19,11 +20,13 @@ __all__ = [
     "SettingUse",
     "TenantUse",
     "Texts",
+    "Written",
     "hint",
     "is_begin",
     "is_harmless_setting",
     "is_health_check",
     "local_setting",
+    "may_write",
     "operator_fault",
     "orphan",
     "prefix",

@@ -11,6 +11,7 @@ from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.underneath import text_fault, writes
+from tenantguard.sql.text.written import Written, read_written
 from tenantguard.tenancy import Tenancy
 
 LONGEST_KEPT = 20_000  # characters; longer texts are read each time
@@ -111,6 +112,11 @@ class Texts:
     def writes(self, sql: str, dialect: str, style: str) -> bool:
         """Tell whether a text may write."""
         return self.kept.get((sql, dialect, style), sql, lambda: writes(sql, style, dialect))
+
+    def written(self, sql: str, *, dialect: str, style: str) -> Written | None:
+        """Return what a text writes, or ``None`` where it cannot be read."""
+        key = ("written", sql, dialect, style)
+        return self.kept.get(key, sql, lambda: read_written(sql, dialect, style, self._tenancy))
 
     def forget(self) -> None:
         """Forget every text."""

@@ -196,8 +196,8 @@ class PermissionDeniedError(Violation):
 
     kind = "permission"
 
-    def __init__(self, message: str, *, needed: tuple[str, ...] = (), tenant: object = None) -> None:
-        super().__init__(message, tenant=tenant)
+    def __init__(self, message: str, *, needed: tuple[str, ...] = (), **evidence: Any) -> None:
+        super().__init__(message, **evidence)
         self.needed = needed
 
 

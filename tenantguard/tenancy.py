@@ -11,6 +11,7 @@ from sqlalchemy.sql.expression import FromClause, TableClause
 
 from tenantguard.belonging.declared import Declared, functions_of, metadata_of
 from tenantguard.belonging.faults import faults_of
+from tenantguard.belonging.permitted import Permitted
 from tenantguard.belonging.placement import (
     Kind,
     Placement,
@@ -31,6 +32,7 @@ from tenantguard.errors import ConfigurationError
 __all__ = [
     "Key",
     "Kind",
+    "Permitted",
     "Placement",
     "Reference",
     "RowRule",
@@ -65,6 +67,10 @@ class Tenancy:
             members.c.company_id == tenant)}``; its rows are written in a bypass.
         changeable: columns of such a table that may be changed under a binding, in the rows that the rule shows:
             ``{"users": {"display_name", "locale"}}``.
+        permissions: what whoever acts has to be permitted to read and to write a table, and which of its rows they
+            reach: ``{"invoices": {"read": "billing:read", "write": "billing:write"}}``, or a function of principal and
+            table that returns a condition, ``{"calls": lambda who, calls: calls.c.user_id == who.subject}``.
+            Both together: ``{"read": ..., "write": ..., "rows": rule}``. See the page on permissions.
         functions: database functions that read no table, by full name: ``{"slugify", "shop.price"}``.
             Built-in functions need not be named.
 
@@ -97,6 +103,7 @@ class Tenancy:
         nullable: Collection[str] = (),
         visible: Mapping[str, RowRule] | None = None,
         changeable: Mapping[str, Collection[str]] | None = None,
+        permissions: Mapping[str, Any] | None = None,
         functions: Collection[str] = (),
     ) -> None:
         self.metadata = tuple(map(metadata_of, metadata))
@@ -111,7 +118,9 @@ class Tenancy:
             nullable=nullable,
             visible=visible,
             changeable=changeable,
+            permissions=permissions,
         )
+        self.permissions: Mapping[str, Permitted] = declared.permissions
         self._placing = Placing(self.metadata, declared, column)
         self.is_unrestricted = False
 

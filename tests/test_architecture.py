@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "tenantguard"
 FLOORS = (
     {"errors"},
-    {"principal", "stepwise", "belonging"},
+    {"principal", "stepwise"},
+    {"belonging"},
     {"binding", "tenancy"},
     {"context"},
     {"carrying"},
@@ -30,7 +31,7 @@ FLOORS = (
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
     {"elements", "functions", "plans", "returning"},
-    {"refusals", "rules", "ties"},
+    {"granted", "refusals", "rules", "ties"},
     {"predicates"},
     {"text"},
     {"telling"},

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import MetaData, Table
 
+from tenantguard.belonging.permitted import Permitted
 from tenantguard.belonging.placement import RowRule, Shared, Through, shared, shared_writable
 from tenantguard.belonging.proposals import nearest
 from tenantguard.errors import ConfigurationError
@@ -29,6 +30,7 @@ class Declared:
     nullable: frozenset[str]
     visible: Mapping[str, RowRule]
     changeable: Mapping[str, frozenset[str]]
+    permissions: Mapping[str, Permitted]
 
     @classmethod
     def of(cls, **given: Any) -> Declared:
@@ -48,6 +50,10 @@ class Declared:
             visible=_pairs(given["visible"], "visible"),
             changeable={
                 table: names_of(said, f'changeable["{table}"]') for table, said in changeable.items()
+            },
+            permissions={
+                table: Permitted.of(table, said)
+                for table, said in _pairs(given["permissions"], "permissions").items()
             },
         )
 

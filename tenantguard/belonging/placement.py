@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Table, TypeDecorator, UniqueConstraint
 
+from tenantguard.belonging.permitted import Permitted
 from tenantguard.belonging.references import Key, Reference
 
 Kind = Literal["owned", "through", "shared", "shown"]
@@ -55,6 +56,7 @@ class Placement:
         visible: the row rule, which widens what is read (owned), or is all that is read (shown).
         changeable: the columns that may be changed under a binding in the rows that the rule shows (shown).
         mapping: a table of the metadata, with all its columns.
+        permitted: what whoever acts has to be permitted, where that was said.
     """
 
     key: Key
@@ -69,11 +71,17 @@ class Placement:
     visible: RowRule | None = field(default=None, compare=False)
     changeable: frozenset[str] = frozenset()
     mapping: Table | None = field(default=None, compare=False)
+    permitted: Permitted | None = field(default=None, compare=False)
 
     @property
     def name(self) -> str:
         """Return the table's name, with its schema where it has one."""
         return full_name(self.key)
+
+    @property
+    def has_rows(self) -> bool:
+        """Tell whether whoever acts reaches some of its rows only."""
+        return self.permitted is not None and self.permitted.rows is not None
 
     @property
     def way(self) -> tuple[Any, ...]:

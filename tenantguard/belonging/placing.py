@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
@@ -45,7 +46,9 @@ class Placing:
         if placement is None:
             placed = self.place(key, self.named(key))
             if isinstance(placed, Placement) and not self.chain_faults(placed):
-                self._placed[key] = placement = placed
+                permitted = self.declared.permissions.get(full_name(key))
+                placement = placed if permitted is None else replace(placed, permitted=permitted)
+                self._placed[key] = placement
         return placement
 
     def forget(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Boolean, String
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
@@ -56,7 +56,7 @@ class RuleParameter(BindParameter[Any]):
     place: int = 0
 
     @classmethod
-    def of(cls, value: BindParameter[Any], rule: Any, place: int) -> RuleParameter:
+    def of(cls, value: BindParameter[Any], rule: Any, place: int) -> Self:
         """Return a parameter of our own in place of one of the rule's."""
         made = cls(
             "tenantguard_rule",

@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
+from weakref import WeakSet
 
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.granted import Grants
 from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 RawSQL = Literal["refuse", "rewrite", "database"]
 
 
+permitting: WeakSet[Guard] = WeakSet()  # the guards of tenancies with permissions
 _ASKED_AGAIN = 30.0  # seconds; a statement that is new, and calls something, asks by itself
 
 
@@ -50,6 +53,8 @@ class Guard:
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
         enforces: whether anything is enforced at all.
+        grants: what the permission rules of the tenancy answer.
+        restricts: there are such rules.
         parent_queries: the look-ups of parents, by what they ask.
         tied: what could tie the rows of two tenants together, by table.
         locking: whether PostgreSQL lets the role lock rows of a table, by its schema and name.
@@ -86,6 +91,7 @@ class Guard:
         self.unproven = unproven
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted
+        self.restricts = any(said.rows is not None for said in tenancy.permissions.values())
         self.look_up: Callable[..., Any] | None = None
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
@@ -98,10 +104,13 @@ class Guard:
         said = row_security is not None and row_security != RowSecurity()
         self.tells = self.enforces and (raw_sql == "database" or said)
         self._forget()
+        if tenancy.permissions:
+            permitting.add(self)
 
     def _forget(self) -> None:
         """Begin with nothing found of the tables, nor of what was asked of them."""
         self.ties = Ties(self.tenancy)
+        self.grants = Grants(self.tenancy)
         self.texts = Texts(self.tenancy)
         self.sent = Kept()
         self.probe_cache: Any = LRUCache(500)
@@ -130,6 +139,24 @@ class Guard:
         if changed:
             self.renew()
         return changed
+
+    def variant(self, binding: Any, dialect: Any) -> Any:
+        """Return the dialect whose compiler writes the permission rules for whoever acts.
+
+        Args:
+            binding: what is bound.
+            dialect: the one that serves its mode.
+        """
+        granted = self.grants.of(binding)
+        if granted is None:
+            return dialect
+        found = granted.shape.dialects.get(dialect)
+        if found is None:
+            cls = type(dialect)
+            members = {"tg_shape": granted.shape, "supports_statement_cache": cls.supports_statement_cache}
+            found = _renewed(dialect, type(cls.__name__, (cls,), {**members, "__module__": cls.__module__}))
+            found = granted.shape.dialects.setdefault(dialect, found)
+        return found
 
     def fault(self) -> str | None:
         """Tell what is wrong with the tenancy since tables were defined later, or return ``None``."""
@@ -165,8 +192,8 @@ class Guard:
         )
 
 
-def _renewed(dialect: Any) -> Any:
+def _renewed(dialect: Any, cls: type | None = None) -> Any:
     """Return a dialect that shares the state of one, and is another key in every cache."""
-    renewed = object.__new__(type(dialect))
+    renewed: Any = object.__new__(cls or type(dialect))
     renewed.__dict__ = dialect.__dict__
     return renewed

@@ -169,6 +169,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         "statement_compiler": compiler,
         "execution_ctx_cls": context,
         "tg_guard": installed,
+        "tg_shape": None,
         "supports_statement_cache": cls.__dict__.get("supports_statement_cache", False),
     }
     members |= sending_methods(cls) | composing_methods(cls)

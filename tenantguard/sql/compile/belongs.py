@@ -10,6 +10,7 @@ from sqlalchemy.sql.selectable import TableClause
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.compile.leaves import Filtered
+from tenantguard.sql.compile.permitted import granted
 from tenantguard.sql.elements import BYTES, Belongs, NamedColumn
 from tenantguard.sql.predicates import MANY
 from tenantguard.tenancy import Placement, table_key
@@ -93,7 +94,12 @@ def filtered_table(compiler: Any, element: Filtered) -> str:
             )
         )
     inner = source._compiler_dispatch(compiler, asfrom=True)
-    where = compiler.process(compiler.tg_predicates.owns(source, placement, read=True))
+    conditions = []
+    if placement.kind != "shared":
+        conditions.append(compiler.tg_predicates.owns(source, placement, read=True))
+    if placement.has_rows:
+        conditions.append(granted(compiler, source, placement))
+    where = " AND ".join(map(compiler.process, conditions))
     return f"(SELECT * FROM {inner} WHERE {where}) AS {alias_name(compiler, source)}"  # noqa: S608 - rendered by the compiler itself
 
 

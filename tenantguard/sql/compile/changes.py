@@ -12,6 +12,7 @@ from sqlalchemy.sql.util import tables_from_leftmost
 
 from tenantguard.sql.compile.allowed import verify_allowed
 from tenantguard.sql.compile.assigned import given_values, is_verified, parameter_name, values_with_defaults
+from tenantguard.sql.compile.permitted import ask_change
 from tenantguard.sql.compile.pieces import base_of, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
@@ -53,12 +54,14 @@ def guarded_change(compiler: Any, verb: str, statement: Any, visiting_cte: Any, 
     target = [core.table]
     main = list(tables_from_leftmost(core.table))
     extra = [from_ for from_ in state._extra_froms if from_ not in set(main)]
+    compiler.tg.changing = main[0]
     criteria = guarded(compiler, target, core._where_criteria, read=False)
     written = _written(main[0], state)
     if extra:
         criteria = (*extra_predicates(compiler, target, extra, core._where_criteria), *criteria)
     if len(written) > 1:
         criteria = (*unwidened(compiler, [*target, *extra], written), *criteria)
+    compiler.tg.changing = None
     outer, compiler.tg.target = compiler.tg.target, table_key(base_of(main[0]))
     guarded_statement = with_state(core, state, _where_criteria=criteria)
     return Change(guarded_statement, verb, core, state, toplevel, criteria, written, outer)
@@ -107,6 +110,8 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
     placement = compiler.tg.place(table)
     if placement is None:
         return None
+    looked_at = (*core._where_criteria, *core._returning, *_set_values(state))
+    ask_change(compiler, table, placement, looked_at)
     plan = WritePlan(change.verb, table, placement)
     if not is_verified(placement):
         return plan
@@ -125,6 +130,11 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
         given = values_with_defaults(compiler, plan, given)
         watch(compiler, plan, Given(given, core.table, fresh=False))
     return plan
+
+
+def _set_values(state: Any) -> Iterable[Any]:
+    """Return what an UPDATE sets."""
+    return (getattr(state, "_dict_parameters", None) or {}).values()
 
 
 def key_parameters(compiler: Any, table: Any, where: Iterable[Any]) -> dict[str, str]:

@@ -54,11 +54,10 @@ def whole(compiler: Any, element: Any) -> Any:
     if how == "database":
         fault = compiler.tg_guard.texts.fault_underneath(written, "named")
         compiler.tg.refuse_fragment(fault, written)
-        return (
-            rewritten_text(compiler, element)
-            if fault is None and compiler.tg_guard.texts.writes(written, "postgresql", "named")
-            else element
+        read = compiler.tg_guard.tenancy.permissions or compiler.tg_guard.texts.writes(
+            written, "postgresql", "named"
         )
+        return rewritten_text(compiler, element) if fault is None and read else element
     return rewritten_text(compiler, element)
 
 
@@ -79,6 +78,7 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
         owned = compiler.tg_guard.ties.any_owned(found.tables)
         clone._bindparams = {**clone._bindparams, PARAMETER: compiler.tg_predicates.parameter(owned)}
     compiler.tg.checks = (*compiler.tg.checks, *found.checks)
+    compiler.tg.asked.update(found.asked)
     compiler.tg.changes = found.verbs != ("select",)
     return cast("TextClause", clone)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import literal_column, select
@@ -18,6 +18,7 @@ from tenantguard.sql.compile.assigned import (
     values_with_defaults,
     watched_columns,
 )
+from tenantguard.sql.compile.permitted import ask_change
 from tenantguard.sql.compile.pieces import PICKED, bound_row, columns_of, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.spelling import key_of
@@ -76,6 +77,7 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
     if placement is None:
         return text
     verify_allowed(compiler, "insert", placement)
+    ask_change(compiler, core.table, placement, (*core._returning, *_conflicting(core._post_values_clause)))
     plan = WritePlan("insert", core.table, placement)
     if is_verified(placement):
         _plan_values(compiler, plan, insert)
@@ -90,6 +92,15 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
         )
     compiler.tg.writes = (*compiler.tg.writes, plan)
     return returned(compiler, plan, core.table, text, toplevel=insert.toplevel)
+
+
+def _conflicting(clause: Any) -> Iterable[Any]:
+    """Return the values and conditions of a conflict clause, which look at the row that holds the key."""
+    if clause is None:
+        return ()
+    values = getattr(clause, "update_values_to_set", None) or getattr(clause, "update", None) or {}
+    wheres = (getattr(clause, name, None) for name in ("update_whereclause", "inferred_target_whereclause"))
+    return (*dict(values).values(), *[where for where in wheres if where is not None])
 
 
 def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel: bool) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.sql.selectable import (
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.compile.belongs import is_hidden, rely
 from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
+from tenantguard.sql.compile.permitted import granted_rows
 from tenantguard.sql.compile.ruled import within_rule
 from tenantguard.sql.predicates import is_trusted
 
@@ -98,7 +99,11 @@ def leaf_of(compiler: Any, from_: Any) -> Leaf | None:
         level.add(id(element))
     if isinstance(element, TableClause):
         placement = compiler.tg.place(element)
-        return Leaf(from_, placement) if placement is not None and placement.kind != "shared" else None
+        if placement is None:
+            return None
+        if from_ is not compiler.tg.changing:
+            compiler.tg.ask(placement, "read")
+        return Leaf(from_, placement) if placement.kind != "shared" or placement.has_rows else None
     if isinstance(element, Join):
         return None  # an alias of a join renders the join, which guards itself
     if not isinstance(element, _NO_TABLE):
@@ -114,8 +119,9 @@ def predicates_of(
 ) -> list[ColumnElement[bool]]:
     """Return the predicates; a ``through`` table that is joined to a guarded parent on its key needs none."""
     pending = [leaf for leaf in leaves if leaf.placement.kind == "through"]
+    rows = granted_rows(compiler, leaves)
     if not pending:
-        return [compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in leaves]
+        return [*_owned(compiler, leaves, read=read), *rows]
     # one with a row rule as well: who is shown the parent is shown what belongs through it
     known = [*(leaf for leaf in leaves if leaf.placement.kind == "owned"), *around]
     equal = equalities(conditions) if known or len(pending) > 1 else set()
@@ -137,7 +143,15 @@ def predicates_of(
             known.append(leaf)
             progress = True
     others = [leaf for leaf in leaves if leaf.placement.kind != "through"]
-    return [compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read) for leaf in (*others, *free)]
+    return [*_owned(compiler, (*others, *free), read=read), *rows]
+
+
+def _owned(compiler: Any, leaves: Iterable[Leaf], *, read: bool) -> list[ColumnElement[bool]]:
+    return [
+        compiler.tg_predicates.owns(leaf.source, leaf.placement, read=read)
+        for leaf in leaves
+        if leaf.placement.kind != "shared"
+    ]
 
 
 def derived_join(compiler: Any, join: Any) -> Any:
@@ -174,7 +188,10 @@ def verify_known(compiler: Any, table: Any, enclosing_alias: Any) -> None:
     if statement.levels and id(table) in statement.levels[-1] and not outside:
         return
     placement = statement.place(table)
-    if placement is not None and placement.kind != "shared":
+    if placement is None:
+        return
+    statement.ask(placement, "read")
+    if placement.kind != "shared" or placement.has_rows:
         statement.refuse(
             RawSQLError(
                 f"table {placement.name} stands in a place that the guard does not know",

@@ -8,8 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.engine.interfaces import BindTyping
 
+from tenantguard.belonging.permitted import Act
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.elements import RuleParameter, TenantParameter
+from tenantguard.sql.granted import GrantedParameter
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:
@@ -41,6 +43,9 @@ class Statement:
         places: the names of those that hold one of several tenants, and which one.
         rules: the row rules that stand in it.
         ruled: the names of the parameters that hold values of row rules, with the rules, and which value each.
+        asks: the permissions that whoever acts needs for it; ``None`` where it names no table that takes any.
+        asked: the same by table and act.
+        granted: the names of the parameters that hold values of permission rules, with the table, and which value.
         kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
@@ -49,6 +54,7 @@ class Statement:
     Only the compilation reads:
 
     Attributes:
+        changing: the FROM element that an UPDATE or DELETE writes, while its predicates are put in.
         levels: the FROM elements, by identity, that each SELECT in hand has found a predicate for.
         rendered: how many times each table was rendered, by name.
         custom: a construct of the user's own (``@compiles``) takes part.
@@ -70,11 +76,47 @@ class Statement:
     """
 
     __slots__ = (
-        "changes", "checks", "conflict", "conflicts", "ctes", "custom", "era", "expected", "fault", "guard",
-        "hidden", "kinds",
-        "levels", "methods", "mode", "operator", "own_text", "parameters", "places", "read", "relied",
-        "rendered", "returning", "rule_ctes", "rule_names", "ruled", "rules", "serves", "stored", "tables", "target",
-        "unasked", "unions", "upserts", "verified", "within", "writes",
+        "asked",
+        "asks",
+        "changes",
+        "changing",
+        "checks",
+        "conflict",
+        "conflicts",
+        "ctes",
+        "custom",
+        "era",
+        "expected",
+        "fault",
+        "granted",
+        "guard",
+        "hidden",
+        "kinds",
+        "levels",
+        "methods",
+        "mode",
+        "operator",
+        "own_text",
+        "parameters",
+        "places",
+        "read",
+        "relied",
+        "rendered",
+        "returning",
+        "rule_ctes",
+        "rule_names",
+        "ruled",
+        "rules",
+        "serves",
+        "stored",
+        "tables",
+        "target",
+        "unasked",
+        "unions",
+        "upserts",
+        "verified",
+        "within",
+        "writes",
     )  # fmt: skip
 
     def __init__(self, guard: Guard, mode: str, hidden: frozenset[str] = frozenset()) -> None:
@@ -92,6 +134,10 @@ class Statement:
         self.kinds: set[type | None] = set()
         self.rules: list[Any] = []
         self.ruled: list[tuple[str, Any, int]] = []
+        self.asked: dict[tuple[str, str], frozenset[str]] = {}
+        self.asks: frozenset[str] | None = None
+        self.granted: tuple[tuple[str, Key, int], ...] = ()
+        self.changing: Any = None
         self.rule_names: set[str] | None = None
         self.rule_ctes: set[str] = set()
         self.expected: type | None = None
@@ -148,6 +194,11 @@ class Statement:
         self.tables[key] = placement
         return placement
 
+    def ask(self, placement: Placement, act: Act) -> None:
+        """Note what whoever acts has to be permitted, for one act on one table."""
+        if placement.permitted is not None:
+            self.asked[placement.name, act] = placement.permitted.needed(act)
+
     def count(self, table: Any) -> None:
         """Note that a table was rendered."""
         name = str(table.name)
@@ -167,8 +218,12 @@ class Statement:
                     self.parameters.append(name)
                 else:
                     self.places.append((name, parameter.place))
+            elif isinstance(parameter, GrantedParameter):
+                self.granted = (*self.granted, (name, parameter.table, parameter.place))
             elif isinstance(parameter, RuleParameter):
                 self.ruled.append((name, parameter.rule, parameter.place))
+        if self.asked:
+            self.asks = frozenset[str]().union(*self.asked.values())
         expected = self.kinds - {None}
         if expected:
             (self.expected, *_) = expected

@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnClause
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.assigned import refuse_target, refuse_twice
 from tenantguard.sql.compile.leaves import enclosed
+from tenantguard.sql.compile.permitted import granted
 from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, columns_of, element_of
 from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
 from tenantguard.tenancy import Placement, table_key
@@ -29,11 +30,11 @@ def guarded_conflict(compiler: Any, clause: Any) -> Any:
     compiler.tg.upserts = where is None
     clone = clause._clone()
     clone.update_values_to_set = values
-    if placement.kind == "shared":
-        return clone
-    clone.update_whereclause = and_(
-        compiler.tg_predicates.owns(table, placement), *enclosed((where,) if where is not None else ())
-    )
+    mine = [compiler.tg_predicates.owns(table, placement)] if placement.kind != "shared" else []
+    if placement.has_rows:
+        mine.append(granted(compiler, table, placement))
+    if mine:
+        clone.update_whereclause = and_(*mine, *enclosed((where,) if where is not None else ()))
     return clone
 
 
@@ -48,8 +49,11 @@ def guarded_duplicate(compiler: Any, clause: Any) -> Any:
     verify_set(compiler, table, placement, values)
     clone = clause._clone()
     clone.update = values
-    if placement.kind != "shared":
-        mine = row_met(compiler, table, placement, clause)
+    met = [row_met(compiler, table, placement, clause)] if placement.kind != "shared" else []
+    if placement.has_rows:
+        met.append(granted(compiler, table, placement))
+    if met:
+        mine = and_(*met)
         clone.update = {
             key: case((mine, _typed(value, columns[key_of(key)])), else_=columns[key_of(key)])
             for key, value in values.items()
@@ -59,9 +63,8 @@ def guarded_duplicate(compiler: Any, clause: Any) -> Any:
 
 def _is_free(compiler: Any, placement: Placement) -> bool:
     """Tell whether a conflict clause may change any row, and nothing that it sets is verified."""
-    return placement.kind == "shared" and not (
-        placement.writable and compiler.tg_guard.ties.watched(placement)
-    )
+    watched = placement.writable and compiler.tg_guard.ties.watched(placement)
+    return placement.kind == "shared" and not watched and not placement.has_rows
 
 
 def _typed(value: Any, column: Any) -> Any:

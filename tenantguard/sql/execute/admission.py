@@ -16,6 +16,7 @@ from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.orphans import watch_text
+from tenantguard.sql.execute.permitted import permit
 from tenantguard.sql.execute.sent import admit_text
 from tenantguard.sql.execute.verify import verify
 from tenantguard.sql.predicates import set_tenants
@@ -64,6 +65,8 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         return
     if not compiled.tg.era.alive:
         refuse_outdated(compiled)
+    if compiled.tg.asks is not None:
+        permit(context, compiled.tg, binding)
     if compiled.tg.kinds:
         _refuse_many_texts(context, compiled)
     if compiled.tg.kinds or compiled.tg.rules:

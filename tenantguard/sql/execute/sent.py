@@ -10,6 +10,7 @@ from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.execute.bypassed import BYPASSED
 from tenantguard.sql.execute.doors import ask_again, ask_server
 from tenantguard.sql.execute.orphans import watch_text
+from tenantguard.sql.execute.permitted import refuse_permission
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
 from tenantguard.sql.servers.natives import foreign_call
@@ -41,7 +42,9 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
         fault = guard.texts.fault_underneath(statement, context.dialect.paramstyle)
         if fault is not None:
             refuse_again(RawSQLError(f"SQL text was refused: {fault}"), statement)
-        if guard.texts.writes(statement, context.dialect.name, context.dialect.paramstyle):
+        if guard.tenancy.permissions or guard.texts.writes(
+            statement, context.dialect.name, context.dialect.paramstyle
+        ):
             _rewrite(context, guard, binding, statement)
     else:
         refuse_again(
@@ -65,6 +68,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
+    sent.permit(binding)
     _verify_calls(context, guard, sent)
     if sent.writes:
         watch_text(context)
@@ -103,6 +107,7 @@ class Sent:
         checks: what must be verified of the parameters each time.
         expected: the type of the tenant.
         writes: the text writes.
+        permissions: what whoever acts has to be permitted, by table and act.
         asked: the server was asked what the text could mean, since it was first seen.
         catalogue: what a PostgreSQL server answered.
     """
@@ -116,6 +121,7 @@ class Sent:
         "catalogue",
         "checks",
         "expected",
+        "permissions",
         "text",
         "writes",
     )
@@ -123,6 +129,7 @@ class Sent:
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
         self.text, self._several = statement, several
         self.asked, self.writes = False, False
+        self.permissions: Any = {}
         self.catalogue: Any = None
         guard.era.used = True
         self.checks: tuple[Check, ...] = ()
@@ -137,13 +144,24 @@ class Sent:
             return
         style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
         self._rewritten = found = guard.rewrite(statement, dialect, style, several)
-        self.text, self.checks = found.text, found.checks
+        self.text, self.checks, self.permissions = found.text, found.checks, found.asked
         self.writes = found.verbs != ("select",)
         if found.tenanted:
             placement = guard.ties.any_owned(found.tables)
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
             self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+
+    def permit(self, binding: Binding) -> None:
+        """Let the text through for whoever acts, or refuse it.
+
+        Raises:
+            PermissionDeniedError: a permission is missing, or nobody is known to act.
+        """
+        if self.permissions:
+            had = None if binding.principal is None else binding.principal.permissions
+            if had is None or not all(needed <= had for needed in self.permissions.values()):
+                refuse_permission(binding, self.permissions, self.text)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
         """Return the sets of parameters with the tenant in each.

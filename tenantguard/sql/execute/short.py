@@ -10,6 +10,7 @@ from typing import Any
 
 from tenantguard.context import peek
 from tenantguard.sql.execute.lookups import LookUp
+from tenantguard.sql.execute.permitted import permit
 from tenantguard.sql.execute.verify import verify
 
 
@@ -40,6 +41,8 @@ def short_context(base: Any) -> Any:
             if not ready:
                 return super().create_cursor()
             self.tg_binding = binding
+            if statement.asks is not None:
+                permit(self, statement, binding)
             for name in statement.parameters:
                 for row in self.compiled_parameters:
                     row[name] = tenant

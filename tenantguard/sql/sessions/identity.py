@@ -20,6 +20,7 @@ from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import TenantSwitchError
+from tenantguard.sql.sessions.mapped import is_permitted
 
 _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
 # no tenant is None, so these are nobody's
@@ -85,7 +86,15 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
                 self._wr.owner = binding.tenants
             elif not same_tenants(owner, binding.tenants):
                 switched(owner, binding, f"{_session_of(self)} that was used")
+            elif self.tg_seen is not None and self.tg_seen.principal is not binding.principal:
+                self._tg_hand_over()
             self.tg_seen = binding
+
+    def _tg_hand_over(self) -> None:
+        """Let whoever acts now be served, of rows that take a permission, what their own query gives for the key."""
+        for state in list(self._dict.values()):
+            if is_permitted(state.manager.mapper):
+                expire(state, self._modified)
 
     def _tg_served(self, state: Any) -> None:
         """Let an object be served to who is bound, or refuse.

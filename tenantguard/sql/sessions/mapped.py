@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenantguard.sql.guard import Guard
+from sqlalchemy.sql.selectable import TableClause
+
+from tenantguard.sql.guard import Guard, permitting
 from tenantguard.tenancy import Placement
 
 
@@ -33,6 +35,13 @@ def shown_placement(guard: Guard, mapper: Any) -> Placement | None:
         shows = placement is not None and placement.kind != "shown" and _shows_others(guard, placement)
         guard.shown[mapper] = found = placement if shows else None
         return found
+
+
+def is_permitted(mapper: Any) -> bool:
+    """Tell whether the rows of a class take a permission, by any guard of the process."""
+    tables = [table for table in mapper.tables if isinstance(table, TableClause)]
+    placed = [guard.tenancy.find(table) for guard in list(permitting) for table in tables]
+    return any(placement is not None and placement.permitted is not None for placement in placed)
 
 
 def _shows_others(guard: Guard, placement: Placement) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tenantguard.sql.text.composing import Composer, with_schemas
@@ -31,6 +31,7 @@ class Rewritten:
         tenanted: whether the tenant's parameter stands in the text.
         given: how many positional parameters the user's text has.
         several: how many values the tenant's parameter has, where the tenants are a set.
+        asked: what whoever acts has to be permitted, by table and act.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Rewritten:
     tenanted: bool
     given: int
     several: int = 0
+    asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
         """Return the parameters with the tenant put in.
@@ -156,6 +158,7 @@ def rewrite(
         None in composer.order,
         numbering.given,
         0 if numbering.expanded else several,
+        placing.asked,
     )
 
 

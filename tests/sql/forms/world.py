@@ -20,7 +20,7 @@ from tests.sql.forms.form import Hands, Run, told
 TABLES = [*Base.metadata.sorted_tables, *extra.metadata.sorted_tables]
 
 
-def make_tenancy() -> Tenancy:
+def make_tenancy(**more: Any) -> Tenancy:
     """Place every table of the rows."""
     return Tenancy(
         Base.metadata,
@@ -35,6 +35,7 @@ def make_tenancy() -> Tenancy:
         },
         shared={"countries"},
         shared_writable={"sessions_log"},
+        **more,
     )
 
 

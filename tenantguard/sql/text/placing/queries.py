@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tenantguard.belonging.permitted import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
@@ -30,6 +31,7 @@ class Placing:
         edits: the tokens that are put in before a token, in order, by its index.
         cuts: the indexes of tokens that are left out.
         tables: the tables that are named.
+        asked: what whoever acts has to be permitted, by table and act.
         verbs: what the statement does, in order.
         named: the expressions whose names a result shows.
     """
@@ -44,6 +46,7 @@ class Placing:
         self.edits: dict[int, list[Token]] = {}
         self.cuts: set[int] = set()
         self.tables: set[Key] = set()
+        self.asked: dict[tuple[str, str], frozenset[str]] = {}
         self.verbs: list[str] = []
         self.named: list[Span] = []
         self.cte_names: set[str] = set()
@@ -53,6 +56,11 @@ class Placing:
     def put(self, index: int, *tokens: Token) -> None:
         """Put tokens in before the token at an index."""
         self.edits.setdefault(index, []).extend(tokens)
+
+    def ask(self, placement: Placement, act: Act) -> None:
+        """Note what whoever acts has to be permitted, for one act on one table."""
+        if placement.permitted is not None:
+            self.asked[placement.name, act] = placement.permitted.needed(act)
 
     def query(self, query: Query, env: Environment) -> list[Scope]:
         """Place a query with its WITH; return the scope of each of its parts."""
@@ -165,6 +173,7 @@ class Placing:
         if self._is_view(source, scope, env, name):
             return
         placed = Placed(self._placement(source), source, name)
+        self.ask(placed.placement, "read")
         if source.columns:
             placed.place = "derived"
         scope.placed.append(placed)

@@ -49,6 +49,8 @@ class Statement(Placing):
         if write is None:
             return []
         self.verbs.append(write.verb)
+        if write.target is not None and _looks(write):
+            self.ask(self._placement(write.target), "read")
         if write.verb == "insert" and write.target is not None:
             scope = self._insert(write, write.target, env)
         else:
@@ -71,6 +73,7 @@ class Statement(Placing):
         return placed
 
     def _writable(self, verb: str, placement: Placement) -> None:
+        self.ask(placement, "write")
         if placement.kind == "shared" and not placement.writable:
             raise shared_write(verb.upper(), placement)
 
@@ -411,3 +414,9 @@ class Statement(Placing):
         begun, end = assignment.value
         texts = [ascii_lower(unquoted(token.text)) for token in self.tokens[begun : min(end, begun + 5)]]
         return texts in (["excluded", ".", name], ["values", "(", name, ")"], ["value", "(", name, ")"])
+
+
+def _looks(write: Write) -> bool:
+    """Tell whether a write can look at the rows that it writes: any UPDATE can, and whatever has a condition."""
+    conditional = write.body.where is not None or bool(write.conflicts)
+    return write.verb == "update" or conditional or write.returned is not None

@@ -1,0 +1,67 @@
+"""Permissions at the execution: whoever acts has what a statement takes, or it is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from tenantguard.audit import refuse
+from tenantguard.context import Binding, no_tenant
+from tenantguard.errors import PermissionDeniedError
+from tenantguard.sql.refusals import refuse_compiled, sent, told
+
+
+def permit(context: Any, statement: Any, binding: Binding | None) -> None:
+    """Let a statement through for whoever acts, with the values of their permission rules.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        statement: what the compiler found.
+        binding: what is bound.
+
+    Raises:
+        PermissionDeniedError: a permission is missing, or nobody is known to act.
+        NoTenantError: nothing is bound.
+    """
+    principal = None if binding is None else binding.principal
+    if principal is None or not statement.asks <= principal.permissions:
+        refuse_permission(binding, statement.asked, sent(context))
+    if statement.granted:
+        granted = context.dialect.tg_guard.grants.of(binding)
+        if context.dialect.tg_shape is not granted.shape:
+            refuse_compiled(context.compiled)
+        for name, table, place in statement.granted:
+            value = granted.values[table][place]
+            for row in context.compiled_parameters:
+                row[name] = value
+
+
+def refuse_permission(
+    binding: Binding | None, asked: Mapping[tuple[str, str], frozenset[str]], statement: str | None
+) -> NoReturn:
+    """Refuse a statement for which a permission is missing.
+
+    Args:
+        binding: what is bound.
+        asked: what the statement takes, by table and act.
+        statement: its text.
+    """
+    if binding is None or binding.mode == "closed":
+        refuse(no_tenant(binding, "A statement on a table that takes a permission was tried"))
+    principal = binding.principal
+    had = frozenset[str]() if principal is None else principal.permissions
+    lacking = [(one, needed) for one, needed in asked.items() if principal is None or not needed <= had]
+    (table, act), needed = lacking[0]
+    why = "and nobody whose permissions are known acts here: the binding is bind(tenant)'s, and not a token's. Bind a "
+    why += "Principal with the permissions that this code has"
+    if principal is not None:
+        why = f"and {principal.subject} lacks a permission: {', '.join(sorted(needed - had))}"
+    refuse(
+        PermissionDeniedError(
+            f"{act} of {table} was tried, {why}",
+            needed=tuple(sorted(needed)),
+            tenant=told(binding),
+            table=table,
+            statement=statement,
+        )
+    )

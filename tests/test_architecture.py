@@ -38,6 +38,7 @@ ROOMS = (
     {"guard", "servers"},
     {"compile", "definitions", "sessions"},
     {"execute"},
+    {"observe"},
     {"install"},
 )
 REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}

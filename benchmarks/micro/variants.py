@@ -132,6 +132,12 @@ VARIANTS = {
             "benchmarks.micro.guarded:tenantguard",
             stamped=frozenset({"insert", "bulk_insert"}),
         ),
+        Variant(
+            "observed",
+            "tenantguard, observing",
+            "benchmarks.micro.guarded:observed",
+            isolates=False,
+        ),
         Variant("recipe", "SQLAlchemy's recipe", "benchmarks.micro.ours:recipe", without=ORM_ONLY),
         Variant(
             "softtenant",

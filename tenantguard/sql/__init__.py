@@ -2,5 +2,6 @@
 
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.install import guard
+from tenantguard.sql.observe import Observing
 
-__all__ = ["Guard", "guard"]
+__all__ = ["Guard", "Observing", "guard"]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
 
 RawSQL = Literal["refuse", "rewrite", "database"]
-
+Mode = Literal["enforce", "observe"]
 
 permitting: WeakSet[Guard] = WeakSet()  # the guards of tenancies with permissions
 _ASKED_AGAIN = 30.0  # seconds; a statement that is new, and calls something, asks by itself
@@ -74,6 +74,9 @@ class Guard:
         pipelines: the first statement of a transaction travels with what is told.
         maintenance: the engine by whose role a bypass connects, if there is one.
         padding: how many bytes of a statement the server shows to others.
+        mode: ``"enforce"``, or ``"observe"``: nothing is enforced, or the tables of ``enforced`` alone.
+        enforced: these tables, while the others are observed; ``None`` where all are enforced.
+        observer: what looks at the statements of an engine that is observed.
     """
 
     def __init__(
@@ -83,14 +86,19 @@ class Guard:
         *,
         unproven: bool = False,
         row_security: RowSecurity | None = None,
+        enforced: frozenset[str] | None = None,
+        observer: Any = None,
     ) -> None:
         self.tenancy = tenancy
+        self.mode: Mode = "enforce" if observer is None else "observe"
+        self.enforced = enforced
+        self.observer = observer
         self.era = Era(faults=())
         self.dialects: dict[Any, Any] = {}
         self.compiled: list[Any] = []
         self.unproven = unproven
         self.raw_sql = raw_sql
-        self.enforces = not tenancy.is_unrestricted
+        self.enforces = not tenancy.is_unrestricted and (observer is None or bool(enforced))
         self.restricts = any(said.rows is not None for said in tenancy.permissions.values())
         self.look_up: Callable[..., Any] | None = None
         self.prepared: dict[str, Any] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy.engine import Engine
@@ -18,7 +19,15 @@ from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
 from tenantguard.sql.execute.short import look_up, short_context
-from tenantguard.sql.guard import Guard, RawSQL
+from tenantguard.sql.guard import Guard, Mode, RawSQL
+from tenantguard.sql.observe import Observer, Observing
+from tenantguard.sql.observe.observed import (
+    announce,
+    install_observer,
+    observed,
+    observed_context,
+    verify_enforced,
+)
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.servers.row_security import verify_row_security
 from tenantguard.sql.servers.versions import verified, verify_next, verify_server
@@ -42,6 +51,9 @@ def guard(
     raw_sql: RawSQL = "refuse",
     dialect_unproven: bool = False,
     row_security: RowSecurity | bool | None = None,
+    mode: Mode = "enforce",
+    enforce: Collection[str] | None = None,
+    observing: Observing | None = None,
 ) -> EngineT:
     """Install enforcement on an engine, sync or async, and return the same object.
 
@@ -53,6 +65,9 @@ def guard(
         dialect_unproven: accept a database, or a version, on which the guard has not been proven.
         row_security: whether and how PostgreSQL is told the tenant. By default it is told if the database's policies
             ask for it; ``True`` tells it in any case, ``False`` never.
+        mode: ``"enforce"``; or ``"observe"``, which changes nothing and records what would be changed or refused.
+        enforce: tables that are enforced all the same, while the others are observed.
+        observing: where records are written, and how results are compared.
 
     Raises:
         ConfigurationError: the tenancy has faults (all are listed), the engine is already guarded, or the
@@ -67,7 +82,20 @@ def guard(
     """
     sync: Any = getattr(engine, "sync_engine", engine)
     _verify_start(sync, tenancy, raw_sql, dialect_unproven)
-    installed = Guard(tenancy, raw_sql, unproven=dialect_unproven, row_security=row_security_of(row_security))
+    enforced, observer = _observer(sync, tenancy, raw_sql, dialect_unproven, mode, enforce, observing)
+    installed = Guard(
+        tenancy,
+        raw_sql,
+        unproven=dialect_unproven,
+        row_security=row_security_of(row_security),
+        enforced=enforced,
+        observer=observer,
+    )
+    if observer is not None:
+        announce(sync, installed, observer)
+        if not installed.enforces:
+            install_observer(sync, installed)
+            return engine
     verify_told(sync.dialect, installed)
     if not dialect_unproven:
         verify_server(sync.dialect)
@@ -79,10 +107,36 @@ def guard(
     return engine
 
 
+def _observer(
+    engine: Engine,
+    tenancy: Tenancy,
+    raw_sql: RawSQL,
+    unproven: bool,
+    mode: str,
+    enforce: Collection[str] | None,
+    observing: Observing | None,
+) -> tuple[frozenset[str] | None, Observer | None]:
+    """Return the tables that are enforced where not all are, and what observes the others."""
+    if mode not in ("enforce", "observe"):
+        raise ConfigurationError(f'mode is "enforce" or "observe", not {mode!r}')
+    if mode == "enforce":
+        if enforce is not None or observing is not None:
+            raise ConfigurationError(
+                'enforce= and observing= go with mode="observe": they say which tables are enforced while the others '
+                "are observed, and how; without it every table is enforced"
+            )
+        return None, None
+    enforced = verify_enforced(tenancy, enforce or ())
+    # the comparison asks no policies, so it reads SQL text itself
+    readable: RawSQL = "rewrite" if raw_sql == "database" else raw_sql
+    whole = Guard(tenancy, readable, unproven=unproven)
+    return enforced, observed(engine, whole, _install, observing or Observing(), enforced)
+
+
 def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool) -> None:
     if not isinstance(engine, Engine):
         raise ConfigurationError(f"guard() takes an Engine or an AsyncEngine, not {type(engine).__name__}")
-    if hasattr(engine.dialect, "tg_guard"):
+    if getattr(engine.dialect, "tg_guard", None) is not None:
         raise ConfigurationError("the engine is guarded already; call guard() once, where the engine is made")
     if raw_sql not in ("refuse", "rewrite", "database"):
         raise ConfigurationError(f'raw_sql is "refuse", "rewrite" or "database", not {raw_sql!r}')
@@ -165,6 +219,8 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     context = guarded_context(cls.execution_ctx_cls)
     if SHORTCUTS:
         context = short_context(context)
+    if installed.observer is not None:
+        context = observed_context(context, installed.observer)
     members: dict[str, Any] = {
         "statement_compiler": compiler,
         "execution_ctx_cls": context,

@@ -107,7 +107,7 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
         ask_again(context)
         return
     element = compiled.statement
-    if binding is None and _is_schema_ddl(element):
+    if binding is None and is_schema_ddl(element):
         return
     assert isinstance(element, ExecutableDDLElement)
     name = type(element).__name__
@@ -121,7 +121,7 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
     )
 
 
-def _is_schema_ddl(element: Any) -> bool:
+def is_schema_ddl(element: Any) -> bool:
     """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""
     if isinstance(element, schema.DDL) or hasattr(element, "selectable"):
         return False

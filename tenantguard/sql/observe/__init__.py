@@ -1,0 +1,8 @@
+"""Observing: what the guard would do to each statement, recorded while the statement goes out as it was written."""
+
+from tenantguard.sql.observe.comparing import How
+from tenantguard.sql.observe.observed import Observing, observed
+from tenantguard.sql.observe.observer import Observer
+from tenantguard.sql.observe.records import Record, Recorded, read
+
+__all__ = ["How", "Observer", "Observing", "Record", "Recorded", "observed", "read"]

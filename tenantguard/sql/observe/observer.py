@@ -1,0 +1,270 @@
+"""The observer of one engine: it looks at each statement that is about to be sent, and keeps what it sees."""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy.util import LRUCache
+
+from tenantguard.binding import Binding
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.execute.admission import is_schema_ddl
+from tenantguard.sql.observe.comparing import Comparing, How, Job
+from tenantguard.sql.observe.records import Record, Records
+from tenantguard.sql.observe.shadow import Shadow
+from tenantguard.sql.observe.shapes import Shape, shape_of, text_shape
+from tenantguard.sql.observe.sites import Sites, is_composed
+
+log = logging.getLogger("tenantguard.observe")
+_TOLD = 3  # failures that are logged; the others are counted
+_ROWS = 1000  # of one execution whose tenant is looked at
+_PLACES = 256  # of one statement that are found by their code
+
+
+class Observer:
+    """What the guard would do, seen from beside.
+
+    Args:
+        shadow: the engines of our own.
+        records: where it is kept.
+        how: how results are compared.
+        enforced: the tables that are guarded already.
+    """
+
+    def __init__(self, shadow: Shadow, records: Records, how: How, enforced: Collection[str]) -> None:
+        self.shadow = shadow
+        self.records = records
+        self.enforced = frozenset(enforced)
+        self.comparing = Comparing(shadow, how, self.failed, self.write)
+        self._sites = Sites()
+        self._texts: Any = LRUCache(1000)
+        self._lock = threading.RLock()
+        self._looking = threading.local()
+        self._is_writable = True
+        alive = weakref.ref(self)
+        atexit.register(_close, alive)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: _reborn(alive))
+
+    def see(self, context: Any) -> None:
+        """Look at a statement that is about to be sent; whatever goes wrong here is kept here."""
+        try:
+            binding = peek()
+            if binding is not None and binding.mode == "bypass":
+                return
+            try:
+                shape = context.compiled.tg_shape
+                is_known = shape.era.alive
+            except AttributeError:  # it was not seen before
+                is_known = False
+            if not is_known:
+                shape = self._shape(context, context.compiled, binding)
+                if shape is None:
+                    return
+            if shape.needs or shape.fault is not None:
+                self._note(shape, context, binding)
+        except Exception as error:  # the statement goes out all the same
+            self.failed(error)
+
+    def failed(self, error: BaseException) -> None:
+        """Count a failure of our own, and log the first ones."""
+        self.records.failures += 1
+        if self.records.failures <= _TOLD:
+            log.warning("observing a statement failed, which the application does not notice", exc_info=error)
+
+    def see_raw(self, what: str) -> None:
+        """Note that somebody takes a raw connection of the driver's, of which nothing is seen."""
+        try:
+            binding = peek()
+            frame = self._sites.frame([])
+            if frame is None or (binding is not None and binding.mode == "bypass"):
+                return
+            shape = self._texts.get(what)
+            if shape is None:
+                self._texts[what] = shape = Shape("driver", what, self.shadow.guard.era)
+                shape.fault = RawSQLError(f"{what} reaches the driver, past the guard", kind="raw_connection")
+            place = id(frame.f_code), frame.f_lasti
+            known = shape.sites.get(place)
+            record = known[0] if known is not None else self._record(shape, frame, place)
+            if record is not None:
+                record.seen += 1
+                record.refused += 1
+        except Exception as error:  # the connection is given all the same
+            self.failed(error)
+
+    def settle(self, seconds: float = 10.0) -> bool:
+        """Wait until what was seen is compared and written; tell whether that came about in time."""
+        done = self.comparing.settle(seconds)
+        self.write()
+        return done
+
+    def write(self) -> None:
+        """Write what was seen; where that cannot be done, say so once and keep it in memory."""
+        try:
+            self.records.write()
+        except OSError as error:
+            if self._is_writable:
+                self._is_writable = False
+                log.warning("what was observed cannot be written to %s: %s", self.records.directory, error)
+
+    def restart(self) -> None:
+        """Begin anew in a process that was forked."""
+        self._lock = threading.RLock()
+        self.records.forget()
+        self._texts.clear()
+        self.comparing.restart()
+
+    def _note(self, shape: Shape, context: Any, binding: Binding | None) -> None:
+        """Note an execution with the line that it comes from."""
+        frame = self._sites.frame(shape.depths)
+        if frame is None:
+            return
+        place = id(frame.f_code), frame.f_lasti
+        try:
+            record = shape.sites[place][0]
+        except KeyError:
+            record = self._record(shape, frame, place)
+        if record is None:
+            return
+        record.seen = seen = record.seen + 1
+        if shape.fault is not None:
+            record.refused += 1
+        elif binding is None or binding.mode == "closed" or not _fits(binding, shape):
+            record.unbound += 1
+        else:
+            if shape.tenant and _names_another(shape, context.compiled_parameters, binding):
+                record.foreign += 1
+            if seen & (seen - 1) == 0:  # the first, the second, the fourth, the eighth ...
+                self._compare(shape, record, context, binding)
+
+    def _shape(self, context: Any, compiled: Any, binding: Binding | None) -> Shape | None:
+        """Return what the guard would do to a statement that was not seen before."""
+        if getattr(self._looking, "now", False):
+            return None
+        if compiled is None:
+            text = getattr(context, "statement", None)
+            return None if not text else self._text(str(text))
+        if context.isddl:
+            return _ddl_shape(compiled, self.shadow.guard) if _is_refused(compiled, binding) else None
+        return self._compiled(compiled)
+
+    def _text(self, text: str) -> Shape:
+        shape: Shape | None = self._texts.get(text)
+        if shape is None or not shape.era.alive:
+            self._make_ready()
+            self._texts[text] = shape = text_shape(self.shadow.guarded, text)
+        return shape
+
+    def _compiled(self, compiled: Any) -> Shape:
+        key = (compiled.string, type(compiled.statement), compiled.for_executemany)
+        shape: Shape | None = self._texts.get(key)
+        if shape is None or not shape.era.alive:
+            self._make_ready()
+            self._looking.now = True
+            try:
+                shape = shape_of(self.shadow.guarded, compiled, self.enforced)
+            finally:
+                self._looking.now = False
+            self._texts[key] = shape
+        compiled.tg_shape = shape
+        return shape
+
+    def _make_ready(self) -> None:
+        if not self.shadow.is_ready:
+            with self._lock:
+                if not self.shadow.is_ready:
+                    self.shadow.make_ready()
+
+    def _record(self, shape: Shape, frame: Any, place: tuple[int, int]) -> Record | None:
+        code = frame.f_code
+        record: Record | None = None
+        if not (shape.fault is not None and is_composed(frame_of_caller())):
+            entry = self._sites.entry(frame)
+            fault = shape.fault
+            record = self.records.keep(
+                Record(
+                    file=code.co_filename,
+                    line=frame.f_lineno or 0,
+                    function=code.co_qualname if hasattr(code, "co_qualname") else code.co_name,
+                    entry=f"{entry.f_code.co_filename}:{entry.f_lineno} {entry.f_code.co_name}",
+                    verb=shape.verb,
+                    statement=shape.statement,
+                    fingerprint=shape.fingerprint,
+                    tables=list(shape.tables),
+                    changes=list(shape.changes),
+                    kind=None if fault is None else fault.kind,
+                    refusal=None if fault is None else str(fault),
+                )
+            )
+            if record is None:
+                self.records.lost += 1
+            self.comparing.start()
+        if len(shape.sites) < _PLACES:
+            shape.sites[place] = (record, code)  # the code is held, so that its id is no other's
+        return record
+
+    def _compare(self, shape: Shape, record: Record, context: Any, binding: Binding) -> None:
+        if (shape.compared is None and not shape.links) or binding._tenant is None:
+            return
+        rows = [dict(row) for row in context.compiled_parameters[:50]]
+        job = Job(shape, record, binding._tenant, rows, dict(context.execution_options))
+        self.comparing.offer(job, context.root_connection)
+
+
+def _fits(binding: Binding, shape: Shape) -> bool:
+    """Tell whether those who are bound are of the type that the tenant columns hold."""
+    kinds = shape.kinds
+    if not kinds:
+        return True
+    if binding._tenant is not None and len(kinds) == 1:
+        return type(binding._tenant) in kinds
+    return all(type(tenant) is kind for kind in kinds for tenant in binding.tenants)
+
+
+def _names_another(shape: Shape, rows: Any, binding: Binding) -> bool:
+    """Tell whether a write names a tenant that is not bound."""
+    tenants = binding.tenants
+    for name, placement in shape.tenant:
+        expected = placement.python_type
+        for row in rows[:_ROWS]:
+            value = row.get(name)
+            if value is None or value is binding._tenant:
+                continue
+            if value not in tenants or expected not in (None, type(value)):
+                return True
+    return False
+
+
+def _is_refused(compiled: Any, binding: Binding | None) -> bool:
+    return binding is not None or not is_schema_ddl(compiled.statement)
+
+
+def _ddl_shape(compiled: Any, guard: Any) -> Shape:
+    shape = Shape("ddl", str(compiled), guard.era)
+    shape.fault = RawSQLError("a schema change outside of a bypass", kind="ddl")
+    return shape
+
+
+def frame_of_caller() -> Any:
+    """Return the frame of SQLAlchemy's that sends the statement."""
+    return sys._getframe(3)
+
+
+def _close(alive: weakref.ref[Observer]) -> None:
+    observer = alive()
+    if observer is not None:
+        observer.write()
+
+
+def _reborn(alive: weakref.ref[Observer]) -> None:
+    observer = alive()
+    if observer is not None:
+        observer.restart()

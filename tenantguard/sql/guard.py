@@ -112,7 +112,7 @@ class Guard:
         said = row_security is not None and row_security != RowSecurity()
         self.tells = self.enforces and (raw_sql == "database" or said)
         self._forget()
-        if tenancy.permissions:
+        if tenancy.permissions and self.enforces:
             permitting.add(self)
 
     def _forget(self) -> None:

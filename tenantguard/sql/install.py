@@ -19,7 +19,7 @@ from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
 from tenantguard.sql.execute.short import look_up, short_context
-from tenantguard.sql.guard import Guard, Mode, RawSQL
+from tenantguard.sql.guard import Guard, Mode, RawSQL, permitting
 from tenantguard.sql.observe import Observer, Observing
 from tenantguard.sql.observe.observed import (
     announce,
@@ -130,6 +130,7 @@ def _observer(
     # the comparison asks no policies, so it reads SQL text itself
     readable: RawSQL = "rewrite" if raw_sql == "database" else raw_sql
     whole = Guard(tenancy, readable, unproven=unproven)
+    permitting.discard(whole)  # it serves nobody
     return enforced, observed(engine, whole, _install, observing or Observing(), enforced)
 
 

@@ -139,6 +139,10 @@ class Observer:
             record.refused += 1
         elif binding is None or binding.mode == "closed" or not _fits(binding, shape):
             record.unbound += 1
+        elif shape.asks is not None and not _is_permitted(binding, shape.asks):
+            record.refused += 1
+            record.kind = "permission"
+            record.refusal = f"it needs the permission {', '.join(sorted(shape.asks))}"
         else:
             if shape.tenant and _names_another(shape, context.compiled_parameters, binding):
                 record.foreign += 1
@@ -217,6 +221,10 @@ class Observer:
         rows = [dict(row) for row in context.compiled_parameters[:50]]
         job = Job(shape, record, binding._tenant, rows, dict(context.execution_options))
         self.comparing.offer(job, context.root_connection)
+
+
+def _is_permitted(binding: Binding, asks: frozenset[str]) -> bool:
+    return binding.principal is not None and asks <= binding.principal.permissions
 
 
 def _fits(binding: Binding, shape: Shape) -> bool:

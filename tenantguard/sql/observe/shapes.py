@@ -31,6 +31,7 @@ class Shape:
         era: the guard's tables were so defined when it was found out.
         fault: the refusal that awaits it, if any.
         needs: a tenant has to be bound for it.
+        asks: the permissions that whoever acts needs for it, if any.
         kinds: the types that the tenant may have, if its columns tell.
         tenant: the parameters in which a write names its tenant, and their tables.
         links: the foreign keys that are looked up.
@@ -43,7 +44,7 @@ class Shape:
     """
 
     __slots__ = (
-        "changes", "compared", "counts", "depths", "era", "fault", "fingerprint", "kinds", "links", "needs", "sites",
+        "asks", "changes", "compared", "counts", "depths", "era", "fault", "fingerprint", "kinds", "links", "needs", "sites",
         "statement", "tables", "tenant", "verb",
     )  # fmt: skip
 
@@ -54,6 +55,7 @@ class Shape:
         self.era = era
         self.fault: Violation | None = None
         self.needs = False
+        self.asks: frozenset[str] | None = None
         self.kinds: frozenset[type] = frozenset()
         self.tenant: tuple[tuple[str, Placement], ...] = ()
         self.links: tuple[tuple[Any, Any], ...] = ()
@@ -123,6 +125,7 @@ def _describe(shape: Shape, tg: Any, compiled: Any, enforced: Collection[str]) -
         shape.tenant += tuple((parameter, plan.placement) for parameter in plan.tenant)
         shape.links += tuple((plan, link) for link in plan.links)
     shape.kinds = frozenset(kind for kind in tg.kinds if kind is not None)
+    shape.asks = tg.asks
     shape.needs = bool(shape.changes)
 
 

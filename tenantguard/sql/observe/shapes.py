@@ -44,8 +44,8 @@ class Shape:
     """
 
     __slots__ = (
-        "asks", "changes", "compared", "counts", "depths", "era", "fault", "fingerprint", "kinds", "links", "needs", "sites",
-        "statement", "tables", "tenant", "verb",
+        "asks", "changes", "compared", "counts", "depths", "era", "fault", "fingerprint", "kinds", "links", "needs",
+        "sites", "statement", "tables", "tenant", "verb",
     )  # fmt: skip
 
     def __init__(self, verb: str, statement: str, era: Any) -> None:

@@ -12,6 +12,9 @@ EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 export UV_SYSTEM_CERTS = 1
 export UV_NATIVE_TLS = 1
 
+# Containers set it, and then each process that a test starts compiles every package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 
 # At the floor: of what users install only, since the tests' own tools ask for newer ones; the oldest Typer knows no
@@ -28,7 +31,7 @@ $(VENV)/.ready: pyproject.toml
 setup: $(VENV)/.ready  ## install everything into .venv
 
 test: $(VENV)/.ready  ## run the tests; SQLALCHEMY=2.0 takes that line, FLOOR=1 the oldest dependencies, each in an environment of its own
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder $(ARGS)
 
 demo: $(VENV)/.ready  ## start the example and walk through it; ONCE=1 exits after it, DB=postgres uses PostgreSQL
 	$(BIN)/python -m examples.fastapi_app.demo $(if $(ONCE),--once) $(if $(filter postgres,$(DB)),--postgres)

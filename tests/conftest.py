@@ -18,12 +18,30 @@ from tests.servers import ASYNC_DRIVERS, BACKENDS, Backend, Database, MissingSer
 from tests.support.missing import skip_without
 
 _ROOT = pytest.StashKey[Path]()
+# The modules that take longest, the longest first: one that began last would leave the other workers idle.
+_LONG = (
+    "tests/testing/test_unguarded_vectors.py",
+    "tests/testing/test_vectors.py",
+    "tests/testing/test_sound_schemas.py",
+    "tests/testing/test_oracle.py",
+    "tests/testing/test_asynchronous_vectors.py",
+    "tests/cli/test_attack.py",
+    "tests/fuzz/test_fuzz.py",
+    "tests/testing/test_other_schemas.py",
+    "tests/testing/test_isolation.py",
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the directory that every process of this run shares."""
     given = getattr(config, "workerinput", {}).get("servers")
     config.stash[_ROOT] = Path(given) if given else Servers.of_this_process().root
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the long modules first; the others keep their order."""
+    order = {name: number for number, name in enumerate(_LONG)}
+    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
 @pytest.hookimpl(optionalhook=True)

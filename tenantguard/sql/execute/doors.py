@@ -123,6 +123,9 @@ def asking(initialize: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+@functools.lru_cache(
+    maxsize=512
+)  # an engine has three dialects of some forty methods each, and most have the same
 def _composing(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(self: Any, connection: Any, *args: Any, **kw: Any) -> Any:

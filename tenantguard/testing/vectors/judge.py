@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Select, Table, inspect, select
+from sqlalchemy import Connection, Table, inspect, select
 from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
 
@@ -34,39 +34,22 @@ class Snapshot:
 
     Attributes:
         rows: the rows of each table and owner.
-        raw: the rows of each table as the database gave them.
     """
 
     rows: dict[Table, dict[Any, list[dict[str, Any]]]] = field(default_factory=dict)
-    raw: dict[Table, list[Any]] = field(default_factory=dict)
 
     @classmethod
     def take(
-        cls,
-        connection: Connection,
-        tenancy: Tenancy,
-        reads: Mapping[Table, Select[Any]],
-        tenants: Sequence[Any],
-        before: Snapshot | None = None,
+        cls, connection: Connection, tenancy: Tenancy, tables: Sequence[Table], tenants: Sequence[Any]
     ) -> Snapshot:
-        """Read the whole database through an unguarded connection.
+        """Read the whole database through an unguarded connection; parents come before children.
 
         A table that a row rule alone places has no owner: a row counts as the tenant's to whom alone it is shown.
-
-        Args:
-            connection: to the database.
-            tenancy: how every table belongs.
-            reads: the statement that reads each table; parents come before children.
-            tenants: the attacker and the victim.
-            before: returned as it is where nothing changed since, which saves sorting every row again.
         """
-        raw = {table: list(connection.execute(read)) for table, read in reads.items()}
-        if before is not None and raw == before.raw:
-            return before
-        snapshot = cls(raw=raw)
-        for table, found in raw.items():
+        snapshot = cls()
+        for table in tables:
             keys = [column.key for column in table.columns]
-            rows = [dict(zip(keys, row, strict=True)) for row in found]
+            rows = [dict(zip(keys, row, strict=True)) for row in connection.execute(select(table))]
             if _by_rule(tenancy.of(table)):
                 snapshot._show(connection, table, tenancy.of(table).visible, rows, tenants)
             else:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Table
+from sqlalchemy import Column, ForeignKeyConstraint, Table
 from sqlalchemy.orm import Mapper, registry
 
 from tenantguard.tenancy import Placement, Tenancy
@@ -81,6 +81,10 @@ class Lookups:
                 found[table] = self._shape(table, placed, a, b)
         return found
 
+    @cached_property
+    def _links(self) -> dict[Table, list[tuple[ForeignKeyConstraint, Table]]]:
+        return {table: list(links(table)) for table in self.tables}
+
     def _shape(self, table: Table, placed: Placement, a: list[Any], b: list[Any], cls: Any = None) -> Shape:
         free = free_columns(table, self.tenancy, self.mappers, a, b)
         cls = map_plain(self._mappings, table) if cls is None else cls
@@ -96,10 +100,10 @@ class Lookups:
         """Tell whether the whole key is a foreign key or the tenant: rows cannot be made by themselves."""
         placed = self.tenancy.of(table)
         keys = {c.name for c in key_of(table)}
-        return keys == {placed.column} or any({c.name for c in k.columns} == keys for k, _ in links(table))
+        return keys == {placed.column} or any({c.name for c in k.columns} == keys for k, _ in self._links[table])
 
     def _referred(self, table: Table) -> int:
-        return sum(parent is table for other in self.tables for _, parent in links(other))
+        return sum(parent is table for other in self.tables for _, parent in self._links[other])
 
     def unreferred(self, shape: Shape) -> Shape:
         """Return the shape if nothing refers to its rows, so that their keys can change."""
@@ -193,7 +197,7 @@ class Lookups:
         found = [
             self._pair(shape, constraint, parent)
             for shape in self._shapes.values()
-            for constraint, parent in links(shape.table)
+            for constraint, parent in self._links[shape.table]
             if self._is_extension(shape.table) and shape.placed.kind == "through" and parent in self._shapes
         ]
         return self._pick(_ranked(found, lambda p: len(p.child.texts)), "joined-table inheritance")
@@ -229,7 +233,7 @@ class Lookups:
     def _pairs_of(self, shape: Shape) -> list[Pair]:
         return [
             self._pair(shape, constraint, parent)
-            for constraint, parent in links(shape.table)
+            for constraint, parent in self._links[shape.table]
             if parent in self._shapes and shape.tenant_key not in {c.key for c in constraint.columns}
         ]
 

@@ -28,7 +28,7 @@ def create_app(engine: AsyncEngine) -> FastAPI:
 
 
 def create_service(engine: AsyncEngine) -> FastAPI:
-    """Return the service as it is written; :func:`create_app` is what tells companies apart."""
+    """Return the service as it is written; `create_app` keeps companies apart."""
     app = FastAPI(title="Projects", lifespan=_lifespan)
     app.state.engine = engine
     app.state.sessions = async_sessionmaker(engine, expire_on_commit=False)

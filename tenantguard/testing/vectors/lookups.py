@@ -100,7 +100,9 @@ class Lookups:
         """Tell whether the whole key is a foreign key or the tenant: rows cannot be made by themselves."""
         placed = self.tenancy.of(table)
         keys = {c.name for c in key_of(table)}
-        return keys == {placed.column} or any({c.name for c in k.columns} == keys for k, _ in self._links[table])
+        return keys == {placed.column} or any(
+            {c.name for c in k.columns} == keys for k, _ in self._links[table]
+        )
 
     def _referred(self, table: Table) -> int:
         return sum(parent is table for other in self.tables for _, parent in self._links[other])

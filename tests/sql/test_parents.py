@@ -415,3 +415,37 @@ def test_an_update_of_many_rows_stops_at_one_that_points_elsewhere(two: Two, key
         with pytest.raises(ParentError):
             connection.execute(statement, rows)
         assert connection.execute(select(tags)).all() == [(1, 1)]
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+@pytest.mark.parametrize(
+    "write",
+    [
+        pytest.param(lambda c: c.execute(insert(tags).values(id=9, call_id=1)), id="one"),
+        pytest.param(
+            lambda c: c.execute(insert(tags), [{"id": 8, "call_id": 1}, {"id": 9, "call_id": 3}]), id="many"
+        ),
+        pytest.param(lambda c: c.execute(insert(notes).values(id=9, tag_id=1)), id="grandchild"),
+    ],
+)
+def test_a_parent_that_moved_since_the_snapshot_is_no_parent(
+    database: Database, level: str, write: Any
+) -> None:
+    """A transaction that reads from a snapshot finds the row its tenant's no more, or is told that it is outdated."""
+    if database.backend == "sqlite":
+        pytest.skip("SQLite lets one transaction write")
+    plain = database.create_engine()
+    _seed(plain)
+    with plain.begin() as connection:
+        connection.execute(insert(calls).values(id=3, company_id="acme"))
+    engine = guard(database.create_engine(), _tenancy())
+    with bind("acme"), engine.connect().execution_options(isolation_level=level) as connection:
+        write(connection)
+        connection.rollback()
+        connection.execute(select(calls)).all()
+        if level == "SERIALIZABLE" and database.backend == "mariadb":
+            connection.rollback()  # where a query locks what it reads
+        with plain.begin() as other:
+            other.execute(update(calls).where(calls.c.id == 1).values(company_id="globex"))
+        with pytest.raises((ParentError, OperationalError)):
+            write(connection)

@@ -49,6 +49,7 @@ class GuardedConnection(Connection):
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
         tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
+        tg_isolated: a transaction, and whether it reads from one snapshot (PostgreSQL).
         tg_streams: the statements whose rows are fetched by server-side cursors.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
     """
@@ -58,6 +59,7 @@ class GuardedConnection(Connection):
     tg_names: Any = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
+    tg_isolated: tuple[Any, bool] | None = None
     tg_streams: tuple[weakref.ref[Any], ...] = ()
     tg_orphans: Mapping[Key, Counted] = MappingProxyType({})
     _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None

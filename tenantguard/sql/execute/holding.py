@@ -53,6 +53,24 @@ def may_lock(context: Any, parent: Any) -> bool:
     return bool(found)
 
 
+def is_isolated(context: Any) -> bool | None:
+    """Tell whether a transaction of PostgreSQL's reads from one snapshot, or ``None`` where it was not asked yet.
+
+    ``FOR KEY SHARE`` locks a row of the snapshot though its tenant was changed since; ``FOR SHARE`` is an error there.
+    """
+    if context.dialect.name != "postgresql":
+        return False
+    known, transaction = context.root_connection.tg_isolated, context.root_connection._transaction
+    return known[1] if known is not None and known[0] is transaction else None
+
+
+def learn_isolation(context: Any, level: str) -> bool:
+    """Remember the isolation level of a transaction, which does not change once it has read."""
+    connection = context.root_connection
+    connection.tg_isolated = (connection._transaction, level != "read committed")
+    return connection.tg_isolated[1]
+
+
 _RIGHTS = "SELECT coalesce(has_any_column_privilege({0}, 'UPDATE') AND NOT row_security_active({0}), true)"
 
 

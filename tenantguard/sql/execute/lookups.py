@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, cast, literal_column, not_, or_, select
 from sqlalchemy.types import NullType
 
-from tenantguard.sql.execute.holding import may_lock
+from tenantguard.sql.execute.holding import is_isolated, learn_isolation, may_lock
 from tenantguard.sql.execute.storable import storage_of
 from tenantguard.sql.predicates import named, trusted
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 Key = tuple[Any, ...]  # the values of one foreign key, as the driver is given them
 MOST = 256  # keys in one look-up
 _PLAIN = frozenset({int, str})
+_LEVEL = "current_setting('transaction_isolation')"
 _TOGETHER = 32  # keys in one look-up that tells of each
 # MariaDB reads what a subquery of a locking read reads from the transaction's snapshot, and a join as it is now
 _JOINED = ("mysql", "mariadb")
@@ -52,19 +53,27 @@ def find_each(context: Any, wanted: Sequence[tuple[Link, Key]], *, owned: bool =
     found: list[bool] = []
     for start in range(0, len(wanted), _TOGETHER):
         part = wanted[start : start + _TOGETHER]
-        compiler = compiler_of(context)
-        shape = (compiler.tg_mode, owned, tuple([link.shape for link, _ in part]))
-        asked = compiler.tg_guard.parent_queries.get(shape)
-        if asked is None:
-            cells = [
-                _parent(link, context, [_names(link, i)], owned=owned).scalar_subquery().label(f"own_{i}")
-                for i, (link, _) in enumerate(part)
-            ]
-            compiler.tg_guard.parent_queries[shape] = asked = LookUp(select(*cells))
-        values = {f"key_{i}_{j}": v for i, (_, key) in enumerate(part) for j, v in enumerate(key)}
-        (row,) = ask(context.root_connection, asked, values)
-        found += [cell is not None for cell in row]
+        found += [cell is not None for cell in _find_part(context, part, owned=owned)]
     return found
+
+
+def _find_part(context: Any, part: Sequence[tuple[Link, Key]], *, owned: bool) -> Sequence[Any]:
+    compiler, isolated = compiler_of(context), is_isolated(context)
+    shape = (compiler.tg_mode, owned, isolated, tuple([link.shape for link, _ in part]))
+    asked = compiler.tg_guard.parent_queries.get(shape)
+    if asked is None:
+        cells: list[Any] = [
+            _parent(link, context, [_names(link, i)], owned=owned).scalar_subquery().label(f"own_{i}")
+            for i, (link, _) in enumerate(part)
+        ]
+        if isolated is None:
+            cells.append(literal_column(_LEVEL))
+        compiler.tg_guard.parent_queries[shape] = asked = LookUp(select(*cells))
+    values = {f"key_{i}_{j}": v for i, (_, key) in enumerate(part) for j, v in enumerate(key)}
+    (row,) = ask(context.root_connection, asked, values)
+    if isolated is None and learn_isolation(context, row[-1]):
+        return _find_part(context, part, owned=owned)
+    return list(row)[: len(part)]
 
 
 def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
@@ -77,16 +86,24 @@ def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
         part = list(keys[start : start + MOST])
         size = 1 << (len(part) - 1).bit_length()  # few shapes of few sizes: the last key fills the rest
         part += part[-1:] * (size - len(part))
-        compiler = compiler_of(context)
-        shape = (compiler.tg_mode, size, link.shape)
-        asked = compiler.tg_guard.parent_queries.get(shape)
-        if asked is None:
-            names = [_names(link, i) for i in range(size)]
-            asked = LookUp(_parent(link, context, names, several=True))
-            compiler.tg_guard.parent_queries[shape] = asked
-        values = {f"key_{i}_{j}": v for i, key in enumerate(part) for j, v in enumerate(key)}
-        found.update(mark(tuple(row)) for row in ask(context.root_connection, asked, values))
+        found.update(mark(tuple(row[: len(link.columns)])) for row in _find_rows(context, link, part))
     return found
+
+
+def _find_rows(context: Any, link: Link, keys: Sequence[Key]) -> Sequence[Any]:
+    compiler, isolated = compiler_of(context), is_isolated(context)
+    shape = (compiler.tg_mode, len(keys), isolated, link.shape)
+    asked = compiler.tg_guard.parent_queries.get(shape)
+    if asked is None:
+        query = _parent(link, context, [_names(link, i) for i in range(len(keys))], several=True)
+        if isolated is None:
+            query = query.add_columns(literal_column(_LEVEL))
+        compiler.tg_guard.parent_queries[shape] = asked = LookUp(query)
+    values = {f"key_{i}_{j}": v for i, key in enumerate(keys) for j, v in enumerate(key)}
+    rows: Sequence[Any] = ask(context.root_connection, asked, values)
+    if isolated is None and rows and learn_isolation(context, rows[0][-1]):
+        return _find_rows(context, link, keys)
+    return rows
 
 
 def mark(key: Key) -> Any:
@@ -139,12 +156,12 @@ def _parent(
     picked = or_(*(and_(*equal(columns, key, link, context.dialect)) for key in names))
     if not owned:
         return select(literal_column("1")).select_from(source).where(picked).limit(1)
-    from_, owns = _owned(source, link, context)
+    from_, owns, above = _owned(source, link, context)
     query = select(*(columns if several else [literal_column("1")])).select_from(from_).where(picked, owns)
     if not link.unique:  # as MariaDB lets a parent be: each row that the key fits has to be the tenant's
         query = query.where(not_(_foreign_twin(columns, link, context)))
         query = query if several else query.limit(1)
-    return _locked(query, source, link, context)
+    return _locked(query, [(source, link.parent), *above], context)
 
 
 def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> list[Any]:
@@ -158,12 +175,17 @@ def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> lis
     return found
 
 
-def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any]:
-    """Return what to select from, and the condition that a row of the parent is the tenant's, or shown to it."""
+def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:
+    """Return how a row of the parent is found to be the tenant's, or shown to it.
+
+    Returns:
+        What to select from, the condition, and the tables above the parent that are joined to it: what a subquery of
+        a locking read reads is not locked, and on MariaDB it is read from the transaction's snapshot.
+    """
     compiler = compiler_of(context)
     tenancy, predicates = compiler.tg_guard.tenancy, compiler.tg_predicates
-    placement, from_ = tenancy.of(link.parent), source
-    if context.dialect.name in _JOINED and not link.read:
+    placement, from_, joined = tenancy.of(link.parent), source, list[tuple[Any, Any]]()
+    if (context.dialect.name in _JOINED or is_isolated(context)) and not link.read:
         while placement.kind == "through":
             above = trusted(placement.parent.alias())
             pairs = [
@@ -171,8 +193,9 @@ def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any]:
                 for ours, theirs in placement.link
             ]
             from_ = from_.join(above, and_(*pairs))
+            joined.append((above, placement.parent))
             placement, source = tenancy.of(placement.parent), above
-    return from_, predicates.owns(source, placement, read=link.read)
+    return from_, predicates.owns(source, placement, read=link.read), joined
 
 
 def _foreign_twin(columns: list[Any], link: Link, context: Any) -> Any:
@@ -186,10 +209,19 @@ def _foreign_twin(columns: list[Any], link: Link, context: Any) -> Any:
     return compiler.tg_predicates.foreign(same, link.parent, read=link.read)
 
 
-def _locked(query: Any, source: Any, link: Link, context: Any) -> Any:
-    """Let the rows that are found stay as they are until the transaction ends, as the database's own check does."""
+def _locked(query: Any, sources: Sequence[tuple[Any, Any]], context: Any) -> Any:
+    """Let the rows that are found stay as they are until the transaction ends, as the database's own check does.
+
+    Args:
+        query: the look-up.
+        sources: what it selects from, each with its table.
+        context: SQLAlchemy's execution context.
+    """
     if context.dialect.name in _JOINED:
         return query.with_for_update(read=True)
-    if context.dialect.name == "postgresql" and may_lock(context, link.parent):
-        return query.with_for_update(read=True, key_share=True, of=source)
-    return query  # SQLite has one lock for all, which its transaction takes before the look-up
+    if context.dialect.name != "postgresql":
+        return query  # SQLite has one lock for all, which its transaction takes before the look-up
+    locked = [source for source, table in sources if may_lock(context, table)]
+    if not locked:
+        return query
+    return query.with_for_update(read=True, key_share=not is_isolated(context), of=locked)

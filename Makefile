@@ -87,10 +87,13 @@ bench-profile: $(VENV)/.ready  ## count instructions, sample where the guard spe
 	$(BIN)/python -m benchmarks.profile $(ARGS)
 	$(BIN)/python -m benchmarks.report
 
+bench-flights: $(VENV)/.ready  ## measure a transaction of one statement on PostgreSQL, near and a millisecond away
+	$(BIN)/python -m benchmarks.flights $(ARGS)
+
 bench-compare: $(VENV)/.ready  ## compare with another commit, and say what moved beyond its noise: BASE=main
 	$(BIN)/python -m benchmarks.compare $(or $(BASE),$(error say BASE=, the commit to compare with)) $(ARGS)
 
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz keep-alive mutants mechanisms bench bench-micro bench-profile bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz keep-alive mutants mechanisms bench bench-micro bench-profile bench-flights bench-compare help

@@ -23,6 +23,7 @@ class Proxy:
     Attributes:
         port: where it listens.
         flights: how often a client's message followed an answer, or was the first.
+        packets: how often a client sent something.
         sent: what clients sent.
     """
 
@@ -30,7 +31,7 @@ class Proxy:
         self._url = url
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self.flights = 0
+        self.flights = self.packets = 0
         self.sent = b""
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -74,6 +75,7 @@ class Proxy:
                         return
                     if source is client:
                         self.flights += answered
+                        self.packets += 1
                         self.sent += data
                     answered = source is server
                     others[source].sendall(data)

@@ -7,10 +7,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, func, insert, select, text
+from sqlalchemy import Engine, Integer, create_engine, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.util import await_only
@@ -19,6 +20,7 @@ from tenantguard import ConfigurationError, Guard, RawSQLError, bind, bypass, gu
 from tenantguard.context import peek
 from tenantguard.postgres import RowSecurity, Seal
 from tenantguard.sql.telling.drivers import verify_driver
+from tenantguard.sql.telling.pipelined import verify_names
 from tests.models import Call, Label, SessionLog, make_tenancy
 from tests.postgres.proxy import Proxy
 from tests.postgres.world import KEY, Secured
@@ -133,6 +135,53 @@ def test_a_transaction_of_one_statement(
     """The tenant takes no flight of its own: as many as without row security, or one fewer."""
     assert _drive(engines, proxy, driver, flights, _reads) == expected
     assert _drive(engines, proxy, driver, flights, _reads_twice) == expected + 1
+
+
+def test_a_flight_is_one_packet(engines: Engines, proxy: Proxy) -> None:
+    """psycopg's own pipeline sends each command by itself, and the server is woken for each."""
+    engine, packets = engines("pipeline", through=proxy), list[int]()
+    for _ in range(8):
+        with bind("acme"), engine.begin() as connection:
+            before = proxy.packets
+            _reads(connection)
+            packets.append(proxy.packets - before)
+    assert packets[1:] == [1] * 7  # the first asks what the server is
+
+
+@pytest.mark.parametrize("flights", ["pipeline", "begin"])
+def test_a_first_statement_that_is_not_sent(engines: Engines, flights: str) -> None:
+    """The next one takes the tenant along, in the same transaction."""
+    with bind("acme"), engines(flights).connect() as connection:
+        with pytest.raises(ProgrammingError, match="cannot adapt type"):
+            connection.execute(select(Call.id).where(Call.id == literal(object(), Integer)))
+        assert connection.execute(MINE).one() == ("acme", 3)
+
+
+def test_statements_that_are_prepared_and_forgotten(engines: Engines) -> None:
+    """What the driver prepares in the flight is used again, and given up when it keeps too many."""
+    engine = engines("pipeline", connect_args={"prepare_threshold": 0})
+    with bind("acme"):
+        for turn in range(2):
+            for number in range(3):
+                with engine.connect() as connection:
+                    _driver(connection).prepared_max = 1
+                    assert connection.scalar(select(func.count() + number).select_from(Call)) == 3 + number
+                    asked = select(func.count()).select_from(text("pg_prepared_statements"))
+                    with bypass(reason="test"):
+                        kept = _driver(connection).execute(str(asked)).fetchone()[0]
+                    assert kept <= 2 + turn
+
+
+def test_a_psycopg_of_another_make_is_refused() -> None:
+    """Where a name that the flight relies on is gone, the engine says so and starts not."""
+
+    class Other:
+        __version__ = "4.0"
+        Connection, Cursor, Pipeline = object, psycopg.Cursor, psycopg.Pipeline
+
+    verify_names(psycopg)
+    with pytest.raises(ConfigurationError, match=r"psycopg 4\.0 has no object\._start_query"):
+        verify_names(Other)
 
 
 def test_an_unguarded_transaction_takes_three(sealed: Secured, proxy: Proxy) -> None:

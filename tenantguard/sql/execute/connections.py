@@ -87,8 +87,7 @@ class GuardedConnection(Connection):
         self.dialect = held.tg_variants[mode]
         if held.tg_guard.restricts and binding is not None and binding.tenants:
             self.dialect = held.tg_guard.variant(binding, self.dialect)
-        # row security is told the tenant in each transaction, so there each execution gets a second look
-        if mode == "tenant" and held.tg_guard.enforces and not held.tg_guard.tells:
+        if mode == "tenant" and held.tg_guard.enforces:
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:

@@ -43,6 +43,8 @@ def short_context(base: Any) -> Any:
             self.tg_binding = binding
             if statement.asks is not None:
                 permit(self, statement, binding)
+            if self.dialect.tg_guard.tells:
+                self.root_connection.tg_tell()
             for name in statement.parameters:
                 for row in self.compiled_parameters:
                     row[name] = tenant

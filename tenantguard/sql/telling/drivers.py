@@ -68,11 +68,11 @@ def connecting(cls: Any) -> dict[str, Any]:
                 )
         elif self.is_async:
             psycopg = self.dbapi.psycopg
-            telling = pipelined.telling_connection(psycopg.AsyncConnection, psycopg.AsyncCursor)
+            telling = pipelined.telling_connection(psycopg.AsyncConnection, psycopg)
             kw.setdefault("async_creator_fn", telling.connect)
         else:
             psycopg = self.loaded_dbapi
-            return pipelined.telling_connection(psycopg.Connection, psycopg.Cursor).connect(*args, **kw)
+            return pipelined.telling_connection(psycopg.Connection, psycopg).connect(*args, **kw)
         return connect(self, *args, **kw)
 
     return {"connect": call} if cls.name == "postgresql" and cls.driver in DRIVERS else {}

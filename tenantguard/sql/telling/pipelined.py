@@ -1,254 +1,190 @@
 """psycopg: ``BEGIN``, the settings as bound parameters, and the first statement go to the server in one flight.
 
-Where the server is near, the settings go with the ``BEGIN`` alone, as one message: a pipeline costs more than a flight.
-The driver begins a transaction by itself, in a flight of its own, unless it is in autocommit. So a connection is that
-from the first statement of a transaction to its end, while we send the ``BEGIN``; in between it is as it was.
+Where the server is near, the settings go with the ``BEGIN`` alone, as one message, which costs least.
+psycopg's own ``pipeline()`` would send each command as a packet of its own; a flight of ours is one packet.
 """
 
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Generator
+from functools import partial
 from typing import Any
 
+from tenantguard.errors import ConfigurationError
 from tenantguard.sql.telling.literals import MOST_PADDING, Settings, made
 
 _IDLE = 0  # of libpq's states of a transaction
+_BAD = 1  # of libpq's states of a connection
+_SENT = Generator[Any, Any, None]  # what psycopg waits for, in its own way of waiting
+# the generators that psycopg's synchronous and asynchronous classes share, and in which a transaction begins
+_RELIED = {
+    "connection": ("_start_query", "_get_tx_start_command", "_exec_command"),
+    "cursor": ("_execute_gen",),
+    "pipeline": ("_communicate_gen", "_fetch_gen", "_sync_gen", "_enqueue_sync"),
+}
+
+
+def verify_names(psycopg: Any) -> None:
+    """Refuse a psycopg in which a transaction begins in another way than the one that takes settings along.
+
+    Raises:
+        ConfigurationError: a name is missing.
+    """
+    classes = {"connection": psycopg.Connection, "cursor": psycopg.Cursor, "pipeline": psycopg.Pipeline}
+    for kind, names in _RELIED.items():
+        for name in names:
+            if not hasattr(classes[kind], name):
+                raise ConfigurationError(
+                    f"psycopg {psycopg.__version__} has no {classes[kind].__name__}.{name}, by which the tenant "
+                    "travels to PostgreSQL; use psycopg 3.2 or 3.3, or say guard(..., row_security=False)"
+                )
 
 
 @functools.cache
-def telling_connection(base: Any, plain: Any) -> Any:
-    """Return a subclass of psycopg's connection, synchronous or not, that takes settings along.
-
-    Args:
-        base: its class.
-        plain: the class of cursor that executes our own statements.
-    """
-    ending = _ending_later if inspect.iscoroutinefunction(base.commit) else _ending
-    members = {"__module__": base.__module__, "tg_plain": plain}
-    return ending(type(f"Telling{base.__name__}", (_Telling, base), members))
+def telling_connection(base: Any, psycopg: Any) -> Any:
+    """Return a subclass of psycopg's connection, synchronous or not, that takes settings along."""
+    verify_names(psycopg)
+    members = {"__module__": base.__module__, "tg_flight": _flight(psycopg), "tg_psycopg": psycopg}
+    return type(f"Telling{base.__name__}", (_Telling, base), members)
 
 
 @functools.cache
 def _telling_cursor(base: Any) -> Any:
-    """Return a subclass of a cursor that sends what its connection was told with the first statement."""
-    executing = _executing_later if inspect.iscoroutinefunction(base.execute) else _executing
-    return executing(base, rides="name" not in inspect.signature(base.__init__).parameters)
+    """Return a subclass of a cursor, synchronous or not, whose statement takes along what its connection was told."""
+    return type(base.__name__, (_Riding, base), {"__module__": base.__module__})
 
 
 class _Telling:
-    """What both kinds of connection have in common.
+    """A connection whose next statement takes settings along.
 
     Attributes:
-        tg_values: the settings that the next statement takes along.
-        tg_begun: the transaction was begun by us, on a connection in autocommit.
-        tg_pipelines: the first statement travels in the same flight.
+        tg_values: the settings.
+        tg_pipelines: the statement travels in the same flight.
         tg_padding: how many bytes of a statement the server shows to others.
     """
 
     tg_values: Settings | None = None
-    tg_begun = False
     tg_pipelines = True
     tg_padding = 0
+    tg_flight: Any
+    tg_psycopg: Any
     _tg_cursors = False
 
     @property
     def tg_process(self: Any) -> int:
         """Return the server's process."""
-        return int(self.info.backend_pid)
+        return int(self.pgconn.backend_pid)
 
     def tg_tell(self: Any, values: Settings, guard: Any) -> bool:
         """Let the next statement take settings along; tell whether it will."""
         if not self._tg_cursors:
             self.cursor_factory = _telling_cursor(self.cursor_factory)
-            self.server_cursor_factory = _telling_cursor(self.server_cursor_factory)
             self._tg_cursors = True
         self.tg_values, self.tg_pipelines, self.tg_padding = values, guard.pipelines, guard.padding
         return True
 
-    def tg_is_over(self: Any) -> bool:
-        """Tell whether the transaction that we began has ended."""
-        return self.tg_begun and not self.closed and self.info.transaction_status == _IDLE
+    def commit(self: Any) -> Any:
+        """Commit, and forget what no statement took along."""
+        self.tg_values = None
+        return super().commit()  # type: ignore[misc]  # psycopg's; a coroutine where the connection is asynchronous
 
-    def tg_begins(self: Any) -> bool:
-        """Tell whether a transaction is wanted that has not begun."""
-        return not self.autocommit and self.info.transaction_status == _IDLE
+    def rollback(self: Any) -> Any:
+        """Roll back, and forget what no statement took along."""
+        self.tg_values = None
+        return super().rollback()  # type: ignore[misc]  # the same
 
-    def tg_first(self: Any, begins: bool) -> Iterator[tuple[str, list[str]]]:
-        """Yield what goes before the statement: the ``BEGIN`` and the settings."""
-        if begins:
-            yield self.tg_begin, []
-        values, self.tg_values = self.tg_values, None
-        calls = ", ".join(["pg_catalog.set_config(%s, %s, true)"] * len(values))
-        yield f"SELECT {calls}", [part for pair in values.items() for part in pair]
+    def _start_query(self: Any) -> _SENT:
+        """Begin a transaction where one is wanted, with the settings."""
+        values = self.tg_values
+        if values is None:
+            yield from super()._start_query()  # type: ignore[misc]  # psycopg's
+            return
+        begins = not self._autocommit and self.pgconn.transaction_status == _IDLE
+        begin = self._get_tx_start_command() if begins else b""
+        self.tg_values = None
+        if isinstance(self._pipeline, self.tg_flight):
+            self._pipeline.tg_lead(begin, values)
+        elif self._pipeline is None and 0 < self.tg_padding <= MOST_PADDING:
+            yield from self._tg_one_message(begin, values)
+        elif self._pipeline is None:
+            with self.tg_flight(self) as flight:
+                flight.tg_lead(begin, values)
+                yield from flight._communicate_gen()
+        else:  # many sets of parameters, in a pipeline of psycopg's own
+            self.tg_flight.tg_lead(self._pipeline, begin, values)
+            yield from self._pipeline._sync_gen()
 
-    def tg_one_message(self: Any, begins: bool) -> str | None:
-        """Return the ``BEGIN`` and the settings as one text, where the server hides what it says from others."""
-        if not 0 < self.tg_padding <= MOST_PADDING:
-            return None
-        values, self.tg_values = self.tg_values, None
-        return (
-            f"{self.tg_begin}; {made(values, self.tg_padding)}" if begins else made(values, self.tg_padding)
-        )
-
-    @property
-    def tg_begin(self: Any) -> str:
-        """Return the statement by which the driver would begin."""
-        words = ["BEGIN"]
-        if self.isolation_level is not None:
-            words += ["ISOLATION LEVEL", self.isolation_level.name.replace("_", " ")]
-        if self.read_only is not None:
-            words.append("READ ONLY" if self.read_only else "READ WRITE")
-        if self.deferrable is not None:
-            words.append("DEFERRABLE" if self.deferrable else "NOT DEFERRABLE")
-        return " ".join(words)
-
-
-def _ending(telling: Any) -> Any:
-    class Connection(telling):  # type: ignore[misc]  # of whatever psycopg
-        """A connection that is in autocommit no longer than its transaction."""
-
-        def commit(self) -> None:
-            try:
-                super().commit()
-            finally:
-                self.tg_end()
-
-        def rollback(self) -> None:
-            try:
-                super().rollback()
-            finally:
-                self.tg_end()
-
-        def tg_end(self) -> None:
-            self.tg_values = None
-            if self.tg_is_over():
-                self.tg_begun = self.autocommit = False
-
-    return Connection
+    def _tg_one_message(self: Any, begin: bytes, values: Settings) -> _SENT:
+        """Send ``BEGIN`` and the settings as one text, which the server hides from others."""
+        psycopg, text = self.tg_psycopg, made(values, self.tg_padding).encode(self.pgconn._encoding)
+        self.pgconn.send_query(begin + b"; " + text if begin else text)
+        for result in (yield from psycopg.generators.execute(self.pgconn)):
+            if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
+                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)
 
 
-def _ending_later(telling: Any) -> Any:
-    class Connection(telling):  # type: ignore[misc]  # of whatever psycopg
-        """A connection that is in autocommit no longer than its transaction."""
+class _Riding:
+    """A cursor whose statement travels in the flight of the settings."""
 
-        async def commit(self) -> None:
-            try:
-                await super().commit()
-            finally:
-                await self.tg_end()
-
-        async def rollback(self) -> None:
-            try:
-                await super().rollback()
-            finally:
-                await self.tg_end()
-
-        async def tg_end(self) -> None:
-            self.tg_values = None
-            if self.tg_is_over():
-                self.tg_begun = False
-                await self.set_autocommit(False)
-
-    return Connection
+    def _execute_gen(self: Any, *args: Any, **kw: Any) -> _SENT:
+        connection = self._conn
+        if connection.tg_values is None or not connection.tg_pipelines or connection._pipeline is not None:
+            yield from super()._execute_gen(*args, **kw)  # type: ignore[misc]  # psycopg's
+            return
+        with connection.tg_flight(connection) as flight:
+            yield from super()._execute_gen(*args, **kw)  # type: ignore[misc]  # psycopg's
+            if flight.command_queue:  # it had to forget a prepared statement
+                yield from flight._communicate_gen()
 
 
-def _executing(base: Any, *, rides: bool) -> Any:
-    class Cursor(base):  # type: ignore[misc]  # of whatever psycopg
-        """A cursor whose first statement takes the settings along, unless the cursor is the server's."""
+@functools.cache
+def _flight(psycopg: Any) -> Any:
+    """Return a subclass of psycopg's pipeline that sends all that it was given as one packet."""
 
-        def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-            connection = self.connection
-            if connection.tg_values is None:
-                if connection.tg_is_over():
-                    connection.tg_end()
-                return super().execute(query, params, **kw)
-            if rides and connection.tg_pipelines:
-                with self._tg_telling(self._tg_begins()):
-                    super().execute(query, params, **kw)
-                return self
-            self._tg_tell()
-            return super().execute(query, params, **kw)
+    class Flight(psycopg.Pipeline):  # type: ignore[misc]  # of whatever psycopg
+        """Commands that are sent together, while their connection is locked."""
 
-        def executemany(self, *args: Any, **kw: Any) -> None:
-            if self.connection.tg_values is not None:
-                self._tg_tell()
-            super().executemany(*args, **kw)
+        def __init__(self, connection: Any) -> None:
+            super().__init__(connection)
+            self.tg_values = connection.tg_values
 
-        def _tg_tell(self) -> None:
-            begins = self._tg_begins()
-            message = self.connection.tg_one_message(begins)
-            if message is not None:
-                self.connection.tg_plain(self.connection).execute(message, prepare=False)
-                return
-            with self._tg_telling(begins):
-                pass
+        def __enter__(self) -> Any:
+            self.pgconn.enter_pipeline_mode()
+            self._conn._pipeline = self
+            return self
 
-        def _tg_begins(self) -> bool:
-            connection = self.connection
-            begins = connection.tg_is_over() or connection.tg_begins()
-            if begins:
-                connection.autocommit = connection.tg_begun = True
-            return bool(begins)
+        def __exit__(self, *raised: object) -> None:
+            self._conn._pipeline = None
+            if (
+                self.command_queue
+            ):  # a parameter that could not be sent: the next statement takes the settings along
+                self._conn.tg_values = self.tg_values
+            if self.pgconn.status != _BAD:
+                try:
+                    self.pgconn.exit_pipeline_mode()
+                except psycopg.Error:  # COPY, of which libpq does not recover in a pipeline
+                    self.pgconn.finish()
+                    raise
 
-        @contextmanager
-        def _tg_telling(self, begins: bool) -> Iterator[None]:
-            connection = self.connection
-            with connection.pipeline():
-                for statement, parameters in connection.tg_first(begins):
-                    connection.tg_plain(connection).execute(statement, parameters)
-                yield
+        def tg_lead(self, begin: bytes, values: Settings) -> None:
+            """Append ``BEGIN`` and the settings."""
+            calls, send = [], self.pgconn.send_query_params
+            for number in range(len(values)):
+                calls.append(f"pg_catalog.set_config(${2 * number + 1}, ${2 * number + 2}, true)")
+            parameters = [part.encode(self.pgconn._encoding) for pair in values.items() for part in pair]
+            if begin:
+                self.command_queue.append(partial(send, begin, None))
+                self.result_queue.append(None)
+            self.command_queue.append(partial(send, f"SELECT {', '.join(calls)}".encode(), parameters))
+            self.result_queue.append(None)
 
-    return Cursor
+        def _communicate_gen(self) -> _SENT:
+            self._enqueue_sync()
+            for command in self.command_queue:
+                command()
+            self.command_queue.clear()
+            yield from psycopg.generators.send(self.pgconn)
+            yield from self._fetch_gen(flush=False)
 
-
-def _executing_later(base: Any, *, rides: bool) -> Any:
-    class Cursor(base):  # type: ignore[misc]  # of whatever psycopg
-        """A cursor whose first statement takes the settings along, unless the cursor is the server's."""
-
-        async def execute(self, query: Any, params: Any = None, **kw: Any) -> Any:
-            connection = self.connection
-            if connection.tg_values is None:
-                if connection.tg_is_over():
-                    await connection.tg_end()
-                return await super().execute(query, params, **kw)
-            if rides and connection.tg_pipelines:
-                async with self._tg_telling(await self._tg_begins()):
-                    await super().execute(query, params, **kw)
-                return self
-            await self._tg_tell()
-            return await super().execute(query, params, **kw)
-
-        async def executemany(self, *args: Any, **kw: Any) -> None:
-            if self.connection.tg_values is not None:
-                await self._tg_tell()
-            await super().executemany(*args, **kw)
-
-        async def _tg_tell(self) -> None:
-            begins = await self._tg_begins()
-            message = self.connection.tg_one_message(begins)
-            if message is not None:
-                await self.connection.tg_plain(self.connection).execute(message, prepare=False)
-                return
-            async with self._tg_telling(begins):
-                pass
-
-        async def _tg_begins(self) -> bool:
-            connection = self.connection
-            begins = connection.tg_is_over() or connection.tg_begins()
-            if begins:
-                await connection.set_autocommit(True)
-                connection.tg_begun = True
-            return bool(begins)
-
-        @asynccontextmanager
-        async def _tg_telling(self, begins: bool) -> AsyncIterator[None]:
-            connection = self.connection
-            async with connection.pipeline():
-                for statement, parameters in connection.tg_first(begins):
-                    await connection.tg_plain(connection).execute(statement, parameters)
-                yield
-
-    return Cursor
+    return Flight

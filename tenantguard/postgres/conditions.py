@@ -3,38 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CHAR, String, literal_column, select
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.types import TypeEngine
-
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.spelling import DIALECT, OWN, identifier, relation
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.postgres.spelling import identifier, relation
+from tenantguard.sql.servers.ruled import OWN, TOLD, tenant_setting
 from tenantguard.tenancy import Placement, table_key
 
-TOLD = f"current_setting('{SETTING}', true)"
 SEALED = f"(SELECT {OWN}.sealed())"
 SOMEBODY = (
     f"(SELECT {TOLD} <> '')"  # the setting is '' after a transaction, which a row could hold as its tenant
 )
-
-
-def tenant_setting(type_: TypeEngine[Any]) -> str:
-    """Return the tenant that was told, in a column's type, read once for each table in a statement."""
-    cast = _cast(type_)
-    return f"(SELECT {TOLD})" if cast is None else f"(SELECT {TOLD}::{cast})"
-
-
-def _cast(type_: TypeEngine[Any]) -> str | None:
-    """Return the type that the setting is cast to; one with a length would cut a longer tenant to another's id."""
-    plain = type_.dialect_impl(DIALECT)
-    plain = getattr(plain, "impl_instance", plain)
-    if isinstance(plain, CHAR):
-        return "bpchar"
-    return None if isinstance(plain, String) else str(type_.compile(DIALECT))
 
 
 def owned(placement: Placement) -> str:
@@ -66,23 +45,3 @@ def through(placement: Placement, schema: str) -> str:
     """Return the condition that a row's parent is seen."""
     parent = relation(table_key(placement.parent), schema)
     return leads(identifier(placement.key[1]), placement.link, parent)
-
-
-def ruled(placement: Placement) -> str:
-    """Return the row rule's condition, for the tenant that was told.
-
-    Raises:
-        ConfigurationError: a value in it cannot be written into a policy.
-    """
-    assert placement.visible is not None
-    assert placement.mapping is not None
-    tenant: Any = literal_column(tenant_setting(placement.type), placement.type)
-    query: Any = select(literal_column("1")).select_from(placement.mapping)
-    try:
-        asked = query.where(placement.visible(placement.mapping, tenant))
-        told = str(asked.compile(dialect=DIALECT, compile_kwargs={"literal_binds": True}))
-    except (SQLAlchemyError, NotImplementedError, AttributeError) as error:
-        raise ConfigurationError(
-            f"the row rule of {placement.name} cannot be written as a policy: {error}"
-        ) from error
-    return told.removeprefix(f"{query.compile(dialect=DIALECT)} \nWHERE ")

@@ -13,8 +13,8 @@ from tenantguard.postgres.installing import ready
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.sealing import KEYS, SEALED_BODY
 from tenantguard.postgres.secured import Secured, secured
-from tenantguard.postgres.spelling import OWN
-from tenantguard.postgres.written import CONTENT, mark
+from tenantguard.postgres.written import mark
+from tenantguard.sql.servers.ruled import CONTENT, OWN, rule_mark
 from tenantguard.tenancy import Tenancy
 
 _AGAIN = "run install() again"
@@ -162,7 +162,7 @@ def _of_policies(connection: Connection, table: Secured, roles: Roles) -> Iterat
     for name in sorted(wanted - rows.keys()):
         yield Finding("policy-missing", "error", table.name, f"the policy {name} is missing", _AGAIN)
     for name, (comment, content, permissive, applies) in sorted(rows.items()):
-        if name in wanted and comment != f"{OWN} {mark(table, roles)} {content}":
+        if name in wanted and comment != f"{OWN} {mark(table, roles)} {content} {rule_mark(table.placement)}":
             yield Finding("policy-changed", "error", table.name, f"the policy {name} is another one", _AGAIN)
         elif name not in wanted and permissive and applies:
             detail = f"the policy {name} gives the application's role more rows than the tenancy does"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.spelling import OWN, body
+from tenantguard.postgres.spelling import body
+from tenantguard.sql.servers.ruled import OWN
 from tenantguard.sql.telling.seal import SEAL, Seal
 from tenantguard.sql.text.placing.catalog import SETTING
 

@@ -9,8 +9,9 @@ from sqlalchemy import Table
 
 from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, ruled, through
-from tenantguard.postgres.spelling import OWN, body, digest, identifier, identifiers, relation
+from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, through
+from tenantguard.postgres.spelling import body, identifier, identifiers, relation
+from tenantguard.sql.servers.ruled import OWN, digest, ruled
 from tenantguard.tenancy import Placement, Reference, Tenancy, full_name
 
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")

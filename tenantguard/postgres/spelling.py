@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from sqlalchemy.dialects import postgresql
-
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.servers.ruled import DIALECT
 from tenantguard.tenancy import Key
 
-# "named" leaves a percent sign as it is, which "pyformat" would double
-DIALECT = postgresql.dialect(paramstyle="named")  # type: ignore[no-untyped-call]  # SQLAlchemy's
-OWN = "tenantguard"  # the schema of what we install, and the beginning of our names elsewhere
 _DELIMITER = "$tenantguard$"
 LONGEST = 63  # bytes of a name; PostgreSQL cuts a longer one
 
@@ -45,11 +39,6 @@ def relation(key: Key, schema: str) -> str:
 def literal(value: str) -> str:
     """Return a string; a backslash is none of PostgreSQL's escapes in it."""
     return "'" + value.replace("'", "''") + "'"
-
-
-def digest(*parts: str) -> str:
-    """Return a short name for what is told by several."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def body(statements: str) -> str:

@@ -7,14 +7,10 @@ from collections.abc import Iterator
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.sealing import seal_statements
 from tenantguard.postgres.secured import Secured, secured
-from tenantguard.postgres.spelling import OWN, block, digest, identifier, literal
+from tenantguard.postgres.spelling import block, identifier, literal
+from tenantguard.sql.servers.ruled import CONTENT, OWN, digest, rule_mark
 from tenantguard.tenancy import Tenancy
 
-# what a policy says, as the catalogue tells it while the search path is the system's alone
-CONTENT = (
-    "md5(concat_ws('|', p.polcmd::text, p.polpermissive::text, p.polroles::text, "
-    "coalesce(pg_get_expr(p.polqual, p.polrelid), '-'), coalesce(pg_get_expr(p.polwithcheck, p.polrelid), '-')))"
-)
 POLICY_NAMES = tuple([f"{OWN}_{name}" for name in ("select", "insert", "update", "delete", "seal")])
 
 
@@ -121,7 +117,7 @@ def _marked(table: Secured, roles: Roles) -> str:
         f"FOR found IN SELECT polname, {CONTENT} AS content FROM pg_policy p "
         f"WHERE polrelid = {literal(table.name)}::regclass AND polname LIKE '{OWN}\\_%' LOOP "
         f"EXECUTE format('COMMENT ON POLICY %I ON %s IS %L', found.polname, {literal(table.name)}, "
-        f"'{OWN} {mark(table, roles)} ' || found.content); END LOOP; "
+        f"'{OWN} {mark(table, roles)} ' || found.content || ' {rule_mark(table.placement)}'); END LOOP; "
         "PERFORM set_config('search_path', path, true); END;"
     )
 

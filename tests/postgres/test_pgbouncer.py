@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, NullPool, create_engine, func, select
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tenantguard import bind, guard
+from tenantguard import ConfigurationError, bind, guard
 from tenantguard.postgres import RowSecurity, Seal
 from tests.models import Call
 from tests.postgres.proxy import Proxy
@@ -106,16 +107,23 @@ async def _interleaved(engine: Any, world: Secured, flights: Any) -> None:
 
 
 def test_a_session_bound_seal_is_refused_behind_a_pooler(pooled: URL, sealed: Secured) -> None:
-    """The process that the driver was told is PgBouncer's word, and not the server's: refused, and nothing shown."""
+    """The process that the driver was told is PgBouncer's word, and not the server's: said at the start."""
     engine = create_engine(
         pooled.set(drivername="postgresql+psycopg"),
         poolclass=NullPool,
         connect_args={"prepare_threshold": None},
     )
     guard(engine, sealed.tenancy, row_security=RowSecurity(Seal(KEY)))
-    with (
-        bind("acme"),
-        engine.connect() as connection,
-        pytest.raises(Exception, match=r"not of this tenant and session|not sealed"),
-    ):
-        connection.execute(MINE)
+    with bind("acme"), pytest.raises(ConfigurationError, match="a pooler stands between"):
+        engine.connect()
+
+
+def test_a_seal_for_a_process_that_a_pooler_made_up(pooled: URL, sealed: Secured) -> None:
+    """PgBouncer's numbers are random ones, negative too: none is the server's, and nothing is shown."""
+    engine = create_engine(pooled, poolclass=NullPool, connect_args={"prepare_threshold": None})
+    with engine.connect() as connection:
+        for process in (connection.connection.driver_connection.pgconn.backend_pid, -1, 2**31, 10**12):  # type: ignore[union-attr]
+            sealed.tell(connection, "acme", Seal(KEY), process=process)
+            with pytest.raises(DBAPIError, match="not of this tenant and session"):
+                connection.execute(MINE)
+            connection.rollback()

@@ -12,6 +12,7 @@ from sqlalchemy import (
     ForeignKey,
     Integer,
     MetaData,
+    NullPool,
     String,
     Table,
     Text,
@@ -24,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from tenantguard import ConfigurationError, Tenancy
+from tenantguard import ConfigurationError, Tenancy, bind, guard
 from tenantguard.postgres import Roles, check, install, policies, uninstall
 from tests.postgres.world import Secured
 
@@ -290,6 +291,39 @@ def test_row_rules_become_policies(empty: Secured) -> None:
         for statement in ("UPDATE users SET staff = 1", "INSERT INTO users VALUES (9)", "DELETE FROM users"):
             with pytest.raises(ProgrammingError, match="permission denied"), connection.begin_nested():
                 connection.execute(text(statement))
+
+
+def test_text_is_held_by_the_policies_of_row_rules(empty: Secured) -> None:
+    """``raw_sql="database"`` takes them where they were written from this very rule, and are what they were."""
+    tenancy = _ruled()
+    tenancy.metadata[0].create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        connection.execute(text("INSERT INTO users VALUES (1, 'a', 0), (2, 'b', 0)"))
+        connection.execute(text("INSERT INTO members VALUES (1, 'acme', 1), (2, 'globex', 2)"))
+        connection.execute(text("INSERT INTO templates VALUES (1, 'acme'), (2, NULL), (3, 'globex')"))
+    empty.secure(tenancy)
+
+    def shown(tenancy: Tenancy) -> list[Any]:
+        engine = create_engine(empty.url(empty.roles.application), poolclass=NullPool)
+        guard(engine, tenancy, raw_sql="database")
+        with bind("acme"), engine.connect() as connection:
+            both = text("SELECT id FROM users UNION ALL SELECT id FROM templates ORDER BY 1")
+            return [*connection.execute(both).scalars()]
+
+    assert shown(tenancy) == [1, 1, 2]
+    metadata = tenancy.metadata[0]
+    other = Tenancy(
+        metadata, column="company_id", nullable={"templates"}, changeable={"users": {"name"}},
+        visible={"templates": lambda t, tenant: t.c.company_id == tenant, "users": lambda t, _: t.c.staff == 1},
+    )  # fmt: skip
+    with pytest.raises(
+        ConfigurationError, match=r"templates has no policy that restricts(?s:.)*users has no policy"
+    ):
+        shown(other)
+    with empty.owner.begin() as connection:
+        connection.execute(text("ALTER POLICY tenantguard_select ON users USING (true)"))
+    with pytest.raises(ConfigurationError, match="users has no policy that restricts"):
+        shown(tenancy)
 
 
 def test_a_deferred_key_is_asked_when_it_is_checked(empty: Secured) -> None:

@@ -65,12 +65,14 @@ class Secured:
             yield connection
             connection.rollback()
 
-    def tell(self, connection: Connection, tenant: str, seal: Seal | None = None) -> None:
-        """Tell PostgreSQL a tenant, with its seal where there is one."""
+    def tell(
+        self, connection: Connection, tenant: str, seal: Seal | None = None, process: int | None = None
+    ) -> None:
+        """Tell PostgreSQL a tenant, with its seal where there is one, for a process of the server."""
         connection.execute(select(func.set_config("tenantguard.tenant", tenant, True)))
         signer = seal or self.seal
         if signer is not None:
-            value = signer.sign(tenant, process_of(connection))
+            value = signer.sign(tenant, process_of(connection) if process is None else process)
             connection.execute(select(func.set_config("tenantguard.seal", value, True)))
 
     def close(self) -> None:

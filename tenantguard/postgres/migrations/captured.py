@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 
 from tenantguard.postgres.secured import Secured
-from tenantguard.postgres.spelling import OWN, identifier, literal
+from tenantguard.postgres.spelling import identifier, literal
 from tenantguard.postgres.written import drops
+from tenantguard.sql.servers.ruled import OWN
 
 _TABLE = text(
     "SELECT relrowsecurity, relforcerowsecurity FROM pg_catalog.pg_class WHERE oid = to_regclass(:name)"

@@ -15,8 +15,8 @@ from tenantguard.postgres.migrations.captured import captured
 from tenantguard.postgres.migrations.operations import DisableTenancyOp, EnableTenancyOp
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.secured import Secured, secured
-from tenantguard.postgres.spelling import OWN
 from tenantguard.postgres.written import ground, table_statements
+from tenantguard.sql.servers.ruled import OWN
 from tenantguard.tenancy import Tenancy
 
 _GROUND = frozenset({"role-missing", "seal-changed", "keys-missing", "keys-open"})

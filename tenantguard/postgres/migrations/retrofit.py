@@ -9,7 +9,8 @@ from typing import Any
 from alembic.operations import MigrateOperation, Operations
 
 from tenantguard.postgres.migrations.operations import emit
-from tenantguard.postgres.spelling import OWN, block, digest, identifier, literal
+from tenantguard.postgres.spelling import block, identifier, literal
+from tenantguard.sql.servers.ruled import OWN, digest
 
 
 @dataclass(frozen=True)

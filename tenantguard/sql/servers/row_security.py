@@ -13,6 +13,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.servers.policies import restricts
+from tenantguard.sql.servers.ruled import CONTENT, follows
 from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement, Tenancy
 
@@ -26,13 +27,14 @@ _ROLES = text(
 )
 # every relation that the role can reach, with its policies: kind, command, USING and WITH CHECK, whether for all roles
 _RELATIONS = text(
-    """
+    f"""
     SELECT n.nspname, c.relname, c.relkind::text, n.nspname = :default, c.relrowsecurity,
            c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(current_user, c.relowner, 'MEMBER'),
            coalesce((SELECT bool_or(o ~* '^security_invoker=(true|on|1|yes)$') FROM unnest(c.reloptions) o), false),
            (SELECT pg_catalog.json_agg(pg_catalog.json_build_array(p.polpermissive, p.polcmd,
                      pg_catalog.pg_get_expr(p.polqual, p.polrelid), pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid),
-                     0::oid = ANY (p.polroles)))::text
+                     0::oid = ANY (p.polroles), pg_catalog.obj_description(p.oid, 'pg_policy'),
+                     {CONTENT}))::text
               FROM pg_catalog.pg_policy p WHERE p.polrelid = c.oid)
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -40,7 +42,7 @@ _RELATIONS = text(
        AND (pg_catalog.has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE')
             OR pg_catalog.has_table_privilege(c.oid, 'DELETE, TRUNCATE'))
      ORDER BY 1, 2
-    """
+    """  # noqa: S608 - a constant
 )
 # with nothing but the system's schema in the path, PostgreSQL writes out the schema of every table and function
 _QUALIFY = text("SELECT current_schema(), pg_catalog.set_config('search_path', 'pg_catalog', true)")
@@ -156,11 +158,13 @@ def _policy_fault(
     told: str, placement: Placement | None, policies: Iterable[Any], default: str | None
 ) -> str | None:
     permissive, restricted = [], False
-    for is_permissive, command, using, check, for_all in policies:
+    for is_permissive, command, using, check, for_all, comment, content in policies:
         expressions = {
             "r": [using], "d": [using], "a": [check], "w": [using, check or using], "*": [using, check or using],
         }[command]  # fmt: skip
-        holds = all(restricts(one, placement, default) for one in expressions)
+        holds = follows(comment, content, placement) or all(
+            restricts(one, placement, default) for one in expressions
+        )
         if is_permissive:
             permissive.append(holds)
         else:
@@ -170,7 +174,8 @@ def _policy_fault(
     if not restricted and not all(permissive):
         return (
             f"{told} has no policy that restricts rows as it should: each must ask that the tenant column equals "
-            f"current_setting('{SETTING}', true), or for a through table that EXISTS the parent of its key"
+            f"current_setting('{SETTING}', true), or for a through table that EXISTS the parent of its key; what a row "
+            "rule shows is held by the policies that tenantguard.postgres.install() writes"
         )
     return None
 

@@ -1623,7 +1623,7 @@ MUTATIONS = (
         ("a request's company stays bound after it", "end(binding)", "pass"),
         (
             "a refusal after the answer began is answered again",
-            "refusal = refusal_in(error) if not begun or (withheld is not None and withheld.messages) else None",
+            "refusal = None if begun or not isinstance(error, Exception) else refusal_in(error)",
             "refusal = refusal_in(error)",
         ),
     ),
@@ -1643,8 +1643,9 @@ MUTATIONS = (
     ),
     *_of(
         "asgi",
-        "Sockets._ended",
-        ("a websocket's token is not verified again", "if error is not None:", "if False:"),
+        "Ending.of",
+        ("the token of a connection is not verified again", "if error is not None:", "if False:"),
+        ("an answer goes on after its token", "or outlives()", "or True"),
     ),
     *_of(
         "asgi",
@@ -1658,10 +1659,10 @@ MUTATIONS = (
     ),
     *_of(
         "asgi",
-        "Admission.ended",
+        "Admission.ended.again",
         (
             "a websocket goes on when its token speaks for another company",
-            "or (again.tenant, again.tenants) != (principal.tenant, principal.tenants)",
+            "or (admitted.tenant, admitted.tenants) != (principal.tenant, principal.tenants)",
             "",
         ),
     ),
@@ -1677,13 +1678,14 @@ MUTATIONS = (
     ),
     *_of(
         "asgi",
-        "outside.received",
-        ("the server receives inside of the binding", "token = put(before)", "token = put(inside)"),
+        "Exchange.receive",
+        ("the server receives inside of the binding", "token = put(self._before)", "token = put(peek())"),
     ),
     *_of(
         "asgi",
-        "outside.sent",
-        ("the server sends inside of the binding", "token = put(before)", "token = put(inside)"),
+        "Exchange.send",
+        ("the server sends inside of the binding", "token = put(self._before)", "token = put(peek())"),
+        ("an answer that was cut goes on", "if self.over is not None:", "if False:"),
     ),
     *_of(
         "asgi",

@@ -164,6 +164,19 @@ class OnwardVerifier:
         """Return when a principal's token ends, the leeway included."""
         return self._verifier.ends(principal)
 
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token."""
+        return self._verifier.recheck
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified.
+
+        Raises:
+            TokenError: it was.
+        """
+        await self._verifier.still(principal)
+
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, the first time it is seen.
 

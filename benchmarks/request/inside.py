@@ -84,12 +84,12 @@ async def _turn(
     app: App, kind: Kind, headers: list[list[tuple[bytes, bytes]]], requests: int
 ) -> tuple[int, int]:
     turns = itertools.cycle(headers[:-1] if kind.fresh else headers[:SEEN])
-    scopes = [_scope(next(turns)) for _ in range(requests)]
+    scopes = [scope_of(next(turns)) for _ in range(requests)]
     if not kind.fresh:
         for one in headers[:SEEN]:
-            await app(_scope(one), _receive, _send)
+            await app(scope_of(one), _receive, _send)
     else:  # the first request builds the stack of middleware; its token is not among the measured
-        await app(_scope(headers[-1]), _receive, _send)
+        await app(scope_of(headers[-1]), _receive, _send)
     gc.collect()
     gc.disable()
     cpu, wall = thread_time_ns(), perf_counter_ns()
@@ -106,7 +106,7 @@ def repeat(kind: str, seconds: float) -> None:
     app, headers = KINDS[kind].make(signed_by), _headers(signed_by, SEEN)
     done, worked, until = 0, 0, perf_counter_ns() + seconds * 1e9
     while perf_counter_ns() < until:
-        worked += asyncio.run(profiled(app, [_scope(one) for one in headers]))
+        worked += asyncio.run(profiled(app, [scope_of(one) for one in headers]))
         done += len(headers)
     print(worked // done)
 
@@ -119,7 +119,7 @@ async def profiled(app: App, scopes: list[dict[str, Any]]) -> int:
     return thread_time_ns() - began
 
 
-def _scope(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
+def scope_of(headers: list[tuple[bytes, bytes]]) -> dict[str, Any]:
     return {
         "type": "http",
         "asgi": {"version": "3.0"},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Awaitable, Callable, Collection
 from functools import partial
 from typing import Literal
 
@@ -21,6 +22,7 @@ from tenantguard.identity.recall import Recall, recall_of
 from tenantguard.identity.registry import IsActive
 from tenantguard.identity.tenants import TenantType
 
+_log = logging.getLogger("tenantguard")
 ANONYMOUS = "anonymous"  # the subject of whoever has not signed in
 PRINCIPAL = "tenantguard.principal"  # in the scope: who is verified, where nothing is bound
 NO_COMPANY = "no_company"
@@ -34,6 +36,8 @@ class Admission:
         ends: returns until when a principal's token counts, or ``None`` where it says no end.
         careful: whether a verified principal still has to be settled.
     """
+
+    _RECHECK = 10.0  # seconds, where a verifier does not say
 
     def __init__(
         self,
@@ -57,6 +61,8 @@ class Admission:
         self.ends: Callable[[Principal], float | None] = getattr(
             verifier, "ends", partial(_expiry, getattr(verifier, "leeway", 0.0))
         )
+        self._still: Callable[[Principal], Awaitable[None]] | None = getattr(verifier, "still", None)
+        self._verifier = verifier
         self._kind: TenantType = getattr(verifier, "tenant_type", str)
         own: int = getattr(verifier, "most_bytes", MOST_BYTES)
         self._most_bytes = own if most_bytes is None else most_bytes
@@ -143,19 +149,49 @@ class Admission:
                         refuse(_inactive(tenant), scope=scope)
         return principal
 
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token."""
+        seconds: float = getattr(self._verifier, "recheck", self._RECHECK)
+        return seconds
+
     async def ended(
         self, scope: Scope, value: bytes | None, principal: Principal
     ) -> TokenError | Violation | None:
-        """Return why somebody who came in a while ago would not any more; an issuer that is down is no reason."""
-        try:
-            again = await self.admit(scope, value, proven=True)
-        except TokenError as error:
-            return None if isinstance(error, IssuerUnavailableError) else error
-        except Violation as error:
-            return error
-        if again is None or (again.tenant, again.tenants) != (principal.tenant, principal.tenants):
-            return TokenError("the token speaks for somebody else by now", reason="revoked")
+        """Return why somebody who came in a while ago would not any more; what cannot be found out is no reason."""
+
+        async def again() -> None:
+            admitted = await self.admit(scope, value, proven=True)
+            if admitted is None or (admitted.tenant, admitted.tenants) != (
+                principal.tenant,
+                principal.tenants,
+            ):
+                raise TokenError("the token speaks for somebody else by now", reason="revoked")
+
+        return await _refusal(again)
+
+    async def revoked(self, scope: Scope, principal: Principal) -> TokenError | Violation | None:
+        """Return why somebody whose token has expired meanwhile would not have been let in with it any more."""
+
+        async def again() -> None:
+            if self._still is not None:
+                await self._still(principal)
+            await self._settled(scope, principal)
+
+        return await _refusal(again)
+
+
+async def _refusal(check: Callable[[], Awaitable[None]]) -> TokenError | Violation | None:
+    """Return what is refused; an issuer, a registry or a store that fails refuses nobody who is in already."""
+    try:
+        await check()
+    except IssuerUnavailableError:
         return None
+    except (TokenError, Violation) as error:
+        return error
+    except Exception:
+        _log.exception("the token of a connection could not be verified again")
+    return None
 
 
 def _inactive(tenant: TenantId | None = None) -> Violation:

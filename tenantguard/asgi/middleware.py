@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from asyncio import current_task
 from collections.abc import Callable, Collection
 from sys import get_asyncgen_hooks
-from typing import Literal
+from typing import Any, Literal
 
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.answers import Answers, OwnAnswer
+from tenantguard.asgi.ending import Ending
 from tenantguard.asgi.layers import is_preflight
-from tenantguard.asgi.outside import Unbound, outside, unbound
+from tenantguard.asgi.outside import Exchange, Unbound, hand_nothing_over, unbound
 from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.refused import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
@@ -20,9 +22,8 @@ from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Receive, Scope, Send
 from tenantguard.asgi.unclosed import Unclosed, watch_unclosed
-from tenantguard.asgi.watch import Sleep
+from tenantguard.asgi.watch import Sleep, in_time
 from tenantguard.asgi.withheld import Withheld, answers_errors
-from tenantguard.binding import Binding
 from tenantguard.context import Principal, begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
@@ -58,10 +59,14 @@ class TenantMiddleware:
         anonymous_on: the path patterns on which that is enough.
         cookie: the name of a cookie that may carry the token instead of the header.
         websocket_subprotocol: the subprotocol that a browser may send a websocket's token behind.
-        websocket_recheck: after how many seconds a websocket's token is verified again, and again; 0 never.
+        websocket_recheck: after how many seconds the token of a websocket, or of an answer that takes long, is
+            verified again, and again; 0 never. By default half a second where the verifier has a ``revocation``,
+            and ten seconds where it has none.
+        finish_answers: let an answer that has begun go on when its token has expired, such as a long download; a
+            revocation cuts it all the same. Without it, it is cut at its token's end.
         most_bytes: the longest token that is looked at.
         clock: the time in seconds; for tests.
-        sleep: what waits for a websocket's token to expire; for tests.
+        sleep: what waits for a token to expire; for tests.
 
     Raises:
         ConfigurationError: the verifier cannot verify, or a path or pattern is ambiguous.
@@ -86,7 +91,8 @@ class TenantMiddleware:
         anonymous_on: Collection[str] = (),
         cookie: str | None = None,
         websocket_subprotocol: str | None = None,
-        websocket_recheck: float = 10.0,
+        websocket_recheck: float | None = None,
+        finish_answers: bool = False,
         most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
         sleep: Sleep | None = None,
@@ -107,19 +113,21 @@ class TenantMiddleware:
         paths = ExemptPaths(exempt)
         self._exempt = paths if exempt else None  # one look, where nothing is exempt
         self._answers = Answers(app, conceal=conceal, own=answer, metadata=resource_metadata, missing=missing)
-        self._asks_again = self._answers.asks_again
+        self._asks_again = self._answers.asks_again or self._careful
         self._withholds = answers_errors(app)
         self._credential = authorization if cookie is None else or_cookie(cookie)
+        self._ending = Ending(
+            self._admission, recheck=websocket_recheck, finish=finish_answers, clock=clock, sleep=sleep
+        )
+        self._watch = self._ending.watch
         self._sockets = Sockets(
             self._admission,
             self._answers,
+            self._ending,
             credential=self._credential
             if websocket_subprotocol is None
             else or_subprotocol(self._credential, websocket_subprotocol),
             protocol=websocket_subprotocol,
-            recheck=websocket_recheck,
-            clock=clock,
-            sleep=sleep,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -128,21 +136,23 @@ class TenantMiddleware:
         if kind != "http" and kind != "websocket":
             await self.app(scope, receive, send)
             return
-        if get_asyncgen_hooks()[1].__class__ is not Unclosed:  # as at the first request of an event loop
-            watch_unclosed()
+        hooks: Any = get_asyncgen_hooks()[1]
+        if hooks.__class__ is not Unclosed:  # as at the first request of an event loop
+            hooks = watch_unclosed()
         withheld = None
         if self._withholds and kind == "http":
             send = withheld = Withheld(send)
-        receive, send, begun = outside(receive, send)
+        exchange = Exchange(receive, send)
+        receive, send = exchange.receive, exchange.send
         exempt = self._exempt is not None and self._exempt.covers(scope)
         if kind == "websocket":
             await self._sockets.serve(self.app, scope, receive, send, exempt=exempt)
             return
         principal: Principal | None = None
+        value = None
         if exempt:
             note_from_headers(scope)
         else:
-            value = None
             try:
                 value = self._credential(scope)
                 principal = self._recall(value)
@@ -152,11 +162,33 @@ class TenantMiddleware:
                 await unbound(self._refuse(error, value, scope, receive, send))
                 return
         asked = dict(scope) if self._asks_again else scope
-        binding = Unbound(scope) if principal is None else begin(principal, scope)
+        app, lasting = self.app, None
+        if principal is None:
+            binding: Any = Unbound(scope)
+        else:
+            binding = begin(principal, scope)
+            if hooks is not None:
+                exchange.binding, exchange.value, exchange.scope = binding, value, asked
+                exchange.task = task = None if hooks.loop is None else current_task(hooks.loop)
+                if task is None:
+                    app = exchange.within(app)
+                lasting = hooks.lasting
+                if lasting.ticks:
+                    lasting.young[exchange] = self._watch
+                else:
+                    lasting.add(exchange, self._watch)
+                if "extensions" in scope:
+                    hand_nothing_over(scope)
         try:
-            await self.app(scope, receive, send)
-        except Exception as error:
-            refusal = refusal_in(error) if not begun or (withheld is not None and withheld.messages) else None
+            await app(scope, receive, send)
+            if exchange.watch is not None and await exchange.was_ended(None):
+                await self._cut(exchange, asked)
+        except BaseException as error:
+            if exchange.watch is not None and await exchange.was_ended(error):
+                await self._cut(exchange, asked)
+                return
+            begun = exchange.begun and (withheld is None or not withheld.messages)
+            refusal = None if begun or not isinstance(error, Exception) else refusal_in(error)
             if refusal is None:
                 raise
             if withheld is not None:
@@ -164,14 +196,30 @@ class TenantMiddleware:
             note_refused(refusal, asked)
             await self._answers.send(refusal, asked, receive, send)
         finally:
-            if isinstance(binding, Binding):
-                end(binding)
-            else:
+            if principal is None:
                 binding.end()
+            else:
+                end(binding)
+                if lasting is not None and lasting.young.pop(exchange, None) is None:
+                    lasting.drop(exchange)
             if peek_request() is not None:
                 forget(scope)
             if withheld is not None:
                 await withheld.release()
+
+    async def _cut(self, exchange: Exchange, asked: Scope) -> None:
+        """Break off an answer whose token has ended, or refuse where it has not begun.
+
+        Raises:
+            TokenError: the server closes the connection, so that nobody takes half an answer for a whole one.
+            Violation: the same.
+        """
+        error, exchange.over = exchange.over, None
+        if error is None or exchange.is_complete:
+            return
+        if exchange.begun:
+            raise error
+        await in_time(lambda: unbound(self._answers.send(error, asked, exchange.receive, exchange.send)))
 
     async def _refuse(
         self, error: TokenError | Violation, value: bytes | None, scope: Scope, receive: Receive, send: Send

@@ -6,12 +6,14 @@ with a copy of the context of that moment. What was in force before the request 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Token
 from typing import Any
 
-from tenantguard.asgi.types import Message, Receive, Scope, Send
+from tenantguard.asgi.types import App, Message, Receive, Scope, Send
+from tenantguard.asgi.watch import Running, Watch
 from tenantguard.binding import Binding, Life, end_life
 from tenantguard.context import (
     Request,
@@ -23,41 +25,91 @@ from tenantguard.context import (
     reset,
     reset_request,
 )
+from tenantguard.errors import TokenError, Violation
+
+_HANDED_OVER = {"http.response.pathsend", "http.response.zerocopysend"}
 
 
-def outside(receive: Receive, send: Send) -> tuple[Receive, Send, list[str]]:
-    """Return a server's two callables, called under what is in force now, whatever is in force then.
+class Exchange:
+    """A server's two callables for one connection, called under what was in force before it, whatever is in force then.
 
-    The third member is empty until a response has begun.
+    Attributes:
+        begun: whether a response has begun.
+        over: why the token has ended, once it has: the server is reached no more.
+        value: the connection's ``Authorization``.
+        task: what serves it on asyncio.
+        running: its handler, and ``watch`` what ends that, where the answer takes long.
     """
-    before, earlier = peek(), peek_request()
-    begun: list[str] = []
 
-    async def received() -> Message:
-        """Call ``receive``, and put back in force what was."""
-        request = peek_request()
-        token = put(before)
+    __slots__ = (
+        "_before", "_earlier", "_last", "_receive", "_send", "begun", "binding", "over", "running", "scope", "task",
+        "value", "watch",
+    )  # fmt: skip
+
+    binding: Binding
+    scope: Scope
+    value: bytes | None
+    task: asyncio.Task[Any] | None
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive, self._send = receive, send
+        self._before, self._earlier = peek(), peek_request()
+        self._last: Message | None = None
+        self.over: TokenError | Violation | None = None
+        self.running: Running | None = None
+        self.watch: Watch | None = None
+        self.begun = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether the whole response has been handed to the server."""
+        last = self._last
+        return last is not None and last["type"] == "http.response.body" and not last.get("more_body", False)
+
+    def within(self, app: App) -> App:
+        """Return the application so that it can be cancelled where no task of asyncio runs it."""
+        self.running = Running(None)
+        return self.running.within(app)
+
+    async def was_ended(self, error: BaseException | None) -> bool:
+        """Stop watching; tell whether the watch, and nobody else, has ended the handler, which raised the error."""
+        watch, self.watch = self.watch, None
+        return watch is not None and await watch.ends(error)
+
+    async def receive(self) -> Message:
+        """Call the server's ``receive``, and put back in force what was."""
+        if self.over is not None:
+            return {"type": "http.disconnect"}
+        request, earlier = peek_request(), self._earlier
+        token = put(self._before)
         other = None if request is earlier else put_request(earlier)  # the same, for most requests
         try:
-            message = await receive()
+            message = await self._receive()
         except BaseException as error:
             _put_back(error, token, other, request)
             raise
         _put_back(None, token, other, request)
         return message
 
-    async def sent(message: Message) -> None:
-        """Call ``send``, and put back in force what was."""
+    async def send(self, message: Message) -> None:
+        """Call the server's ``send``, and put back in force what was.
+
+        Raises:
+            ConnectionError: the token has ended.
+        """
+        if self.over is not None:
+            raise ConnectionError("the answer was cut: its token has ended")
         if message["type"] == "http.response.start":
-            begun.append("begun")
-        request = peek_request()
-        token = put(before)
+            self.begun = True
+        request, earlier = peek_request(), self._earlier
+        token = put(self._before)
         other = None if request is earlier else put_request(earlier)
         try:
-            await send(message)
+            await self._send(message)
         except BaseException as error:
             _put_back(error, token, other, request)
             raise
+        self._last = message
         if other is None:
             try:  # as _put_back(), without a call on the path that every request takes
                 reset(token)
@@ -66,7 +118,13 @@ def outside(receive: Receive, send: Send) -> tuple[Receive, Send, list[str]]:
         else:
             _put_back(None, token, other, request)
 
-    return received, sent, begun
+
+def hand_nothing_over(scope: Scope) -> None:
+    """Take away what lets an application hand a file over to the server: nobody could cut that answer."""
+    extensions = scope["extensions"]
+    if extensions and not _HANDED_OVER.isdisjoint(extensions):
+        kept = {name: value for name, value in extensions.items() if name not in _HANDED_OVER}
+        scope["extensions"] = kept
 
 
 def _put_back(

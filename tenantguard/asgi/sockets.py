@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.answers import Answers
+from tenantguard.asgi.ending import Ending
 from tenantguard.asgi.outside import Unbound, unbound
 from tenantguard.asgi.refused import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
 from tenantguard.asgi.responses import POLICY_VIOLATION, refusal_in
 from tenantguard.asgi.tokens import Credential
 from tenantguard.asgi.types import App, Message, Receive, Scope, Send
-from tenantguard.asgi.watch import Sleep, in_time, run_until
+from tenantguard.asgi.watch import Running, Sleep, Watch, current_task, in_time
 from tenantguard.binding import put_mode
 from tenantguard.context import Principal, begin, end
-from tenantguard.errors import ConfigurationError, TokenError, Violation
-
-_LONGEST_SLEEP = 3600.0  # a clock that is set, or a machine that slept, is noticed after this many seconds
-Clock = Callable[[], float]
+from tenantguard.errors import TokenError, Violation
 
 
 class Sockets:
@@ -30,22 +27,17 @@ class Sockets:
         self,
         admission: Admission,
         answers: Answers,
+        ending: Ending,
         *,
         credential: Credential,
         protocol: str | None,
-        recheck: float,
-        clock: Clock,
-        sleep: Sleep | None,
     ) -> None:
-        if recheck < 0:
-            raise ConfigurationError("websocket_recheck= is a number of seconds, or 0 for never")
-        self._admission, self._answers = admission, answers
+        self._admission, self._answers, self._ending = admission, answers, ending
         self._credential, self._protocol = credential, protocol
-        self._recheck, self._clock, self._sleep = recheck, clock, sleep
 
     async def serve(self, app: App, scope: Scope, receive: Receive, send: Send, *, exempt: bool) -> None:
         """Serve one connection."""
-        socket = Socket(self._answers, scope, receive, send)
+        socket = Socket(self._answers, dict(scope), receive, send)  # as it came in, before it was routed
         principal, value = None, None
         if exempt:
             note_from_headers(scope)
@@ -74,26 +66,25 @@ class Sockets:
                 put_mode(binding, "closed")  # the handler goes on, and does so for nobody
             await socket.end()
 
-        async def over(sleep: Sleep) -> None:
-            socket.over = await self._ended(socket.scope, principal, value, self._sleep or sleep)  # type: ignore[arg-type]
+        async def over(sleep: Sleep) -> bool:
+            if principal is not None:
+                socket.over = await self._ending.of(socket.scope, principal, value, sleep)
             socket.release()
+            return True
 
-        async def run() -> None:
-            await app(scope, socket.receive, socket.send)
-
+        running = Running(socket.task)
+        watch = Watch(over, late, running)
         try:
-            if principal is None or (self._admission.ends(principal) is None and not self._recheck):
-                await run()
-            elif await run_until(run, over, late):
-                await socket.end()
-        except Exception as error:
-            await socket.end()
-            refusal = refusal_in(error)
-            if refusal is not None:
-                note_refused(refusal, scope)
-                await in_time(lambda: socket.refuse(refusal))
-            elif socket.over is None or not isinstance(error, ConnectionError):
+            if principal is not None and self._ending.comes_to(principal):
+                watch.start()
+            await running.within(app)(scope, socket.receive, socket.send)
+        except BaseException as error:
+            ended = await watch.ends(error)
+            if not await _is_answered(error, socket, scope, ended=ended):
                 raise
+        else:
+            if await watch.ends(None):
+                await socket.end()
         finally:
             if isinstance(binding, Unbound):
                 binding.end()
@@ -101,20 +92,18 @@ class Sockets:
                 end(binding)
             forget(scope)
 
-    async def _ended(
-        self, scope: Scope, principal: Principal, value: bytes | None, sleep: Sleep
-    ) -> TokenError | Violation:
-        """Wait for the end of a token, by its own time or by whoever revokes it, and return what ended it."""
-        until = self._admission.ends(principal)
-        while until is None or until > self._clock():
-            left = _LONGEST_SLEEP if until is None else min(until - self._clock(), _LONGEST_SLEEP)
-            await sleep(min(left, self._recheck) if self._recheck else left)
-            if self._recheck and (until is None or until > self._clock()):
-                error = await self._admission.ended(scope, value, principal)
-                if error is not None:
-                    note_refused(error, scope, value)
-                    return error
-        return TokenError("the token has expired", reason="expired")
+
+async def _is_answered(error: BaseException, socket: Socket, scope: Scope, *, ended: bool) -> bool:
+    """Close a socket whose handler has raised something; tell whether the server need not hear of it."""
+    if ended:
+        await socket.end()
+    if not isinstance(error, Exception):
+        return ended
+    refusal = refusal_in(error)
+    if refusal is not None:
+        note_refused(refusal, scope)
+        await in_time(lambda: socket.refuse(refusal))
+    return refusal is not None or (ended and isinstance(error, ConnectionError))
 
 
 class Socket:
@@ -129,7 +118,7 @@ class Socket:
         self._accepted = False
         self._closed = False
         self._protocol: str | None = None
-        self._task = _current_task()
+        self.task = current_task()
         self._waiting: set[Any] = set()  # tasks of the application inside of the server
 
     async def receive(self) -> Message:
@@ -156,7 +145,7 @@ class Socket:
 
     async def _within(self, call: Callable[..., Any], *message: Message) -> Any:
         """Wait for the server, and be known to wait: see ``release``."""
-        task = _current_task()
+        task = current_task()
         if task is None or task in self._waiting:
             return await call(*message)
         self._waiting.add(task)
@@ -167,7 +156,7 @@ class Socket:
 
     def release(self) -> None:
         """Cancel whatever of the application waits for a client that may never read or write again."""
-        for task in self._waiting - {self._task}:  # the handler's own task is cancelled already
+        for task in self._waiting - {self.task}:  # the handler's own task is cancelled already
             task.cancel()
 
     def without_token(self, scope: Scope, protocol: str) -> Scope:
@@ -196,10 +185,3 @@ class Socket:
             await self._send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": ""})
         else:
             await self._answers.deny(error, self.scope, self._receive, self._send)
-
-
-def _current_task() -> asyncio.Task[Any] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:  # not on asyncio: trio's own scopes end what waits
-        return None

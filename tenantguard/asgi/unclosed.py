@@ -8,10 +8,13 @@ garbage collector.
 from __future__ import annotations
 
 import sys
+from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import AsyncGenerator, Callable
 from contextvars import Context, copy_context
 from typing import Any
 from weakref import ref
+
+from tenantguard.asgi.lasting import Lasting
 
 Generator = AsyncGenerator[Any, Any]
 Hook = Callable[[Generator], Any]
@@ -32,9 +35,15 @@ class Unclosed:
     Args:
         first: what the loop does with a generator at its first step.
         close: what it does with one that is dropped half-way.
+
+    Attributes:
+        loop: asyncio's, or ``None`` on trio.
+        lasting: the requests that are being answered in it.
     """
 
     def __init__(self, first: Hook | None, close: Hook) -> None:
+        self.loop = running_loop()
+        self.lasting = Lasting(self.loop)
         self._first, self._close = first, close
         self._begun: dict[int, Begun] = {}
         self._dropped: dict[int, Context] = {}
@@ -60,9 +69,20 @@ class Unclosed:
         (Context() if context is None else context).run(self._close, generator)
 
 
-def watch_unclosed() -> None:
-    """Close what is dropped in its own context from here on, until the running event loop ends."""
+def watch_unclosed() -> Unclosed | None:
+    """Close what is dropped in its own context from here on, until the running event loop ends; return what does it."""
     first, close = sys.get_asyncgen_hooks()
-    if close is not None and close.__class__ is not Unclosed:
-        unclosed = Unclosed(first, close)
-        sys.set_asyncgen_hooks(unclosed.begin, unclosed)
+    if close is None:
+        return None  # no event loop
+    if close.__class__ is not Unclosed:
+        close = Unclosed(first, close)
+        sys.set_asyncgen_hooks(close.begin, close)
+    return close
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """Return the event loop of asyncio that runs this, if one does."""
+    try:
+        return get_running_loop()
+    except RuntimeError:
+        return None

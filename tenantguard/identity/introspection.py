@@ -94,6 +94,19 @@ class IntrospectionVerifier:
         """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
         return self._policy.ends(principal.claims)
 
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token: it may have been revoked."""
+        return self._policy.recheck
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified, whether or not it has expired meanwhile.
+
+        Raises:
+            TokenError: it was.
+        """
+        await self._policy.still(principal)
+
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, whoever bears it.
 

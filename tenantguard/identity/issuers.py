@@ -50,6 +50,11 @@ class Member(Protocol):
     @property
     def leeway(self) -> float: ...
 
+    @property
+    def recheck(self) -> float: ...
+
+    async def still(self, principal: Principal) -> None: ...
+
 
 class AnyOf:
     """Verify tokens of several issuers, each by its own keys, policy and limits; see ``TokenVerifier.any_of``.
@@ -88,6 +93,22 @@ class AnyOf:
         """Return when a principal's token ends, by the leeway and the maximum age of the member for its issuer."""
         member = self._member(principal.claims)
         return None if member is None else member.ends(principal)
+
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token of any member."""
+        return min(member.recheck for member in self._verifiers)
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified.
+
+        Raises:
+            TokenError: it was, or nobody is for its issuer any more.
+        """
+        member = self._member(principal.claims)
+        if member is None:
+            raise TokenError("the token is of another issuer", reason="issuer")
+        await member.still(principal)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now.

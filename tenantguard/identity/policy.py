@@ -28,6 +28,8 @@ SpeaksFor = Literal["every"] | Collection[TenantId] | Callable[[TenantId], bool]
 Lookup = Callable[[str], Awaitable[Iterable[TenantId]]]
 LEEWAY = 30.0  # seconds: machines that keep time differ by less
 _MOST_LEEWAY = 600.0
+RECHECK = 10.0  # seconds after which the token of a connection that lasts is verified again
+RECHECK_REVOCABLE = 0.5  # the same, where it may be revoked, which has to hold within a second
 _MOST_AGE = 10 * 365 * 24 * 3600.0
 _PERMISSIONS = ("permissions", "scope", "scp")
 
@@ -125,6 +127,20 @@ class Policy:
             ends.append(claims["iat"] + self.max_age)
         numbers = [end for end in ends if checks.is_number(end)]
         return min(numbers) + self.leeway if numbers else None
+
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token that was verified."""
+        return RECHECK if self.revocation is None else RECHECK_REVOCABLE
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified.
+
+        Raises:
+            TokenError: it was.
+        """
+        if self.revocation is not None:
+            await self.revocation.check(principal)
 
     def is_of(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims name one of the issuers."""

@@ -17,6 +17,7 @@ from tenantguard.identity.cache import Cache, Part
 from tenantguard.identity.flights import Flights
 from tenantguard.identity.http import Http
 from tenantguard.identity.places import is_outside
+from tenantguard.identity.policy import RECHECK_REVOCABLE
 from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.recall import Recall
 from tenantguard.identity.tenants import TenantType
@@ -125,6 +126,22 @@ class IssuerStore:
         if entry is None or entry.verifier is None:
             return self._clock()  # its issuer is gone, and it goes with it
         return entry.verifier.ends(principal)
+
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token: any issuer's may be revocable."""
+        return RECHECK_REVOCABLE
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified.
+
+        Raises:
+            TokenError: it was, or its issuer is gone.
+        """
+        entry = self._known.get(str(principal.claims.get("iss")))
+        if entry is None or entry.verifier is None:
+            raise TokenError("the token is of another issuer", reason="issuer")
+        await entry.verifier.still(principal)
 
     def faults_in_company(self) -> list[str]:
         """List nothing: each issuer is held to it when it is found."""

@@ -1,0 +1,71 @@
+"""Requests whose answer takes long: from a moment after it began, each is watched as a websocket is.
+
+Most requests are over before that, and cost a place in a dictionary.
+"""
+
+from __future__ import annotations
+
+from asyncio import AbstractEventLoop
+from collections.abc import Callable
+from contextvars import Context
+
+from tenantguard.asgi.outside import Exchange
+from tenantguard.asgi.watch import Sleep, on_trio, spawn_on_trio
+
+TICK = 0.2  # seconds: an answer that takes twice as long is watched
+Promote = Callable[[Exchange], None]
+
+
+class Lasting:
+    """The requests that are being answered in one run of an event loop.
+
+    Args:
+        loop: asyncio's, or ``None`` on trio.
+
+    Attributes:
+        young: those that have come since the last tick, and who watches them.
+        ticks: whether somebody looks at them before long.
+    """
+
+    __slots__ = ("_loop", "_old", "ticks", "young")
+
+    def __init__(self, loop: AbstractEventLoop | None) -> None:
+        self._loop = loop
+        self.young: dict[Exchange, Promote] = {}
+        self._old: dict[Exchange, Promote] = {}
+        self.ticks = False
+
+    def add(self, exchange: Exchange, watch: Promote) -> None:
+        """Note a request that has come."""
+        self.young[exchange] = watch
+        if not self.ticks:
+            self.ticks = True
+            self._tick_later()
+
+    def drop(self, exchange: Exchange) -> None:
+        """Forget a request that is over."""
+        if self.young.pop(exchange, None) is None:
+            self._old.pop(exchange, None)
+
+    def _tick(self) -> bool:
+        """Watch those that were there at the last tick already; tell whether there are others."""
+        lasting, self._old, self.young = self._old, self.young, {}
+        for exchange, watch in lasting.items():
+            watch(exchange)
+        self.ticks = bool(self._old)
+        return self.ticks
+
+    def _tick_later(self) -> None:
+        if self._loop is not None:
+            self._loop.call_later(TICK, self._on_asyncio, context=Context())
+        elif on_trio():
+            spawn_on_trio(self._on_trio)
+
+    def _on_asyncio(self) -> None:
+        if self._tick():
+            self._tick_later()
+
+    async def _on_trio(self, sleep: Sleep) -> None:
+        await sleep(TICK)
+        while self._tick():
+            await sleep(TICK)

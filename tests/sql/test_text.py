@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from sqlalchemy import (
     DDL,
+    Boolean,
     ColumnElement,
     Integer,
     Numeric,
     StaticPool,
     String,
+    and_,
     bindparam,
     case,
     cast,
@@ -85,6 +87,13 @@ class Telling(TypeDecorator[str]):
 
 LONG: Any = "5)) || (SELECT max(note) FROM calls) || CAST('a' AS VARCHAR(5"
 
+WEAK = text("1 = 2 OR 1 = 1")  # binds weaker than the AND that SQLAlchemy writes before it
+
+
+def _tags() -> Any:
+    return select(CallTag.id).distinct().select_from(Call).order_by(CallTag.id)
+
+
 REFUSED: dict[str, Any] = {
     "literal of a type": lambda: select(literal("x", Telling(), literal_execute=True)),
     "literal of a type, at execution": lambda: select(Country).where(
@@ -102,6 +111,7 @@ REFUSED: dict[str, Any] = {
     "table as text": lambda: select(literal_column("id")).select_from(text("calls")),
     "breaking out": lambda: select(Call).where(text("1 = 1) OR (1 = 1")),
     "comment": lambda: select(Call).where(text("1 = 1 /*! OR 1 = 1 */")),
+    "comment at the end": lambda: select(Call).where(text("1 = 1 --"), Call.id == 1),
     "prefix": lambda: select(Country).prefix_with("(SELECT max(note) FROM calls),"),
     "suffix": lambda: select(Country.code).suffix_with(", calls"),
     "operator": lambda: select(Country).where(Country.code.op("= 'x' OR (SELECT 1) =")(literal("x"))),
@@ -126,6 +136,35 @@ PASSED: dict[str, Any] = {
     "construct": (lambda: select(Loud()), [(2,)]),
     "construct beside an IN": (lambda: select(Loud()).where(Call.id.in_([1, 99])), [(2,)]),
     "case": (lambda: select(case((Call.id > 1, literal_column("1")), else_=0)).where(Call.id == 1), [(0,)]),
+    "in a case": (
+        lambda: select(case((text("id=1 OR id=2"), 1), else_=0)).select_from(Call).order_by(Call.id),
+        [(1,), (1,), (0,)],
+    ),
+    "beside another condition": (lambda: select(Call.id).where(Call.id == 99, WEAK), [(1,), (2,), (3,)]),
+    "beside the parent": (lambda: _tags().where(CallTag.call_id == Call.id, WEAK), [(1,), (2,)]),
+    "beside the parent, joined by and_": (
+        lambda: _tags().where(and_(CallTag.call_id == Call.id, WEAK)),
+        [(1,), (2,)],
+    ),
+    "a literal beside the parent": (
+        lambda: _tags().where(and_(CallTag.call_id == Call.id, literal_column("1 = 2 OR 1 = 1", Boolean))),
+        [(1,), (2,)],
+    ),
+    "beside the parent in a join": (
+        lambda: (
+            select(CallTag.id).distinct().join_from(CallTag, Call, and_(CallTag.call_id == Call.id, WEAK))
+        ),
+        [(1,), (2,)],
+    ),
+    "beside the parent in an outer join": (
+        lambda: (
+            select(CallTag.id)
+            .distinct()
+            .outerjoin_from(Call, CallTag, and_(CallTag.call_id == Call.id, WEAK))
+            .where(CallTag.id.is_not(None))
+        ),
+        [(1,), (2,)],
+    ),
 }
 
 

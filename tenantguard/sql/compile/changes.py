@@ -12,6 +12,7 @@ from sqlalchemy.sql.util import tables_from_leftmost
 
 from tenantguard.sql.compile.allowed import verify_allowed
 from tenantguard.sql.compile.assigned import given_values, is_verified, parameter_name, values_with_defaults
+from tenantguard.sql.compile.leaves import holding
 from tenantguard.sql.compile.permitted import ask_change
 from tenantguard.sql.compile.pieces import base_of, with_state
 from tenantguard.sql.compile.readback import returned
@@ -83,7 +84,7 @@ def extra_predicates(
     compiler: Any, target: list[Any], extra: list[Any], where: tuple[Any, ...]
 ) -> tuple[Any, ...]:
     """Return the predicates of the other tables; one that hangs on a row of the target by its key needs none."""
-    conditions: list[Any] = list(where)
+    conditions: list[Any] = list(holding(where))
     around = [leaf for from_ in target for leaf in preserved_leaves(compiler, from_, conditions)]
     leaves = [leaf for from_ in extra for leaf in preserved_leaves(compiler, from_, conditions)]
     return tuple(predicates_of(compiler, leaves, around, conditions, read=True))

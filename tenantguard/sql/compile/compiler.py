@@ -180,7 +180,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
         # -- text --
 
         def visit_textclause(self, textclause: Any, *args: Any, **kw: Any) -> Any:
-            shown = kw.get("within_columns_clause", False)
+            shown = kw.get("within_columns_clause", False) and not kw.get("within_label_clause", False)
             return super().visit_textclause(read_text(self, textclause, shown=shown), *args, **kw)
 
         def visit_tstring(self, tstring: Any, *args: Any, **kw: Any) -> Any:

@@ -12,12 +12,24 @@ from sqlalchemy.sql.elements import (
     BooleanClauseList,
     ClauseElement,
     ColumnClause,
+    False_,
+    GroupedElement,
     Grouping,
+    True_,
 )
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.sql.selectable import ReturnsRows
 
 from tenantguard.tenancy import Placement, table_key
 
 _COMPARISONS = frozenset({operators.eq, operators.ne, operators.lt, operators.le, operators.gt, operators.ge})
+_TEXT = frozenset({"textclause", "tstring"})
+_CLOSED = (
+    BindParameter,
+    FunctionElement,
+    GroupedElement,
+    ReturnsRows,
+)  # rendered in parentheses of their own
 
 
 class Leaf:
@@ -44,11 +56,42 @@ class Filtered(ClauseElement):
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria, each in parentheses: no operator or text of theirs binds weaker than ours.
+    """Return the user's criteria in parentheses: no operator or text of theirs binds weaker than ours.
 
-    A column that is compared with a value needs none.
+    A column that is compared with a value needs none. Beside text that may bind weaker than AND, all of them stand in
+    one pair, so that they mean what SQLAlchemy alone would send.
     """
+    if len(where) > 1 and not holding(where):
+        count, clauses = BooleanClauseList._process_clauses_for_boolean(
+            operators.and_, True_._singleton, False_._singleton, where
+        )
+        return (
+            Grouping(clauses[0] if count == 1 else BooleanClauseList._construct_raw(operators.and_, clauses)),
+        )
     return tuple([clause if _is_tight(clause) else Grouping(clause) for clause in where])
+
+
+def holding(clauses: Sequence[Any]) -> Sequence[Any]:
+    """Return clauses that AND joins as they hold on every row: none beside text that may bind weaker than AND."""
+    if len(clauses) > 1 and any(not _is_tight(clause) and _may_be_loose(clause) for clause in clauses):
+        return ()
+    return clauses
+
+
+def _may_be_loose(clause: Any) -> bool:
+    """Tell whether text of the user's, or a construct of their own, stands in a clause outside of parentheses."""
+    pending = [clause]
+    while pending:
+        element = pending.pop()
+        if (
+            not _as_made(type(element))
+            or element.__visit_name__ in _TEXT
+            or getattr(element, "is_literal", False)
+        ):
+            return True
+        if not isinstance(element, _CLOSED):
+            pending.extend(element.get_children())
+    return False
 
 
 def _is_tight(clause: Any) -> bool:
@@ -81,7 +124,7 @@ def equalities(conditions: Sequence[Any]) -> set[tuple[int, str, int, str]]:
         if isinstance(clause, Grouping):
             pending.append(clause.element)
         elif isinstance(clause, BooleanClauseList) and clause.operator is operators.and_:
-            pending.extend(clause.clauses)
+            pending.extend(holding(clause.clauses))
         elif isinstance(clause, BinaryExpression) and clause.operator is operators.eq:
             left, right = clause.left, clause.right
             if _plain(left) and _plain(right):

@@ -21,7 +21,7 @@ from sqlalchemy.sql.selectable import (
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.compile.belongs import is_hidden, rely
-from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, linked, root_first
+from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, holding, linked, root_first
 from tenantguard.sql.compile.permitted import granted_rows
 from tenantguard.sql.compile.ruled import within_rule
 from tenantguard.sql.predicates import is_trusted
@@ -31,7 +31,7 @@ _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 def guarded(compiler: Any, froms: Iterable[Any], where: tuple[Any, ...], *, read: bool) -> tuple[Any, ...]:
     """Return the WHERE criteria with the predicates of every FROM element that stands for itself."""
-    conditions: list[Any] = list(where)
+    conditions: list[Any] = list(holding(where))
     leaves = [leaf for from_ in froms for leaf in preserved_leaves(compiler, from_, conditions)]
     predicates = predicates_of(compiler, leaves, [], conditions, read=read)
     if not predicates:

@@ -138,7 +138,7 @@ class Composer:
             token.is_name or token.text in (".", "*") for token in tokens[:1] + tokens[1:2] + tokens[2:]
         ) and (len(tokens) % 2 and all(token.text == "." for token in tokens[1::2])):
             return False
-        return not _is_named(tokens)
+        return not is_named(tokens)
 
     def _keep_name(self, span: Span, begun: int) -> None:
         """Give a column that is written otherwise now the name it had."""
@@ -176,7 +176,7 @@ def _is_joined(before: Token, token: Token, tight: bool) -> bool:
     return text in _BEHIND_NOTHING or (tight and (text == "(" or text == "[") and before.is_name)
 
 
-def _is_named(tokens: list[Token]) -> bool:
+def is_named(tokens: list[Token]) -> bool:
     """Tell whether a column of a SELECT has an alias."""
     if len(tokens) < 2 or tokens[-1].kind not in ("word", "quoted", "string") or tokens[-1].upper in _ENDINGS:
         return False

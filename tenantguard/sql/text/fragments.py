@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.text.composing import Composer, with_schemas
+from tenantguard.sql.text.composing import Composer, is_named, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
@@ -15,6 +16,7 @@ from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
 
 _LONGEST_TYPE = 10_000
+_LINE_COMMENT = re.compile(r"(?:--|#)[^\n]*\Z")
 _UNMATCHED = "its parentheses do not match, so that it could leave its place"
 
 
@@ -26,7 +28,7 @@ class Fragment:
         text: what is sent, composed of the tokens that were read.
         fault: why it must not stand there, or ``None``; "it" is the text.
         checks: what must be verified of the parameters.
-        width: how many expressions it holds, with commas between them; none where one of them is ``*``.
+        width: how many expressions it holds, with commas between them; none where one of them is ``*`` or has an alias.
     """
 
     text: str
@@ -48,7 +50,7 @@ def read_fragment(
         shown: it stands among the columns of a SELECT, whose names a result shows.
 
     Example:
-        >>> read_fragment("lower(name)  LIKE 'a%' -- any", "sqlite").text
+        >>> read_fragment("lower(name)  LIKE /* any */ 'a%'", "sqlite").text
         "lower(name) LIKE 'a%'"
         >>> read_fragment("id IN (SELECT call_id FROM tags)", "sqlite").fault
         'it holds the word SELECT: a query or a table'
@@ -60,6 +62,8 @@ def read_fragment(
             return Fragment(text, "it is empty")
         spans = items(cursor)
         fault = _rest_fault(cursor) or _open_ended(tokens) or _own_fault(tokens)
+        if fault is None and _LINE_COMMENT.search(text, tokens[-1].end):
+            fault = "it ends in a comment, which would take in what stands behind it; leave it out"
         if fault is not None:
             return Fragment(text, fault)
         numbering = Numbering(tokens, which, style, 0)
@@ -69,7 +73,8 @@ def read_fragment(
     composer = Composer(text, tokens, which, numbering, escaped=style == "named")
     edits = with_schemas({}, cursor, tenancy)
     composed = composer.compose(edits, joints=cursor.joints, named=spans if shown else ())
-    width = 0 if any(tokens[end - 1].text == "*" for _, end in spans) else len(spans)
+    parts = [tokens[begun:end] for begun, end in spans]
+    width = 0 if any(part[-1].text == "*" or is_named(part) for part in parts) else len(spans)
     return Fragment(composed, None, checks, width)
 
 

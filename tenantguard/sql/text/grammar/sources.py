@@ -62,6 +62,8 @@ def _join_kind(cursor: Cursor) -> tuple[JoinKind, bool]:
     kinds: tuple[JoinKind, ...] = ("LEFT", "RIGHT", "FULL")
     for kind in kinds:
         if cursor.took(kind):
+            if kind == "FULL" and cursor.which == MYSQL:
+                raise Ungrammatical("MariaDB knows no FULL JOIN, and takes the word for an alias")
             cursor.took("OUTER")
             cursor.expect("JOIN")
             return kind, not natural

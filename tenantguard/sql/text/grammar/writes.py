@@ -73,7 +73,7 @@ def _insert(cursor: Cursor) -> Write:
 def _columns(cursor: Cursor, found: Write) -> None:
     if not cursor.sees("(") or cursor.query_ahead():
         return
-    found.columns = [] if cursor.took("(", ")") else cursor.names_in_parentheses()
+    found.columns = [] if cursor.which == MYSQL and cursor.took("(", ")") else cursor.names_in_parentheses()
     found.list_end = cursor.at - 1
 
 

@@ -8,7 +8,7 @@ from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.placing.predicates import AND, CLOSE, OPEN, Predicates, plain
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View, derive
-from tenantguard.sql.text.tree import Cte, Derived, Joined, Query, Relation, Select, Source, Span
+from tenantguard.sql.text.tree import Cte, Derived, Joined, Query, Relation, Select, Source, Span, Step
 from tenantguard.tenancy import Key, Placement
 
 # names that a table answers to and a query in its place does not
@@ -115,37 +115,49 @@ class Placing:
         if select.table_word >= 0:
             self.cuts.add(select.table_word)
             self.put(select.table_word, *plain("SELECT * FROM"))
-        for joined in select.sources:
-            self.join(joined, scope, env)
+        self.join_all(select.sources, scope, env)
         self.place(scope, select.where, select.room)
         return scope
 
     # -- a FROM ----------------------------------------------------------------------------------------
 
-    def join(self, joined: Joined, scope: Scope, env: Environment) -> None:
-        """Place one element of a FROM with what is joined to it."""
+    def join_all(self, sources: list[Joined], scope: Scope, env: Environment) -> None:
+        """Place the elements of a FROM; on SQLite a comma joins like any other JOIN, elsewhere it binds less."""
+        begun = len(scope.placed)
+        for joined in sources:
+            self._join(joined, scope, env, begun if self.which == SQLITE else len(scope.placed))
+
+    def _join(self, joined: Joined, scope: Scope, env: Environment, begun: int) -> None:
+        """Place one element with what is joined to it; the tables from ``begun`` on stand to the left of its joins."""
         self._source(joined.first, scope, env)
+        bound = True
         for step in joined.steps:
             before, known = len(scope.placed), set(scope.names)
-            self.join(step.right, scope, env)
-            right = scope.placed[before:]
+            self._join(step.right, scope, env, before)
+            left, right = scope.placed[begun:before], scope.placed[before:]
             if step.kind in ("RIGHT", "FULL"):
-                derive(scope.placed[:before])
+                self._fill(left, step if bound else None)
                 scope.filled |= known
             if step.kind in ("LEFT", "FULL"):
+                self._fill(right, step)
                 scope.filled |= scope.names - known
-                if step.kind == "LEFT" and step.on and len(right) == 1 and right[0].place == "where":
-                    self._onto(right[0], step.on)
-                else:
-                    derive(right)
+            # behind MariaDB's "a JOIN b RIGHT JOIN c ON ... ON ..." the first ON does not see a
+            bound = bound and (self.which != MYSQL or step.on is not None)
 
-    def _onto(self, placed: Placed, on: Span) -> None:
-        """Put the predicate of the null-extended side of an outer join into its ON."""
-        placed.place = "on"
-        predicate = self.predicates.of(placed.placement, placed.qualifier)
-        if predicate:
-            self.put(on[0], OPEN)
-            self.put(on[1], CLOSE, AND, *predicate)
+    def _fill(self, tables: list[Placed], step: Step | None) -> None:
+        """Put the predicates of a join's null-extended side into its ON, or in derived tables."""
+        tables = [placed for placed in tables if placed.place == "where"]
+        if step is None or step.on is None or step.kind == "FULL":
+            derive(tables)
+            return
+        tokens: list[Token] = []
+        for placed in tables:
+            placed.place = "on"
+            predicate = self.predicates.of(placed.placement, placed.qualifier)
+            tokens += [AND, *predicate] if predicate else []
+        if tokens:
+            self.put(step.on[0], OPEN)
+            self.put(step.on[1], CLOSE, *tokens)
 
     def _source(self, source: Source, scope: Scope, env: Environment) -> None:
         scope.width += 1
@@ -159,9 +171,9 @@ class Placing:
     def _view(self, source: Derived, scope: Scope, env: Environment) -> None:
         before = len(scope.placed)
         scopes = self.query(source.query, env) if source.query is not None else []
-        for joined in source.inner:
-            self.join(joined, scope, env)
-        derive(scope.placed[before:])
+        self.join_all(source.inner, scope, env)
+        if source.alias is not None or self.which == SQLITE:
+            derive(scope.placed[before:])
         if source.alias is not None:
             columns = [self.catalog.fold(column) for column in source.columns]
             scope.views[self.catalog.fold(source.alias)] = View(scopes, columns)

@@ -86,8 +86,7 @@ class Statement(Placing):
             scope.placed, scope.names, scope.width = [target], {target.name}, 1
         alone = write.target is not None and not write.body.sources
         beside = Scope(names=scope.names)
-        for joined in write.body.sources:
-            self.join(joined, beside, env)
+        self.join_all(write.body.sources, beside, env)
         scope.placed += beside.placed
         scope.views, scope.filled = beside.views, beside.filled
         scope.width += beside.width

@@ -7,6 +7,8 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
+    Boolean,
+    and_,
     column,
     delete,
     func,
@@ -53,6 +55,21 @@ def fragment_closing_the_bracket(lab: Lab) -> Any:
     """Close the bracket that stands around a text and widen the condition."""
     o = lab.owned
     return lab.rows(select(o.table).where(or_(text("1=1) OR (1=1"), o.tenant == lab.a), o.pk.is_not(None)))
+
+
+@attack("raw SQL")
+def fragment_beside_the_parent(lab: Lab) -> Any:
+    """Widen by text with OR the condition that ties a part to its owner."""
+    part = lab.part
+    return lab.rows(select(part.child.table, part.parent.pk).where(and_(part.on(), text("1=1 OR 1=1"))))
+
+
+@attack("raw SQL")
+def fragment_beside_the_parent_in_join(lab: Lab) -> Any:
+    """Widen by a column given as text the condition of a join that ties a part to its owner."""
+    part = lab.part
+    joined = part.child.table.join(part.parent.table, and_(part.on(), literal_column("1=1 OR 1=1", Boolean)))
+    return lab.rows(select(part.child.table, part.parent.pk).select_from(joined))
 
 
 @attack("raw SQL")

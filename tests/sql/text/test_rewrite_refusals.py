@@ -251,7 +251,6 @@ def test_a_table_outside_the_tenancy_is_refused(sql: str, dialect: str) -> None:
         (r"SELECT * FROM calls WHERE status = 'a\' OR 1=1 -- '", "mariadb"),
         ("UPDATE calls c, numbers n SET mins = 1", "mariadb"),
         ("UPDATE calls c JOIN numbers n ON 1 = 1 SET x.mins = 1", "mariadb"),
-        ("UPDATE calls c RIGHT JOIN numbers n ON 1 = 1 SET c.mins = 1", "mariadb"),
         ("DELETE x FROM calls c", "mariadb"),
         ("DELETE FROM call_tags USING calls JOIN numbers", "mariadb"),
         ("INSERT INTO call_tags (id, call_id) VALUES (1, 1) ON DUPLICATE KEY UPDATE tag = 'x'", "mariadb"),

@@ -58,6 +58,41 @@ SELECT name FROM agents WHERE id = (SELECT agent_id FROM calls WHERE agent_id IS
 SELECT x.kind, x.id FROM (SELECT 'call' AS kind, id FROM calls UNION ALL SELECT 'transcript', id FROM transcripts) AS x ORDER BY x.kind, x.id LIMIT 7
 SELECT id FROM calls EXCEPT SELECT call_id FROM transcripts ORDER BY id
 SELECT COUNT(*) FROM calls WHERE agent_id IN (SELECT id FROM agents WHERE manager_id IN (SELECT id FROM agents WHERE manager_id IS NULL))
+select count(*) total, count(distinct agent_id) agents, avg(seconds) avg_seconds from calls where status in ('answered','missed') and started_at between '2026-01-01' and '2026-12-31'
+SELECT a.name, COUNT(c.id) AS n, SUM(CASE WHEN c.status='answered' THEN 1 ELSE 0 END) AS answered FROM agents a LEFT JOIN calls c ON c.agent_id=a.id AND c.seconds>0 GROUP BY a.id, a.name HAVING COUNT(c.id)>0 ORDER BY n DESC, a.name LIMIT 10 OFFSET 0
+SELECT a.id, a.name, COUNT(c.id) AS n FROM calls c RIGHT JOIN agents a ON a.id = c.agent_id GROUP BY a.id ORDER BY a.id
+SELECT c.id FROM calls c WHERE NOT EXISTS (SELECT * FROM transcripts t WHERE t.call_id=c.id) ORDER BY c.id DESC LIMIT 5
+SELECT c.id, c.status FROM calls AS c WHERE (c.started_at, c.id) < ('2026-02-03', 100) ORDER BY c.started_at DESC, c.id DESC LIMIT 20
+SELECT * FROM (SELECT c.id, c.agent_id, ROW_NUMBER() OVER (PARTITION BY c.agent_id ORDER BY c.started_at DESC, c.id) AS rn FROM calls c) ranked WHERE rn <= 2 ORDER BY agent_id, id
+SELECT id, seconds, seconds - LAG(seconds) OVER (ORDER BY id) AS delta, SUM(seconds) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS running FROM calls ORDER BY id
+SELECT id, NTILE(4) OVER (ORDER BY seconds, id) AS quartile, PERCENT_RANK() OVER (ORDER BY seconds) AS pr FROM calls WHERE seconds IS NOT NULL ORDER BY id
+SELECT id, FIRST_VALUE(status) OVER w AS first_status, LAST_VALUE(status) OVER (PARTITION BY agent_id ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING) AS last_status FROM calls WINDOW w AS (PARTITION BY agent_id ORDER BY id) ORDER BY id
+WITH per_agent AS (SELECT agent_id, COUNT(*) AS n, SUM(cost) AS cost FROM calls GROUP BY agent_id), ranked AS (SELECT p.*, RANK() OVER (ORDER BY n DESC) AS r FROM per_agent p) SELECT a.name, r.n, r.cost, r.r FROM ranked r JOIN agents a ON a.id = r.agent_id ORDER BY r.r, a.name
+WITH RECURSIVE chain (id, name, depth) AS (SELECT id, name, 0 FROM agents WHERE manager_id IS NULL UNION ALL SELECT a.id, a.name, chain.depth + 1 FROM agents a INNER JOIN chain ON a.manager_id = chain.id) SELECT depth, COUNT(*) AS n FROM chain GROUP BY depth ORDER BY depth
+WITH RECURSIVE up AS (SELECT id, manager_id FROM agents WHERE id = :low UNION SELECT a.id, a.manager_id FROM agents a, up WHERE a.id = up.manager_id) SELECT id FROM up ORDER BY id
+SELECT 'calls' AS kind, COUNT(*) AS n FROM calls UNION ALL SELECT 'agents', COUNT(*) FROM agents UNION ALL SELECT 'invoices', COUNT(*) FROM invoices ORDER BY kind
+SELECT id FROM calls WHERE status='answered' EXCEPT SELECT call_id FROM call_tags ORDER BY id
+SELECT id FROM calls INTERSECT SELECT call_id FROM transcripts ORDER BY 1
+SELECT COALESCE(NULLIF(TRIM(a.email), ''), 'none') AS email, UPPER(SUBSTR(a.name, 1, 1)) AS initial FROM agents a ORDER BY a.id
+SELECT a.name manager, b.name report FROM agents a JOIN agents b ON b.manager_id = a.id WHERE a.active ORDER BY 1, 2
+SELECT l.name, COUNT(t.id) AS n FROM languages l LEFT OUTER JOIN transcripts t ON t.lang = l.code GROUP BY l.code, l.name ORDER BY l.name
+SELECT t.tag, MIN(c.started_at) AS first_seen, MAX(c.started_at) AS last_seen, ROUND(AVG(c.seconds), 1) AS average FROM call_tags t INNER JOIN calls c ON (c.id = t.call_id) GROUP BY t.tag ORDER BY t.tag
+SELECT (SELECT COUNT(*) FROM calls) AS calls, (SELECT COUNT(*) FROM agents WHERE active) AS agents, (SELECT COALESCE(SUM(total), 0) FROM invoices WHERE NOT paid) AS due
+SELECT c.id, (SELECT GROUP_TAG.tag FROM call_tags GROUP_TAG WHERE GROUP_TAG.call_id = c.id ORDER BY GROUP_TAG.tag LIMIT 1) AS tag FROM calls c ORDER BY c.id
+SELECT CASE WHEN seconds IS NULL THEN 'none' WHEN seconds < 30 THEN 'short' WHEN seconds BETWEEN 30 AND 60 THEN 'medium' ELSE 'long' END AS bucket, COUNT(*) AS n FROM calls GROUP BY CASE WHEN seconds IS NULL THEN 'none' WHEN seconds < 30 THEN 'short' WHEN seconds BETWEEN 30 AND 60 THEN 'medium' ELSE 'long' END ORDER BY n DESC, bucket
+SELECT i.month, i.total, SUM(i.total) OVER (ORDER BY i.month) AS cumulative FROM invoices i ORDER BY i.month
+SELECT c.* FROM calls c JOIN (SELECT agent_id, MAX(started_at) AS latest FROM calls GROUP BY agent_id) m ON m.agent_id = c.agent_id AND m.latest = c.started_at ORDER BY c.id
+SELECT DISTINCT t.tag FROM call_tags t WHERE t.tag LIKE :like AND t.weight IS NOT NULL ORDER BY t.tag
+SELECT a.id, a.name FROM agents a WHERE LOWER(a.name) LIKE LOWER(:like) OR LOWER(a.email) LIKE LOWER(:like) ORDER BY a.name, a.id LIMIT 25
+SELECT x.status, x.n, ROUND(100.0 * x.n / (SELECT COUNT(*) FROM calls), 2) AS share FROM (SELECT status, COUNT(*) AS n FROM calls GROUP BY status) x ORDER BY x.status
+SELECT agent_id FROM calls GROUP BY agent_id HAVING SUM(seconds) > (SELECT AVG(s) FROM (SELECT SUM(seconds) AS s FROM calls GROUP BY agent_id) q) ORDER BY agent_id
+SELECT c.id, t1.tag, t2.tag FROM calls c JOIN call_tags t1 ON t1.call_id=c.id JOIN call_tags t2 ON t2.call_id=c.id AND t2.tag>t1.tag ORDER BY 1,2,3
+SELECT a.name, i.total FROM agents a CROSS JOIN invoices i WHERE i.total > a.salary OR a.salary IS NULL ORDER BY a.name, i.total
+SELECT id, -seconds AS negative, seconds*60.0/100 AS x, seconds % 7 AS rest FROM calls ORDER BY id
+SELECT id FROM calls WHERE started_at >= :day AND status <> 'x' AND id NOT IN (1,2,3) AND (agent_id IS NULL OR agent_id > 0) ORDER BY started_at DESC, id LIMIT 3
+SELECT t.lang, t.body FROM transcripts t NATURAL JOIN languages l ORDER BY t.id
+SELECT co.name, co.plan, COUNT(a.id) AS seats FROM companies co LEFT JOIN agents a ON a.company_id = co.id GROUP BY co.id, co.name, co.plan
+SELECT COUNT(*) FROM (SELECT 1 FROM calls WHERE agent_id IS NOT NULL GROUP BY agent_id HAVING COUNT(*) > 1) AS busy
 -- writes
 UPDATE calls SET status = 'running', agent_id = :two WHERE id = :one AND status = 'answered'
 UPDATE calls SET agent_id = (SELECT MIN(id) FROM agents WHERE active) WHERE status = 'queued' AND agent_id IS NULL
@@ -78,3 +113,11 @@ DELETE FROM transcripts WHERE call_id IN (SELECT id FROM calls WHERE started_at 
 DELETE FROM transcripts WHERE NOT EXISTS (SELECT 1 FROM call_tags t WHERE t.call_id = transcripts.call_id)
 DELETE FROM counters WHERE value = 0 OR name LIKE 'tmp%'
 DELETE FROM call_tags WHERE call_id = :one AND tag NOT IN ('vip', 'sales')
+UPDATE calls SET status = 'taken', agent_id = :one WHERE id = (SELECT MIN(id) FROM (SELECT id FROM calls WHERE status = :state) q)
+DELETE FROM call_tags WHERE call_id IN (SELECT c.id FROM calls c WHERE c.status = :state) AND weight IS NULL
+DELETE FROM transcripts WHERE NOT EXISTS (SELECT 1 FROM languages l WHERE l.code = transcripts.lang)
+UPDATE invoices SET paid = true, total = ROUND(total * 1.19, 2) WHERE NOT paid AND month < :day
+INSERT INTO invoices (id, month, total, paid) SELECT 80, '2028-01-01', SUM(cost), false FROM calls WHERE status = :state
+INSERT INTO call_tags (call_id, tag, weight) SELECT id, 'long', seconds FROM calls WHERE seconds > (SELECT AVG(seconds) FROM calls)
+UPDATE calls SET agent_id = NULL, status = 'queued' WHERE agent_id IN (SELECT id FROM agents WHERE NOT active)
+UPDATE agents SET email = LOWER(name) || '@example.com' WHERE email IS NULL

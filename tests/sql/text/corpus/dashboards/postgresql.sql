@@ -60,6 +60,38 @@ SELECT id FROM calls WHERE id = :one FOR KEY SHARE OF calls
 (SELECT id FROM calls ORDER BY id LIMIT 2) UNION ALL (SELECT id FROM agents ORDER BY id DESC LIMIT 1) ORDER BY 1
 SELECT c.id, sum(t.weight) OVER (PARTITION BY c.id) FROM calls c JOIN call_tags t ON (t.call_id = c.id) ORDER BY 1, 2
 SELECT id FROM calls WHERE started_at > CURRENT_DATE - '100 years'::interval AND started_at < LOCALTIMESTAMP + INTERVAL '100' YEAR ORDER BY id
+SELECT date_trunc('day', started_at) AS day, count(*) FILTER (WHERE status = 'answered') AS answered, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median FROM calls GROUP BY 1 ORDER BY 1
+SELECT d::date AS day, count(c.id) AS n FROM generate_series('2026-01-28'::date, '2026-02-10'::date, interval '1 day') AS d LEFT JOIN calls c ON c.started_at::date = d::date GROUP BY d ORDER BY d
+SELECT a.id, a.name, last.started_at FROM agents a LEFT JOIN LATERAL (SELECT c.started_at FROM calls c WHERE c.agent_id = a.id ORDER BY c.started_at DESC LIMIT 1) last ON true ORDER BY a.id
+SELECT DISTINCT ON (agent_id) agent_id, id, started_at FROM calls ORDER BY agent_id, started_at DESC, id
+SELECT c.id, c.meta ->> 'source' AS source, c.meta #>> '{a,b}' AS deep, c.meta @> '{"vip": true}' AS vip FROM calls c WHERE c.meta ? 'source' OR c.meta IS NULL ORDER BY c.id
+SELECT key, count(*) AS n FROM calls c, jsonb_each_text(c.meta) AS kv(key, value) GROUP BY key ORDER BY key
+SELECT a.name, s.skill, s.ord FROM agents a CROSS JOIN LATERAL unnest(a.skills) WITH ORDINALITY AS s(skill, ord) ORDER BY a.name, s.ord
+SELECT id FROM agents WHERE skills && ARRAY['sales','support']::text[] AND NOT ('x' = ANY(skills)) ORDER BY id
+SELECT string_agg(a.name, ', ' ORDER BY a.name) AS names, array_agg(DISTINCT a.active) AS flags FROM agents a
+SELECT json_build_object('calls', count(*), 'seconds', coalesce(sum(seconds), 0)) AS j FROM calls
+SELECT coalesce(json_agg(row_to_json(x) ORDER BY x.id), '[]'::json) AS rows FROM (SELECT id, status FROM calls WHERE id < 4) x
+SELECT status, agent_id, count(*) FROM calls GROUP BY GROUPING SETS ((status), (agent_id), ()) ORDER BY 1 NULLS LAST, 2 NULLS LAST
+SELECT status, count(*) FROM calls GROUP BY ROLLUP (status) ORDER BY 1 NULLS FIRST
+SELECT agent_id, status, count(*) FROM calls GROUP BY CUBE (agent_id, status) ORDER BY 1, 2, 3
+SELECT extract(epoch FROM max(started_at) - min(started_at))::bigint AS span, to_char(min(started_at), 'YYYY-MM-DD HH24:MI') AS since FROM calls
+SELECT id FROM calls WHERE started_at > now() - interval '100 years' AND started_at AT TIME ZONE 'UTC' IS NOT NULL ORDER BY id FETCH FIRST 3 ROWS ONLY
+SELECT id, name FROM agents WHERE name ILIKE '%a%' AND email ~* '^[a-z].*@' ORDER BY id
+SELECT a.id, similarity.n FROM agents a, LATERAL (SELECT count(*) AS n FROM calls c WHERE c.agent_id = a.id) AS similarity ORDER BY a.id
+SELECT t.id, ts_rank(to_tsvector('english', t.body), plainto_tsquery('english', 'hello')) AS rank FROM transcripts t WHERE to_tsvector('english', t.body) @@ plainto_tsquery('english', 'hello') ORDER BY t.id
+SELECT * FROM calls WHERE (status, agent_id) IN (('answered', 1), ('missed', 2)) ORDER BY id
+SELECT v.id, v.label, c.status FROM (VALUES (1, 'one'), (2, 'two')) AS v (id, label) LEFT JOIN calls c USING (id) ORDER BY v.id
+WITH moved AS MATERIALIZED (SELECT id, seconds FROM calls WHERE status = :state) SELECT count(*), sum(seconds) FROM moved
+SELECT id, lead(id) OVER w - id AS gap, cume_dist() OVER w AS cd FROM calls WINDOW w AS (ORDER BY id) ORDER BY id
+SELECT id, sum(seconds) OVER (ORDER BY started_at RANGE BETWEEN interval '1 day' PRECEDING AND CURRENT ROW) AS daily FROM calls ORDER BY id
+SELECT i.month, i.total, i.total / NULLIF(lag(i.total) OVER (ORDER BY i.month), 0) - 1 AS growth FROM invoices i ORDER BY 1
+SELECT CAST(cost AS numeric(10,2)), cost::text, seconds::float8 / 60 FROM calls ORDER BY id
+SELECT a.id, a.name, a.email, count(*) FROM agents a JOIN calls c ON c.agent_id = a.id GROUP BY a.id ORDER BY a.id
+SELECT a.id, a.name, count(c.id) FROM calls c FULL OUTER JOIN agents a ON a.id = c.agent_id GROUP BY a.id, a.name ORDER BY a.id NULLS LAST
+SELECT generate_series(1, 3) AS n, count(*) FROM calls GROUP BY 1 ORDER BY 1
+SELECT make_interval(secs => sum(seconds)::double precision) AS talk FROM calls
+SELECT c.id FROM calls c WHERE c.id = ANY(ARRAY[1,2,101]) AND c.status IS DISTINCT FROM 'x' ORDER BY c.id FOR UPDATE SKIP LOCKED
+SELECT width_bucket(seconds, 0, 100, 5) AS bucket, count(*) FROM calls WHERE seconds IS NOT NULL GROUP BY 1 ORDER BY 1
 -- writes
 INSERT INTO counters (name, value) VALUES ('calls', 5), ('x', 1) ON CONFLICT (company_id, name) DO UPDATE SET value = greatest(counters.value, excluded.value) RETURNING name, value
 INSERT INTO counters AS t (name, value) SELECT status, count(*) FROM calls GROUP BY status ON CONFLICT (company_id, name) DO UPDATE SET value = t.value + excluded.value
@@ -78,3 +110,16 @@ DELETE FROM call_tags WHERE (call_id, tag) IN (SELECT call_id, tag FROM call_tag
 INSERT INTO invoices (id, month, total, paid) VALUES (80, date_trunc('month', timestamp '2026-08-05')::date, 1, false) ON CONFLICT (company_id, month) DO UPDATE SET total = invoices.total + EXCLUDED.total WHERE NOT invoices.paid
 INSERT INTO agents (id, name, active, skills) VALUES (:one + 80, 'Zoe', true, '{en,de}') ON CONFLICT (id) DO NOTHING RETURNING id
 SELECT pg_notify('jobs', 'call 1')
+UPDATE calls SET status = 'taken' WHERE id = (SELECT id FROM calls WHERE status = :state ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id, status
+WITH next AS (SELECT id FROM calls WHERE status = :state ORDER BY id FOR UPDATE SKIP LOCKED LIMIT 2) UPDATE calls c SET status = 'taken', started_at = '2026-03-01' FROM next WHERE next.id = c.id RETURNING c.id
+INSERT INTO counters (name, value) VALUES (:name, 1) ON CONFLICT (company_id, name) DO UPDATE SET value = counters.value + EXCLUDED.value RETURNING value
+INSERT INTO call_tags (call_id, tag, weight) SELECT id, 'bulk', 1 FROM calls WHERE seconds > 10 ON CONFLICT (call_id, tag) DO UPDATE SET weight = call_tags.weight + 1
+INSERT INTO call_tags AS t (call_id, tag, weight) VALUES (:one, 'vip', 9) ON CONFLICT (call_id, tag) DO UPDATE SET weight = greatest(t.weight, excluded.weight) WHERE t.weight IS DISTINCT FROM excluded.weight
+WITH gone AS (DELETE FROM call_tags WHERE weight IS NULL RETURNING call_id) SELECT count(*) FROM gone
+DELETE FROM call_tags t USING calls c WHERE c.id = t.call_id AND c.status = :state RETURNING t.call_id, t.tag
+UPDATE calls c SET cost = v.cost FROM (VALUES (1, 1.5), (2, 2.5)) AS v(id, cost) WHERE v.id = c.id
+UPDATE calls SET meta = jsonb_set(coalesce(meta, '{}'::jsonb), '{seen}', 'true'), seconds = coalesce(seconds, 0) + 1 WHERE id = :low
+UPDATE agents SET skills = array_append(skills, 'night') WHERE NOT skills @> ARRAY['night']
+UPDATE calls SET agent_id = a.id FROM agents a WHERE a.name = 'Ann' AND calls.agent_id IS NULL
+INSERT INTO transcripts (id, call_id, lang, body) SELECT 60 + row_number() OVER (ORDER BY c.id), c.id, 'en', format('call %s', c.id) FROM calls c WHERE NOT EXISTS (SELECT 1 FROM transcripts t WHERE t.call_id = c.id)
+UPDATE invoices SET (total, paid) = (SELECT sum(cost), true FROM calls) WHERE month = (SELECT max(month) FROM invoices)

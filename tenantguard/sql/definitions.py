@@ -1,7 +1,8 @@
 """Definitions that come later: a table, a column or a key that is defined after ``guard()`` is known from then on.
 
 Nothing is asked when a statement executes. Where something is attached to a MetaData of the tenancy, its guards forget
-what they have found, and what was compiled before is compiled anew.
+what they have found, and what was compiled before is compiled anew. That a table was removed, or a column given another
+type, is noticed when the next statement is compiled (``Guard.notice``).
 """
 
 from __future__ import annotations

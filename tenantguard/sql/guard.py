@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
@@ -17,7 +17,7 @@ from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
 from tenantguard.sql.ties import Ties
-from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.tenancy import Key, Placement, Tenancy, full_name
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
@@ -65,7 +65,6 @@ class Guard:
         catalogue: what the users of a PostgreSQL server have made, as it was last asked.
         ask_at: when it is to be asked again, on the clock that only goes forward; never on other servers.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
-        look_up: the short way of a look-up, where the shortcuts are installed.
         era: while it lasts, what was found of the tenancy's tables holds.
         dialects: the compilers of each mode, as dialects, of the engine; they are shared by its copies.
         compiled: the caches of what the engine has compiled.
@@ -100,7 +99,6 @@ class Guard:
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted and (observer is None or bool(enforced))
         self.restricts = any(said.rows is not None for said in tenancy.permissions.values())
-        self.look_up: Callable[..., Any] | None = None
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
         self.ask_at = math.inf
@@ -111,6 +109,7 @@ class Guard:
         self.padding = 1024  # PostgreSQL's default
         said = row_security is not None and row_security != RowSecurity()
         self.tells = self.enforces and (raw_sql == "database" or said)
+        self._placed: set[Key] = set()
         self._forget()
         if tenancy.permissions and self.enforces:
             permitting.add(self)
@@ -127,6 +126,8 @@ class Guard:
         self.locking: dict[Any, bool] = {}
         self.attributes: dict[Any, tuple[str, ...]] = {}
         self.shown: dict[Any, Placement | None] = {}
+        self._tables = self._count_tables()
+        self._placed.update(placement.key for placement in self.tenancy)
 
     def renew(self) -> None:
         """Forget what was found of the tables, one of which was defined, or altered, since then."""
@@ -166,11 +167,30 @@ class Guard:
             found = granted.shape.dialects.setdefault(dialect, found)
         return found
 
+    def notice(self) -> None:
+        """Begin anew where a table was removed, or a column was given another type, of which no event tells."""
+        if self._count_tables() != self._tables or self.ties.are_altered():
+            self.renew()
+
+    def _count_tables(self) -> int:
+        return sum([len(metadata.tables) for metadata in self.tenancy.metadata])
+
+    def _missing(self) -> Iterator[str]:
+        """Yield what is wrong where a table was removed to which foreign keys still lead."""
+        for placement in self.tenancy:
+            for reference in self.tenancy.references(self.ties.table(placement.key)):
+                if (
+                    reference.parent_key in self._placed
+                    and self.tenancy.find_key(reference.parent_key) is None
+                ):
+                    name = full_name(reference.parent_key)
+                    yield f"{name}, to which {reference.name} leads, was removed from its MetaData"
+
     def fault(self) -> str | None:
         """Tell what is wrong with the tenancy since tables were defined later, or return ``None``."""
         era = self.era
         if era.faults is None:
-            era.faults = tuple(self.tenancy.misplaced())
+            era.faults = (*self.tenancy.misplaced(), *self._missing())
         return "; ".join(era.faults) or None
 
     @staticmethod

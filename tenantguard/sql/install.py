@@ -18,7 +18,7 @@ from tenantguard.sql.execute.execution import guarded_context
 from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.sending import sending_methods
-from tenantguard.sql.execute.short import look_up, short_context
+from tenantguard.sql.execute.short import short_context
 from tenantguard.sql.guard import Guard, Mode, RawSQL, permitting
 from tenantguard.sql.observe import Observer, Observing
 from tenantguard.sql.observe.observed import (
@@ -167,7 +167,6 @@ def _collation_fault(placement: Placement, dialect: str) -> str | None:
 def _install(engine: Engine, installed: Guard) -> None:
     """Swap the classes of dialect, engine and pool for guarded ones; the objects stay the same."""
     dialect: Any = engine.dialect
-    installed.look_up = look_up if SHORTCUTS else None
     if dialect.name == "sqlite" and dialect.paramstyle.startswith("numeric"):
         # sqlite3 binds :1 and :2 in the order in which they first stand, whatever their numbers are
         dialect.paramstyle = "qmark"

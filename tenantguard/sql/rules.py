@@ -83,9 +83,9 @@ class Rule:
         return [value.effective_value for value in values]
 
     def _asked(self) -> ColumnElement[bool]:
-        assert self.placement.visible is not None
+        rule: Any = self.placement.visible
         try:
-            condition = self.placement.visible(self._view.table, self._parameter)
+            condition = rule(self._view.table, self._parameter)
             return coercions.expect(roles.WhereHavingRole, condition)
         except AttributeError as error:
             refuse(

@@ -6,6 +6,7 @@ They are resolved here once, for the compiler and for SQL text.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from sqlalchemy import Table
 
@@ -21,6 +22,7 @@ class Ties:
         self.tenancy = tenancy
         self._columns: dict[Key, frozenset[str]] = {}
         self._watched: dict[Key, frozenset[str]] = {}
+        self._typed: list[tuple[Any, Any]] = []
         self._carrying: dict[Key, list[Reference]] = {}
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
         self._referenced: dict[Key, frozenset[str]] = {}
@@ -48,7 +50,13 @@ class Ties:
             if placement.column is not None:
                 names |= {placement.column}
             self._watched[placement.key] = names
+            columns = [column for table in self._mappings(placement.key) for column in table.c]
+            self._typed += [(column, column.type) for column in columns if column.name in names]
         return names
+
+    def are_altered(self) -> bool:
+        """Tell whether a verified column was given another type, which decides how its values are compared."""
+        return any(column.type is not type_ for column, type_ in self._typed)
 
     def links(self, key: Key) -> list[tuple[Table, Pairs]]:
         """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Session, registry
 
-from tenantguard import CrossTenantError, Tenancy, UnknownTableError, Violation, bind, guard
+from tenantguard import CrossTenantError, Guard, Tenancy, UnknownTableError, Violation, bind, guard
 
 
 def _company() -> Any:
@@ -186,3 +186,22 @@ def test_a_table_of_no_tenancy_changes_nothing(world: World) -> None:
         era = world.guarded.dialect.tg_guard.era  # type: ignore[attr-defined]
         Table("frame", MetaData(), Column("id", Integer))
         assert world.guarded.dialect.tg_guard.era is era  # type: ignore[attr-defined]
+
+
+def test_a_parent_that_is_removed_from_its_metadata_is_missed(world: World) -> None:
+    """A foreign key still leads to it, and nothing says any more whose its rows are."""
+    world.notes.append_constraint(ForeignKeyConstraint(["call_id"], ["calls.id"]))
+    with bind("acme"), world.guarded.begin() as connection:
+        connection.execute(insert(world.notes).values(id=5, call_id=1))
+        world.metadata.remove(world.calls)
+        with pytest.raises(UnknownTableError, match=r"calls, to which notes\.call_id leads, was removed"):
+            connection.execute(insert(world.notes).values(id=6, company_id="acme", call_id=7))
+
+
+def test_a_column_that_gets_another_type_is_known_by_it(world: World) -> None:
+    """A tenant is compared as the new type is, from the next statement on."""
+    with bind("acme"), world.guarded.begin() as connection:
+        connection.execute(insert(world.notes).values(id=5, call_id=1))
+        world.notes.c.company_id.type = String(60)
+        connection.execute(insert(world.notes).values(id=6, company_id="acme"))
+    assert Guard.of(world.guarded).tenancy.of(world.notes).type is world.notes.c.company_id.type

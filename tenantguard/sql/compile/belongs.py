@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.sql.elements import _truncated_label
 from sqlalchemy.sql.selectable import TableClause
 
-from tenantguard.errors import RawSQLError
+from tenantguard.errors import RawSQLError, UnknownTableError
 from tenantguard.sql.compile.leaves import Filtered
 from tenantguard.sql.compile.permitted import granted
 from tenantguard.sql.elements import BYTES, Belongs, NamedColumn
@@ -47,7 +47,9 @@ def belongs(
         if compiler.tg_predicates.is_exact(placement):
             return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"
         return f"{mine} {comparison} {parameter}"
-    assert placement.parent is not None
+    if placement.parent is None:
+        compiler.tg.refuse(UnknownTableError(f"{placement.name} leads to no tenant", table=placement.name))
+        return "1 = 0"
     # by depth, so that an expression which is written twice (DISTINCT ON, GROUP BY) is rendered twice the same;
     # the user's own name is left to the user, whose columns would be taken for ours
     depth += name == f"tenantguard_{depth + 1}"

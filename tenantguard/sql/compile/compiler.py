@@ -56,6 +56,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
         tg: Statement
 
         def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
+            guard.notice()
             self.tg = tg = Statement(guard, mode)
             super().__init__(dialect, statement, *args, **kw)
             hidden = tg.ctes & tg.relied

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import schema
-from sqlalchemy.schema import ExecutableDDLElement
 from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.selectable import SelectBase
 
@@ -109,7 +108,6 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
     element = compiled.statement
     if binding is None and is_schema_ddl(element):
         return
-    assert isinstance(element, ExecutableDDLElement)
     name = type(element).__name__
     refuse_again(
         RawSQLError(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from sqlalchemy import select, type_coerce
@@ -79,15 +78,14 @@ def _sent(compiled: Any, values: Any, dialect: Any) -> Query:
     return Query(text, bound)
 
 
-def last_key(context: Any, ask: Callable[[], Any]) -> Any:
-    """Return the key of the row that a statement inserted, ``None`` where it inserted none.
+def is_its_own(context: Any) -> bool:
+    """Tell whether the key that a driver tells is that of a row which the statement inserted.
 
     A driver answers with the last row of the connection, whoever inserted it.
     """
     inserts = context.isinsert or (context.is_text and _INSERTS.match(context.unicode_statement))
     returns = context.compiled is not None and getattr(context.compiled, "effective_returning", None)
-    its_own = inserts and not returns and context.cursor.rowcount > 0
-    return ask() if its_own or is_lifted(context) else None
+    return bool(inserts and not returns and context.cursor.rowcount > 0) or is_lifted(context)
 
 
 def is_lifted(context: Any) -> bool:

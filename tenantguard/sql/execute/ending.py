@@ -13,7 +13,7 @@ from sqlalchemy.types import NullType
 from tenantguard.context import bind, peek
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.known import Noted
-from tenantguard.sql.execute.lookups import LookUp, ask, equal, find_each
+from tenantguard.sql.execute.lookups import equal, find_each
 from tenantguard.sql.execute.orphans import verify_orphans
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.predicates import named, trusted
@@ -85,4 +85,4 @@ def _is_written(context: Any, one: Noted) -> bool:
     names = [f"key_0_{j}" for j in range(len(columns))]
     asked = select(*columns).select_from(source).where(*equal(columns, names, link, context.dialect)).limit(1)
     values = dict(zip(names, one.key, strict=True))
-    return bool(ask(context.root_connection, LookUp(asked), values))
+    return bool(context.root_connection.tg_probe(asked, values))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.engine.default import DefaultExecutionContext
+
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.admission import admit
 from tenantguard.sql.execute.connections import GuardedConnection
-from tenantguard.sql.execute.defaults import composes_default, default_query, last_key
+from tenantguard.sql.execute.defaults import composes_default, default_query, is_its_own
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.matched import verify_inserted, verify_matched
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
@@ -24,6 +26,8 @@ def guarded_context(base: Any) -> Any:
     The methods that every statement passes call the dialect's own by name: before Python 3.12 a ``super()`` costs
     more than what it calls.
     """
+
+    before, after = _own(base, "pre_exec"), _own(base, "post_exec")
 
     class GuardedContext(base):  # type: ignore[misc]  # of whatever dialect
         """An execution context.
@@ -79,7 +83,7 @@ def guarded_context(base: Any) -> Any:
             return self._execute_scalar(query.text, type_, parameters=query.parameters)
 
         def get_lastrowid(self) -> Any:
-            return last_key(self, super().get_lastrowid)
+            return base.get_lastrowid(self) if is_its_own(self) else None
 
         def _process_execute_defaults(self) -> None:
             super()._process_execute_defaults()
@@ -92,11 +96,13 @@ def guarded_context(base: Any) -> Any:
                 keep_parameters(self)
             if self.tg_given is not None:
                 verify_given(self)
-            base.pre_exec(self)
+            if before is not None:
+                before(self)
 
         def post_exec(self) -> None:
             """End the transaction that the look-up and the write shared, where it was ours to begin."""
-            base.post_exec(self)
+            if after is not None:
+                after(self)
             if self.tg_stored is not None:
                 self.tg_stored.finish()
             if self.tg_alone:
@@ -129,6 +135,12 @@ def guarded_context(base: Any) -> Any:
 
     GuardedContext.__name__ = StreamingContext.__name__ = f"Guarded{base.__name__}"
     return GuardedContext
+
+
+def _own(base: Any, name: str) -> Any:
+    """Return a dialect's hook, ``None`` where it is SQLAlchemy's, which does nothing."""
+    hook = getattr(base, name)
+    return None if hook is getattr(DefaultExecutionContext, name) else hook
 
 
 def _refuse_undeclared(context: Any, error: Any) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
 
 
 def given_values(context: Any) -> Callable[[str], list[Any]]:
@@ -40,9 +40,10 @@ def _places(context: Any) -> dict[str, itemgetter[Any]]:
     compiled = context.compiled
     if not (compiled.post_compile_params or compiled.literal_execute_params):
         kept = compiled.__dict__  # and not compiled.tg, which all statements of a bypass share
-        if "tg_places" not in kept:
-            kept["tg_places"] = _numbered(compiled.positiontup)
-        return cast("dict[str, itemgetter[Any]]", kept["tg_places"])
+        known: dict[str, itemgetter[Any]] | None = kept.get("tg_places")
+        if known is None:
+            kept["tg_places"] = known = _numbered(compiled.positiontup)
+        return known
     expanded = context._expanded_parameters
     found: list[str] = []
     last: list[str] = []

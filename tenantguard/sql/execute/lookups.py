@@ -27,21 +27,6 @@ _TOGETHER = 32  # keys in one look-up that tells of each
 _JOINED = ("mysql", "mariadb")
 
 
-class LookUp:
-    """A query of our own that finds one row; it is compiled once, for the binding of one tenant.
-
-    Attributes:
-        query: the statement.
-        compiled: what became of it, once it was executed.
-    """
-
-    __slots__ = ("compiled", "query")
-
-    def __init__(self, query: Any) -> None:
-        self.query = query
-        self.compiled: Any = None
-
-
 def find_each(context: Any, wanted: Sequence[tuple[Link, Key]], *, owned: bool = True) -> list[bool]:
     """Tell of each key, by one statement, whether its parent is there for the tenant; lock those that are.
 
@@ -68,9 +53,9 @@ def _find_part(context: Any, part: Sequence[tuple[Link, Key]], *, owned: bool) -
         ]
         if isolated is None:
             cells.append(literal_column(_LEVEL))
-        compiler.tg_guard.parent_queries[shape] = asked = LookUp(select(*cells))
+        compiler.tg_guard.parent_queries[shape] = asked = select(*cells)
     values = {f"key_{i}_{j}": v for i, (_, key) in enumerate(part) for j, v in enumerate(key)}
-    (row,) = ask(context.root_connection, asked, values)
+    (row,) = context.root_connection.tg_probe(asked, values)
     if isolated is None and learn_isolation(context, row[-1]):
         return _find_part(context, part, owned=owned)
     return list(row)[: len(part)]
@@ -98,9 +83,9 @@ def _find_rows(context: Any, link: Link, keys: Sequence[Key]) -> Sequence[Any]:
         query = _parent(link, context, [_names(link, i) for i in range(len(keys))], several=True)
         if isolated is None:
             query = query.add_columns(literal_column(_LEVEL))
-        compiler.tg_guard.parent_queries[shape] = asked = LookUp(query)
+        compiler.tg_guard.parent_queries[shape] = asked = query
     values = {f"key_{i}_{j}": v for i, key in enumerate(keys) for j, v in enumerate(key)}
-    rows: Sequence[Any] = ask(context.root_connection, asked, values)
+    rows: Sequence[Any] = context.root_connection.tg_probe(asked, values)
     if isolated is None and rows and learn_isolation(context, rows[0][-1]):
         return _find_rows(context, link, keys)
     return rows
@@ -125,14 +110,6 @@ def _mark(value: Any) -> Any:
 def compiler_of(context: Any) -> Any:
     """Return the compiler of a statement, or for SQL text the class of it."""
     return context.compiled or context.dialect.statement_compiler
-
-
-def ask(connection: Any, asked: LookUp, values: dict[str, Any]) -> Any:
-    """Return the rows of a look-up."""
-    shorter = connection.engine.dialect.tg_guard.look_up
-    if shorter is not None:
-        return shorter(connection, asked, values)
-    return connection.tg_probe(asked.query, values)
 
 
 def _names(link: Link, place: int) -> list[str]:

@@ -87,9 +87,7 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
         known = known_keys(context, link)
         unknown: dict[Any, Key] = {}
         for key in keys:
-            if any(value is None for value in key):
-                continue
-            if mark(key) in known:  # what is known is stored as it is given
+            if mark(key) in known or is_null(key):  # what is known is stored as it is given
                 continue
             stored = as_stored(key, link, dialect)
             marked = mark(stored)
@@ -98,6 +96,11 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
         if unknown:
             found.append((link, list(unknown.values())))
     return found
+
+
+def is_null(key: Key) -> bool:
+    """Tell whether a part of a key is NULL, so that it leads nowhere."""
+    return any(value is None for value in key)
 
 
 def as_stored(key: Key, link: Link, dialect: Any) -> Key:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
-from tenantguard.errors import CrossTenantError, TenantId
+from tenantguard.errors import TenantId
 from tenantguard.sql.execute.bypassed import BYPASSED, verify_bypassed
 from tenantguard.sql.execute.given import given_rows, given_values
 from tenantguard.sql.execute.holding import release
@@ -22,7 +22,7 @@ from tenantguard.sql.execute.tenants import is_only, verify_tenant
 from tenantguard.sql.execute.text_values import verify_text
 from tenantguard.sql.plans import Link
 from tenantguard.sql.refusals import sent, told
-from tenantguard.sql.text import orphan
+from tenantguard.sql.text import orphan, shared_write
 
 if TYPE_CHECKING:
     from tenantguard.sql.plans import ReadBack, WritePlan
@@ -174,24 +174,8 @@ def _beside(plan: WritePlan, values: Any) -> dict[Any, set[Any]]:
 
 
 def _refuse_shared(plan: WritePlan, binding: Binding | None, context: Any) -> None:
-    name = plan.placement.name
     if binding is None:
-        refuse(no_tenant(None, f"A write to the shared table {name} was tried"))
-    refuse(
-        CrossTenantError(
-            f"{plan.verb} on {name}, a shared table, was tried under tenant {told(binding)}; shared rows are "
-            f'written inside `with bypass(reason="..."):`{_or_writable(plan, context)}',
-            kind="shared_write",
-            tenant=told(binding),
-            table=name,
-            statement=sent(context),
-        )
-    )
-
-
-def _or_writable(plan: WritePlan, context: Any) -> str:
-    """Return what to say instead, unless ``guard()`` would refuse it: its rows lead to a tenant, or take some along."""
-    placement, ties = plan.placement, context.dialect.tg_guard.ties
-    if ties.links(placement.key) or ties.carrying(placement.key):
-        return ""
-    return f', or say shared_writable={{"{placement.name}"}}'
+        refuse(no_tenant(None, f"A write to the shared table {plan.placement.name} was tried"))
+    fault = shared_write(plan.verb, plan.placement, context.dialect.tg_guard.ties)
+    fault.tenant, fault.statement = told(binding), sent(context)
+    refuse(fault)

@@ -3,7 +3,7 @@
 from tenantguard.sql.text.clauses import hint, operator_fault, prefix, suffix
 from tenantguard.sql.text.fragments import Fragment, read_fragment, type_fault
 from tenantguard.sql.text.parameters import PARAMETER
-from tenantguard.sql.text.placing.given import orphan
+from tenantguard.sql.text.placing.given import orphan, shared_write
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
 from tenantguard.sql.text.texts import LONGEST_KEPT, Texts
@@ -32,6 +32,7 @@ __all__ = [
     "prefix",
     "read_fragment",
     "rewrite",
+    "shared_write",
     "suffix",
     "type_fault",
 ]

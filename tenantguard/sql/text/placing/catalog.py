@@ -46,7 +46,7 @@ class Catalog:
         for key in self.tables:
             self._by_name.setdefault(self.case(key[1]), []).append(key)
         self._known: dict[str, Placement] = {}
-        self._ties = Ties(tenancy)
+        self.ties = Ties(tenancy)
         self._links: dict[Key, list[Link]] = {}
 
     def fold(self, token: Token) -> str:
@@ -134,6 +134,6 @@ class Catalog:
 
     def _read_links(self, key: Key) -> Iterator[Link]:
         placement = self.tenancy.find_key(key)
-        for parent, pairs in self._ties.links(key):
-            if placement is not None and not self._ties.covered(placement, parent, pairs):
+        for parent, pairs in self.ties.links(key):
+            if placement is not None and not self.ties.covered(placement, parent, pairs):
                 yield table_key(parent), pairs

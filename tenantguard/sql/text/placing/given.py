@@ -12,6 +12,7 @@ from tenantguard.sql.text.lexer import MYSQL, Token
 from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
 from tenantguard.sql.text.tree import Span
 from tenantguard.sql.text.values import Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
+from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Placement, full_name
 
 # casts that leave a value of the column's own type as it is
@@ -144,11 +145,14 @@ def orphan(placement: Placement, column: str) -> CrossTenantError:
     )
 
 
-def shared_write(verb: str, placement: Placement) -> CrossTenantError:
-    """Return the error for a write to a shared table."""
+def shared_write(verb: str, placement: Placement, ties: Ties) -> CrossTenantError:
+    """Return the error for a write to a shared table; what is said instead is what ``guard()`` would accept."""
+    name, instead = placement.name, ""
+    if not (ties.links(placement.key) or ties.carrying(placement.key)):
+        instead = f', or say shared_writable={{"{name}"}}'
     return CrossTenantError(
-        f"{verb} on {placement.name}, a shared table, was tried in SQL text; shared rows are written inside "
-        f'`with bypass(reason="..."):`, or say shared_writable={{"{placement.name}"}}',
+        f"{verb} on {name}, a shared table, was tried; shared rows are written inside "
+        f'`with bypass(reason="..."):`{instead}',
         kind="shared_write",
-        table=placement.name,
+        table=name,
     )

@@ -75,7 +75,7 @@ class Statement(Placing):
     def _writable(self, verb: str, placement: Placement) -> None:
         self.ask(placement, "write")
         if placement.kind == "shared" and not placement.writable:
-            raise shared_write(verb.upper(), placement)
+            raise shared_write(verb, placement, self.catalog.ties)
 
     # -- UPDATE and DELETE -----------------------------------------------------------------------------
 

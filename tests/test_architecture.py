@@ -25,8 +25,10 @@ FLOORS = (
     {"authority", "identity", "sql"},
     {"asgi", "httpx", "postgres"},
     {"checks"},
+    {"adopting"},
     {"testing"},
     {"cli"},
+    {"__main__"},
 )
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (

@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 from tenantguard.belonging.placement import Placement, full_name, unique_columns
 from tenantguard.belonging.references import Key, Reference
 
 _OF_TENANTS = ("owned", "through")
+# columns that say who did something, and not whose a row is
+_ACTORS = frozenset(
+    {"actor", "added", "approved", "assigned", "assignee", "author", "by", "canceled", "cancelled", "changed",
+     "completed", "created", "creator", "deleted", "edited", "editor", "granted", "invited", "inviter", "modified",
+     "owner", "performed", "reporter", "requested", "resolved", "reviewed", "reviewer", "sender", "sent", "submitted",
+     "triggered", "updated", "uploaded", "user"}
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """The likely placement of one table.
+
+    Attributes:
+        kind: ``"owned"``, ``"through"``, ``"shown"`` by a rule, or ``"unknown"``.
+        column: the tenant column (owned), or that of the foreign key (through).
+        reference: the foreign key that says so; of a table that hangs on one shown by a rule, the key to that.
+        members: the foreign key of the table that says who is shown a row (shown).
+        is_root: it is the table of the tenants themselves.
+    """
+
+    kind: Literal["owned", "through", "shown", "unknown"]
+    column: str | None = None
+    reference: Reference | None = None
+    members: Reference | None = None
+    is_root: bool = False
 
 
 class Proposals:
@@ -39,20 +68,42 @@ class Proposals:
 
     def of(self, key: Key) -> str:
         """Return the likely placement of a table, as an argument of ``Tenancy(...)``."""
-        name = full_name(key)
-        if key in self._companies:
-            return f'columns={{"{name}": "{self._companies[key]}"}}'
-        for reference in self._references.get(key, ()):
-            if reference.parent_key in self._companies and len(reference.pairs) == 1:
-                return f'columns={{"{name}": "{reference.columns[0]}"}}'
-        parent = self._parent(key)
-        if parent is not None:
-            return f'through={{"{name}": "{parent.columns[0]}"}}'
-        members = self._members(key)
-        if members is not None:
+        name, likely = full_name(key), self.likely(key)
+        if likely.kind == "owned":
+            return f'columns={{"{name}": "{likely.column}"}}'
+        if likely.kind == "through":
+            return f'through={{"{name}": "{likely.column}"}}'
+        if likely.members is not None:
+            members = likely.members.table.fullname
             return f'visible={{"{name}": rule}}, where {members} says who is shown a row'
         told = f"the column {self._column}, or " if self._column else ""
         return f'{told}shared={{"{name}"}} if its rows are the same for all'
+
+    def likely(self, key: Key) -> Proposal:
+        """Return the likely placement of a table: by what each of its rows has, and then by what it may have."""
+        if key in self._companies:
+            return Proposal("owned", self._companies[key], is_root=True)
+        owner, parent, members = self._owner(key), self._parent(key), self.members(key)
+        if owner is not None and (owner.is_required or members is None):
+            return Proposal("owned", owner.columns[0], owner)
+        if parent is not None and (parent.is_required or members is None):
+            return Proposal("through", parent.columns[0], parent)
+        if members is not None:
+            return Proposal("shown", members=members)
+        for reference in sorted(self._references.get(key, ()), key=lambda one: not one.is_required):
+            above = None if reference.parent_key == key else self.members(reference.parent_key)
+            if above is not None and above.table is not reference.table and len(reference.pairs) == 1:
+                return Proposal("shown", reference=reference, members=above)
+        return Proposal("unknown")
+
+    def _owner(self, key: Key) -> Reference | None:
+        """Return the foreign key to the table of the tenants; one that must be given comes first."""
+        found = [
+            reference
+            for reference in self._references.get(key, ())
+            if reference.parent_key in self._companies and len(reference.pairs) == 1
+        ]
+        return min(found, key=lambda one: not one.is_required, default=None)
 
     def _parents_of_tenant_columns(self) -> dict[Key, str]:
         """Return the table of the tenants themselves, which tenant columns lead to, with its column."""
@@ -71,29 +122,38 @@ class Proposals:
 
     def _parent(self, key: Key, above: tuple[Key, ...] = ()) -> Reference | None:
         """Return the foreign key that most likely leads to the owner of a row: one that must be given comes first."""
+        return next(iter(self.parents(key, above)), None)
+
+    def parents(self, key: Key, above: tuple[Key, ...] = ()) -> Iterator[Reference]:
+        """Yield the foreign keys that lead to rows of tenants, the likeliest first."""
         own = [one for one in self._references.get(key, ()) if one.parent_key not in (key, *above)]
-        for reference in sorted(own, key=lambda one: not one.is_required):
+        for reference in sorted(own, key=_closeness):
             placement = self._placed.get(reference.parent_key)
             if placement is not None:
                 if placement.kind in _OF_TENANTS:
-                    return reference
-            elif (
-                reference.parent is not None and self._parent(reference.parent_key, (key, *above)) is not None
+                    yield reference
+            elif reference.parent_key in self._companies or (
+                reference.parent is not None and self._belongs(reference.parent_key, (key, *above))
             ):
-                return reference
-        return None
+                yield reference
 
-    def _members(self, key: Key) -> str | None:
-        """Return an owned table that ties rows of this one to tenants, as memberships do."""
+    def _belongs(self, key: Key, above: tuple[Key, ...]) -> bool:
+        """Tell whether a table that is not placed itself likely belongs to tenants, each row to one."""
+        owner, parent = self._owner(key), self._parent(key, above)
+        is_sure = any(one is not None and one.is_required for one in (owner, parent))
+        return is_sure or ((owner or parent) is not None and self.members(key) is None)
+
+    def members(self, key: Key) -> Reference | None:
+        """Return the key of an owned table that ties rows of this one to tenants, as memberships do."""
         found = [
-            full_name(child)
+            reference
             for child, references in self._references.items()
             for reference in references
             if reference.parent_key == key
             and reference.is_required
             and self._ties_to_tenants(child, reference)
         ]
-        return min(found, default=None)
+        return min(found, key=lambda one: (one.table.fullname, one.columns), default=None)
 
     def _ties_to_tenants(self, key: Key, reference: Reference) -> bool:
         """Tell whether a table is there to tie rows to tenants, by its name, or as it does each one only once.
@@ -106,6 +166,27 @@ class Proposals:
         once = {placement.column or "", *reference.columns}
         named = "member" in key[1] or reference.parent_key[1].rstrip("s") in key[1]
         return named or any(columns == once for columns in unique_columns(reference.table))
+
+
+def _closeness(reference: Reference) -> tuple[bool, bool, bool, bool, bool]:
+    """Sort foreign keys: what a row must have, what it is named or counted by, and what it is deleted with come first.
+
+    Who did something comes last: the author of a comment may write in several companies.
+    """
+    table, parent = str(reference.table.name), reference.parent_key[1].removesuffix("s")
+    primary = {column.name for column in reference.table.primary_key.columns}
+    return (
+        not reference.is_required,
+        names_actor(reference),
+        not primary.intersection(reference.columns),
+        not table.startswith(parent),
+        reference.deletes != "CASCADE",
+    )
+
+
+def names_actor(reference: Reference) -> bool:
+    """Tell whether a foreign key says who did something, and not whose a row is."""
+    return any(_ACTORS.intersection(re.split(r"[^a-z]+", name.lower())) for name in reference.columns)
 
 
 def nearest(name: str, known: Collection[str]) -> str:

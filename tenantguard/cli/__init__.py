@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-_NEEDED = ("hypothesis", "pytest", "rich", "typer")
+_NEEDED = ("hypothesis", "libcst", "pytest", "rich", "typer")
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from tenantguard.cli.attack import attack
+from tenantguard.cli.init import init
+from tenantguard.cli.observe import observe
 from tenantguard.cli.revoke import revoke
 
 app = typer.Typer(
@@ -15,6 +17,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(attack)
+app.command()(init)
+app.add_typer(observe, name="observe")
 app.command()(revoke)
 
 

@@ -9,7 +9,7 @@ from tenantguard.testing.attack import Report
 from tenantguard.testing.vectors import Outcome, Result
 
 SHOWN = 10  # findings before the rest is folded
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --line: #8884; --good: #16803c; --bad: #c2161c; --odd: #a15c00; }
 * { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
@@ -59,7 +59,7 @@ def page(report: Report) -> str:
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
-        f"<style>{_STYLE}</style></head><body><h1>{title}</h1>{_about(report)}"
+        f"<style>{STYLE}</style></head><body><h1>{title}</h1>{_about(report)}"
         f'<p class="verdict{"" if report.passed else " bad"}">{escape(report.verdict)}</p>'
         f"{_findings(report)}{_matrix(report)}{_tables(report)}{_empty(report)}{_results(report)}"
         f"<script>{_SCRIPT}</script></body></html>\n"
@@ -97,7 +97,7 @@ def _matrix(report: Report) -> str:
         f"<tr><th>{escape(group)}</th>{''.join(_count(outcome, counts[outcome]) for outcome in Outcome)}</tr>"
         for group, counts in report.counts().items()
     )
-    return f"<h2>By group</h2>{_table(f'<th>group</th>{head}', rows)}"
+    return f"<h2>By group</h2>{table(f'<th>group</th>{head}', rows)}"
 
 
 def _count(outcome: Outcome, many: int) -> str:
@@ -115,7 +115,7 @@ def _tables(report: Report) -> str:
         for name, by in sorted(report.attacked().items(), key=lambda pair: (len(pair[1]), pair[0]))
     )
     return (
-        f"<h2>By table</h2>{_table('<th>table</th><th class=number>vectors</th><th>which</th>', rows)}"
+        f"<h2>By table</h2>{table('<th>table</th><th class=number>vectors</th><th>which</th>', rows)}"
         if rows
         else ""
     )
@@ -152,7 +152,7 @@ def _group(name: str, results: list[Result]) -> str:
     ordered = sorted(results, key=lambda result: not result.bad)
     head = "<th>outcome</th><th>vector</th><th>tries</th><th>detail</th><th>tables</th>"
     unfolded = " open" if any(result.bad for result in results) else ""
-    body = _table(head, "".join(map(_row, ordered)))
+    body = table(head, "".join(map(_row, ordered)))
     return (
         f'<details class="group"{unfolded}><summary>{escape(name)} ({len(results)})</summary>{body}</details>'
     )
@@ -167,5 +167,5 @@ def _row(result: Result) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _table(head: str, rows: str) -> str:
+def table(head: str, rows: str) -> str:
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

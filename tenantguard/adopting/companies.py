@@ -1,0 +1,189 @@
+"""Companies: which table holds the tenants, and which column of the other tables names them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import MetaData, Table
+
+from tenantguard.belonging.placement import full_name, table_key
+from tenantguard.belonging.references import Key, Reference, references
+from tenantguard.errors import ConfigurationError
+
+# what tenants are called, the plainest first
+NOUNS = (
+    "tenant", "company", "organization", "organisation", "org", "workspace", "account", "business", "merchant", "firm",
+    "agency", "institution", "school", "clinic", "practice", "shop", "store", "client", "customer", "team", "group",
+    "realm", "entity", "project", "space", "community", "site", "guild", "domain",
+)  # fmt: skip
+_PLURALS = {"company": "companies", "agency": "agencies", "business": "businesses", "entity": "entities"}
+_WEAK = frozenset(NOUNS[NOUNS.index("client") :])  # names that tables of a tenant's bear too
+_PREFIXES = (
+    "current_",
+    "default_",
+    "last_",
+    "active_",
+    "primary_",
+    "selected_",
+    "parent_",
+    "referred_",
+    "source_",
+)
+
+
+@dataclass(frozen=True)
+class Companies:
+    """The table of the tenants, where there is one, and the column that names them.
+
+    Attributes:
+        table: the table; ``None`` where the tenants have none.
+        key: its column that the others point at.
+        column: the usual name of the column that points at it.
+        why: how that was found out.
+    """
+
+    table: Table | None
+    key: str | None
+    column: str
+    why: str
+
+
+class Schema:
+    """The tables of an application and the foreign keys between them.
+
+    Args:
+        metadata: where the tables are.
+    """
+
+    def __init__(self, metadata: Sequence[MetaData]) -> None:
+        self.metadata = tuple(metadata)
+        self.tables: dict[Key, Table] = {}
+        for one in metadata:
+            for table in one.tables.values():
+                self.tables.setdefault(table_key(table), table)
+        self.references: Mapping[Key, list[Reference]] = {
+            key: references(table, self.tables.get) for key, table in self.tables.items()
+        }
+
+    def pointing_at(self, key: Key) -> list[Reference]:
+        """Return the foreign keys of one column of other tables to a table."""
+        return [
+            reference
+            for child, found in self.references.items()
+            for reference in found
+            if reference.parent_key == key and child != key and len(reference.pairs) == 1
+        ]
+
+    def reach(self, key: Key) -> int:
+        """Return how many tables lead to a table by chains of foreign keys."""
+        seen, waiting = {key}, [key]
+        while waiting:
+            for reference in self.pointing_at(waiting.pop()):
+                child = table_key(reference.table)
+                if child not in seen:
+                    seen.add(child)
+                    waiting.append(child)
+        return len(seen) - 1
+
+
+def find_companies(schema: Schema, *, table: str | None = None, column: str | None = None) -> Companies:
+    """Return the table of the tenants and the column that names them, by names and by keys.
+
+    Args:
+        schema: the tables.
+        table: what somebody says that the table is.
+        column: what somebody says that the column is.
+
+    Raises:
+        ConfigurationError: nothing looks like either, or what was said is not there.
+    """
+    if table is not None:
+        return _named(schema, table, column)
+    if column is not None:
+        return _by_column(schema, column, "it was given")
+    rooted = [
+        (key, rank)
+        for key in schema.tables
+        if (rank := _rank(key[1])) is not None and schema.pointing_at(key)
+    ]
+    if rooted:
+        best = max(rooted, key=lambda one: _weight(schema, *one))[0]
+        return _of_table(schema, best, f"{len(schema.pointing_at(best))} foreign keys lead to it")
+    counted = Counter(
+        name
+        for found in schema.tables.values()
+        for name in (one.name for one in found.columns)
+        if _names_tenant(name)
+    )
+    if counted:
+        name = min(counted, key=lambda one: (-counted[one], one))
+        return _by_column(schema, name, f"{counted[name]} tables have it")
+    raise ConfigurationError(
+        "no table of companies and no tenant column was found by name: say --companies TABLE or --column NAME"
+    )
+
+
+def _weight(schema: Schema, key: Key, rank: int) -> tuple[bool, int, int, int]:
+    """Sort what may be the table of the tenants: a plain name, much that hangs on it, and little above it."""
+    noun = NOUNS[rank]
+    return noun not in _WEAK, schema.reach(key), len(schema.pointing_at(key)), -rank
+
+
+def _rank(name: str) -> int | None:
+    """Return the place of a table's name among the names of tenants, or ``None``."""
+    bare = (
+        name.lower().rpartition("_")[2]
+        if name.lower().split("_")[0] in ("tbl", "app", "core", "t")
+        else name.lower()
+    )
+    for place, noun in enumerate(NOUNS):
+        if bare in (noun, f"{noun}s", _PLURALS.get(noun)):
+            return place
+    return None
+
+
+def _names_tenant(column: str) -> bool:
+    stem = column.lower().removesuffix("_id").removesuffix("_uuid").removesuffix("_key")
+    return stem != column.lower() and stem in NOUNS and stem not in _WEAK
+
+
+def _of_table(schema: Schema, key: Key, why: str) -> Companies:
+    found = schema.pointing_at(key)
+    names = Counter(reference.columns[0] for reference in found)
+    usual = min(names, key=lambda one: (one.startswith(_PREFIXES), -names[one], one))
+    targets = Counter(reference.pairs[0][1] for reference in found if reference.columns[0] == usual)
+    return Companies(schema.tables[key], targets.most_common(1)[0][0], usual, why)
+
+
+def _by_column(schema: Schema, column: str, why: str) -> Companies:
+    having = [table for table in schema.tables.values() if column in {one.name for one in table.columns}]
+    if not having:
+        raise ConfigurationError(f"no table has a column {column!r}")
+    parents = Counter(
+        (reference.parent_key, reference.pairs[0][1])
+        for found in schema.references.values()
+        for reference in found
+        if reference.columns == (column,) and reference.parent is not None
+    )
+    if not parents:
+        return Companies(None, None, column, why)
+    key, theirs = parents.most_common(1)[0][0]
+    return Companies(schema.tables[key], theirs, column, why)
+
+
+def _named(schema: Schema, name: str, column: str | None) -> Companies:
+    key = next((one for one in schema.tables if full_name(one) == name), None)
+    if key is None:
+        raise ConfigurationError(f"there is no table {name!r} in the models")
+    if column is not None:
+        found = _by_column(schema, column, "it was given")
+        return (
+            found
+            if found.table is schema.tables[key]
+            else Companies(schema.tables[key], None, column, found.why)
+        )
+    if not schema.pointing_at(key):
+        raise ConfigurationError(f"no foreign key leads to {name!r}: say --column, the column that names it")
+    return _of_table(schema, key, "it was given")

@@ -1,0 +1,150 @@
+"""Observations: what was observed, the most dangerous first, each with the line to change and what to write there."""
+
+from __future__ import annotations
+
+import linecache
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from tenantguard.sql.observe import Record
+
+
+class Danger(StrEnum):
+    """What the guard would change for a place, the worst first."""
+
+    LEAKS = "reaches other companies"
+    REFUSED = "would be refused"
+    UNBOUND = "no tenant bound"
+    ALIKE = "works alike"
+
+
+_ORDER = list(Danger)
+_BYPASS = 'with bypass(reason="..."):'
+_RAW = 'write it with SQLAlchemy\'s constructs; or guard(..., raw_sql="rewrite"), which reads SQL text'
+# by the kind of the refusal; what is not here says it in the refusal itself
+_REMEDIES = {
+    "raw_sql": _RAW,
+    "raw_sql_fragment": f"write the piece of text with SQLAlchemy's constructs, or put the statement into {_BYPASS}",
+    "raw_connection": f"use the engine's own connections, or put it into {_BYPASS}",
+    "ddl": f"run schema changes before the application serves, or in {_BYPASS}",
+    "shared_write": f"write shared rows in {_BYPASS}, or place the table in shared_writable",
+    "unknown_table": "place the table in Tenancy(...); tenantguard init proposes how",
+    "permission": "give the principal the permission, or ask for none of this table",
+}
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One place of the application, and what has to be done there.
+
+    Attributes:
+        danger: what the guard would change.
+        record: what was observed.
+        said: what would happen, in a sentence.
+        file: the file to change.
+        line: the line in it.
+        source: what stands there now; empty where the file is not at hand.
+        remedy: what to write instead.
+    """
+
+    danger: Danger
+    record: Record
+    said: str
+    file: str
+    line: int
+    source: str
+    remedy: str
+
+
+def observations(records: Iterable[Record], root: Path | None = None) -> list[Observation]:
+    """Return what was observed, the most dangerous and most frequent first.
+
+    Args:
+        records: one for each place and statement.
+        root: files below it are named from there.
+    """
+    made = [_observation(record, root or Path.cwd()) for record in records]
+    return sorted(
+        made,
+        key=lambda one: (
+            _ORDER.index(one.danger),
+            _weight(one.record),
+            one.file,
+            one.line,
+            one.record.fingerprint,
+        ),
+    )
+
+
+def _weight(record: Record) -> tuple[int, int]:
+    changes = record.verb in ("insert", "update", "delete")
+    return -(record.differed + record.foreign) * (2 if changes else 1), -record.seen
+
+
+def _observation(record: Record, root: Path) -> Observation:
+    if record.differed or record.foreign:
+        return _leaking(record, root)
+    if record.refused:
+        why = record.refusal or "it would be refused"
+        remedy = _REMEDIES.get(record.kind or "") or _last_sentence(why)
+        return _at(Danger.REFUSED, record, root, why, remedy)
+    if record.unbound:
+        return _unbound(record, root)
+    return _at(Danger.ALIKE, record, root, _changes(record), "nothing")
+
+
+def _leaking(record: Record, root: Path) -> Observation:
+    said = [record.told] if record.differed and record.told else []
+    if record.foreign:
+        said.append(f"{record.foreign} of {record.seen} times it wrote another company's id")
+    tables = ", ".join(record.tables)
+    if record.verb == "select":
+        remedy = (
+            f"nothing, if it is meant for the company alone: the guard filters it. Else put it into {_BYPASS}"
+        )
+    elif record.foreign or "names a row" in (record.told or ""):
+        remedy = f"let it write the company's own ids, which the guard stamps; else put it into {_BYPASS}"
+    else:
+        remedy = (
+            f"nothing, if it is meant for the company's rows of {tables} alone; else put it into {_BYPASS}"
+        )
+    return _at(Danger.LEAKS, record, root, "; ".join(said), remedy)
+
+
+def _unbound(record: Record, root: Path) -> Observation:
+    """Tell where to bind: where the work begins, not where the statement stands."""
+    place, _, function = record.entry.rpartition(" ")
+    file, _, number = place.rpartition(":")
+    said = f"{_changes(record)}, and no tenant was bound {record.unbound} of {record.seen} times"
+    remedy = (
+        f"bind the tenant where the work begins, in {function}: TenantMiddleware for requests, with bind(tenant): or "
+        f"carry(...) for jobs and threads; work for no company goes into {_BYPASS}"
+    )
+    line = int(number) if number.isdigit() else 0
+    shown = _source(file, line)
+    return Observation(Danger.UNBOUND, record, said, _short(file, root), line, shown, remedy)
+
+
+def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> Observation:
+    file = _short(record.file, root)
+    shown = _source(record.file, record.line)
+    return Observation(danger, record, said, file, record.line, shown, remedy)
+
+
+def _changes(record: Record) -> str:
+    return f"the guard {', '.join(record.changes)}" if record.changes else "the guard changes nothing"
+
+
+def _last_sentence(text: str) -> str:
+    return text.rpartition(". ")[2] or text
+
+
+def _source(file: str, line: int) -> str:
+    return linecache.getline(file, line).strip()
+
+
+def _short(file: str, root: Path) -> str:
+    path = Path(file)
+    return str(path.relative_to(root)) if path.is_relative_to(root) else file

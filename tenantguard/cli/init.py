@@ -1,0 +1,187 @@
+"""``tenantguard init``: propose how every table of an existing application belongs."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from tenantguard.adopting.companies import Schema, find_companies
+from tenantguard.adopting.database import look
+from tenantguard.adopting.models import Models, models_of
+from tenantguard.adopting.printing import source_of
+from tenantguard.adopting.proposing import Plan, propose
+from tenantguard.checks.live.connecting import connected
+from tenantguard.checks.source.reading import read_file
+from tenantguard.checks.source.sites import Site, read_source, sites
+from tenantguard.cli.progress import steps
+from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import explained
+from tenantguard.cli.targets import load, writable
+from tenantguard.errors import ConfigurationError
+
+_SHOWN = ("engine", "session", "sql", "driver", "app", "entry point", "thread", "cache")
+_MEANING = {
+    "engine": "engines: call guard(engine, tenancy) where each is made",
+    "session": "sessions: each needs a guarded engine",
+    "sql": 'SQL text: refused, unless guard(..., raw_sql="rewrite") can read it',
+    "driver": "connections of a driver: the guard does not see them",
+    "app": "applications: add TenantMiddleware",
+    "entry point": "entry points beside requests: bind the tenant in each",
+    "thread": "threads and executors: pass carry(function)",
+    "cache": "caches: put the tenant into their keys",
+}
+
+
+def init(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:METADATA", help="the MetaData, or the declarative base, of the models"
+        ),
+    ],
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="TENANTGUARD_URL", help="look at this database too; nothing is changed"),
+    ] = None,
+    import_: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="import this module of models first; may be said again"),
+    ] = None,
+    companies: Annotated[
+        str | None, typer.Option(help="the table of the companies, where its name does not tell")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="the tenant column, where its name does not tell")
+    ] = None,
+    source: Annotated[
+        list[Path] | None,
+        typer.Option(help="list what is found under this; by default the module's package"),
+    ] = None,
+    no_source: Annotated[bool, typer.Option("--no-source", help="read no source")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="write the Tenancy to a file; else it is printed", callback=writable),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+) -> None:
+    """Propose a Tenancy for existing models, ready to paste, with a reason beside each line.
+
+    A table that nothing ties to a company is never called shared unless its name leaves no doubt: it is shown to
+    nobody, and marked TODO. Exit code 0 where every table was placed, 1 where some are marked, 2 where it cannot run.
+    """
+    with explained("propose", debug=debug):
+        with steps() as step:
+            step("importing the models")
+            models = _models(target, import_ or [])
+            step("placing tables")
+            schema = Schema([models.metadata])
+            plan = propose(schema, find_companies(schema, table=companies, column=column))
+            notes: list[str] = []
+            if url is not None:
+                step("asking the database")
+                with connected(url) as connection:
+                    notes += look(plan, connection, step)
+            step("reading the source")
+            found = [] if no_source else _sites(source or [], target)
+        text = source_of(plan, models.imports, models.expression, target, notes)
+    if out is not None:
+        out.write_text(text)
+    else:
+        sys.stdout.write(text)  # as it is, also on a terminal: it is pasted
+    # what follows is no Python, so it stands beside what is pasted
+    _print(Console(stderr=True, highlight=False, soft_wrap=True), plan, found)
+    raise typer.Exit(1 if plan.having("doubtful") or plan.faults else 0)
+
+
+def _models(target: str, modules: list[str]) -> Models:
+    for module in modules:
+        _import(module)
+    return models_of(target, _imported(target))
+
+
+def _imported(target: str) -> Any:
+    try:
+        with quiet():
+            return load(target)
+    except (typer.BadParameter, ConfigurationError):
+        raise
+    except Exception as error:  # an application's module may raise anything
+        raise _does_not_import(target.partition(":")[0], error) from error
+
+
+def _import(module: str) -> None:
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        with quiet():
+            importlib.import_module(module)
+    except Exception as error:  # an application's module may raise anything
+        raise _does_not_import(module, error) from error
+
+
+def _does_not_import(module: str, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"{module} does not import: {type(error).__name__}: {' '.join(str(error).split())}"
+    )
+
+
+def _sites(given: list[Path], target: str) -> list[Site]:
+    for path in given:
+        if not path.exists():
+            raise ConfigurationError(f"there is no source at {path}")
+    roots = given or _own(target)
+    files = [read_file(path) for path in roots if path.is_file()]
+    return [
+        site
+        for read in [*files, *read_source(path for path in roots if path.is_dir())]
+        for site in sites(read)
+    ]
+
+
+def _own(target: str) -> list[Path]:
+    """Return the package that the models are in, or their module, where it lies below the current directory."""
+    module: Any = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    paths = [Path(one) for one in getattr(module, "__path__", ())]
+    if not paths and getattr(module, "__file__", None):
+        paths = [Path(module.__file__)]
+    return [path for path in paths if path.resolve().is_relative_to(Path.cwd().resolve())]
+
+
+def _print(console: Console, plan: Plan, found: list[Site]) -> None:
+    counts = Counter(one.how for one in plan.tables.values())
+    placed = len(plan.tables) - counts["doubtful"]
+    console.print(
+        f"placed {placed} of {len(plan.tables)} tables; the companies: {_companies(plan)}", markup=False
+    )
+    if counts["doubtful"]:
+        names = ", ".join(one.name for one in plan.having("doubtful"))
+        console.print(f"say whose rows these are, which nobody is shown until then: {names}", markup=False)
+    for fault in plan.faults:
+        console.print(f"mend this in the models first: {fault}", markup=False)
+    for kind in _SHOWN:
+        of_kind = [site for site in found if site.kind == kind]
+        if of_kind:
+            console.print(f"{_MEANING[kind]} ({len(of_kind)})", markup=False)
+            for site in of_kind:
+                console.print(f"    {_where(site)} {site.name}", markup=False)
+    console.print(
+        'next: guard(engine, tenancy, mode="observe"), run the application, then: tenantguard observe report',
+        markup=False,
+    )
+
+
+def _companies(plan: Plan) -> str:
+    table = plan.companies.table
+    return f"no table, named by {plan.companies.column}" if table is None else str(table.fullname)
+
+
+def _where(site: Site) -> str:
+    path = Path(site.file)
+    short = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    return f"{short}:{site.line}"

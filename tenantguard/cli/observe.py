@@ -1,0 +1,121 @@
+"""``tenantguard observe``: what an engine under ``guard(..., mode="observe")`` has seen, the most dangerous first."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from tenantguard.adopting.observations import Danger, Observation, observations
+from tenantguard.cli.observe_page import page
+from tenantguard.cli.progress import steps
+from tenantguard.cli.sentences import explained
+from tenantguard.cli.targets import writable
+from tenantguard.errors import ConfigurationError
+from tenantguard.sql.observe import Recorded, read
+from tenantguard.sql.observe.records import directory_of
+
+COLOURS = {Danger.LEAKS: "bold red", Danger.REFUSED: "red", Danger.UNBOUND: "yellow", Danger.ALIKE: "dim"}
+observe = typer.Typer(
+    help='What an engine under guard(..., mode="observe") has seen.',
+    no_args_is_help=True,
+    add_completion=False,
+)
+_Directory = Annotated[
+    Path | None,
+    typer.Argument(
+        envvar="TENANTGUARD_OBSERVED",
+        help="where it was written; .tenantguard/observed where nothing is said",
+    ),
+]
+
+
+@observe.command()
+def report(
+    directory: _Directory = None,
+    all_: Annotated[bool, typer.Option("--all", help="show the places too that work alike")] = False,
+    html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
+    json_: Annotated[
+        Path | None, typer.Option("--json", help="write the places to a file", callback=writable)
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+) -> None:
+    """Group what was observed by place, the most dangerous first, with the line to change for each.
+
+    Exit code 0 where every place works alike under the guard, 1 where one does not, 2 where nothing was observed.
+    """
+    with explained("report", debug=debug):
+        where = directory_of(directory)
+        with steps() as step:
+            step(f"reading {where}")
+            recorded = read(where)
+            if not recorded.processes:
+                raise ConfigurationError(
+                    f"nothing was observed in {where}; run the application with guard(engine, tenancy, "
+                    'mode="observe"), or name the directory that it writes to'
+                )
+            step("sorting")
+            found = observations(recorded.records)
+    _print(Console(file=sys.stdout, highlight=False), found, recorded, everything=all_)
+    if html is not None:
+        html.write_text(page(found, recorded))
+    if json_ is not None:
+        json_.write_text(json.dumps([asdict(one) for one in found], indent=2) + "\n")
+    raise typer.Exit(1 if any(one.danger is not Danger.ALIKE for one in found) else 0)
+
+
+@observe.command()
+def clear(
+    directory: _Directory = None,
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+) -> None:
+    """Delete what was observed until now, and nothing else, to begin anew after a change."""
+    with explained("clear", debug=debug):
+        where = directory_of(directory)
+        unread = set(read(where).unread)
+        files = [path for path in where.glob("*.json") if path.name not in unread]
+        for path in files:
+            path.unlink()
+    Console(file=sys.stdout, highlight=False).print(
+        f"deleted: {len(files)} file(s) in {where}", markup=False, soft_wrap=True
+    )
+
+
+def _print(console: Console, found: list[Observation], recorded: Recorded, *, everything: bool) -> None:
+    for one in found:
+        if one.danger is Danger.ALIKE and not everything:
+            continue
+        record = one.record
+        place = f"{one.file}:{one.line}"
+        console.print(
+            f"[{COLOURS[one.danger]}]{one.danger}[/] [bold]{escape(place)}[/] in {escape(record.function)}, "
+            f"{record.seen} times",
+            soft_wrap=True,
+        )
+        if one.source:
+            console.print(f"    {escape(one.source)}", soft_wrap=True, style="dim")
+        console.print(f"    {escape(one.said)}", soft_wrap=True)
+        console.print(f"    [dim]{escape(record.statement[:200])}[/]", soft_wrap=True)
+        console.print(f"    [green]do:[/] {escape(one.remedy)}", soft_wrap=True)
+    console.print(summary(found, recorded), soft_wrap=True, markup=False)
+
+
+def summary(found: list[Observation], recorded: Recorded) -> str:
+    """Return what was observed in one line."""
+    counts = Counter(one.danger for one in found)
+    parts = [f"{counts[danger]} {danger}" for danger in Danger if counts[danger]]
+    parts.append(f"observed by {recorded.processes} process(es)")
+    if recorded.lost:
+        parts.append(f"{recorded.lost} executions found no room")
+    if recorded.failures:
+        parts.append(f"observing failed {recorded.failures} times")
+    if recorded.unread:
+        parts.append(f"not read, since they hold something else: {', '.join(recorded.unread)}")
+    return "; ".join(parts)

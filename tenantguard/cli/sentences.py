@@ -1,0 +1,40 @@
+"""One sentence where a command cannot run, and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from tenantguard.checks.live.connecting import first_line
+from tenantguard.errors import TenantGuardError
+
+
+@contextmanager
+def explained(command: str, *, debug: bool) -> Iterator[None]:
+    """Say in one sentence why a command cannot run, and end with exit code 2; with ``debug`` show everything."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # an application's module may raise anything
+        if debug:
+            traceback.print_exc()
+        console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        console.print(f"cannot {command}: {_sentence(error)}", markup=False)
+        if not debug and not isinstance(error, TenantGuardError | typer.BadParameter):
+            console.print("--debug shows where", markup=False)
+        raise typer.Exit(2) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, typer.BadParameter):
+        return error.message
+    if isinstance(error, SQLAlchemyError):
+        return f"the database says: {first_line(error)}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -23,7 +23,7 @@ FLOORS = (
     {"carrying"},
     {"audit"},
     {"authority", "identity", "sql"},
-    {"asgi", "httpx", "postgres"},
+    {"asgi", "cerbos", "httpx", "postgres"},
     {"checks"},
     {"adopting"},
     {"testing"},
@@ -45,9 +45,9 @@ ROOMS = (
 )
 REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
-    "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "dramatiq", "fastapi", "greenlet",
-    "httpx", "hypothesis", "jinja2", "libcst", "litestar", "locust", "opentelemetry", "psycopg", "pydantic", "pymysql",
-    "pytest", "redis", "rich", "rq", "sqlglot", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
+    "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "cerbos_sqlalchemy", "dramatiq", "fastapi",
+    "greenlet", "httpx", "hypothesis", "jinja2", "libcst", "litestar", "locust", "opentelemetry", "psycopg", "pydantic",
+    "pymysql", "pytest", "redis", "rich", "rq", "sqlglot", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {

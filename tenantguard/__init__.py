@@ -7,7 +7,8 @@ engine filters or refuses every data access of another company.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tenantguard.authority import requires
+from tenantguard.authority import bypass_requires, requires
+from tenantguard.breakglass import break_glass
 from tenantguard.carrying import carry
 from tenantguard.context import Principal, bind, bypass, current
 from tenantguard.errors import (
@@ -26,6 +27,7 @@ from tenantguard.errors import (
     UnknownTableError,
     Violation,
 )
+from tenantguard.principal import Actor
 from tenantguard.sql import Guard, guard
 from tenantguard.tenancy import Tenancy, shared, shared_writable, through
 
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Actor",
     "ConfigurationError",
     "CrossTenantError",
     "Guard",
@@ -56,7 +59,9 @@ __all__ = [
     "UnknownTableError",
     "Violation",
     "bind",
+    "break_glass",
     "bypass",
+    "bypass_requires",
     "carry",
     "current",
     "guard",

@@ -7,15 +7,18 @@ import inspect
 import time
 from collections.abc import Callable, Collection
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
 
 from tenantguard.audit import refuse
-from tenantguard.context import Principal, current
+from tenantguard.context import Binding, Principal, bypass_observers, current, served
 from tenantguard.errors import ConfigurationError, PermissionDeniedError, StepUpError
 
 F = TypeVar("F", bound=Callable[..., Any])
 _AHEAD = 30.0  # seconds that an issuer's clock may be ahead: a sign-in of a later time would count for ever
+# A bypass is opened that was approved in another way: by breaking the glass.
+approved: ContextVar[bool] = ContextVar("tenantguard_approved", default=False)
 _MULTIPLE = "mfa"  # RFC 8176: several factors were used
 
 
@@ -183,3 +186,32 @@ def requires(
     if not texts and not mfa and max_age is None:
         raise ConfigurationError("requires() requires nothing: name a permission, mfa, acr or max_age")
     return Requirement(frozenset(permissions), frozenset(any_of), mfa, contexts, max_age, clock)
+
+
+def bypass_requires(requirement: Requirement, *, unless: Collection[str] = ()) -> Callable[[], None]:
+    """Let a bypass inside a request be opened by those alone who fulfil a requirement; return what ends that.
+
+    Say it once, where the application starts. Outside of a request, as in jobs and commands, nothing changes.
+
+    Args:
+        requirement: ``requires("ops:bypass", mfa=True)``.
+        unless: the reasons of bypasses that your own code opens for everybody, such as ``{"session look-up"}``.
+
+    Raises:
+        ConfigurationError: ``unless`` is one text.
+
+    Example:
+        >>> from tenantguard import bypass_requires, requires
+        >>> undo = bypass_requires(requires("ops:bypass"), unless={"session look-up"})
+        >>> undo()
+    """
+    if isinstance(unless, str):
+        raise ConfigurationError(f"unless={unless!r} is one string; give a set: {{{unless!r}}}")
+    free = frozenset(unless)
+
+    def observe(binding: Binding, opened: bool) -> None:
+        if opened and binding.reason not in free and served() is not None and not approved.get():
+            requirement.check_of(binding.principal)
+
+    bypass_observers.insert(0, observe)  # before the record, so that no bypass is recorded that did not open
+    return functools.partial(bypass_observers.remove, observe)

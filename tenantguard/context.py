@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextvars import Token
 from threading import get_ident
@@ -205,6 +206,11 @@ def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
 
 
 def _of_principal(principal: Principal) -> tuple[TenantId, ...]:
+    actor = principal.actor
+    if actor is not None and actor.until < time.time():
+        raise NoTenantError(
+            f"the time is over for which {actor.subject} may act for {principal.subject!r}; it has to be granted anew"
+        )
     tenants = (principal.tenant,) if principal.tenant is not None else principal.tenants
     if not tenants:
         raise NoTenantError(

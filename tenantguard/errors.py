@@ -20,6 +20,7 @@ TenantId = str | int | UUID
 # What each reason of a TokenError stands for: plain words that may reach a client, nothing of the token's.
 TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
     {
+        "acting": "The token acts for somebody else, which is not allowed here",
         "algorithm": "The token is signed by an algorithm that is not accepted",
         "audience": "The token is for another audience",
         "bound": "The token is bound to a key or a certificate whose possession was not proven",

@@ -98,7 +98,10 @@ class OnwardAuth(httpx.Auth):
             claims["company_id"] = claims.pop("companies")[0]
         if principal is not None:
             claims["permissions"] = sorted(principal.permissions)
-            claims |= {name: _thawed(principal.claims[name]) for name in _KEPT if name in principal.claims}
+            if principal.actor is not None:
+                claims["act"] = {"sub": principal.actor.subject, "reason": principal.actor.reason}
+            kept = [name for name in _KEPT if name in principal.claims and name not in claims]
+            claims |= {name: _thawed(principal.claims[name]) for name in kept}
         if request_id() is not None:
             claims["request_id"] = request_id()
         return self._signed(claims)

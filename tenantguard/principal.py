@@ -13,6 +13,38 @@ from tenantguard.errors import ConfigurationError, NoTenantError, TenantId, Toke
 
 
 @dataclass(frozen=True)
+class Actor:
+    """Name who acts for somebody else, and why, as support staff do inside a customer's company.
+
+    Args:
+        subject: who it is; never empty.
+        reason: why, in words that a reviewer can read.
+        until: when it ends, in seconds since 1970.
+        read_only: nothing may be written.
+        before: who stood behind whom in a chain of actors; for the record alone.
+
+    Raises:
+        TokenError: the subject or the reason is empty.
+    """
+
+    subject: str
+    reason: str = field(kw_only=True)
+    until: float = field(kw_only=True)
+    read_only: bool = field(default=True, kw_only=True)
+    before: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        if not all(isinstance(text, str) and text.strip() for text in (self.subject, self.reason)):
+            raise TokenError("who acts for somebody has a subject and a reason", reason="acting")
+        if (
+            isinstance(self.until, bool)
+            or not isinstance(self.until, int | float)
+            or self.until != self.until
+        ):
+            raise TokenError("who acts for somebody does so until a moment", reason="acting")
+
+
+@dataclass(frozen=True)
 class Principal:
     """Name who is asking: the verified content of a token, or what stands for it.
 
@@ -22,6 +54,7 @@ class Principal:
         permissions: what it may do, as the application understands it.
         claims: the verified claims, read-only at every depth: lists arrive as tuples.
         tenants: every tenant that the token names, where it names several.
+        actor: who acts for the subject, where somebody else does.
 
     Raises:
         NoTenantError: a tenant is empty or of a type that cannot be one.
@@ -40,6 +73,7 @@ class Principal:
     permissions: frozenset[str] = frozenset()
     claims: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     tenants: tuple[TenantId, ...] = ()
+    actor: Actor | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.subject, str) or not self.subject.strip():

@@ -23,6 +23,7 @@ FLOORS = (
     {"carrying"},
     {"audit"},
     {"authority", "identity", "sql"},
+    {"breakglass"},
     {"asgi", "cerbos", "httpx", "postgres"},
     {"checks"},
     {"adopting"},

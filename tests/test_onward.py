@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tenantguard import (
+    Actor,
     ConfigurationError,
     NoTenantError,
     Principal,
@@ -25,7 +26,7 @@ from tenantguard import (
     current,
 )
 from tenantguard.httpx import TYP, OnwardAuth, OnwardVerifier
-from tenantguard.identity import MemoryCutOffs, Revocation
+from tenantguard.identity import Acting, MemoryCutOffs, Revocation
 from tests.identity.tokens import NOW, SECRET, clock, ec_key, private_pem, public_pem, sign, verifier
 
 URL = "https://billing.example/"
@@ -71,9 +72,13 @@ def client(receiver: OnwardVerifier, sender: OnwardAuth) -> httpx.AsyncClient:
 async def test_the_next_service_acts_for_the_same_company() -> None:
     """By whoever acts, with their permissions; each request by a token of its own."""
     ada = Principal(
-        "ada", "acme", frozenset({"calls:read"}), {"acr": "phr", "act": {"sub": "support"}, "email": "a@b.c"}
+        "ada",
+        "acme",
+        frozenset({"calls:read"}),
+        {"acr": "phr", "email": "a@b.c"},
+        actor=Actor("support", reason="ticket 4711", until=NOW),
     )
-    async with client(onward(), auth()) as sent:
+    async with client(onward(acting=Acting(companies={"acme"})), auth()) as sent:
         for _ in range(2):
             with bind(ada):
                 answer = await sent.get(URL)
@@ -82,7 +87,11 @@ async def test_the_next_service_acts_for_the_same_company() -> None:
             assert (await sent.get(URL)).json() == ["shop", "globex", [], None]
     with bind(ada):
         claims = jwt.decode(auth().token(), options={"verify_signature": False})
-    assert (claims["acr"], claims["act"], "email" in claims) == ("phr", {"sub": "support"}, False)
+    assert (claims["acr"], claims["act"], "email" in claims) == (
+        "phr",
+        {"sub": "support", "reason": "ticket 4711"},
+        False,
+    )
 
 
 @pytest.mark.parametrize("tenant", [5, UUID(int=7)])

@@ -50,7 +50,7 @@ NAMES = """
     TenantGuardError ConfigurationError TokenError IssuerUnavailableError NoTenantError
     Violation CrossTenantError ParentError MissingRowError TenantSwitchError RawSQLError UnknownTableError
     shared shared_writable through
-    requires PermissionDeniedError StepUpError
+    requires bypass_requires break_glass Actor PermissionDeniedError StepUpError
 """
 MODULES = sorted(
     module.name

@@ -38,6 +38,8 @@ class Event:
         attempted: the tenant that was reached for, as text, where it is known.
         table: the table's name.
         subject: the subject of the principal.
+        actor: who acts for the subject, where somebody else does.
+        acting: why they do.
         request_id: the id of the request, where there is one.
         statement: the SQL with every literal masked.
         fingerprint: 16 hexadecimal digits, equal for statements of the same shape.
@@ -56,6 +58,8 @@ class Event:
     attempted: str | None = None
     table: str | None = None
     subject: str | None = None
+    actor: str | None = None
+    acting: str | None = None
     request_id: str | None = None
     statement: str | None = None
     fingerprint: str | None = None

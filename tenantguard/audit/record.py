@@ -13,6 +13,7 @@ from tenantguard.audit.queued import QueuedSink, is_asynchronous
 from tenantguard.audit.sinks import AsyncSink, LoggingSink, Sink, called_by
 from tenantguard.audit.where import where
 from tenantguard.errors import NoTenantError, Violation
+from tenantguard.principal import Principal
 
 sinks: list[Sink] = [LoggingSink()]
 AnySink = TypeVar("AnySink", bound=Sink | AsyncSink)
@@ -112,12 +113,22 @@ def _event(kind: str, message: str, **members: str | None) -> Event:
     return Event(
         time=now(),
         kind=kind,
-        subject=principal.subject if principal is not None else None,
+        **_who(principal),
         request_id=context.request_id(),
         message=message,
         **where(context.served()),
         **members,
     )
+
+
+def _who(principal: Principal | None) -> dict[str, str | None]:
+    """Return the members of an event that say who acts, and for whom."""
+    if principal is None:
+        return {}
+    actor = principal.actor
+    if actor is None:
+        return {"subject": principal.subject}
+    return {"subject": principal.subject, "actor": actor.subject, "acting": actor.reason}
 
 
 def _text(value: object) -> str | None:
@@ -133,7 +144,7 @@ def _bypass(binding: context.Binding, opened: bool) -> None:
             time=now(),
             kind="bypass_opened" if opened else "bypass_closed",
             tenant=", ".join(map(str, outer.tenants)) if outer is not None else None,
-            subject=binding.principal.subject if binding.principal is not None else None,
+            **_who(binding.principal),
             request_id=context.request_id(),
             reason=binding.reason,
             place=binding.caller,

@@ -28,7 +28,7 @@ called_by: ContextVar[tuple[object, ...]] = ContextVar("tenantguard_audit", defa
 
 
 class LoggingSink:
-    """Write one JSON line per event to a logger, bypasses at INFO and refusals at WARNING.
+    """Write one JSON line per event to a logger: bypasses at INFO, refusals at WARNING, broken glass at CRITICAL.
 
     Args:
         logger: the logger's name.
@@ -40,6 +40,7 @@ class LoggingSink:
     def __call__(self, event: Event) -> None:
         """Write the event."""
         level = logging.INFO if event.kind.startswith("bypass") else logging.WARNING
+        level = logging.CRITICAL if event.kind.startswith("break_glass") else level
         self._logger.log(level, json.dumps(event.as_dict(), default=str, sort_keys=True))
 
 

@@ -1,5 +1,6 @@
 """From a token to a principal: keys, issuers, and the company that a token speaks for."""
 
+from tenantguard.identity.acting import Acting
 from tenantguard.identity.cache import Cache
 from tenantguard.identity.confirmation import tls_certificate
 from tenantguard.identity.cutoffs import CutOffs, MemoryCutOffs
@@ -17,6 +18,7 @@ from tenantguard.identity.store import IssuerStore
 from tenantguard.identity.verifier import TokenVerifier, Verifier
 
 __all__ = [
+    "Acting",
     "Cache",
     "CutOffs",
     "DPoP",

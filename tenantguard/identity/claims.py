@@ -128,7 +128,9 @@ def permissions_of(claims: Claims, readers: tuple[Reader, ...], *, strict: bool)
         if held is None or held is ABSENT:
             continue
         words = held.split(" ") if isinstance(held, str) else held
-        if isinstance(words, list) and all(isinstance(word, str) for word in words):
+        if isinstance(words, list | tuple | set | frozenset) and all(  # the last three by a function of yours
+            isinstance(word, str) for word in words
+        ):
             return frozenset(word for word in words if word)
         if strict:
             raise TokenError(f"the token's permissions are not {_LIST_OR_WORDS}", reason="permissions")

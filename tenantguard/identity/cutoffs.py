@@ -100,6 +100,8 @@ def names_of(principal: Principal) -> Iterator[Name]:
     issuer = _text(claims, "iss")
     named: list[tuple[Kind, str | None]] = [("subject", principal.subject), ("issuer", issuer)]
     named += [("token", _text(claims, "jti")), ("session", _text(claims, "sid"))]
+    if principal.actor is not None:  # whoever stands behind is out with their own sign-in
+        named.append(("subject", principal.actor.subject))
     named += [("tenant", str(tenant)) for tenant in _tenants(principal)]
     for kind, value in named:
         if value is not None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TenantId, TokenError
 from tenantguard.identity import claims as checks
+from tenantguard.identity.acting import Acting, refuse_actor
 from tenantguard.identity.confirmation import CertificateReader, Confirmation
 from tenantguard.identity.dpop import DPoP
 from tenantguard.identity.presentation import Presentation
@@ -31,7 +32,8 @@ _MOST_LEEWAY = 600.0
 RECHECK = 10.0  # seconds after which the token of a connection that lasts is verified again
 RECHECK_REVOCABLE = 0.5  # the same, where it may be revoked, which has to hold within a second
 _MOST_AGE = 10 * 365 * 24 * 3600.0
-_PERMISSIONS = ("permissions", "scope", "scp")
+_PERMISSIONS = ("permissions", "scope", "scp", "roles")
+MayGrant = Collection[str] | Callable[[str], bool]
 
 
 class PolicyOptions(TypedDict, total=False):
@@ -48,7 +50,9 @@ class PolicyOptions(TypedDict, total=False):
         tenant_type: the type of the tenant column: ``str``, ``int`` or ``UUID``.
         speaks_for: which companies this issuer may speak for: a collection, a function, or ``"every"``.
         subject_claim: where the subject is; ``"sub"`` by default.
-        permissions_claim: where the permissions are; of several, the first that a token has.
+        permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
+        may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
+        acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
@@ -67,6 +71,8 @@ class PolicyOptions(TypedDict, total=False):
     speaks_for: SpeaksFor | None
     subject_claim: str
     permissions_claim: ClaimPath | tuple[ClaimPath, ...]
+    may_grant: MayGrant | None
+    acting: Acting | None
     require: Mapping[str, object]
     leeway: float
     max_age: float | None
@@ -90,6 +96,8 @@ class Policy:
     subject_claim: str
     permissions: tuple[Reader, ...]
     strict_permissions: bool
+    may_grant: MayGrant | None
+    acting: Acting | None
     require: Mapping[str, frozenset[object]]
     leeway: float
     max_age: float | None
@@ -163,12 +171,16 @@ class Policy:
             raise TokenError(
                 "the token's issuer may not speak for the company that it names", reason="issuer_tenant"
             )
+        if self.acting is None:
+            refuse_actor(claims)
+        permissions = checks.permissions_of(claims, self.permissions, strict=self.strict_permissions)
         return Principal(
             subject=subject,
             tenant=tenants[0] if len(tenants) == 1 else None,
             tenants=tenants if self.several else (),
-            permissions=checks.permissions_of(claims, self.permissions, strict=self.strict_permissions),
+            permissions=frozenset(filter(self._may_grant, permissions)),
             claims=claims,
+            actor=self.acting.actor(claims, tenants) if self.acting is not None and "act" in claims else None,
         )
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
@@ -176,6 +188,11 @@ class Policy:
         if named is ABSENT or (self.several and named == []):
             return ()
         return as_tenants(named, self.tenant_type) if self.several else (as_tenant(named, self.tenant_type),)
+
+    def _may_grant(self, permission: str) -> bool:
+        if self.may_grant is None:
+            return True
+        return bool(self.may_grant(permission) if callable(self.may_grant) else permission in self.may_grant)
 
     def _speaks_for_every(self) -> bool:
         """Tell whether the issuer may vouch for somebody who has no company yet, and could join any."""
@@ -215,6 +232,8 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
         subject_claim=options.get("subject_claim", "sub"),
         permissions=_permissions(options.get("permissions_claim", _PERMISSIONS), faults),
         strict_permissions="permissions_claim" in options,
+        may_grant=_may_grant(options.get("may_grant"), faults),
+        acting=_acting(options.get("acting"), faults),
         require={name: _values(value) for name, value in options.get("require", {}).items()},
         leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
         max_age=_max_age(options.get("max_age"), faults),
@@ -226,6 +245,22 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
 def _permissions(given: ClaimPath | tuple[ClaimPath, ...], faults: list[str]) -> tuple[Reader, ...]:
     paths = given if isinstance(given, tuple) else (given,)
     return tuple(_reader(path, faults) for path in paths)
+
+
+def _may_grant(given: MayGrant | None, faults: list[str]) -> MayGrant | None:
+    if given is None or callable(given):
+        return given
+    if isinstance(given, str) or not all(isinstance(one, str) and one for one in given):
+        faults.append("may_grant is a collection of permissions, or a function")
+        return frozenset()
+    return frozenset(given)
+
+
+def _acting(given: object, faults: list[str]) -> Acting | None:
+    if given is None or isinstance(given, Acting):
+        return given
+    faults.append("acting is an Acting(...)")
+    return None
 
 
 def _values(value: object) -> frozenset[object]:

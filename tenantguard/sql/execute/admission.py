@@ -15,7 +15,7 @@ from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.orphans import watch_text
-from tenantguard.sql.execute.permitted import permit
+from tenantguard.sql.execute.permitted import permit, refuse_read_only
 from tenantguard.sql.execute.sent import admit_text
 from tenantguard.sql.execute.verify import verify
 from tenantguard.sql.predicates import set_tenants
@@ -82,6 +82,7 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
     if compiled.tg.writes:
         verify(compiled.tg.writes, context)
     if compiled.tg.changes:
+        refuse_read_only(context, binding)
         watch_text(context)
     if compiled.tg.checks or compiled.tg.verified:
         context.tg_given = compiled.tg

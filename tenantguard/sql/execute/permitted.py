@@ -36,6 +36,23 @@ def permit(context: Any, statement: Any, binding: Binding | None) -> None:
                 row[name] = value
 
 
+def refuse_read_only(context: Any, binding: Binding | None) -> None:
+    """Refuse a write of whoever acts for somebody and may read alone.
+
+    Raises:
+        PermissionDeniedError: the binding is such a one.
+    """
+    actor = None if binding is None or binding.principal is None else binding.principal.actor
+    if actor is not None and actor.read_only:
+        refuse(
+            PermissionDeniedError(
+                f"a write was tried by {actor.subject}, who acts for somebody and may only read",
+                tenant=told(binding),
+                statement=sent(context),
+            )
+        )
+
+
 def refuse_permission(
     binding: Binding | None, asked: Mapping[tuple[str, str], frozenset[str]], statement: str | None
 ) -> NoReturn:

@@ -10,7 +10,7 @@ from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.execute.bypassed import BYPASSED
 from tenantguard.sql.execute.doors import ask_again, ask_server
 from tenantguard.sql.execute.orphans import watch_text
-from tenantguard.sql.execute.permitted import refuse_permission
+from tenantguard.sql.execute.permitted import refuse_permission, refuse_read_only
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
 from tenantguard.sql.servers.natives import foreign_call
@@ -71,6 +71,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     sent.permit(binding)
     _verify_calls(context, guard, sent)
     if sent.writes:
+        refuse_read_only(context, binding)
         watch_text(context)
     if sent.checks:
         context.tg_given = sent, context.parameters

@@ -15,6 +15,7 @@ from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parents import Missing, missing_parents
+from tenantguard.sql.execute.permitted import refuse_read_only
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.execute.storable import is_strange
 from tenantguard.sql.execute.stored import StoredCursor, store, store_instead
@@ -40,6 +41,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
         NoTenantError: nothing is bound.
     """
     binding = peek()
+    refuse_read_only(context, binding)
     for plan in plans:
         if plan.placement.kind == "shared":
             if not plan.placement.writable:

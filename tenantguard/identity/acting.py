@@ -1,0 +1,142 @@
+"""Acting for somebody: what the claim ``act`` of a token (RFC 8693) has to say before support staff are let in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tenantguard.errors import ConfigurationError, PermissionDeniedError, TenantId, TokenError
+from tenantguard.identity import claims as checks
+from tenantguard.identity.tenants import ABSENT, MALFORMED, ClaimPath, claim_reader
+from tenantguard.principal import Actor, Principal
+
+_LONGEST = 12 * 3600.0
+_MOST_REASON = 500  # characters
+
+
+class Requirement(Protocol):
+    """What an actor has to be permitted, and how they have to have signed in; made by ``requires``."""
+
+    def check_of(self, principal: Principal | None, /) -> Principal: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acting:
+    """Allow tokens whose bearer acts for somebody else, such as support staff inside a customer's company.
+
+    Both are in every event from then on. A token whose claim ``act`` is no object with a subject is refused, and so is
+    one of a verifier without ``acting=``.
+
+    Args:
+        companies: the companies inside which somebody may act: a collection, or a function of the actor's subject and
+            the company.
+        seconds: how long such a token may live, from its ``iat`` to its ``exp``.
+        read_only: what is done so may not write, in any statement.
+        reason_claim: where the reason stands; it is needed.
+        requirement: what the actor has to be permitted, and how they have to have signed in:
+            ``requires("support", mfa=True)``, by the members of ``act``.
+        most_actors: how many may stand behind one another (a nested ``act``); only the first counts (RFC 8693).
+
+    Raises:
+        ConfigurationError: a value is out of range.
+
+    Example:
+        >>> acting = Acting(companies={"acme"}, seconds=900)
+    """
+
+    companies: Collection[TenantId] | Callable[[str, TenantId], bool]
+    seconds: float = 3600.0
+    read_only: bool = True
+    reason_claim: ClaimPath = ("act", "reason")
+    requirement: Requirement | None = None
+    most_actors: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what would let anybody in, or nobody."""
+        number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
+        if not number or not 0 < self.seconds <= _LONGEST:
+            raise ConfigurationError(f"Acting(seconds={self.seconds!r}): up to {_LONGEST:.0f} seconds")
+        if isinstance(self.companies, str) or not (
+            callable(self.companies) or isinstance(self.companies, Collection)
+        ):
+            raise ConfigurationError("Acting(companies=...) is a collection of companies, or a function")
+        if not isinstance(self.most_actors, int) or not 1 <= self.most_actors <= 8:
+            raise ConfigurationError("Acting(most_actors=...) is a number from 1 to 8")
+
+    def actor(self, claims: Mapping[str, Any], tenants: Collection[TenantId]) -> Actor:
+        """Return who acts, by the claims of a token that names one.
+
+        Raises:
+            TokenError: it is not allowed, or the claims do not say what they have to.
+        """
+        chain = _chain(claims.get("act"), self.most_actors)
+        subject = checks.subject_of(chain[0])
+        if not tenants or not all(self._may_enter(subject, tenant) for tenant in tenants):
+            raise _refused(f"{subject} may not act inside this company")
+        issued: Any = claims.get("iat")
+        expires: Any = claims.get("exp")
+        timed = checks.is_number(issued) and checks.is_number(expires)
+        if not timed or not 0 <= expires - issued <= self.seconds:
+            raise _refused(f"it has to live {self.seconds:.0f} seconds at most, and say from when")
+        reason = claim_reader(self.reason_claim)(claims)
+        if reason in (ABSENT, MALFORMED) or not _is_reason(reason):
+            raise _refused("it has to say why, in words that a reviewer can read")
+        self._check(chain[0], subject)
+        before = tuple([checks.subject_of(one) for one in chain[1:]])
+        return Actor(
+            subject, reason=str(reason).strip(), until=expires, read_only=self.read_only, before=before
+        )
+
+    def _may_enter(self, subject: str, tenant: TenantId) -> bool:
+        if callable(self.companies):
+            return self.companies(subject, tenant) is True
+        return tenant in self.companies
+
+    def _check(self, act: Mapping[str, Any], subject: str) -> None:
+        if self.requirement is None:
+            return
+        readers = tuple(claim_reader(name) for name in ("permissions", "scope"))
+        permissions = checks.permissions_of(act, readers, strict=False)
+        listed = {name: tuple(value) if isinstance(value, list) else value for name, value in act.items()}
+        try:
+            self.requirement.check_of(Principal(subject, permissions=permissions, claims=listed))
+        except PermissionDeniedError as denied:
+            raise _refused(f"{subject} lacks a permission to act for somebody") from denied
+
+
+def refuse_actor(claims: Mapping[str, Any]) -> None:
+    """Refuse a token whose bearer acts for somebody, where that was not allowed.
+
+    Raises:
+        TokenError: it is one.
+    """
+    if "act" in claims:
+        raise _refused("give the verifier acting=Acting(...) where support staff may act inside a company")
+
+
+def _chain(act: Any, most: int) -> list[Mapping[str, Any]]:
+    found: list[Mapping[str, Any]] = []
+    while act is not None or not found:
+        if not isinstance(act, Mapping) or len(found) == most:
+            raise _refused("its act is no object with a subject, or more stand behind one another than may")
+        found.append(act)
+        if "act" not in act:
+            break
+        act = act["act"]
+        if act is None:
+            raise _refused("an act in its act is no object")
+    return found
+
+
+def _is_reason(reason: Any) -> bool:
+    return (
+        isinstance(reason, str)
+        and bool(reason.strip())
+        and reason.isprintable()
+        and len(reason) <= _MOST_REASON
+    )
+
+
+def _refused(why: str) -> TokenError:
+    return TokenError(f"the token acts for somebody else: {why}", reason="acting")

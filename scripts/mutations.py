@@ -43,6 +43,71 @@ def _of(part: str, function: str, *broken: tuple[str, ...]) -> tuple[Mutation, .
 MUTATIONS = (
     *_of(
         "sql",
+        "permit",
+        (
+            "whoever lacks a permission is served",
+            "if principal is None or not statement.asks <= principal.permissions:",
+            "if False:",
+            "tests/sql/test_permissions.py",
+        ),
+        (
+            "the values of a rule are those of whoever came first",
+            "row[name] = value",
+            "row.setdefault(name, value)",
+            "tests/sql/test_permissions.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "granted_rows",
+        (
+            "a rule of rows is left out",
+            "if leaf.placement.has_rows",
+            "if False",
+            "tests/sql/test_permissions.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "refuse_read_only",
+        (
+            "whoever may only read writes",
+            "if actor is not None and actor.read_only:",
+            "if False:",
+            "tests/test_break_glass.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "GuardedIdentityMap.tg_enter",
+        (
+            "a session serves one person what another has loaded",
+            "self._tg_hand_over()",
+            "pass",
+            "tests/sql/test_permissions.py",
+        ),
+    ),
+    *_of(
+        "identity",
+        "Policy._may_grant",
+        ("an issuer grants what it likes", "if self.may_grant is None:", "if True:"),
+    ),
+    *_of(
+        "identity",
+        "Acting.actor",
+        (
+            "somebody acts inside any company",
+            "if not tenants or not all((self._may_enter(subject, tenant) for tenant in tenants)):",
+            "if False:",
+        ),
+        (
+            "somebody acts for ever",
+            "if not timed or not 0 <= expires - issued <= self.seconds:",
+            "if False:",
+        ),
+    ),
+    *_of(
+        "sql",
         "guarded",
         ("a SELECT loses its predicates", "return (*predicates, *enclosed(where))", "return where"),
         (
@@ -124,7 +189,7 @@ MUTATIONS = (
         "verify_known",
         (
             "a table in an unknown place passes",
-            "if placement is not None and placement.kind != 'shared':",
+            "if placement.kind != 'shared' or placement.has_rows:",
             "if False:",
         ),
     ),
@@ -163,7 +228,7 @@ MUTATIONS = (
         "filtered_table",
         (
             "a derived table of a FULL JOIN is whole",
-            "where = compiler.process(compiler.tg_predicates.owns(source, placement, read=True))",
+            "where = ' AND '.join(map(compiler.process, conditions))",
             "where = '1 = 1'",
         ),
     ),
@@ -727,8 +792,8 @@ MUTATIONS = (
         "guarded_conflict",
         (
             "ON CONFLICT DO UPDATE overwrites any row",
-            "compiler.tg_predicates.owns(table, placement), *enclosed(",
-            "True, *enclosed(",
+            "clone.update_whereclause = and_(*mine,",
+            "clone.update_whereclause = and_(",
         ),
     ),
     *_of(
@@ -736,7 +801,7 @@ MUTATIONS = (
         "guarded_duplicate",
         (
             "ON DUPLICATE KEY UPDATE overwrites any row",
-            "if placement.kind != 'shared':",
+            "if met:",
             "if False:",
             "tests/sql/test_upserts.py",
         ),

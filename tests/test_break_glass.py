@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, insert, select, text, update
+from sqlalchemy import Engine, delete, insert, select, text, update
 
 from tenantguard import (
     Actor,
@@ -172,7 +172,7 @@ def test_a_sink_that_fails_leaves_the_glass_whole() -> None:
 WRITES: dict[str, Any] = {
     "INSERT": lambda c: c.execute(insert(User).values(email="x")),
     "UPDATE": lambda c: c.execute(update(Call).values(seconds=1)),
-    "DELETE": lambda c: c.execute(Call.__table__.delete().where(Call.id == 3)),
+    "DELETE": lambda c: c.execute(delete(Call).where(Call.id == 3)),
     "a shared table": lambda c: c.execute(text("INSERT INTO sessions_log (id, what) VALUES (991, 'x')")),
     "text": lambda c: c.execute(text("DELETE FROM calls WHERE id = 3")),
     "text to the driver": lambda c: c.exec_driver_sql("DELETE FROM calls WHERE id = 3"),

@@ -47,6 +47,7 @@ _COPIED = (
 )
 _TESTS = {
     "sql": ["tests/sql", "tests/test_interleaving.py"],
+    "postgres": ["tests/postgres"],
     "audit": ["tests/audit", "tests/test_bypass.py", "tests/sql"],
     "identity": ["tests/identity", "tests/asgi"],
     "asgi": ["tests/asgi"],

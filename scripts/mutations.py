@@ -42,6 +42,295 @@ def _of(part: str, function: str, *broken: tuple[str, ...]) -> tuple[Mutation, .
 
 MUTATIONS = (
     *_of(
+        "postgres",
+        "Policy.create",
+        ("a policy has no USING", "f' USING ({self.using})'", "' USING (true)'"),
+        ("a policy has no WITH CHECK", "f' WITH CHECK ({self.check})'", "' WITH CHECK (true)'"),
+        ("the seal gives rows in place of taking them", "' AS RESTRICTIVE' * self.restrictive", "''"),
+    ),
+    *_of(
+        "postgres",
+        "_policies",
+        (
+            "rows are written for whoever a row rule shows them to",
+            "'INSERT', check=mine)",
+            "'INSERT', check=read)",
+        ),
+        (
+            "rows are changed by whoever a row rule shows them to",
+            "'UPDATE', using=mine, check=mine)",
+            "'UPDATE', using=read, check=read)",
+        ),
+        ("the seal is asked for nowhere", "SEALED if sealed else SOMEBODY", "SOMEBODY"),
+        ("an empty setting is a tenant", "SEALED if sealed else SOMEBODY", "SEALED if sealed else 'true'"),
+    ),
+    *_of(
+        "postgres",
+        "_ties",
+        ("no key is held", "if parent is None", "if True or parent is None"),
+        ("a row fulfils its own rule", "before=ruled_parent)", "before=False)"),
+    ),
+    *_of(
+        "postgres",
+        "_covers",
+        (
+            "a key is held by any policy",
+            "return placement.kind == parent.kind == 'owned' and",
+            "return True or",
+        ),
+    ),
+    *_of(
+        "postgres",
+        "_deferred",
+        ("a deferred key is asked at once", "reference.constraint.deferrable", "True"),
+    ),
+    *_of(
+        "postgres",
+        "_grants",
+        ("shared tables are written", "and (not placement.writable)", "and False"),
+        ("every column of a shown table is changed", "f'UPDATE ({columns})'", "'UPDATE'"),
+    ),
+    *_of(
+        "postgres",
+        "_made",
+        (
+            "the owner is exempt",
+            "ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "ENABLE ROW LEVEL SECURITY",
+        ),
+        (
+            "row security is not enabled",
+            "ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY",
+            "FORCE ROW LEVEL SECURITY",
+        ),
+    ),
+    *_of(
+        "postgres",
+        "_granted",
+        (
+            "what was granted before stays",
+            "f'REVOKE ALL ON {table.name} FROM PUBLIC, {application}'",
+            "'SELECT 1'",
+        ),
+        (
+            "sequences are read",
+            "REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s",
+            "REVOKE UPDATE ON SEQUENCE %s FROM PUBLIC, %s",
+        ),
+    ),
+    *_of(
+        "postgres",
+        "ground",
+        ("temporary tables are made", "REVOKE TEMPORARY ON DATABASE", "REVOKE CONNECT ON DATABASE"),
+        ("tables are made in the schema", "REVOKE CREATE ON SCHEMA", "REVOKE USAGE ON SCHEMA"),
+    ),
+    *_of(
+        "postgres",
+        "table_statements",
+        ("a view is read as its owner", "(security_invoker = true)", "(security_invoker = false)"),
+    ),
+    *_of(
+        "postgres",
+        "seal_statements",
+        (
+            "the keys are read",
+            "f'REVOKE ALL ON {KEYS} FROM PUBLIC, {application}'",
+            "f'GRANT SELECT ON {KEYS} TO PUBLIC'",
+        ),
+        ("the seal is checked with the rights of who asks", "SECURITY DEFINER", "SECURITY INVOKER"),
+        (
+            "the seal is checked on any search path",
+            "SET search_path = pg_catalog, pg_temp",
+            "SET work_mem = 4096",
+        ),
+        ("no parallel plan is made", "PARALLEL SAFE SET", "PARALLEL UNSAFE SET"),
+    ),
+    *_of(
+        "postgres",
+        "sealed_body",
+        ("any signature is right", "IF seal <> signed", "IF '' <> substr"),
+        ("a seal of any session holds", "process NOT IN", "process IN"),
+        ("a seal never expires", "IF expiry::bigint <", "IF 0 >"),
+        ("a retired key signs", "k.retires > transaction_timestamp()", "true"),
+        ("the tenant is not what was signed", "convert_to(signed || tenant", "convert_to(signed || 'acme'"),
+    ),
+    *_of(
+        "postgres",
+        "drops",
+        (
+            "an old trigger stays",
+            "format('DROP TRIGGER %I ON %s',",
+            "format('COMMENT ON TRIGGER %I ON %s IS NULL',",
+        ),
+    ),
+    *_of(
+        "sql",
+        "RowSecurity.values",
+        (
+            "whoever was told before stays",
+            "{SETTING: told}",
+            "{SETTING: told or 'acme'}",
+            "tests/postgres/test_telling.py",
+        ),
+        (
+            "a bypass says no reason",
+            "values[REASON] = str(binding.reason)",
+            "pass",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Seal.sign",
+        (
+            "the seal holds in every session",
+            "0 if self.pooled else process",
+            "0",
+            "tests/postgres/test_seal.py",
+        ),
+        ("the seal never expires", "8) + self.lifetime", "8) + 10 ** 9", "tests/postgres/test_seal.py"),
+    ),
+    *_of(
+        "sql",
+        "_Telling.commit",
+        (
+            "what was told outlives its transaction",
+            "self.tg_values = None",
+            "pass",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_Telling.rollback",
+        (
+            "what was told outlives a rollback",
+            "self.tg_values = None",
+            "pass",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_Telling._start_query",
+        (
+            "settings travel without a BEGIN",
+            "self._get_tx_start_command() if begins else b''",
+            "b''",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Flight.__exit__",
+        (
+            "a statement that is not sent loses the tenant",
+            "self._conn.tg_values = self.tg_values",
+            "pass",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Flight.tg_lead",
+        (
+            "the setting stays for the session",
+            "${2 * number + 2}, true)",
+            "${2 * number + 2}, false)",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "made",
+        (
+            "literals can be read by others",
+            "if 0 < padding <= MOST_PADDING",
+            "if False",
+            "tests/postgres/test_telling.py",
+        ),
+        ("literals stay for the session", "SET LOCAL", "SET", "tests/postgres/test_telling.py"),
+    ),
+    *_of(
+        "sql",
+        "_literal",
+        ("a quote ends a literal", 'value.replace("\'", "\'\'")', "value", "tests/postgres/test_telling.py"),
+    ),
+    *_of(
+        "sql",
+        "GuardedConnection.tg_tell",
+        (
+            "a stream is read on for another",
+            "if _streams(context) and context.tg_binding is not binding",
+            "if False",
+            "tests/postgres/test_telling.py",
+        ),
+        (
+            "what a savepoint took back is not told again",
+            "self._tg_told == (*self._tg_within(), binding)",
+            "self._tg_told is not None and self._tg_told[2] is binding",
+            "tests/postgres/test_telling.py",
+        ),
+        (
+            "several tenants are told as none",
+            "if binding is not None and binding.mode == 'tenants':",
+            "if False:",
+            "tests/postgres/test_telling.py",
+        ),
+        (
+            "autocommit is told",
+            "if self._is_autocommit_isolation():",
+            "if False:",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "GuardedConnection._tg_verify_role",
+        (
+            "a tenant uses the maintenance role",
+            "if not _is_bypassed(binding):",
+            "if False:",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_verify_seal",
+        (
+            "a pooler is not noticed",
+            "if known != process and (not said.seal.pooled):",
+            "if False:",
+            "tests/postgres/test_pgbouncer.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "follows",
+        (
+            "a policy that was changed by hand is taken for ours",
+            "said[2:] == [content, rule_mark(placement)]",
+            "said[3] == rule_mark(placement)",
+            "tests/postgres/test_policies.py",
+        ),
+        (
+            "a policy of another row rule is taken for this one's",
+            "said[2:] == [content, rule_mark(placement)]",
+            "said[2] == content",
+            "tests/postgres/test_policies.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "short_context",
+        (
+            "a plain statement is sent without the tenant",
+            "self.root_connection.tg_tell()",
+            "pass",
+            "tests/postgres/test_telling.py",
+        ),
+    ),
+    *_of(
         "sql",
         "permit",
         (

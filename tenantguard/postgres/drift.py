@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from tenantguard.postgres.findings import Finding
 from tenantguard.postgres.installing import ready
 from tenantguard.postgres.roles import Roles
-from tenantguard.postgres.sealing import KEYS, SEALED_BODY
+from tenantguard.postgres.sealing import KEYS, sealed_body
 from tenantguard.postgres.secured import Secured, secured
 from tenantguard.postgres.written import mark
 from tenantguard.sql.servers.ruled import CONTENT, OWN, rule_mark
@@ -193,7 +193,7 @@ def _of_grants(connection: Connection, table: Secured, roles: Roles) -> Iterator
 
 def _of_seal(connection: Connection, roles: Roles) -> Iterator[Finding]:
     row: Any = connection.execute(_SEAL).one_or_none()
-    right = (SEALED_BODY, True, "s", "s")
+    right = (sealed_body(), True, "s", "s")
     if row is None or tuple(row[:4]) != right or not any(map(_CONFIG.fullmatch, row[4] or [])):
         yield Finding(
             "seal-changed", "error", f"{OWN}.sealed()", "the function is missing or another one", _AGAIN

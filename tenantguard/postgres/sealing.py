@@ -13,10 +13,34 @@ from tenantguard.sql.telling.seal import SEAL, Seal
 from tenantguard.sql.text.placing.catalog import SETTING
 
 KEYS = f"{OWN}.keys"
-# STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one. The expiry is compared with
-# the beginning of the transaction: a long one stays who it is. Nothing of a seal is converted before its signature was
-# found right. No regular expression tells its form, which would cost three times as much as all the rest.
-SEALED_BODY = f"""
+
+
+def seal_statements(application: str) -> Iterator[str]:
+    """Yield what makes the key table and the function; who may run the one may not read the other.
+
+    The function is STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one.
+    """
+    yield (
+        f"CREATE TABLE IF NOT EXISTS {KEYS} (id bigint PRIMARY KEY, inner_pad bytea NOT NULL, "
+        "outer_pad bytea NOT NULL, made timestamptz NOT NULL DEFAULT now(), retires timestamptz)"
+    )
+    yield f"REVOKE ALL ON {KEYS} FROM PUBLIC, {application}"
+    yield (
+        f"CREATE OR REPLACE FUNCTION {OWN}.sealed() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER "
+        f"PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS {body(sealed_body())}"
+    )
+    yield f"REVOKE ALL ON FUNCTION {OWN}.sealed() FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION {OWN}.sealed() TO {application}"
+
+
+def sealed_body() -> str:
+    """Return what the function does that checks the seal.
+
+    The expiry is compared with the beginning of the transaction: a long one stays who it is. Nothing of a seal is
+    converted before its signature was found right. No regular expression tells its form: it would cost three times as
+    much as all the rest.
+    """
+    return f"""
 DECLARE
   tenant text := current_setting('{SETTING}', true);
   seal text := current_setting('{SEAL}', true);
@@ -48,21 +72,6 @@ BEGIN
   RETURN true;
 END
 """
-
-
-def seal_statements(application: str) -> Iterator[str]:
-    """Yield what makes the key table and the function; who may run the one may not read the other."""
-    yield (
-        f"CREATE TABLE IF NOT EXISTS {KEYS} (id bigint PRIMARY KEY, inner_pad bytea NOT NULL, "
-        "outer_pad bytea NOT NULL, made timestamptz NOT NULL DEFAULT now(), retires timestamptz)"
-    )
-    yield f"REVOKE ALL ON {KEYS} FROM PUBLIC, {application}"
-    yield (
-        f"CREATE OR REPLACE FUNCTION {OWN}.sealed() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER "
-        f"PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS {body(SEALED_BODY)}"
-    )
-    yield f"REVOKE ALL ON FUNCTION {OWN}.sealed() FROM PUBLIC"
-    yield f"GRANT EXECUTE ON FUNCTION {OWN}.sealed() TO {application}"
 
 
 def add_key(connection: Connection, seal: Seal) -> None:

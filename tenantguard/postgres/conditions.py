@@ -26,19 +26,21 @@ def owned(placement: Placement) -> str:
     return f"{identifier(placement.column or '')} = {tenant_setting(placement.type)}"
 
 
-def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, alias: str = f"{OWN}_parent") -> str:
+def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, now: bool = False) -> str:
     """Return the condition that the row which a foreign key names is seen; the parent's own policies say by whom.
 
     Args:
         child: what the columns of the key are qualified with.
         pairs: the names of its columns, and those of the parent's.
         parent: the parent's whole name.
-        alias: what it goes by.
+        now: the row is that of now, and not of an older snapshot; it is locked.
     """
+    alias = f"{OWN}_parent"
     link = " AND ".join(
         f"{alias}.{identifier(theirs)} = {child}.{identifier(ours)}" for ours, theirs in pairs
     )
-    return f"EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {link})"
+    lock = f" FOR SHARE OF {alias}" * now
+    return f"EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {link}{lock})"
 
 
 def through(placement: Placement, schema: str) -> str:

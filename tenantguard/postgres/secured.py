@@ -14,6 +14,7 @@ from tenantguard.postgres.spelling import body, identifier, identifiers, relatio
 from tenantguard.sql.servers.ruled import OWN, digest, ruled
 from tenantguard.tenancy import Placement, Reference, Tenancy, full_name
 
+_SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 
@@ -57,6 +58,8 @@ class Tie:
         parent: its name, for the message.
         deferred: when the database checks the key: ``None`` at once, or what a constraint trigger says.
         before: ask before the row is there, since a row rule could be fulfilled by the row itself.
+        still: that the parent is seen now, where the transaction's snapshot is older and may show another tenant's as
+            its own; ``None`` where a row rule shows it, since only rows that may be changed can be locked.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Tie:
     parent: str
     deferred: str | None = None
     before: bool = False
+    still: str | None = None
 
     @property
     def function(self) -> str:
@@ -74,8 +78,9 @@ class Tie:
     @property
     def body(self) -> str:
         """Return what its function does, as the catalogue keeps it."""
+        still = "" if self.still is None else f" OR {_SNAPSHOT} AND NOT {self.still}"
         return (
-            f"BEGIN IF NOT {self.condition} THEN RAISE foreign_key_violation USING MESSAGE = "
+            f"BEGIN IF NOT {self.condition}{still} THEN RAISE foreign_key_violation USING MESSAGE = "
             f"format('%s on %I.%I names a row of %s that is not there for this tenant', "
             f"lower(TG_OP), TG_TABLE_SCHEMA, TG_TABLE_NAME, '{self.parent}'); END IF; RETURN NEW; END"
         )
@@ -180,16 +185,17 @@ def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> 
         parent = tenancy.find_key(reference.parent_key)
         if parent is None or parent.kind == "shared" or _covers(placement, parent, reference):
             continue
-        name = digest(relation(placement.key, schema), *reference.columns, relation(parent.key, schema))
-        ruled_parent = follows_rule(tenancy, parent)
+        ruled_parent, whole = follows_rule(tenancy, parent), relation(parent.key, schema)
+        name = digest(relation(placement.key, schema), *reference.columns, whole)
         yield Tie(
             # triggers fire by their names, and one that asks before the row is there has to be the last
             f"zz_{OWN}_{name}" if ruled_parent else f"{OWN}_{name}",
             reference.columns,
-            leads("NEW", reference.pairs, relation(parent.key, schema)),
+            leads("NEW", reference.pairs, whole),
             full_name(parent.key).replace("'", "''"),
             None if ruled_parent else _deferred(reference),
             before=ruled_parent,
+            still=None if ruled_parent else leads("NEW", reference.pairs, whole, now=True),
         )
 
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     or_,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 
 from tenantguard import ConfigurationError, Tenancy, bind, guard
 from tenantguard.postgres import Roles, check, install, policies, uninstall
@@ -285,6 +285,8 @@ def test_row_rules_become_policies(empty: Secured) -> None:
         assert connection.execute(text("SELECT id FROM templates ORDER BY 1")).scalars().all() == [1, 2]
         assert connection.execute(text("UPDATE templates SET id = id + 10")).rowcount == 1
         assert connection.execute(text("UPDATE users SET name = 'x'")).rowcount == 1
+        with pytest.raises(ProgrammingError, match="row-level security"), connection.begin_nested():
+            connection.execute(text("INSERT INTO templates VALUES (9, NULL)"))
         assert connection.execute(text("INSERT INTO members VALUES (3, 'acme', 1)")).rowcount == 1
         with pytest.raises(IntegrityError, match="names a row of users"), connection.begin_nested():
             connection.execute(text("INSERT INTO members VALUES (4, 'acme', 2)"))
@@ -348,6 +350,41 @@ def test_a_deferred_key_is_asked_when_it_is_checked(empty: Secured) -> None:
             else:
                 with pytest.raises(IntegrityError, match="names a row of a "):
                     connection.execute(checked)
+
+
+def test_an_empty_setting_is_nobody(empty: Secured) -> None:
+    """After a transaction the setting is empty, and a row whose tenant is an empty string is not shown."""
+    metadata = MetaData()
+    Table("a", metadata, Column("id", Integer, primary_key=True), Column("company_id", Text, nullable=False))
+    metadata.create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        connection.execute(text("INSERT INTO a VALUES (1, '')"))
+    empty.secure(Tenancy(metadata, column="company_id"))
+    with empty.told("acme") as connection:
+        connection.rollback()
+        assert connection.execute(text("SELECT current_setting('tenantguard.tenant', true)")).scalar() == ""
+        assert connection.execute(text("SELECT count(*) FROM a")).scalar() == 0
+
+
+@pytest.mark.parametrize("level", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_a_parent_that_an_older_snapshot_shows(sealed: Secured, level: Any) -> None:
+    """One that went to another tenant since the transaction began is refused; one that stayed is taken."""
+    assert sealed.seal is not None
+    change = text("UPDATE numbers SET company_id = :to WHERE id = 2")
+    with sealed.engine(sealed.roles.application).connect() as connection:
+        connection.execution_options(isolation_level=level)
+        sealed.tell(connection, "acme")
+        connection.execute(text("SELECT count(*) FROM numbers"))
+        try:
+            with sealed.owner.begin() as owner:
+                owner.execute(change, {"to": "globex"})
+            connection.execute(text(f"{NEW_CALL} ('acme', 1, 'DE', 1, '')"))
+            with pytest.raises(OperationalError, match="could not serialize access"):
+                connection.execute(text(f"{NEW_CALL} ('acme', 2, 'DE', 1, '')"))
+        finally:
+            connection.rollback()
+            with sealed.owner.begin() as owner:
+                owner.execute(change, {"to": "acme"})
 
 
 @pytest.mark.parametrize("name", ["public", "pg_app", "", "x" * 64, "none"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scripts.mechanisms import QueryHooks, RowSecurity, row
+from scripts.sealed_policies import SealedPolicies, account
 from tenantguard.testing.attack import Report, attack, chosen, laboratory
 from tenantguard.testing.vectors import VECTORS, Outcome, Result
 from tenantguard.testing.vectors.models import tenancy
@@ -47,6 +48,28 @@ def test_row_security_narrows_every_statement(
     found = outcomes(database.url, RowSecurity(tenancy), *names)
     assert (found["count_rows"], found["text_select"]) == ("held", "held")
     assert found["fk_insert_core"] == "leaked"
+
+
+def test_sealed_policies_hold_what_a_database_can_see(
+    make_database: Callable[[Backend, str], Database],
+) -> None:
+    """Keys, snapshots and text are held; what is served from memory is accounted for, and nothing else gets through."""
+    database = make_database("postgresql", "mechanisms_sealed")
+    names = ("fk_insert_core", "fk_seen_in_an_older_snapshot", "text_select", "switch_then_get")
+    with laboratory(tenancy, database.url, protect=SealedPolicies(tenancy)) as lab:
+        report = attack(lab, chosen(names=names))
+    found = {one.vector.name: str(one.outcome) for one in report.results}
+    assert found.pop("switch_then_get") == "leaked"
+    assert set(found.values()) == {"held"}, found
+    assert list(account(report))[-1] == "0 that a database could see"
+
+
+def test_what_has_no_reason_is_named() -> None:
+    """A vector that nobody accounted for is what the database could have held."""
+    vector = next(one for one in VECTORS if one.name == "text_select")
+    assert list(account(Report("postgresql", [Result(vector, Outcome.LEAKED)])))[-1].endswith(
+        "see, text_select"
+    )
 
 
 def test_a_line_counts_what_got_through() -> None:

@@ -9,7 +9,8 @@ from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import text
 
-_LOCKS = "SET LOCAL lock_timeout = '{}'"
+_TIMEOUTS = ("SET LOCAL lock_timeout = '{}'", "SET LOCAL statement_timeout = '60s'")
+_AGAIN = ("SET LOCAL statement_timeout TO DEFAULT", "SET LOCAL lock_timeout TO DEFAULT")
 
 
 class _TenancyOp(MigrateOperation):
@@ -82,7 +83,8 @@ def _name(operation: _TenancyOp) -> str:
 @Operations.implementation_for(DisableTenancyOp)
 def _execute(operations: Any, operation: _TenancyOp) -> None:
     if operation.statements:
-        emit(operations, [_LOCKS.format(operation.lock_timeout), *operation.statements])
+        limits = [limit.format(operation.lock_timeout) for limit in _TIMEOUTS]
+        emit(operations, [*limits, *operation.statements, *_AGAIN])
 
 
 @renderers.dispatch_for(EnableTenancyOp)

@@ -12,6 +12,8 @@ from tenantguard.postgres.migrations.operations import emit
 from tenantguard.postgres.spelling import block, identifier, literal
 from tenantguard.sql.servers.ruled import OWN, digest
 
+_LONGEST = "5s"
+
 
 @dataclass(frozen=True)
 class Retrofit:
@@ -46,16 +48,25 @@ class Retrofit:
         column = identifier(self.column)
         check, index = f"{OWN}_{self._name}_check", f"{OWN}_{self._name}_index"
         yield f"SET lock_timeout = {literal(self.lock_timeout)}"
+        yield f"SET statement_timeout = {literal(_LONGEST)}"  # of those that nobody may wait behind
         yield f"ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS {column} {self.type_}"
+        yield "SET statement_timeout = 0"  # the others take long, and let everybody read and write
         yield self._fill()
-        yield f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {check}"
-        yield f"ALTER TABLE {self.table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"
-        yield f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {check}"
-        yield f"ALTER TABLE {self.table} ALTER COLUMN {column} SET NOT NULL"  # reads no row: the check says it
-        yield f"ALTER TABLE {self.table} DROP CONSTRAINT {check}"
+        yield block(
+            f"ALTER TABLE {self.table} DROP CONSTRAINT IF EXISTS {check}; "
+            f"ALTER TABLE {self.table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID;"
+        )
+        yield block(
+            f"ALTER TABLE {self.table} VALIDATE CONSTRAINT {check};"
+        )  # reads the rows, and locks none out
+        yield block(  # reads no row: the check says it
+            f"ALTER TABLE {self.table} ALTER COLUMN {column} SET NOT NULL; "
+            f"ALTER TABLE {self.table} DROP CONSTRAINT {check};"
+        )
         yield from self._index(index, "INDEX", column)
         if self.unique:
             yield from self._index(f"{index}_key", "UNIQUE INDEX", f"{column}, {identifier(self.key)}")
+        yield "RESET statement_timeout"
         yield "RESET lock_timeout"
 
     def _index(self, name: str, kind: str, columns: str) -> Iterator[str]:

@@ -50,6 +50,9 @@ site: $(VENV)/.ready  ## build the documentation and the API reference into site
 statements: $(VENV)/.ready  ## write docs/statements.md from the table of statement forms
 	$(BIN)/python -m tests.sql.forms.page
 
+findings: $(VENV)/.ready  ## write the list of findings in docs/check.md from the catalogue
+	$(BIN)/python -m scripts.rules_page
+
 sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and unguarded, and compare them one by one
 	$(BIN)/python -m scripts.sqlalchemy_suite $(ARGS)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-_NEEDED = ("hypothesis", "libcst", "pytest", "rich", "typer")
+_NEEDED = ("alembic", "hypothesis", "libcst", "pytest", "rich", "sqlglot", "typer")
 
 
 def main() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import typer
 
 from tenantguard.cli.attack import attack
+from tenantguard.cli.check import check
+from tenantguard.cli.help import help_
 from tenantguard.cli.init import init
 from tenantguard.cli.observe import observe
 from tenantguard.cli.revoke import revoke
@@ -19,6 +21,8 @@ app = typer.Typer(
 app.command()(attack)
 app.command()(init)
 app.add_typer(observe, name="observe")
+app.command()(check)
+app.command("help")(help_)
 app.command()(revoke)
 
 

@@ -93,9 +93,9 @@ def _held(connection: Connection, tenancy: Tenancy) -> list[str]:
 
 
 def _tried(connection: Connection, what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield what one part finds; where the database refuses it, say so and let the next part begin anew."""
+    """Yield what one part finds; where the database refuses it, say so, and let the next part begin anew."""
     try:
-        yield from list(look())
+        with connection.begin_nested():
+            yield from list(look())
     except SQLAlchemyError as error:
         yield found("TG904", what, f"{what} could not be looked at: {first_line(error)}")
-    connection.rollback()

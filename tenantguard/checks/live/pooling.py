@@ -18,11 +18,11 @@ _GET = text("SELECT pg_catalog.current_setting('tenantguard.probe', true)")
 def pooling(connection: Connection) -> Iterator[Finding]:
     """Yield a finding where a setting of the transaction is gone by its next statement."""
     try:
-        connection.execute(_SET)
-        held = connection.execute(_GET).scalar()
+        with connection.begin_nested():
+            connection.execute(_SET)
+            held = connection.execute(_GET).scalar()
     except SQLAlchemyError as error:
         held = first_line(error)
-        connection.rollback()
     if held != "held":
         told = held or "it is gone"
         yield found("TG419", "the database", f"a setting does not last for its transaction: {told}")

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, func, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, func, inspect, select
 
 from tenantguard.checks.belongs import OF_TENANTS, of_tenants
 from tenantguard.checks.catalogue import found
 from tenantguard.checks.finding import Finding
-from tenantguard.tenancy import Placement, Reference, Tenancy
+from tenantguard.tenancy import Key, Placement, Reference, Tenancy
 
 SHOWN = 20  # keys of rows that are listed on request
 Step = Callable[[str], None]
@@ -54,12 +54,34 @@ def crossing_rows(
         keys: tell which rows, the first of them.
         step: called before each key that is counted.
     """
+    present = _present(connection, tenancy)
     for crossing in crossings(tenancy):
+        if not _tables(tenancy, crossing) <= present:
+            continue  # the comparison tells it
         step(crossing.reference.name)
         joined, crosses, child = _query(tenancy, crossing)
         many = connection.execute(select(func.count()).select_from(joined).where(crosses)).scalar_one()
         if many:
             yield _finding(crossing, many, _listed(connection, joined, crosses, child) if keys else "")
+
+
+def _present(connection: Connection, tenancy: Tenancy) -> set[Key]:
+    """Return the tenants' tables that the database has."""
+    inspector = inspect(connection)
+    return {
+        child.key for child, table in of_tenants(tenancy) if inspector.has_table(table.name, table.schema)
+    }
+
+
+def _tables(tenancy: Tenancy, crossing: Crossing) -> set[Key]:
+    """Return every table that has to be read to tell whose two rows are."""
+    keys = set()
+    for placement in (crossing.child, crossing.parent):
+        keys.add(placement.key)
+        while placement.kind == "through" and placement.parent is not None:
+            placement = tenancy.of(placement.parent)
+            keys.add(placement.key)
+    return keys
 
 
 def _query(tenancy: Tenancy, crossing: Crossing) -> tuple[FromClause, ColumnElement[bool], Any]:
@@ -118,8 +140,9 @@ def _listed(connection: Connection, joined: FromClause, crosses: ColumnElement[b
 
 def ownerless_rows(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
     """Yield the owned tables that hold rows without a tenant, where none were declared."""
+    present = _present(connection, tenancy)
     for placement, table in of_tenants(tenancy):
-        if placement.kind == "owned" and not placement.nullable:
+        if placement.key in present and placement.kind == "owned" and not placement.nullable:
             column = _column(table, placement.column or "")
             many = connection.execute(
                 select(func.count()).select_from(table).where(column.is_(None))

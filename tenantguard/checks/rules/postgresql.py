@@ -162,9 +162,9 @@ POSTGRESQL = (
     Rule(
         "TG420",
         "pgrls",
-        "warning",
-        "pgrls, a prover of row security, found something.",
+        "error",
+        "pgrls, a prover of row security, finds a way to another tenant's rows through a policy.",
         "It reads the policies out of the database on its own, so it does not share our mistakes.",
-        "Read its rule: pgrls explain RULE.",
+        "Run pgrls verify, which shows a row that leaks.",
     ),
 )

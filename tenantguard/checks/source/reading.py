@@ -15,7 +15,7 @@ import libcst as cst
 
 # a file without any of these has nothing to do with a database or with what runs beside a request
 _WORDS = re.compile(
-    rb"sqlalchemy|sqlmodel|tenantguard|fastapi|starlette|litestar|flask|quart|celery|dramatiq|taskiq|exec|cursor"
+    rb"sqlalchemy|sqlmodel|tenantguard|fastapi|starlette|litestar|flask|quart|celery|dramatiq|taskiq|rout|exec|cursor"
     rb"|connect|submit|thread|cache|session|engine|psycopg|asyncpg|sqlite|mysql",
     re.IGNORECASE,
 )
@@ -68,6 +68,8 @@ class Called:
         assigned: the names that its value is given to, also by ``with ... as name`` and ``return`` of a function.
         within: the names of the calls around it, the nearest first.
         code: its line of source.
+        blocks: the names of what the ``with`` blocks around it open, the nearest first.
+        is_managed: its value is opened by a ``with`` itself.
     """
 
     name: str
@@ -77,6 +79,8 @@ class Called:
     assigned: tuple[str, ...]
     within: tuple[str, ...]
     code: str
+    blocks: tuple[str, ...] = ()
+    is_managed: bool = False
 
     @property
     def last(self) -> str:
@@ -116,6 +120,7 @@ class SourceFile:
         constants: strings that stand at module level, by name.
         calls: every call, outer ones first.
         functions: every function and method.
+        tables: the tables that classes are mapped to, by the class: ``__tablename__``, or SQLModel's own rule.
         lines: its source.
         fault: why it could not be read.
     """
@@ -126,6 +131,7 @@ class SourceFile:
     constants: dict[str, str] = field(default_factory=dict)
     calls: list[Called] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     fault: str | None = None
 
@@ -188,6 +194,8 @@ class _Reader:
         self._functions: list[set[str]] = []
         self._names: list[set[str]] = []
         self._around: list[str] = []
+        self._blocks: list[str] = []
+        self._managed: set[cst.CSTNode] = set()
         self._assigned: dict[cst.CSTNode, tuple[str, ...]] = {}
         self._called: dict[cst.CSTNode, Called] = {}
         self._held: dict[cst.CSTNode, frozenset[str]] = {}
@@ -245,6 +253,16 @@ class _Reader:
     def _WithItem(self, node: cst.WithItem) -> None:
         name = _dotted(node.asname.name) if node.asname is not None else None
         self._give(node.item, (name,) if name else ())
+        self._managed.add(node.item)
+
+    def _With(self, node: cst.With) -> bool:
+        for item in node.items:
+            self.walk(item)
+        names = [self._resolved(item.item) for item in node.items]
+        self._blocks += names
+        self.walk(node.body)
+        del self._blocks[len(self._blocks) - len(names) :]
+        return False
 
     def _Return(self, node: cst.Return) -> None:
         if node.value is not None and self._scopes:
@@ -258,6 +276,9 @@ class _Reader:
     # scopes
 
     def _ClassDef(self, node: cst.ClassDef) -> None:
+        table = _table(node)
+        if table is not None:
+            self._made.tables[node.name.value] = table
         self._scopes.append(node.name.value)
 
     def _after_ClassDef(self, node: cst.ClassDef) -> None:
@@ -326,6 +347,8 @@ class _Reader:
             self._assigned.get(node, ()),
             tuple(reversed(self._around)),
             self._made.code(line),
+            tuple(reversed(self._blocks)),
+            node in self._managed,
         )
         self._called[node] = called
         self._made.calls.append(called)
@@ -373,6 +396,20 @@ def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
 @cache
 def _parts(kind: type[cst.CSTNode]) -> tuple[str, ...]:
     return tuple([one.name for one in fields(kind) if not one.name.startswith(_SKIPPED)])
+
+
+def _table(node: cst.ClassDef) -> str | None:
+    """Return the table that a class is mapped to."""
+    for line in node.body.body:
+        for part in getattr(line, "body", ()):
+            if isinstance(part, cst.Assign | cst.AnnAssign):
+                targets = (
+                    [one.target for one in part.targets] if isinstance(part, cst.Assign) else [part.target]
+                )
+                if any(_dotted(target) == "__tablename__" for target in targets) and part.value is not None:
+                    return _text(part.value, {})
+    mapped = any(one.keyword is not None and one.keyword.value == "table" for one in node.keywords)
+    return node.name.value.lower() if mapped else None
 
 
 def _parameters(parameters: cst.Parameters) -> list[cst.Param]:

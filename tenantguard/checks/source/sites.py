@@ -99,7 +99,7 @@ def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[So
         exclude: patterns of paths to leave out.
     """
     return [
-        read_file(path, root.parent if root.is_dir() and (root / "__init__.py").exists() else root)
+        read_file(path, root if root.is_dir() and not (root / "__init__.py").exists() else root.parent)
         for root in roots
         for path in python_files([root], exclude)
     ]

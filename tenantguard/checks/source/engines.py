@@ -1,0 +1,73 @@
+"""Engines that nobody guards, and drivers that are used beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.project import Project, last
+from tenantguard.checks.source.reading import Argument, Called
+from tenantguard.checks.source.sites import ENGINES, is_driver, is_of
+
+
+def engine_findings(project: Project) -> Iterator[Finding]:
+    """Yield the engines without a guard, and what goes past all engines."""
+    guarded, guards = _guarded(project)
+    for source, called in project.calls():
+        if called.last in ENGINES and is_of(called.name, "sqlalchemy", "sqlmodel"):
+            names = {last(name) for name in (*called.assigned, called.function) if name}
+            if not (names & guarded or {last(name) for name in called.within} & guards):
+                detail = f"{called.last}() makes an engine, and no guard() is given it"
+                yield project.at("TG201", source, called.line, detail)
+        elif is_driver(called) and not _is_of_an_engine(called):
+            detail = f"{called.name}() reaches the database beside SQLAlchemy"
+            yield project.at("TG203", source, called.line, detail)
+
+
+def _is_of_an_engine(called: Called) -> bool:
+    """Tell whether a driver's connection is made for an engine, or inside a bypass."""
+    return bool({last(name) for name in called.within} & ENGINES) or "tenantguard.bypass" in called.blocks
+
+
+def _guarded(project: Project) -> tuple[set[str], set[str]]:
+    """Return the names of what is given to a guard, and of the functions that give it.
+
+    Names are followed from file to file by their last part: an engine is called by one name in an application.
+    """
+    names: set[str] = set()
+    guards = {"RowSecurity"}  # whose maintenance engine has no guard, on purpose
+    for _, called in project.calls():
+        if called.last == "guard" and is_of(called.name, "tenantguard"):
+            guards.add("guard")
+            names |= _named(called.argument(0, "engine"))
+        if called.last == "RowSecurity":
+            names |= _named(called.argument(None, "maintenance"))
+    guards |= _wrappers(project)
+    for _, called in project.calls():
+        if called.last in guards - {"guard", "RowSecurity"}:
+            names |= _named(called.argument(0))
+    names |= {called.last for _, called in project.calls() if {last(one) for one in called.assigned} & names}
+    return names - {""}, guards
+
+
+def _named(argument: Argument | None) -> set[str]:
+    if argument is None:
+        return set()
+    if argument.call is not None:
+        return {argument.call.last}
+    parts = (argument.name or "").split(".")
+    while len(parts) > 1 and parts[-1] == "sync_engine":
+        parts.pop()
+    return {parts[-1]}
+
+
+def _wrappers(project: Project) -> set[str]:
+    """Return the functions that guard what they are given: ``def protect(engine): return guard(engine, tenancy)``."""
+    found: set[str] = set()
+    for source, called in project.calls():
+        if called.last == "guard" and is_of(called.name, "tenantguard"):
+            own = next((one for one in source.functions if one.name == called.function), None)
+            parameters = {name for name, _ in own.parameters} if own is not None else set()
+            if parameters & _named(called.argument(0, "engine")):
+                found.add(last(called.function))
+    return found

@@ -1,0 +1,148 @@
+"""Routes: which of them reach tenants' models, and whether the middleware stands before them."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.project import Project, last
+from tenantguard.checks.source.reading import Called, Function, SourceFile
+from tenantguard.checks.source.sites import ROUTES, is_of
+
+_APPS = frozenset({"FastAPI", "Starlette", "Litestar"})
+_FRAMEWORKS = ("fastapi", "starlette", "litestar")
+_MIDDLEWARE = frozenset({"TenantMiddleware", "protect", "tenant_guard"})
+SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Route:
+    """A function that answers requests, what it is put on, and its path."""
+
+    source: SourceFile
+    function: Function
+    on: str
+    path: str
+
+
+def route_findings(project: Project) -> Iterator[Finding]:
+    """Yield the applications whose routes reach tenants' models without the middleware, and the exempt routes."""
+    routes = [
+        route for route in _routes(project) if (route.source.module, route.function.name) in project.owning
+    ]
+    apps = list(_apps(project))
+    for source, app in apps:
+        name = last(app.assigned[0]) if app.assigned else ""
+        if _has_middleware(project, app, name, alone=len(apps) == 1):
+            continue
+        own = _names_of(project, name)
+        reached = routes if len(apps) == 1 else [route for route in routes if route.on in own]
+        if reached:
+            yield _unprotected(project, source, app, reached)
+    yield from _exempt(project, routes)
+
+
+def _routes(project: Project) -> Iterator[Route]:
+    for source in project.sources:
+        for function in source.functions:
+            for decorator in function.decorators:
+                path = decorator.argument(0, "path")
+                if decorator.last in ROUTES and path is not None and path.text is not None:
+                    yield Route(source, function, last(decorator.name.rpartition(".")[0]), path.text)
+
+
+def _apps(project: Project) -> Iterator[tuple[SourceFile, Called]]:
+    for source, called in project.calls():
+        if called.last in _APPS and is_of(called.name, *_FRAMEWORKS):
+            yield source, called
+
+
+def _has_middleware(project: Project, app: Called, name: str, *, alone: bool) -> bool:
+    if any("TenantMiddleware" in one.code or "tenant_guard" in one.code for one in app.arguments):
+        return True
+    for _, called in project.calls():
+        holds = {last(held) for one in called.arguments for held in one.holds}
+        on = last(called.name.rpartition(".")[0])
+        ours = is_of(called.name, "tenantguard") and called.last in _MIDDLEWARE
+        if not (
+            ours or (called.last in ("add_middleware", "Middleware", "mount") and "TenantMiddleware" in holds)
+        ):
+            continue
+        if alone or on == name or name in holds or _is_mounted(project, name):
+            return True
+    return False
+
+
+def _is_mounted(project: Project, name: str) -> bool:
+    """Tell whether an application stands inside another one, whose middleware comes first."""
+    return any(
+        called.last == "mount" and any(name == last(one.name or "") for one in called.arguments)
+        for _, called in project.calls()
+    )
+
+
+def _names_of(project: Project, name: str) -> set[str]:
+    """Return an application's name and those of the routers that are put into it, and into these."""
+    names = {name}
+    grown = True
+    while grown:
+        more = {
+            part
+            for _, called in project.calls()
+            if called.last == "include_router" and last(called.name.rpartition(".")[0]) in names
+            for part in _parts(called)
+        } - names
+        names |= more
+        grown = bool(more)
+    return names
+
+
+def _parts(called: Called) -> set[str]:
+    given = called.argument(0, "router")
+    return set() if given is None or given.name is None else set(given.name.split(".")[-2:])
+
+
+def _unprotected(project: Project, source: SourceFile, app: Called, reached: list[Route]) -> Finding:
+    listed = ", ".join(f"{route.path or '/'} ({last(route.function.name)})" for route in reached[:SHOWN])
+    more = f" and {len(reached) - SHOWN} more" if len(reached) > SHOWN else ""
+    detail = f"{app.last}() has no TenantMiddleware, and its routes reach tenants' models: {listed}{more}"
+    return project.at("TG209", source, app.line, detail)
+
+
+def _exempt(project: Project, routes: list[Route]) -> Iterator[Finding]:
+    prefixes = _prefixes(project)
+    for _, called in project.calls():
+        given = called.argument(None, "exempt")
+        if given is None:
+            continue
+        for path in _texts(given.code):
+            for route in routes:
+                whole = f"{prefixes.get(route.on, '')}{route.path}"
+                if whole == path or (path != "/" and whole.startswith(path.rstrip("/") + "/")):
+                    detail = f"{whole} reaches tenants' models, and exempt={path!r} covers it"
+                    yield project.at("TG210", route.source, route.function.line, detail, anchor=whole)
+
+
+def _prefixes(project: Project) -> dict[str, str]:
+    """Return the path that each router begins with, by its name."""
+    prefixes: dict[str, str] = {}
+    for _, called in project.calls():
+        prefix = called.argument(None, "prefix")
+        if prefix is None or prefix.text is None:
+            continue
+        names = {last(one) for one in called.assigned} if called.last == "APIRouter" else set()
+        if called.last == "include_router":
+            names = _parts(called)
+        for name in names:
+            prefixes[name] = prefix.text + prefixes.get(name, "")
+    return prefixes
+
+
+def _texts(code: str) -> list[str]:
+    try:
+        value = ast.literal_eval(code)
+    except (ValueError, SyntaxError):
+        return []
+    return [one for one in value if isinstance(one, str)] if isinstance(value, list | tuple | set) else []

@@ -1,0 +1,102 @@
+"""SQL text in source: what the guard would refuse of it; sqlglot tells which tables it names."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.project import Project
+from tenantguard.checks.source.reading import Called, SourceFile
+from tenantguard.checks.source.sites import is_of, sql_of
+from tenantguard.errors import TenantGuardError
+from tenantguard.sql.text import rewrite
+
+logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # what it cannot parse is told as a finding
+_STATEMENT = re.compile(
+    r"""^(?:[rRbBfFuU]*(?:\"{3}|'{3}|["']))?\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|COPY|CALL)\b""",
+    re.IGNORECASE,
+)
+_DIALECTS = ("postgresql", "sqlite", "mysql")
+
+
+def statement_findings(project: Project) -> Iterator[Finding]:
+    """Yield the statements of text that raise once the engine is guarded."""
+    mode = _mode(project)
+    for source, called in project.calls():
+        sql = sql_of(called)
+        if sql is not None and mode != "database" and not _is_lifted(called):
+            finding = _of(project, source, called, sql, mode)
+            if finding is not None:
+                yield finding
+
+
+def _mode(project: Project) -> str:
+    """Return the ``raw_sql`` of the project's guards; the strictest, where they differ."""
+    modes = set()
+    for _, called in project.calls():
+        if called.last == "guard" and is_of(called.name, "tenantguard"):
+            given = called.argument(None, "raw_sql")
+            modes.add((given.text or "refuse") if given is not None else "refuse")
+    return next((mode for mode in ("refuse", "rewrite", "database") if mode in modes), "refuse")
+
+
+def _is_lifted(called: Called) -> bool:
+    return "tenantguard.bypass" in called.blocks
+
+
+def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: str) -> Finding | None:
+    if _STATEMENT.match(sql) is None:
+        return None  # a fragment, or a setting of the connection
+    argument = called.argument(0)
+    if argument is None or argument.text is None:
+        if mode == "refuse":
+            return project.at(
+                "TG202", source, called.line, "SQL text is put together at run time and executed"
+            )
+        return None  # the guard reads it when it is there
+    tables = tables_of(sql)
+    if tables is not None and not tables:
+        return None
+    named = ", ".join(sorted(tables)) if tables else "what cannot be read"
+    if mode == "refuse":
+        return project.at("TG202", source, called.line, f"SQL text names {named}, and raw_sql is 'refuse'")
+    fault = _refused(project, sql)
+    return (
+        None if fault is None else project.at("TG202", source, called.line, f"SQL text is refused: {fault}")
+    )
+
+
+def _refused(project: Project, sql: str) -> str | None:
+    """Return why the guard would refuse a text in each dialect, or ``None`` where one takes it."""
+    said = ""
+    for dialect in _DIALECTS:
+        try:
+            rewrite(sql, tenancy=project.tenancy, dialect=dialect, style="named")
+        except TenantGuardError as error:
+            said = said or " ".join(str(error).split())
+        else:
+            return None
+    return said
+
+
+def tables_of(sql: str) -> set[str] | None:
+    """Return the tables that a statement names, or ``None`` where it cannot be parsed."""
+    for dialect in (None, "postgres", "mysql", "sqlite"):
+        try:
+            parsed = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]
+        except (SqlglotError, RecursionError):
+            continue
+        return {name for one in parsed for name in _tables(one)}
+    return None
+
+
+def _tables(parsed: exp.Expression) -> set[str]:
+    own = {one.alias_or_name for one in parsed.find_all(exp.CTE)}
+    named = {table.name for table in parsed.find_all(exp.Table)} - own
+    return {name for name in named if name}

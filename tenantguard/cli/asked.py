@@ -1,0 +1,109 @@
+"""What a command line asks for, and one sentence where it cannot be done."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from sqlalchemy.exc import SQLAlchemyError
+
+from tenantguard.checks.asking import Asked
+from tenantguard.checks.live.connecting import first_line
+from tenantguard.checks.settings import Settings
+from tenantguard.cli.targets import load_tenancy
+from tenantguard.errors import ConfigurationError, TenantGuardError
+from tenantguard.postgres import Roles
+
+
+@contextmanager
+def said(command: str, *, debug: bool) -> Iterator[None]:
+    """Say in one sentence why a command cannot run, and end with exit status 2; with ``debug`` show everything."""
+    try:
+        yield
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:  # an application's module may raise anything
+        if debug:
+            traceback.print_exc()
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
+        console.print(f"cannot {command}: {_sentence(error)}", markup=False)
+        if not debug and not isinstance(error, TenantGuardError | typer.BadParameter):
+            console.print("--debug shows where", markup=False)
+        raise typer.Exit(2) from error
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, typer.BadParameter):
+        return error.message
+    if isinstance(error, SQLAlchemyError):
+        return f"the database says: {first_line(error)}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
+    """Return what is to be checked, by the command line and the settings.
+
+    Raises:
+        ConfigurationError: the Tenancy cannot be loaded, or something that is named is not there.
+    """
+    target = settings.get("tenancy", tenancy)
+    if target is None:
+        raise ConfigurationError(
+            'name the Tenancy: tenantguard check app.db:tenancy, or tenancy = "app.db:tenancy" in [tool.tenantguard]'
+        )
+    loaded = _loaded(str(target))
+    return Asked(
+        loaded,
+        Path.cwd(),
+        source=() if given.get("no_source") else _sources(settings, given.get("source"), str(target)),
+        exclude=tuple(settings.get("exclude", given.get("exclude")) or ()),
+        url=settings.get("url", given.get("url")),
+        roles=_roles(settings, given),
+        keys=bool(given.get("keys")),
+    )
+
+
+def _loaded(target: str) -> Any:
+    try:
+        return load_tenancy(target)
+    except (typer.BadParameter, ConfigurationError):
+        raise
+    except Exception as error:
+        what = " ".join(str(error).split())
+        module = target.partition(":")[0]
+        raise ConfigurationError(f"{module} does not import: {type(error).__name__}: {what}") from error
+
+
+def _sources(settings: Settings, given: Any, target: str) -> tuple[Path, ...]:
+    named = [Path(one) for one in settings.get("source", given) or ()]
+    for path in named:
+        if not path.exists():
+            raise ConfigurationError(f"there is no source at {path}")
+    return tuple(named) or _own(target)
+
+
+def _own(target: str) -> tuple[Path, ...]:
+    """Return the package that the Tenancy is in, or its module; nothing of other people's."""
+    top = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    paths = [Path(one) for one in getattr(top, "__path__", ())]
+    if not paths and getattr(top, "__file__", None):
+        paths = [Path(str(top.__file__))]  # type: ignore[union-attr]  # it has a file, so it is one
+    return tuple([path for path in paths if path.resolve().is_relative_to(Path.cwd().resolve())])
+
+
+def _roles(settings: Settings, given: dict[str, Any]) -> Roles | None:
+    names = {
+        name: settings.get(f"{name}_role", given.get(f"{name}_role")) for name in ("maintenance", "owner")
+    }
+    role = settings.get("role", given.get("role"))
+    if role is None:
+        if any(names.values()):
+            raise ConfigurationError("say --role, the application's, beside the other roles")
+        return None
+    return Roles(str(role), maintenance=names["maintenance"], owner=names["owner"])

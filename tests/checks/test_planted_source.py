@@ -1,0 +1,208 @@
+"""Planted faults in source: each is found by its id, and what only looks like one is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.looking import source_findings
+from tenantguard.checks.source.pooler_files import pooler_findings
+from tenantguard.checks.source.project import Project
+from tenantguard.checks.source.sites import read_source
+from tests.checks.clean import make, tenancy
+
+CLEAN = """
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+from fastapi import APIRouter, Depends, FastAPI
+from sqlalchemy import create_engine, select, text
+from sqlalchemy.ext.asyncio import async_sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
+from tenantguard import TenantMiddleware, carry, current, guard
+
+class Call(Base):
+    __tablename__ = "calls"
+
+class Country(Base):
+    __tablename__ = "countries"
+
+def make_engine(url):
+    return create_engine(url)
+
+engine = guard(make_engine("sqlite://"), tenancy)
+Sessions = sessionmaker(engine)
+app = FastAPI()
+app.add_middleware(TenantMiddleware, verifier=verifier, exempt=["/health"])
+router = APIRouter(prefix="/calls")
+pool = ThreadPoolExecutor()
+
+def get_session():
+    with Sessions() as session:
+        yield session
+
+def load(key):
+    with Session(engine) as session:
+        return session.scalars(select(Call)).all()
+
+@lru_cache
+def settings():
+    return make_engine("sqlite://")
+
+@lru_cache
+def by_tenant(tenant, key):
+    return load(key)
+
+@lru_cache
+def countries():
+    with Session(engine) as session:
+        return session.scalars(select(Country)).all()
+
+@router.get("/")
+def calls(session=Depends(get_session)):
+    session.execute(text("SELECT 1"))
+    return pool.submit(carry(load), 1).result()
+
+@app.get("/health")
+def health():
+    return "well"
+
+async def both(a, b):
+    pool.submit(print, "done")
+    await asyncio.gather(a(), b())
+"""
+FAULTS: dict[str, tuple[str, str]] = {
+    "an engine without a guard": ("TG201", 'other = create_engine("sqlite://")'),
+    "an asynchronous engine without a guard": (
+        "TG201",
+        "from sqlalchemy.ext.asyncio import create_async_engine\nother = create_async_engine(url)",
+    ),
+    "an engine from a configuration": (
+        "TG201",
+        "import sqlalchemy as sa\nother = sa.engine_from_config(settings)",
+    ),
+    "a statement of text": ("TG202", 'def f(session):\n    session.execute(text("SELECT * FROM calls"))'),
+    "a statement that a constant holds": (
+        "TG202",
+        'Q = "DELETE FROM calls"\ndef f(s):\n    s.execute(text(Q))',
+    ),
+    "a statement for the driver": (
+        "TG202",
+        'def f(c):\n    c.exec_driver_sql("UPDATE calls SET country = NULL")',
+    ),
+    "a statement made at run time": (
+        "TG202",
+        'def f(session, t):\n    session.execute(text(f"SELECT * FROM {t}"))',
+    ),
+    "a statement made by format": (
+        "TG202",
+        'def f(s, t):\n    s.execute(text("SELECT * FROM {}".format(t)))',
+    ),
+    "a statement in pandas": (
+        "TG202",
+        'import pandas as pd\nframe = pd.read_sql("SELECT id FROM calls", engine)',
+    ),
+    "a driver": ("TG203", "import psycopg\ndef f():\n    return psycopg.connect(url)"),
+    "a pool of a driver": (
+        "TG203",
+        "import asyncpg\nasync def f():\n    return await asyncpg.create_pool(url)",
+    ),
+    "a raw connection": ("TG203", "def f():\n    return engine.raw_connection()"),
+    "a bypass": (
+        "TG204",
+        'from tenantguard import bypass\ndef f():\n    with bypass(reason="nightly"):\n        load(1)',
+    ),
+    "a bypass without a reason": (
+        "TG205",
+        'from tenantguard import bypass\ndef f():\n    with bypass(reason=""):\n        load(1)',
+    ),
+    "a session of the module": ("TG206", "session = Session(engine)"),
+    "a session of the module by its maker": ("TG206", "session = Sessions()"),
+    "a session of a class": ("TG206", "class Repository:\n    session = Session(engine)"),
+    "a session in two tasks": (
+        "TG206",
+        "from sqlalchemy.ext.asyncio import AsyncSession\nasync def f(session: AsyncSession):\n"
+        "    await asyncio.gather(one(session), two(session))",
+    ),
+    "a session in a task": (
+        "TG206",
+        "async def f():\n    with Session(engine) as session:\n        asyncio.create_task(work(session))",
+    ),
+    "a session in a thread": ("TG206", "def f(session: Session):\n    pool.submit(load, session)"),
+    "an executor without carry": ("TG207", "def f():\n    pool.submit(load, 1)"),
+    "a map without carry": (
+        "TG207",
+        "def f():\n    with ThreadPoolExecutor() as many:\n        many.map(load, [1])",
+    ),
+    "a loop's executor without carry": (
+        "TG207",
+        "async def f():\n    await asyncio.get_running_loop().run_in_executor(None, load, 1)",
+    ),
+    "a thread without carry": (
+        "TG207",
+        "import threading\ndef f():\n    threading.Thread(target=load).start()",
+    ),
+    "a lambda without carry": ("TG207", "def f():\n    pool.submit(lambda: load(1))"),
+    "a cache": ("TG208", "@lru_cache\ndef newest(key):\n    return load(key)"),
+    "a cache of another package": (
+        "TG208",
+        "import cachetools\n@cachetools.cached({})\ndef newest(key):\n    return load(key)",
+    ),
+    "a cache of dogpile": ("TG208", "@region.cache_on_arguments()\ndef newest(key):\n    return load(key)"),
+    "another application without the middleware": (
+        "TG209",
+        'admin = FastAPI()\n@admin.get("/all")\ndef every(session=Depends(get_session)):\n    return load(1)',
+    ),
+    "an exempt route": ("TG210", '@app.get("/health/calls")\ndef probe():\n    return load(1)'),
+    "a file that is no Python": ("TG211", "def (:"),
+}
+
+
+def _findings(tmp_path: Path, code: str) -> list[Finding]:
+    (tmp_path / "app.py").write_text(code)
+    return list(source_findings(Project(read_source([tmp_path]), tenancy(make()), tmp_path)))
+
+
+def test_clean_source_has_no_finding(tmp_path: Path) -> None:
+    """Nothing is reported where there is nothing."""
+    assert _findings(tmp_path, CLEAN) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_the_source_is_found(tmp_path: Path, fault: str) -> None:
+    """Each by its id, at a line of the source, and nothing else with it."""
+    id_, code = FAULTS[fault]
+    findings = _findings(tmp_path, f"{CLEAN}\n{code}\n")
+    assert id_ in {one.rule.id for one in findings}
+    assert {one.rule.id for one in findings} <= {id_, "TG207"}, findings
+    assert all(one.file == "app.py" and one.line for one in findings)
+
+
+def test_an_application_without_the_middleware_is_found(tmp_path: Path) -> None:
+    """Its routes are named."""
+    (finding,) = _findings(tmp_path, CLEAN.replace("app.add_middleware", "unrelated"))
+    assert (finding.rule.id, "/ (calls)" in finding.detail) == ("TG209", True)
+
+
+def test_text_that_the_guard_rewrites_is_none(tmp_path: Path) -> None:
+    """Under raw_sql='rewrite' only what the guard refuses is told, in its own words."""
+    clean = CLEAN.replace("tenancy)\nSessions", 'tenancy, raw_sql="rewrite")\nSessions')
+    good = 'def f(s, t):\n    s.execute(text("SELECT id FROM calls"))\n    s.execute(text(f"SELECT {t}"))\n'
+    assert _findings(tmp_path, clean + good) == []
+    (finding,) = _findings(tmp_path, clean + 'def f(s):\n    s.execute(text("SELECT * FROM elsewhere"))\n')
+    assert (finding.rule.id, "elsewhere" in finding.detail) == ("TG202", True)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("pgbouncer.ini", "pool_mode = statement"), ("deploy/compose.yml", "      POOL_MODE: statement")],
+)
+def test_a_pooler_in_statement_mode_is_found(tmp_path: Path, name: str, line: str) -> None:
+    """The configuration beside the source is read."""
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"# pool_mode = statement\n{line}\npool_mode = transaction\n")
+    (finding,) = pooler_findings(tmp_path)
+    assert (finding.rule.id, finding.place) == ("TG419", f"{name}:2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
+from typing import Any
 
 from sqlalchemy import Column, Index, String, Table, UniqueConstraint, Uuid
 from sqlalchemy.sql.elements import NamedColumn
@@ -39,14 +40,8 @@ def primary_key(table: Table) -> tuple[str, ...]:
 def uniques(table: Table) -> list[tuple[str, ...]]:
     """Return the columns of each unique constraint and unique index of the models, but for the primary key."""
     constraints = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
-    indexes = [index for index in table.indexes if index.unique]
-    return sorted(
-        {
-            tuple([column.name for column in one.columns])
-            for one in (*constraints, *indexes)
-            if len(one.columns)
-        }
-    )
+    unique: list[Any] = [*constraints, *[index for index in table.indexes if index.unique]]
+    return sorted({tuple([column.name for column in one.columns]) for one in unique if len(one.columns)})
 
 
 def leading(table: Table) -> set[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tenantguard.checks.catalogue import RULES, found
 from tenantguard.checks.finding import Finding
@@ -117,7 +117,8 @@ def _is_told(silence: Silence, findings: Iterable[Finding], looked: Collection[s
 
 def _own(silence: Silence, today: date) -> Finding:
     """Return the finding that a silence is itself."""
-    place = {"file": silence.file, "line": int(silence.where.rpartition(":")[2])} if silence.file else {}
+    line = int(silence.where.rpartition(":")[2]) if silence.file else None
+    place: dict[str, Any] = {"file": silence.file, "line": line}
     faults = _faults(silence)
     if faults:
         return found("TG901", silence.where, f"the silence {' and '.join(faults)}", **place)

@@ -18,7 +18,7 @@ from tenantguard.checks.settings import Settings, read_settings
 from tenantguard.checks.silencing import Sorted, read_baseline, sort, stale, write_baseline
 from tenantguard.cli.asked import asked_of, said
 from tenantguard.cli.check_page import page
-from tenantguard.cli.github import annotations
+from tenantguard.cli.github import workflow_commands
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sarif import sarif
@@ -131,7 +131,7 @@ class _Outputs:
         if self._html is not None:
             self._html.write_text(page(told))
         if self._github:
-            sys.stdout.write(annotations(told.told))
+            sys.stdout.write(workflow_commands(told.told))
         elif not printed:
             print_findings(Console(file=sys.stdout, highlight=False), told, sorted(result.looked))
 
@@ -181,5 +181,5 @@ def _status(findings: list[Finding], settings: Settings, fail_on: FailOn | None)
     least = str(settings.get("fail_on", fail_on and fail_on.value) or "warning")
     if least == "never":
         return 0
-    failing = SEVERITIES[: SEVERITIES.index(least) + 1]  # type: ignore[arg-type]  # a severity, as FailOn has them
+    failing = SEVERITIES[: SEVERITIES.index(least) + 1]
     return int(any(one.severity in failing for one in findings))

@@ -9,7 +9,7 @@ from tenantguard.checks.finding import Finding
 _LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
-def annotations(findings: Iterable[Finding]) -> str:
+def workflow_commands(findings: Iterable[Finding]) -> str:
     """Return the workflow commands, a line each."""
     return "".join(f"{_annotation(one)}\n" for one in findings)
 

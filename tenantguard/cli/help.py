@@ -23,9 +23,10 @@ def help_(
             for rule in rules:
                 console.print(f"  {rule.id}  {rule.severity:7}  {rule.name}", markup=False)
         return
-    rule = RULES.get(id_.upper())
-    if rule is None:
+    named = id_.upper()
+    if named not in RULES:
         raise typer.BadParameter(f"there is no finding {id_!r}; `tenantguard help` lists them all")
+    rule = RULES[named]
     console.print(f"[bold]{rule.id} {rule.name}[/] ({rule.severity})")
     for text in (rule.what, rule.why):
         console.print(f"\n{text}", markup=False)

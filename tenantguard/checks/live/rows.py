@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Table, and_, func, inspect, select
+from sqlalchemy import ColumnElement, Connection, FromClause, Inspector, Table, and_, func, inspect, select
 
 from tenantguard.checks.belongs import OF_TENANTS, of_tenants
 from tenantguard.checks.catalogue import found
@@ -138,11 +138,19 @@ def _listed(connection: Connection, joined: FromClause, crosses: ColumnElement[b
     return f" ({', '.join(column.name for column in key)}: {'; '.join(rows)})"
 
 
+def _may_be_null(inspector: Inspector, placement: Placement, table: Table) -> bool:
+    """Tell whether the database lets the tenant column be NULL; where it does not, no row is read."""
+    if not inspector.has_table(table.name, table.schema):
+        return False
+    columns = inspector.get_columns(table.name, table.schema)
+    return any(one["nullable"] for one in columns if one["name"] == placement.column)
+
+
 def ownerless_rows(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
     """Yield the owned tables that hold rows without a tenant, where none were declared."""
-    present = _present(connection, tenancy)
+    inspector = inspect(connection)
     for placement, table in of_tenants(tenancy):
-        if placement.key in present and placement.kind == "owned" and not placement.nullable:
+        if placement.kind == "owned" and not placement.nullable and _may_be_null(inspector, placement, table):
             column = _column(table, placement.column or "")
             many = connection.execute(
                 select(func.count()).select_from(table).where(column.is_(None))

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import libcst as cst
+from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
 
 # a file without any of these has nothing to do with a database or with what runs beside a request
 _WORDS = re.compile(
@@ -155,7 +157,7 @@ def read_file(path: Path, root: Path | None = None) -> SourceFile:
         if not _WORDS.search(source):
             return made
         wrapper = _Wrapper(cst.parse_module(source), unsafe_skip_copy=True)
-        positions = wrapper.resolve(cst.metadata.PositionProvider)
+        positions = wrapper.resolve(PositionProvider)
     except (
         OSError,
         cst.ParserSyntaxError,
@@ -172,11 +174,13 @@ def read_file(path: Path, root: Path | None = None) -> SourceFile:
     return made
 
 
-class _Wrapper(cst.MetadataWrapper):
+class _Wrapper(MetadataWrapper):
     """A file whose positions are asked for and nothing else: libcst would walk once more, for nobody."""
 
-    def visit_batched(self, visitors: Iterable[cst.BatchableCSTVisitor]) -> cst.CSTNode:
-        return super().visit_batched(visitors) if list(visitors) else self.module
+    def visit_batched(
+        self, visitors: Iterable[cst.BatchableCSTVisitor], *more: Any, **named: Any
+    ) -> cst.CSTNode:
+        return super().visit_batched(visitors, *more, **named) if list(visitors) else self.module
 
 
 class _Reader:
@@ -187,7 +191,7 @@ class _Reader:
     """
 
     def __init__(
-        self, made: SourceFile, positions: Mapping[cst.CSTNode, cst.metadata.CodeRange], is_package: bool
+        self, made: SourceFile, positions: Mapping[cst.CSTNode, CodeRange], is_package: bool
     ) -> None:
         self._made, self._positions, self._is_package = made, positions, is_package
         self._scopes: list[str] = []

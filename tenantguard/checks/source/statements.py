@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
@@ -96,7 +97,7 @@ def tables_of(sql: str) -> set[str] | None:
     return None
 
 
-def _tables(parsed: exp.Expression) -> set[str]:
+def _tables(parsed: Any) -> set[str]:
     own = {one.alias_or_name for one in parsed.find_all(exp.CTE)}
     named = {table.name for table in parsed.find_all(exp.Table)} - own
     return {name for name in named if name}

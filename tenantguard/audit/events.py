@@ -33,7 +33,7 @@ class Event:
     Attributes:
         time: when, in UTC.
         kind: what: a violation's kind, ``"no_tenant"``, ``"token_refused"``, ``"revoked"``, ``"revocation_lost"``,
-            ``"bypass_opened"`` or ``"bypass_closed"``.
+            ``"bypass_opened"``, ``"bypass_closed"``, or ``"drift"`` from what tenancy.lock approves.
         tenant: the tenant that was bound, as text.
         attempted: the tenant that was reached for, as text, where it is known.
         table: the table's name.

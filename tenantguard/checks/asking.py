@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tenantguard.checks.finding import Finding
@@ -34,6 +34,10 @@ class Asked:
     roles: Roles | None = None
     keys: bool = False
     prove: bool = True
+
+    def code_only(self) -> Asked:
+        """Return the same without the database."""
+        return replace(self, url=None)
 
 
 @dataclass

@@ -8,8 +8,11 @@ from tenantguard.cli.attack import attack
 from tenantguard.cli.check import check
 from tenantguard.cli.help import help_
 from tenantguard.cli.init import init
+from tenantguard.cli.lock import lock
 from tenantguard.cli.observe import observe
+from tenantguard.cli.review import review
 from tenantguard.cli.revoke import revoke
+from tenantguard.cli.watch import watch
 
 app = typer.Typer(
     name="tenantguard",
@@ -23,6 +26,9 @@ app.command()(init)
 app.add_typer(observe, name="observe")
 app.command()(check)
 app.command("help")(help_)
+app.command()(lock)
+app.command()(review)
+app.command()(watch)
 app.command()(revoke)
 
 

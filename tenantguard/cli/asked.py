@@ -69,6 +69,11 @@ def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
     )
 
 
+def lock_path(settings: Settings, given: Path | None) -> Path:
+    """Return where the lock is."""
+    return Path(settings.get("lock", given) or "tenancy.lock")
+
+
 def _loaded(target: str) -> Any:
     try:
         return load_tenancy(target)

@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tenantguard.checks.approved.lock import read_lock
 from tenantguard.checks.asking import Asked, Found
 from tenantguard.checks.finding import SEVERITIES, Finding
 from tenantguard.checks.settings import Settings, read_settings
 from tenantguard.checks.silencing import Sorted, read_baseline, sort, stale, write_baseline
-from tenantguard.cli.asked import asked_of, said
+from tenantguard.cli.asked import asked_of, lock_path, said
 from tenantguard.cli.check_page import page
 from tenantguard.cli.github import workflow_commands
 from tenantguard.cli.progress import steps
@@ -174,6 +175,13 @@ def _write(settings: Settings, given: Path | None, told: Sorted) -> None:
 
 
 def _with_lock(asked: Asked, result: Found, settings: Settings, given: Path | None) -> Found:
+    """Add what differs from what was approved."""
+    from tenantguard.checks.approved.differing import findings_of
+    from tenantguard.checks.approved.making import make_lock
+
+    approved = read_lock(lock_path(settings, given))
+    result.findings += findings_of(approved, make_lock(asked))
+    result.looked.add("TG5")
     return result
 
 

@@ -10,9 +10,10 @@ from tenantguard.checks.finding import SEVERITIES, Finding
 from tenantguard.checks.silencing import Sorted
 from tenantguard.cli.html import STYLE, table
 
-_COLOURS = (
-    ".severity-error { color: var(--bad); font-weight: 700; } .severity-warning { color: var(--odd); }\n"
-)
+_COLOURS = """
+.severity-error { color: var(--bad); font-weight: 700; } .severity-warning { color: var(--odd); }
+td { white-space: pre-line; }
+"""
 
 
 def page(told: Sorted) -> str:

@@ -20,9 +20,8 @@ def print_findings(console: Console, told: Sorted, looked: Collection[str]) -> N
     for one in told.told:
         colour = COLOURS[one.severity]
         head = f"[{colour}]{one.rule.id} {one.severity}[/] [bold]{escape(one.place)}[/] {one.rule.name}"
-        console.print(
-            f"{head}\n    {escape(one.detail)}\n    [green]do:[/] {escape(one.remedy)}", soft_wrap=True
-        )
+        detail = escape(one.detail).replace("\n", "\n      ")
+        console.print(f"{head}\n    {detail}\n    [green]do:[/] {escape(one.remedy)}", soft_wrap=True)
     counts = Counter(one.severity for one in told.told)
     said = ", ".join(
         f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in SEVERITIES if counts[name]

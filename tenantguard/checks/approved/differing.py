@@ -1,0 +1,166 @@
+"""Differing: what a lock approves, beside what is, an entry at a time and with what follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from tenantguard.checks.approved.lock import CODE, DATABASE, Lock
+from tenantguard.checks.catalogue import found
+from tenantguard.checks.finding import Finding
+from tenantguard.tenancy import Kind
+
+FOLLOWS = "a row of "  # begins what is asked of a table that belongs through another
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One entry that is not as it was.
+
+    Attributes:
+        section: of the lock.
+        name: of the entry.
+        before: what it said; ``None`` where it is new.
+        after: what it says; ``None`` where it is gone.
+    """
+
+    section: str
+    name: str
+    before: str | None
+    after: str | None
+
+    @property
+    def place(self) -> str:
+        """Return the section and the entry's name."""
+        return f"{self.section}: {self.name}"
+
+    @property
+    def meaning(self) -> str:
+        """Return who gains or loses what by it, in a sentence."""
+        words = _MEANINGS.get(self.section)
+        return words(self) if words is not None else ""
+
+
+def differences(before: Lock, after: Lock) -> Iterator[Difference]:
+    """Yield the entries that differ, in the order of the sections.
+
+    The database's sections count where both have looked at one.
+    """
+    sections = [*CODE, *(DATABASE if before.has_database and after.has_database else ())]
+    for section in sections:
+        old, new = before.sections.get(section, {}), after.sections.get(section, {})
+        for name in sorted(old.keys() | new.keys()):
+            if old.get(name) != new.get(name):
+                yield Difference(section, name, old.get(name), new.get(name))
+
+
+def findings_of(before: Lock, after: Lock) -> Iterator[Finding]:
+    """Yield a finding for each difference, as a diff of one entry."""
+    for one in telling(differences(before, after)):
+        said = f"\n- {one.before or '(nothing)'}\n+ {one.after or '(nothing)'}"
+        yield found("TG501", one.place, f"{one.meaning or 'it is not what was approved'}{said}")
+
+
+def telling(every: Iterable[Difference]) -> list[Difference]:
+    """Return the differences without those of statements that follow from others: of the table, or of a parent."""
+    listed = list(every)
+    tables = {one.name for one in listed if one.section == "tables"}
+    return [one for one in listed if one.section != "statements" or not (one.name in tables or _follows(one))]
+
+
+def _follows(one: Difference) -> bool:
+    return any(said is not None and said.startswith(FOLLOWS) for said in (one.before, one.after))
+
+
+def kind_of(said: str | None) -> Kind | None:
+    """Return how a table belongs, from what its entry says."""
+    kinds: tuple[Kind, ...] = ("owned", "through", "shared", "shown")
+    return next((kind for kind in kinds if said is not None and said.startswith(kind)), None)
+
+
+def _of_table(one: Difference) -> str:
+    if one.before is None:
+        return f"{one.name} is new, {one.after}: {_SEES[kind_of(one.after) or 'shared']}"
+    if one.after is None:
+        return f"{one.name} is gone: statements that name it are refused"
+    before, after = kind_of(one.before), kind_of(one.after)
+    if before == after == "shared":
+        writes = "may write" if "writable" in one.after else "may no longer write"
+        return f"every tenant {writes} {one.name}"
+    if after == "shared":
+        return f"tenants gain rows: every tenant reads every row of {one.name}, where each read its own"
+    if before == "shared":
+        return f"tenants lose rows: {one.name} was read by all, and now {_SEES[after or 'owned']}"
+    return f"another rule says whose the rows of {one.name} are"
+
+
+_SEES = {
+    "owned": "each tenant reads and writes its own rows",
+    "through": "each tenant reads and writes the rows of its own parents",
+    "shared": "every tenant reads every row",
+    "shown": "each tenant reads the rows that its rule shows",
+}
+
+
+def _of_key(one: Difference) -> str:
+    if one.before is None:
+        return f"a key is new: {one.name} is verified to lead to the tenant's own rows"
+    if one.after is None:
+        return f"a key is gone: nothing is verified of {one.name} any more"
+    return f"{one.name} leads elsewhere, or another action follows it"
+
+
+def _of_function(one: Difference) -> str:
+    if one.before is None:
+        return f"a refusal is taken away: SQL may call {one.name}()"
+    return f"a refusal is added: SQL may no longer call {one.name}()"
+
+
+def _of_guard(one: Difference) -> str:
+    if one.before is None:
+        return f"a guard is new in {one.name}"
+    return (
+        f"a guard is gone from {one.name}"
+        if one.after is None
+        else f"a guard in {one.name} has other settings"
+    )
+
+
+def _of_bypass(one: Difference) -> str:
+    if one.before is None:
+        return f"the guard is lifted in a new place, {one.name}"
+    return (
+        f"a bypass is gone from {one.name}"
+        if one.after is None
+        else f"a bypass in {one.name} has another reason"
+    )
+
+
+def _of_policy(one: Difference) -> str:
+    if one.before is None:
+        return f"a policy is new: {one.name}"
+    return (
+        f"a policy is gone: {one.name}" if one.after is None else f"the policy {one.name} says something else"
+    )
+
+
+def _of_grant(one: Difference) -> str:
+    old, new = set((one.before or "").split(", ")) - {""}, set((one.after or "").split(", ")) - {""}
+    gained, lost = ", ".join(sorted(new - old)), ", ".join(sorted(old - new))
+    parts = [f"gains {gained}"] * bool(gained) + [f"loses {lost}"] * bool(lost)
+    table, _, role = one.name.rpartition(" to ")
+    return f"{role} {' and '.join(parts)} on {table}"
+
+
+_MEANINGS = {
+    "statements": lambda one: f"the rows of {one.name} are found by another rule",
+    "tables": _of_table,
+    "keys": _of_key,
+    "functions": _of_function,
+    "guards": _of_guard,
+    "bypasses": _of_bypass,
+    "row security": lambda one: f"{one.name} was {one.before or 'not there'} and is {one.after or 'gone'}",
+    "policies": _of_policy,
+    "roles": lambda one: f"the role {one.name} has other rights",
+    "grants": _of_grant,
+}

@@ -1,0 +1,111 @@
+"""``tenantguard review``: what a branch changes of who sees which rows, as a comment on its pull request."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tenantguard.checks.approved.lock import Lock, parse_lock
+from tenantguard.checks.approved.reviewing import review_comment
+from tenantguard.checks.settings import Settings, read_settings
+from tenantguard.cli.asked import asked_of, lock_path, said
+from tenantguard.cli.progress import steps
+from tenantguard.cli.quiet import quiet
+from tenantguard.errors import ConfigurationError
+
+_SECONDS = 300
+
+
+def review(
+    base: Annotated[str, typer.Option(help="the commit or branch to compare with")],
+    tenancy: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"
+        ),
+    ] = None,
+    source: Annotated[
+        list[Path] | None, typer.Option(help="read the source under this; may be said again")
+    ] = None,
+    lock: Annotated[Path | None, typer.Option(help="the lock; tenancy.lock by default")] = None,
+    run_base: Annotated[
+        bool,
+        typer.Option(
+            "--run-base", help="import the base's code, in a directory of its own, without its lock"
+        ),
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")] = False,
+) -> None:
+    """Say in Markdown who gains or loses which rows, which statements change form, which refusals come and go.
+
+    The base is read from its tenancy.lock; where it has none, or with --run-base, its code is checked out beside and
+    imported. The branch is what stands in the working directory. Exit status 0 whatever changes, 2 where it cannot run.
+    """
+    from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
+
+    with said("review", debug=debug):
+        settings = read_settings(Path.cwd())
+        with quiet():
+            asked = asked_of(settings, tenancy, source=source)
+        with steps() as step, quiet():
+            now = make_lock(asked.code_only(), step)
+            step(f"reading {base}")
+            before = _base(settings, base, tenancy, source, lock, run=run_base)
+        sys.stdout.write(review_comment(before, now, base))
+
+
+def _base(
+    settings: Settings,
+    base: str,
+    tenancy: str | None,
+    source: list[Path] | None,
+    lock: Path | None,
+    *,
+    run: bool,
+) -> Lock:
+    path = lock_path(settings, lock)
+    revision = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    if revision is None:
+        raise ConfigurationError(f"there is no commit {base!r} here, or this is no git repository")
+    prefix = (_git("rev-parse", "--show-prefix") or "").strip()
+    if not run:
+        text = _git("show", f"{revision.strip()}:{prefix}{path.as_posix()}")
+        if text is not None:
+            return parse_lock(text, f"{path} of {base}")
+    words = [str(settings.get("tenancy", tenancy))]
+    words += [word for one in settings.get("source", source) or () for word in ("--source", str(one))]
+    return parse_lock(_made_at(revision.strip(), prefix, words, base), f"the lock of {base}")
+
+
+def _made_at(revision: str, prefix: str, words: list[str], base: str) -> str:
+    """Return the lock that the code of a commit gives, from a work tree that is gone afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="tenantguard-review-"))
+    try:
+        if _git("worktree", "add", "--detach", "--quiet", str(folder / "base"), revision) is None:
+            raise ConfigurationError(f"git could not check {base} out beside the working directory")
+        command = [sys.executable, "-m", "tenantguard", "lock", *words, "--output", "-"]
+        place = folder / "base" / prefix
+        done = subprocess.run(  # noqa: S603 - this program, and the user's own code
+            command, cwd=place, capture_output=True, text=True, check=False, timeout=_SECONDS
+        )
+        if done.returncode:
+            raise ConfigurationError(f"the code of {base} gives no lock: {' '.join(done.stderr.split())}")
+        return done.stdout
+    finally:
+        _git("worktree", "remove", "--force", str(folder / "base"))
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _git(*words: str) -> str | None:
+    """Return what git answers, or ``None`` where it fails."""
+    try:
+        done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, timeout=_SECONDS)  # noqa: S603, S607 - git, as the user has it
+    except OSError as error:
+        raise ConfigurationError("git is not installed, and review compares with a commit") from error
+    return None if done.returncode else done.stdout

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 from urllib.parse import quote
 
-from tenantguard import __version__
 from tenantguard.checks.catalogue import RULES
 from tenantguard.checks.finding import Finding, Rule
 from tenantguard.checks.settings import Silence
@@ -24,7 +24,7 @@ def sarif(told: Sorted) -> dict[str, Any]:
     ]
     driver = {
         "name": "tenantguard",
-        "version": __version__,
+        "version": version("tenantguard"),
         "informationUri": "https://github.com/tenantguard/tenantguard",
         "rules": [_rule(rule) for rule in RULES.values()],
     }

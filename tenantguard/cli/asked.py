@@ -1,49 +1,18 @@
-"""What a command line asks for, and one sentence where it cannot be done."""
+"""What a command line asks a check for, with what the settings say."""
 
 from __future__ import annotations
 
 import sys
-import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
-from sqlalchemy.exc import SQLAlchemyError
 
 from tenantguard.checks.asking import Asked
-from tenantguard.checks.live.connecting import first_line
 from tenantguard.checks.settings import Settings
 from tenantguard.cli.targets import load_tenancy
-from tenantguard.errors import ConfigurationError, TenantGuardError
+from tenantguard.errors import ConfigurationError
 from tenantguard.postgres import Roles
-
-
-@contextmanager
-def said(command: str, *, debug: bool) -> Iterator[None]:
-    """Say in one sentence why a command cannot run, and end with exit status 2; with ``debug`` show everything."""
-    try:
-        yield
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception as error:  # an application's module may raise anything
-        if debug:
-            traceback.print_exc()
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"cannot {command}: {_sentence(error)}", markup=False)
-        if not debug and not isinstance(error, TenantGuardError | typer.BadParameter):
-            console.print("--debug shows where", markup=False)
-        raise typer.Exit(2) from error
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, typer.BadParameter):
-        return error.message
-    if isinstance(error, SQLAlchemyError):
-        return f"the database says: {first_line(error)}"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:

@@ -17,12 +17,13 @@ from tenantguard.checks.asking import Asked, Found
 from tenantguard.checks.finding import SEVERITIES, Finding
 from tenantguard.checks.settings import Settings, read_settings
 from tenantguard.checks.silencing import Sorted, read_baseline, sort, stale, write_baseline
-from tenantguard.cli.asked import asked_of, lock_path, said
+from tenantguard.cli.asked import asked_of, lock_path
 from tenantguard.cli.check_page import page
 from tenantguard.cli.github import workflow_commands
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sarif import sarif
+from tenantguard.cli.sentences import explained
 from tenantguard.cli.table import print_findings
 from tenantguard.cli.targets import writable
 
@@ -89,7 +90,7 @@ def check(
     """
     from tenantguard.checks.running import run  # Alembic, libcst and sqlglot: no other command waits for them
 
-    with said("check", debug=debug):
+    with explained("check", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():
             asked = asked_of(

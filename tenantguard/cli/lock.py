@@ -10,9 +10,10 @@ import typer
 from rich.console import Console
 
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import asked_of, lock_path, said
+from tenantguard.cli.asked import asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import explained
 from tenantguard.cli.targets import writable
 
 
@@ -43,7 +44,7 @@ def lock(
     """
     from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
 
-    with said("lock", debug=debug):
+    with explained("lock", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():
             asked = asked_of(settings, tenancy, url=url, source=source, exclude=exclude)

@@ -14,9 +14,10 @@ import typer
 from tenantguard.checks.approved.lock import Lock, parse_lock
 from tenantguard.checks.approved.reviewing import review_comment
 from tenantguard.checks.settings import Settings, read_settings
-from tenantguard.cli.asked import asked_of, lock_path, said
+from tenantguard.cli.asked import asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import explained
 from tenantguard.errors import ConfigurationError
 
 _SECONDS = 300
@@ -49,7 +50,7 @@ def review(
     """
     from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
 
-    with said("review", debug=debug):
+    with explained("review", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():
             asked = asked_of(settings, tenancy, source=source)

@@ -15,8 +15,9 @@ from tenantguard.checks.approved.differing import Difference, differences, telli
 from tenantguard.checks.approved.lock import Lock, read_lock
 from tenantguard.checks.asking import Asked
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import asked_of, lock_path, said
+from tenantguard.cli.asked import asked_of, lock_path
 from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import explained
 from tenantguard.errors import ConfigurationError
 
 _DAY = 86_400.0
@@ -45,7 +46,7 @@ def watch(
     is recorded once, until it is gone. Exit status with --times: 1 where something differs at the end, 2 where it could
     not be looked at.
     """
-    with said("watch", debug=debug):
+    with explained("watch", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():
             asked = asked_of(settings, tenancy, url=url, source=source, exclude=exclude)

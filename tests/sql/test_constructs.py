@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Insert, Integer, Select, String, Update, create_engine, func, select
+from sqlalchemy import Insert, Integer, Select, String, Update, create_engine, func, literal, select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, Join
 
@@ -151,3 +152,25 @@ def test_what_keeps_its_place_passes(memory: World) -> None:
             assert connection.scalars(statement).all() == expected
         changed = with_more(LongUpdate(CALLS).values(note="x"), " AND id = 1")
         assert connection.execute(changed).rowcount == 1
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "postgresql+psycopg://", "mariadb+pymysql://"])
+def test_what_it_renders_is_composed_anew(url: str) -> None:
+    """What is sent is what was read, with the parameters in their places."""
+
+    def either(compiler: Any) -> str:
+        return (
+            f"coalesce( {compiler.process(literal(3))},\n\t{compiler.process(Call.id.in_([1, 2]))} )  ||'%%'"
+        )
+
+    dialect: Any = guard(create_engine(url), make_tenancy()).dialect
+    compiled: Any = select(Rendered(either)).compile(dialect=dialect.tg_variants["tenant"])
+    assert compiled.tg.fault is None
+    assert re.search(r"coalesce\(.+, calls.id IN \(__\[POSTCOMPILE_\w+\]\)\) \|\| '%%'", str(compiled))
+
+
+@pytest.mark.parametrize("rendered", ["upper('%(x)s')", "'a", "1 -- more"])
+def test_what_cannot_be_split_is_refused(memory: World, rendered: str) -> None:
+    """A parameter in quotes, an open quote and a comment are refused."""
+    with bind("acme"), memory.engine.connect() as connection, pytest.raises(RawSQLError, match="of your own"):
+        connection.execute(select(Rendered(rendered)))

@@ -8,25 +8,27 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
+from tenantguard.sql.text.composing import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, unquoted, words
+from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.settings import set_by_parameters
 from tenantguard.sql.text.tree import Query, Select
 from tenantguard.sql.text.values import SettingUse
 
 # where SQLAlchemy writes the values of an IN when the statement executes, each between what stands in the tildes
 _EXPANDED = re.compile(r"__\[POSTCOMPILE_\S+?(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
-_PLACEHOLDER = re.compile(
-    r"%\(\w+\)s"
-)  # also of a driver that takes them by place, until the statement is whole
+# a parameter, also of a driver that takes them by place, until the statement is whole; and such values
+_VALUE = re.compile(rf"%\(\w+\)s|{_EXPANDED.pattern}")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
 _COMMENT = re.compile(r"--|/\*|#[^>\-]")
 _ORDER = (("ASC",), ("DESC",), ("NULLS", "FIRST"), ("NULLS", "LAST"))
@@ -75,11 +77,13 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
         text = render()
     finally:
         statement.within = outer
-    if isinstance(element, ColumnElement):
-        fault = _piece_fault(str(text), compiler)
-        if fault is not None:
-            statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
-    return text
+    if isinstance(element, Executable) and not isinstance(element, ColumnElement):
+        return text  # a whole statement, which is read as one
+    try:
+        return _composed(str(text), compiler, is_column=isinstance(element, ColumnElement))
+    except (Unreadable, Ungrammatical, RecursionError) as fault:
+        statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
+        return text
 
 
 def verify_custom(compiler: Any) -> None:
@@ -89,22 +93,51 @@ def verify_custom(compiler: Any) -> None:
         compiler.tg.refuse(RawSQLError(f"{_OWN} {fault}", kind="custom_construct"))
 
 
-def _piece_fault(text: str, compiler: Any) -> str | None:
-    """Tell why what stands for one expression is none, or could leave its place."""
-    shown = _PLACEHOLDER.sub("NULL", _expanded(text))
+def _composed(text: str, compiler: Any, *, is_column: bool) -> str:
+    """Return what a construct renders, composed anew from its tokens.
+
+    Raises:
+        Ungrammatical: what stands for one expression is none, or could leave its place.
+        Unreadable: it cannot be split into tokens with certainty.
+    """
+    shown, held = _held(text)
+    cursor = _cursor(shown, compiler, "format" if compiler.preparer._double_percents else "none")
     if _COMMENT.search(_QUOTED.sub("", shown)):
-        return "it renders a comment"
+        raise Ungrammatical("it renders a comment")
+    if is_column:
+        _read_column(cursor)
+    for token in cursor.tokens:
+        token.text = held.pop(token.start, token.text)
+    if held:
+        raise Ungrammatical("a quote in it holds a parameter")
+    numbering = Numbering(cursor.tokens, cursor.which, "none", 0)
+    composer = Composer(shown, cursor.tokens, cursor.which, numbering, escaped=False)
+    return composer.compose(with_schemas({}, cursor, compiler.tg_guard.tenancy), joints=cursor.joints)
+
+
+def _held(text: str) -> tuple[str, dict[int, str]]:
+    """Return a text with NULL in the places of its values, and what stands there, by where."""
+    parts, held, length, end = [], {}, 0, 0
+    for found in _VALUE.finditer(text):
+        parts += [text[end : found.start()], "NULL"]
+        length += found.start() - end
+        held[length] = found[0]
+        length += len("NULL")
+        end = found.end()
+    return "".join((*parts, text[end:])), held
+
+
+def _read_column(cursor: Cursor) -> None:
+    """Read one expression, with what orders it."""
+    cursor.read_query = read_query
     try:
-        cursor = _cursor(shown, compiler, "none")
-        cursor.read_query = read_query
         expression(cursor, commas=False)
-        for order in _ORDER:
-            cursor.took(*order)
-    except (Unreadable, Ungrammatical, RecursionError) as fault:
-        return f"it cannot be read: {fault}"
-    return (
-        None if cursor.is_done else f"it does not end with one expression, but goes on: {cursor.token().text}"
-    )
+    except (Ungrammatical, RecursionError) as fault:
+        raise Ungrammatical(f"it cannot be read: {fault}") from None
+    for order in _ORDER:
+        cursor.took(*order)
+    if not cursor.is_done:
+        raise Ungrammatical(f"it does not end with one expression, but goes on: {cursor.token().text}")
 
 
 def _whole_fault(compiler: Any) -> str | None:

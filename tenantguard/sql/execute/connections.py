@@ -245,7 +245,8 @@ class GuardedConnection(Connection):
         learnt = self._tg_learnt
         if binding is not None and binding.tenants and (learnt is None or learnt[0] != binding.tenants):
             self._tg_learnt = None
-            if any(counted.tenants != binding.tenants for counted in self.tg_orphans.values()):
+            orphans = self.tg_orphans
+            if orphans and any(counted.tenants != binding.tenants for counted in orphans.values()):
                 verify_orphans(self)
 
     def tg_forget(self) -> None:

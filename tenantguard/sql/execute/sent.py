@@ -14,7 +14,7 @@ from tenantguard.sql.execute.permitted import refuse_permission, refuse_read_onl
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
 from tenantguard.sql.servers.natives import foreign_call
-from tenantguard.sql.text import Check, is_begin, local_setting
+from tenantguard.sql.text import Check, Rewritten, is_begin, local_setting
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
@@ -68,7 +68,8 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
-    sent.permit(binding)
+    if sent.permissions:
+        sent.permit(binding)
     _verify_calls(context, guard, sent)
     if sent.writes:
         refuse_read_only(context, binding)
@@ -114,6 +115,7 @@ class Sent:
     """
 
     __slots__ = (
+        "_appends",
         "_process",
         "_read",
         "_rewritten",
@@ -135,8 +137,10 @@ class Sent:
         guard.era.used = True
         self.checks: tuple[Check, ...] = ()
         self._read: Callable[[], Any] | None = None
+        self._rewritten: Rewritten | None = None
         self._process: Callable[[Any], Any] | None = None
         self.expected: type | None = None
+        self._appends: int | None = None  # how many parameters stand before the tenant, where it is the last
         if is_begin(statement, dialect.name):
             return
         setting = local_setting(statement, dialect.name)
@@ -152,6 +156,18 @@ class Sent:
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
             self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
+            last = (*range(found.given), None)
+            if found.recipe == last and not several and self._process is None:
+                self._appends = found.given
+
+    def is_plain(self, guard: Guard, binding: Binding) -> bool:
+        """Tell whether nothing has to be looked at but the parameters: it was asked what it means, and only reads."""
+        return (
+            self.asked
+            and self.catalogue is guard.catalogue
+            and (self._read is None or type(binding._tenant) is self.expected)
+            and not (self.writes or self.checks or self.permissions)
+        )
 
     def permit(self, binding: Binding) -> None:
         """Let the text through for whoever acts, or refuse it.
@@ -159,10 +175,9 @@ class Sent:
         Raises:
             PermissionDeniedError: a permission is missing, or nobody is known to act.
         """
-        if self.permissions:
-            had = None if binding.principal is None else binding.principal.permissions
-            if had is None or not all(needed <= had for needed in self.permissions.values()):
-                refuse_permission(binding, self.permissions, self.text)
+        had = None if binding.principal is None else binding.principal.permissions
+        if had is None or not all(needed <= had for needed in self.permissions.values()):
+            refuse_permission(binding, self.permissions, self.text)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
         """Return the sets of parameters with the tenant in each.
@@ -173,9 +188,12 @@ class Sent:
         """
         tenant: Any = binding._tenant
         if self._read is None:
-            return rows
+            return rows if self._rewritten is None else [self._rewritten.bind(row, tenant) for row in rows]
         if self._several or type(tenant) is not self.expected:
             tenant = self._read()  # which refuses another type
+        if len(rows) == 1 and type(rows[0]) is tuple and len(rows[0]) == self._appends:
+            return [(*rows[0], tenant)]
         if self._process is not None:
             tenant = [self._process(one) for one in tenant] if self._several else self._process(tenant)
-        return [self._rewritten.bind(row, tenant) for row in rows]
+        found: Any = self._rewritten
+        return [found.bind(row, tenant) for row in rows]

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from tenantguard.context import peek
+from tenantguard.errors import Violation
+from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.permitted import permit
 from tenantguard.sql.execute.verify import verify
 
@@ -27,6 +29,9 @@ def short_context(base: Any) -> Any:
 
         def create_cursor(self) -> Any:
             binding = peek()
+            if self.compiled is None:
+                again = self.tg_send_again(binding)
+                return super().create_cursor() if again is None else again
             try:
                 statement, tenant = self.compiled.tg, binding._tenant  # type: ignore[union-attr]  # below
                 ready = (
@@ -35,7 +40,7 @@ def short_context(base: Any) -> Any:
                     and statement.era.alive
                     and binding.mode == "tenant"
                 )
-            except AttributeError:  # nothing is bound or compiled, or the connection was made by hand
+            except AttributeError:  # nothing is bound, or the connection was made by hand
                 ready = False
             if not ready:
                 return super().create_cursor()
@@ -50,6 +55,40 @@ def short_context(base: Any) -> Any:
             if statement.verified:
                 verify(statement.writes, self)
                 self.tg_given = statement
+            cursor = plain_cursor(self)
+            if self._is_server_side or "stream_results" in self.execution_options:
+                self.tg_stream()
+            return cursor
+
+        def tg_send_again(self, binding: Any) -> Any:
+            """Resend a known text, adding only the tenant; return ``None`` if anything else must be checked.
+
+            It saves 5,500 instructions of the 149,300 of a text sent by key: 3.7 % (callgrind, 50 executions).
+            """
+            connection, dialect = self.root_connection, self.dialect
+            guard, given = dialect.tg_guard, getattr(self, "parameters", None)
+            if (
+                binding is None
+                or binding.mode != "tenant"
+                or guard.raw_sql != "rewrite"
+                or not guard.enforces
+                or guard.tells
+                or not isinstance(connection, GuardedConnection)
+                or connection.tg_own is not None
+                or connection.tg_orphans
+            ):
+                return None
+            sent = guard.sent.known((dialect.tg_variants["tenant"], getattr(self, "statement", None), 0))
+            if sent is None or not sent.is_plain(guard, binding):
+                return None
+            try:
+                rows = sent.put(binding, given)
+            except Violation:
+                return None  # the long way refuses it
+            connection.tg_serve(binding)
+            self.tg_binding, connection.tg_names = binding, None
+            self.statement = self.unicode_statement = sent.text
+            self.parameters = rows
             cursor = plain_cursor(self)
             if self._is_server_side or "stream_results" in self.execution_options:
                 self.tg_stream()

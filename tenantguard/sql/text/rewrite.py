@@ -77,12 +77,14 @@ class Rewritten:
                     f"a parameter begins with {OWN!r}, which is the guard's own", kind="reserved_name"
                 )
             return {**(parameters or {}), **self._named(tenant)} if self.tenanted else parameters
-        if isinstance(parameters, Mapping) and parameters:
+        if type(parameters) is not tuple and isinstance(parameters, Mapping) and parameters:
             raise refusal("its parameters go by place, and a mapping was given", kind="parameters")
         given: Sequence[Any] = parameters or ()
         if len(given) != self.given:
             raise refusal(f"it has {self.given} parameters, and {len(given)} were given", kind="parameters")
-        values = (tenant,) if not self.several else tuple(tenant)
+        if not self.several:
+            return tuple([tenant if place is None else given[place] for place in self.recipe])
+        values = tuple(tenant)
         return tuple(
             value for place in self.recipe for value in (values if place is None else (given[place],))
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from threading import Lock
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from tenantguard.sql.text.fragments import Fragment, read_fragment
 from tenantguard.sql.text.lexer import Unreadable, family
@@ -35,11 +35,16 @@ class Kept:
         self._found: dict[Hashable, tuple[Any, int]] = {}
         self.bytes = 0
 
+    def known(self, key: Hashable) -> Any:
+        """Return the answer for a key, or ``None``."""
+        found = self._found.get(key)
+        return None if found is None else found[0]
+
     def get(self, key: Hashable, text: str, read: Callable[[], ValueT]) -> ValueT:
         """Return the answer for a key, which is found once; what raises is not kept."""
         known = self._found.get(key)
         if known is not None:
-            return cast("ValueT", known[0])
+            return known[0]  # type: ignore[no-any-return]  # what was read for this key
         answer = read()
         if len(text) <= LONGEST_KEPT:
             self._keep(key, answer, _BASE + _A_CHARACTER * len(text))

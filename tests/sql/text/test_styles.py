@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, StaticPool, bindparam, create_engine, text
 
-from tenantguard import RawSQLError, bind, guard
+from tenantguard import NoTenantError, RawSQLError, bind, bypass, guard
+from tenantguard.sql import install
 from tests.sql.text.world import MINE, THEIRS, fill, tenancy
 
 STYLES = ("qmark", "named", "numeric", "numeric_dollar")
@@ -41,6 +42,8 @@ def test_an_expanded_list_leaves_the_tenant_in_its_place(engine: Engine, given: 
         ("SELECT id FROM calls WHERE id > :1 ORDER BY :2", (3, THEIRS), [4, 5]),
         ("SELECT id FROM calls WHERE id > ?1 AND id <> ?2 OR id = ?1", (3, 4), [3, 5]),
         ("SELECT id FROM calls WHERE id = ?2 OR id = ?1", (3, 4), [3, 4]),
+        ("SELECT 10 * ?2 + ?1 + 0 * ?1", (3, 4), [43]),
+        ("SELECT 10 * :2 + :1", (3, 4), [34]),
         ("SELECT id FROM calls WHERE id > :a", {"a": 3}, [4, 5]),
         ("SELECT id FROM calls WHERE id > @a AND id <> $b", {"a": 3, "b": 4}, [5]),
         ("SELECT id FROM calls c LEFT JOIN call_tags t ON t.tag = ? WHERE c.id = ?".replace("SELECT id", "SELECT c.id"),
@@ -68,3 +71,28 @@ def test_a_name_of_ours_in_the_values_of_a_text_is_no_tenant(engine: Engine) -> 
     with bind(MINE), engine.connect() as connection:
         found = connection.execute(text("SELECT company_id FROM calls"), {"tenantguard": THEIRS}).scalars()
         assert set(found) == {MINE}
+
+
+@pytest.mark.parametrize("shortcuts", [True, False])
+def test_a_text_that_is_sent_again_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch, shortcuts: bool
+) -> None:
+    """The short way serves whoever is bound now, and what needs more than a tenant goes the long way."""
+    monkeypatch.setattr(install, "SHORTCUTS", shortcuts)
+    made = create_engine("sqlite://", poolclass=StaticPool)
+    fill(made, MINE, THEIRS)
+    engine = guard(made, tenancy, raw_sql="rewrite")
+    sql = "SELECT company_id FROM calls WHERE id > ?"
+    with engine.connect() as connection:
+        for tenant in (MINE, MINE, THEIRS, MINE, [MINE, THEIRS], MINE):
+            with bind(tenant):
+                found = set(connection.exec_driver_sql(sql, (0,)).scalars())
+                assert found == ({tenant} if isinstance(tenant, str) else {MINE, THEIRS})
+        with bypass(reason="test"):
+            assert set(connection.exec_driver_sql(sql, (0,)).scalars()) == {MINE, THEIRS}
+        with pytest.raises(RawSQLError, match="straight to the driver"):
+            connection.exec_driver_sql(sql, (0,))
+        with bind(MINE), pytest.raises(RawSQLError, match="1 parameters, and 2 were given"):
+            connection.exec_driver_sql(sql, (0, 1))
+        with bind(7), pytest.raises(NoTenantError, match="int"):
+            connection.exec_driver_sql(sql, (0,))

@@ -65,6 +65,12 @@ hostile: $(VENV)/.ready  ## write in every spelling, form and state, and compare
 fuzz: $(VENV)/.ready  ## send SQL text and tokens that nobody would write, for ten minutes: ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
+torture: $(VENV)/.ready  ## a million transactions of fifty companies on PostgreSQL, cancelled, killed and pooled: ARGS="--transactions 10000"
+	$(BIN)/python -m tests.torture $(ARGS)
+
+retrofit: $(VENV)/.ready  ## give a table of 2,000,000 rows its tenant column under load: ARGS="--rows 100000"
+	$(BIN)/python -m tests.retrofit $(ARGS)
+
 keep-alive: $(VENV)/.ready  ## send 10,000 requests of many clients over one connection, under each server
 	$(BIN)/python -m tests.asgi.test_proxy 10000
 
@@ -99,4 +105,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz keep-alive mutants mechanisms bench bench-micro bench-profile bench-flights bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-flights bench-compare help

@@ -59,6 +59,14 @@ _GRANTS = text(
       FROM unnest(CAST(:rights AS text[])) wanted
     """
 )
+_SEQUENCES = text(
+    """
+    SELECT d.objid::regclass::text FROM pg_catalog.pg_depend d
+      JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+     WHERE d.refobjid = to_regclass(:name) AND d.deptype IN ('a', 'i')
+       AND CASE WHEN s.relkind = 'S' THEN pg_catalog.has_sequence_privilege(:role, d.objid, 'SELECT, UPDATE') END
+    """
+)
 _SEAL = text(
     f"SELECT prosrc, prosecdef, provolatile::text, proparallel::text, proconfig FROM pg_catalog.pg_proc "
     f"WHERE oid = to_regprocedure('{OWN}.sealed()')"
@@ -189,6 +197,9 @@ def _of_grants(connection: Connection, table: Secured, roles: Roles) -> Iterator
         elif right in wanted and not held:
             detail = f"the application's role may not {right} it"
             yield Finding("grant-missing", "warning", table.name, detail, _AGAIN)
+    for sequence in connection.execute(_SEQUENCES, {"name": table.name, "role": roles.application}).scalars():
+        detail = f"the application's role may read {sequence}, which tells how many rows others have stored"
+        yield Finding("grant-extra", "error", table.name, detail, f"REVOKE SELECT, UPDATE, or {_AGAIN}")
 
 
 def _of_seal(connection: Connection, roles: Roles) -> Iterator[Finding]:

@@ -143,14 +143,15 @@ def _granted(table: Secured, roles: Roles) -> Iterator[str]:
     if roles.maintenance is not None:
         rights = "SELECT" if table.is_view else "SELECT, INSERT, UPDATE, DELETE"
         yield f"GRANT {rights} ON {table.name} TO {identifier(roles.maintenance)}"
-    if not table.is_view and set(table.grants) & {"INSERT"}:
-        # serial columns ask for their sequence; reading it would tell how much others have stored
+    if not table.is_view:
+        # serial columns ask for their sequence; reading it, or an identity's, would tell how much others have stored
+        wanted = f"EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', found, {literal(roles.served)}); "
         yield block(
             f"DECLARE found regclass; BEGIN FOR found IN SELECT d.objid::regclass FROM pg_catalog.pg_depend d "
             f"JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
-            f"WHERE d.refobjid = {literal(table.name)}::regclass AND d.deptype = 'a' LOOP "
+            f"WHERE d.refobjid = {literal(table.name)}::regclass AND d.deptype IN ('a', 'i') LOOP "
             f"EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s', found, {literal(application)}); "
-            f"EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', found, {literal(roles.served)}); END LOOP; END;"
+            f"{wanted if 'INSERT' in table.grants else ''}END LOOP; END;"
         )
 
 

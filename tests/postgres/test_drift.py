@@ -18,6 +18,7 @@ CHANGES = {
     "ALTER TABLE call_labels DISABLE TRIGGER USER": ("tie-missing", "public.call_labels"),
     "GRANT TRUNCATE ON calls TO {app}": ("grant-extra", "public.calls"),
     "GRANT UPDATE (name) ON countries TO PUBLIC": ("grant-extra", "public.countries"),
+    "GRANT SELECT ON SEQUENCE calls_id_seq TO {app}": ("grant-extra", "public.calls"),
     "REVOKE DELETE ON orders FROM {app}": ("grant-missing", "public.orders"),
     "ALTER TABLE calls OWNER TO {app}": ("owner", "public.calls"),
     "ALTER VIEW call_stats SET (security_invoker = false)": ("view", "public.call_stats"),

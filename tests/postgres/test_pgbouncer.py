@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-import shutil
-import socket
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from itertools import takewhile
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +14,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from tenantguard import ConfigurationError, bind, guard
 from tenantguard.postgres import RowSecurity, Seal
 from tests.models import Call
-from tests.postgres.proxy import Proxy
+from tests.postgres.pooler import pgbouncer
 from tests.postgres.world import KEY, Secured
-from tests.servers import PATH
 from tests.support.missing import skip_without
 
 MINE = select(func.min(Call.company_id), func.count())
@@ -33,35 +25,10 @@ TENANTS = ("acme", "globex", "initech")
 @pytest.fixture(scope="module")
 def pooled(sealed: Secured) -> Iterator[URL]:
     """Give the URL of a PgBouncer that shares two server connections among all, and end it."""
-    program = shutil.which("pgbouncer", path=PATH)
-    if program is None:
-        skip_without("no PgBouncer: pgbouncer is not installed (Debian: pgbouncer)")
-    role, upstream = (
-        sealed.roles.application,
-        Proxy(sealed.owner.url),
-    )  # the server may have a socket file alone
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    # PgBouncer does not run as root, and pytest's own directories are root's alone
-    with tempfile.TemporaryDirectory(prefix="tenantguard-pgbouncer-") as folder:
-        Path(folder).chmod(0o755)
-        Path(folder, "users.txt").write_text("")
-        Path(folder, "pgbouncer.ini").write_text(
-            f"[databases]\n* = host=127.0.0.1 port={upstream.port} user={role}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-            f"listen_port = {port}\nauth_type = any\nauth_file = {folder}/users.txt\npool_mode = transaction\n"
-            "default_pool_size = 2\nunix_socket_dir =\nclient_login_timeout = 10\nquery_wait_timeout = 20\n"
-            + ("user = nobody\n" if getpass.getuser() == "root" else "")
-        )
-        process = subprocess.Popen([program, f"{folder}/pgbouncer.ini"], stderr=subprocess.PIPE, text=True)
-        try:
-            assert process.stderr is not None
-            said = list(takewhile(lambda line: "process up" not in line, process.stderr))
-            assert process.poll() is None, "".join(said)
-            yield sealed.owner.url.set(host="127.0.0.1", port=port, username=role, query={})
-        finally:
-            process.terminate()
-            process.communicate(timeout=10)
-            upstream.close()
+    with pgbouncer(sealed.owner.url, sealed.roles.application) as url:
+        if url is None:
+            skip_without("no PgBouncer: pgbouncer is not installed (Debian: pgbouncer)")
+        yield url
 
 
 @pytest.mark.parametrize("flights", ["pipeline", "begin"])

@@ -352,6 +352,27 @@ def test_a_deferred_key_is_asked_when_it_is_checked(empty: Secured) -> None:
                     connection.execute(checked)
 
 
+def test_what_was_granted_before_is_revoked(sealed: Secured) -> None:
+    """Installing takes every right that the application's role needs not, on tables, sequences, schema and database."""
+    role = sealed.roles.application
+    held = text(
+        f"SELECT has_table_privilege('{role}', 'calls', 'TRUNCATE'), "
+        f"has_schema_privilege('{role}', 'public', 'CREATE'), "
+        f"has_sequence_privilege('{role}', 'calls_id_seq', 'SELECT'), "
+        f"has_database_privilege('{role}', current_database(), 'TEMPORARY')"
+    )
+    with sealed.owner.connect() as connection:
+        for right in ("TRUNCATE ON calls", "CREATE ON SCHEMA public", "SELECT ON SEQUENCE calls_id_seq"):
+            for name in ("PUBLIC", role):
+                connection.execute(text(f"GRANT {right} TO {name}"))
+        database = connection.dialect.identifier_preparer.quote(str(sealed.owner.url.database))
+        connection.execute(text(f"GRANT TEMPORARY ON DATABASE {database} TO PUBLIC"))
+        assert tuple(connection.execute(held).one()) == (True,) * 4
+        install(connection, sealed.tenancy, sealed.roles, seal=sealed.seal)
+        assert tuple(connection.execute(held).one()) == (False,) * 4
+        connection.rollback()
+
+
 def test_an_empty_setting_is_nobody(empty: Secured) -> None:
     """After a transaction the setting is empty, and a row whose tenant is an empty string is not shown."""
     metadata = MetaData()

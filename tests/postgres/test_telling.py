@@ -257,6 +257,28 @@ def _told(connection: Any) -> tuple[str, str]:
     return tuple(found)
 
 
+@pytest.mark.parametrize("flights", ["pipeline", "begin"])
+@pytest.mark.parametrize(
+    "tenant", ["o'brien", "acme'; SET LOCAL tenantguard.tenant TO 'globex", "a\\", "*/ x"]
+)
+def test_a_tenant_with_odd_characters(engines: Engines, flights: str, tenant: str) -> None:
+    """It is told as it is, by whichever way."""
+    with bind(tenant), engines(flights).connect() as connection:
+        assert connection.execute(MINE).one() == (None, 0)
+        assert _shown(connection, "tenantguard.tenant") == tenant
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_what_no_statement_took_along_is_forgotten(engines: Engines, end: str) -> None:
+    """A tenant that was to be told ends with its transaction, before anything was sent."""
+    with bind("acme"), engines().connect() as connection:
+        connection.execute(MINE)
+        connection.rollback()
+        connection.tg_tell()  # type: ignore[attr-defined]  # ours
+        getattr(connection, end)()
+        assert _told(connection) == ("", "")
+
+
 def test_a_binding_that_changes_inside_a_transaction(engines: Engines) -> None:
     """It is told anew, and again after a savepoint took it back."""
     with engines().connect() as connection:

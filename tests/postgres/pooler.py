@@ -40,13 +40,17 @@ def pgbouncer(url: URL, role: str) -> Iterator[URL | None]:
             + ("user = nobody\n" if getpass.getuser() == "root" else "")
         )
         process = subprocess.Popen([program, f"{folder}/pgbouncer.ini"], stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        reader = threading.Thread(target=process.stderr.read, daemon=True)
         try:
-            assert process.stderr is not None
             said = list(takewhile(lambda line: "process up" not in line, process.stderr))
             assert process.poll() is None, "".join(said)
-            threading.Thread(target=process.stderr.read, daemon=True).start()  # or a full pipe would stop it
+            reader.start()  # or a full pipe would stop it
             yield url.set(host="127.0.0.1", port=port, username=role, query={})
         finally:
             process.terminate()
             process.wait(timeout=10)
+            if reader.ident is not None:
+                reader.join(timeout=10)
+            process.stderr.close()
             upstream.close()

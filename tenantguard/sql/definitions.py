@@ -28,6 +28,11 @@ def watch_definitions(guard: Guard) -> None:
         _GUARDS.setdefault(metadata, WeakSet()).add(guard)
 
 
+def guards_of(metadata: Any) -> tuple[Guard, ...]:
+    """Return the guards whose tenancies place the tables of a MetaData."""
+    return tuple(_GUARDS.get(metadata, ()))
+
+
 @functools.cache
 def _listen() -> None:
     """Listen to every definition: a patch, which nothing but ``guard()`` makes."""
@@ -40,7 +45,7 @@ def _defined(_target: Any, parent: Any) -> None:
     metadata = getattr(table, "metadata", table)
     if not isinstance(metadata, MetaData):
         return
-    for guard in tuple(_GUARDS.get(metadata, ())):
+    for guard in guards_of(metadata):
         if guard.era.used:
             guard.renew()
             _forget_flushes()

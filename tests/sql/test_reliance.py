@@ -226,6 +226,11 @@ def test_every_new_object_is_registered_by_one_method() -> None:
     assert _parameters(Session._save_impl) == ["self", "state"]
 
 
+def test_every_object_that_was_loaded_before_is_attached_by_one_method() -> None:
+    """There the map of the session becomes a guarded one, where it is not."""
+    assert _parameters(Session._update_impl) == ["self", "state", "revert_deletion"]
+
+
 def test_an_object_pickles_its_own_state() -> None:
     """The owner goes along in the dictionary, and comes back with it."""
     assert "state_dict" in inspect.getsource(InstanceState.__getstate__)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from typing import Any
 
@@ -295,3 +296,62 @@ def test_a_second_engine_serves_no_row_of_a_bypass(memory: World) -> None:
         assert session.get(Call, held.id) is None
     other.engine.dispose()
     other.plain.dispose()
+
+
+def _picking(engine: Engine) -> Session:
+    """Return a session that picks its engine for each statement."""
+
+    class Picking(Session):
+        def get_bind(self, *_args: Any, **_kw: Any) -> Any:
+            return engine
+
+    return Picking()
+
+
+def _unbound(_engine: Engine) -> Session:
+    """Return a session that is given its engine later."""
+    return Session()
+
+
+@pytest.mark.parametrize("make", [Session, _picking, _unbound])
+@pytest.mark.parametrize("pickled", [False, True])
+def test_an_object_of_another_tenant_is_not_attached(
+    memory: World, make: Callable[[Engine], Session], *, pickled: bool
+) -> None:
+    """It would be served without a statement, whether or not the session's engine is known by then."""
+    with bind("globex"), Session(memory.engine) as theirs:
+        call = theirs.get_one(Call, 101)
+        theirs.expunge(call)
+    if pickled:
+        call = pickle.loads(pickle.dumps(call))
+    with bind("acme"), make(memory.engine) as session, pytest.raises(TenantSwitchError):
+        session.add(call)
+
+
+@pytest.mark.parametrize("make", [Session, _picking])
+def test_an_object_that_was_attached_while_nothing_was_bound_stays_its_tenants(
+    memory: World, make: Callable[[Engine], Session]
+) -> None:
+    """The session that took it in serves nobody else."""
+    with bind("globex"), Session(memory.engine) as theirs:
+        call = theirs.get_one(Call, 101)
+        theirs.expunge(call)
+    session = make(memory.engine)
+    session.add(call)
+    with bind("acme"), pytest.raises(TenantSwitchError):
+        session.get(Call, 101)
+    with bind("globex"):
+        assert session.get(Call, 101) is call
+    session.close()
+
+
+def test_an_object_of_another_tenant_is_attached_to_a_session_of_an_engine_without_a_guard(
+    memory: World,
+) -> None:
+    """What is not guarded is nobody's business here."""
+    with bind("globex"), Session(memory.engine) as theirs:
+        call = theirs.get_one(Call, 101)
+        theirs.expunge(call)
+    with bind("acme"), _picking(memory.plain) as session:
+        session.add(call)
+        assert session.get(Call, 101) is call

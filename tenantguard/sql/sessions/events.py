@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -9,6 +10,7 @@ from sqlalchemy.orm.base import instance_dict
 
 from tenantguard.binding import same_tenants
 from tenantguard.context import peek
+from tenantguard.sql.definitions import guards_of
 from tenantguard.sql.sessions.identity import GuardedIdentityMap, added_by, switched
 from tenantguard.sql.sessions.lifted import remember
 from tenantguard.sql.sessions.mapped import stamped_attributes
@@ -59,12 +61,22 @@ def begin(session: Session, transaction: Any) -> None:
 
 def is_a_tenants(session: Session, mapper: Any) -> bool:
     """Tell whether a guarded engine of the session places any table of a class as a tenant's."""
-    for bind in _binds(session):
-        guard = getattr(bind.dialect, "tg_guard", None)
+    for guard in _guards(session, mapper):
         if guard is not None and guard.enforces:
             placed = [guard.tenancy.find(table) for table in mapper.tables]
             return any(placement is None or placement.kind != "shared" for placement in placed)
     return False
+
+
+def _guards(session: Session, mapper: Any) -> Iterable[Any]:
+    """Return the guards of a session's engines; of the tables, where it was given no engine and finds none."""
+    binds = _binds(session)
+    if not binds:
+        try:  # a session that picks an engine for each statement
+            binds = [session.get_bind(mapper=mapper)]
+        except Exception:  # it may be given one later
+            return guards_of(mapper.local_table.metadata)
+    return [getattr(bind.dialect, "tg_guard", None) for bind in binds]
 
 
 def _is_guarded(session: Session) -> bool:

@@ -72,7 +72,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
     def tg_adopt(self) -> None:
         """Hand the objects that came before the guard the reference that carries the owner."""
         self._wr = mine = _Owned(self)
-        for state in self._dict.values():
+        for state in list(self._dict.values()):
+            self._tg_take(state)
             state._instance_dict = mine
 
     def tg_enter(self, binding: Binding | None) -> None:
@@ -114,10 +115,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
     def _tg_incoming(self, binding: Binding | None) -> _Owned:
         """Return the reference for an object that comes under a binding."""
         if binding is not None and binding.mode == "bypass":
-            if self.tg_lifted is None:
-                self.tg_lifted = lifted = _Owned(self)
-                lifted.owner = BYPASS
-            return self.tg_lifted
+            return self._tg_lift()
         if binding is not None and binding.mode != "closed":
             self.tg_enter(binding)
         return (
@@ -205,9 +203,30 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
                 if owner != BYPASS:
                     switched(owner, binding, "an object that was loaded")
                 expire(state, self._modified)
-        elif binding is not None and binding.mode == "bypass" and added_by(state) is not None:
-            return self._wr  # what a tenant's code has added stays the tenant's, though a bypass flushes it
+        elif binding is not None and binding.mode == "bypass":
+            if added_by(state) is not None:
+                return (
+                    self._wr
+                )  # what a tenant's code has added stays the tenant's, though a bypass flushes it
+        elif (owner := owner_of(state)) is not None:
+            if owner == BYPASS:
+                return self._tg_lift()
+            self._tg_keep(owner, binding)
         return self._tg_incoming(binding)
+
+    def _tg_lift(self) -> _Owned:
+        """Return the reference for an object that a bypass has loaded."""
+        if self.tg_lifted is None:
+            self.tg_lifted = lifted = _Owned(self)
+            lifted.owner = BYPASS
+        return self.tg_lifted
+
+    def _tg_keep(self, owner: tuple[Any, ...], binding: Binding | None) -> None:
+        """Take the tenant of an object that is given where none is bound, or refuse another one's."""
+        if self._wr.owner is None:
+            self._wr.owner = owner
+        elif not same_tenants(self._wr.owner, owner):
+            raise no_tenant(binding, "An object that was loaded for another tenant was added to a session")
 
 
 def owner_of(state: Any) -> tuple[Any, ...] | None:

@@ -19,7 +19,7 @@ from tenantguard.binding import same_tenants
 from tenantguard.context import peek
 from tenantguard.sql.sessions.events import begin, is_a_tenants, judge, stamp
 from tenantguard.sql.sessions.frozen import owner_of_result, verify_frozen
-from tenantguard.sql.sessions.identity import UNKNOWN, owner_of, switched
+from tenantguard.sql.sessions.identity import UNKNOWN, GuardedIdentityMap, owner_of, switched
 from tenantguard.sql.sessions.synchronized import synchronized
 
 _CHANGES: Any = (
@@ -35,6 +35,7 @@ def patch_sessions() -> None:
         (SessionTransaction, "__init__", _beginning),
         (SessionTransaction, "_connection_for_bind", _connecting),
         (Session, "_save_impl", _adding),
+        (Session, "_update_impl", _attaching),
         (Session, "_merge", _merging),
         (InstanceState, "__getstate__", _pickling),
         (InstanceState, "__setstate__", _unpickling),
@@ -79,6 +80,21 @@ def _adding(original: Callable[..., None]) -> Callable[..., None]:
         state.tg_added = binding.tenants if binding is not None and binding.tenants else None
 
     return save_impl
+
+
+def _attaching(original: Callable[..., None]) -> Callable[..., None]:
+    """Let the map of a session be a guarded one as soon as it takes in an object that was loaded for a tenant.
+
+    A session that picks its engine for each statement, or is given it later, would serve it without a statement.
+    """
+
+    def update_impl(self: Session, state: Any, *args: Any, **kw: Any) -> None:
+        is_plain = type(self.identity_map) is not GuardedIdentityMap
+        if is_plain and owner_of(state) is not None and is_a_tenants(self, state.mapper):
+            GuardedIdentityMap.of(self)
+        original(self, state, *args, **kw)
+
+    return update_impl
 
 
 def _merging(original: Callable[..., Any]) -> Callable[..., Any]:

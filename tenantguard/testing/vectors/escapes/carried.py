@@ -42,6 +42,23 @@ def carried_to_another_session(lab: Lab) -> Any:
 
 
 @attack("identity map")
+def carried_to_a_session_that_picks_its_engine(lab: Lab) -> Any:
+    """Add the victim's object to a session whose engine is not known by then, and get it by its key."""
+    o, theirs, engine = lab.owned, lab.session(), lab.engine
+
+    class Picking(Session):
+        def get_bind(self, *_args: Any, **_kw: Any) -> Any:
+            return engine
+
+    with lab.victim():
+        held = theirs.get(o.cls, o.ident(o.b[0]))
+        theirs.expunge(held)
+    mine = lab.hold(Picking())
+    mine.add(held)
+    return mine.get(o.cls, o.ident(o.b[0]))
+
+
+@attack("identity map")
 def carried_and_changed(lab: Lab) -> Any:
     """Add the victim's object to a session of one's own, change it and commit."""
     o, theirs, mine = lab.owned, lab.session(), lab.session()

@@ -256,8 +256,18 @@ class GuardedConnection(Connection):
 
     def _commit_impl(self) -> None:
         if self.tg_noted or self.tg_orphans:
-            verify_ending(self)
-        super()._commit_impl()
+            try:
+                verify_ending(self)
+            except BaseException:
+                # SQLAlchemy takes a commit that fails for the end, and gives back the connection as it is
+                self._rollback_impl()
+                raise
+        try:
+            super()._commit_impl()
+        except Exception:
+            if self.engine.dialect.name == "sqlite" and self._still_open_and_dbapi_connection_is_valid:
+                self.engine.dialect.do_rollback(self._dbapi_connection)  # whose transaction goes on then
+            raise
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
         if self.tg_noted or self.tg_orphans:

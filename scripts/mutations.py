@@ -1977,8 +1977,8 @@ MUTATIONS = (
         ("a request's company stays bound after it", "end(binding)", "pass"),
         (
             "a refusal after the answer began is answered again",
-            "refusal = None if begun or not isinstance(error, Exception) else refusal_in(error)",
-            "refusal = refusal_in(error)",
+            "if begun or refusal is None:",
+            "if refusal is None:",
         ),
     ),
     *_of(

@@ -161,7 +161,8 @@ class Admission:
         """Return why somebody who came in a while ago would not any more; what cannot be found out is no reason."""
 
         async def again() -> None:
-            admitted = await self.admit(scope, value, proven=True)
+            scope.pop(PRINCIPAL, None)
+            admitted = await self.admit(scope, value, proven=True) or scope.get(PRINCIPAL)
             if admitted is None or (admitted.tenant, admitted.tenants) != (
                 principal.tenant,
                 principal.tenants,
@@ -176,7 +177,8 @@ class Admission:
         async def again() -> None:
             if self._still is not None:
                 await self._still(principal)
-            await self._settled(scope, principal)
+            if principal.has_tenant:
+                await self._settled(scope, principal)
 
         return await _refusal(again)
 

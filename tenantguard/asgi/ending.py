@@ -46,8 +46,8 @@ class Ending:
 
     def watch(self, exchange: Exchange) -> None:
         """Cut an answer that takes long where its token ends."""
-        principal, running = exchange.binding.principal, exchange.running or Running(exchange.task)
-        if principal is None or not self.comes_to(principal):
+        principal, running = exchange.principal, exchange.running or Running(exchange.task)
+        if not self.comes_to(principal):
             return
 
         async def over(sleep: Sleep) -> bool:
@@ -62,7 +62,8 @@ class Ending:
             return exchange.over is not None
 
         async def late() -> None:
-            put_mode(exchange.binding, "closed")  # the handler goes on, and does so for nobody
+            if exchange.binding is not None:
+                put_mode(exchange.binding, "closed")  # the handler goes on, and does so for nobody
 
         exchange.watch = Watch(over, late, running)
         exchange.watch.start()

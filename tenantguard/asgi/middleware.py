@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from sys import get_asyncgen_hooks
 from typing import Any, Literal
 
-from tenantguard.asgi.admission import Admission
+from tenantguard.asgi.admission import PRINCIPAL, Admission
 from tenantguard.asgi.answers import Answers, OwnAnswer
 from tenantguard.asgi.ending import Ending
 from tenantguard.asgi.layers import is_preflight
@@ -162,23 +162,25 @@ class TenantMiddleware:
                 await unbound(self._refuse(error, value, scope, receive, send))
                 return
         asked = dict(scope) if self._asks_again else scope
-        app, lasting = self.app, None
+        app, served = self.app, principal
         if principal is None:
             binding: Any = Unbound(scope)
+            served = scope.get(PRINCIPAL)
+            exchange.binding = None
         else:
-            binding = begin(principal, scope)
-            if hooks is not None:
-                exchange.binding, exchange.value, exchange.scope = binding, value, asked
-                exchange.task = task = None if hooks.loop is None else current_task(hooks.loop)
-                if task is None:
-                    app = exchange.within(app)
-                lasting = hooks.lasting
-                if lasting.ticks:
-                    lasting.young[exchange] = self._watch
-                else:
-                    lasting.add(exchange, self._watch)
-                if "extensions" in scope:
-                    hand_nothing_over(scope)
+            exchange.binding = binding = begin(principal, scope)
+        if served is not None and hooks is not None:
+            exchange.principal, exchange.value, exchange.scope = served, value, asked
+            exchange.task = task = None if hooks.loop is None else current_task(hooks.loop)
+            if task is None:
+                app = exchange.within(app)
+            lasting = hooks.lasting
+            if lasting.ticks:
+                lasting.young[exchange] = self._watch
+            else:
+                lasting.add(exchange, self._watch)
+            if "extensions" in scope:
+                hand_nothing_over(scope)
         try:
             await app(scope, receive, send)
             if exchange.watch is not None and await exchange.was_ended(None):
@@ -188,8 +190,10 @@ class TenantMiddleware:
                 await self._cut(exchange, asked)
                 return
             begun = exchange.begun and (withheld is None or not withheld.messages)
-            refusal = None if begun or not isinstance(error, Exception) else refusal_in(error)
-            if refusal is None:
+            refusal = refusal_in(error) if isinstance(error, Exception) else None
+            if begun and refusal is not None:
+                await exchange.break_off()
+            if begun or refusal is None:
                 raise
             if withheld is not None:
                 withheld.messages.clear()
@@ -200,8 +204,8 @@ class TenantMiddleware:
                 binding.end()
             else:
                 end(binding)
-                if lasting is not None and lasting.young.pop(exchange, None) is None:
-                    lasting.drop(exchange)
+            if served is not None and hooks is not None and lasting.young.pop(exchange, None) is None:
+                lasting.drop(exchange)
             if peek_request() is not None:
                 forget(scope)
             if withheld is not None:
@@ -218,6 +222,7 @@ class TenantMiddleware:
         if error is None or exchange.is_complete:
             return
         if exchange.begun:
+            await exchange.break_off()
             raise error
         await in_time(lambda: unbound(self._answers.send(error, asked, exchange.receive, exchange.send)))
 

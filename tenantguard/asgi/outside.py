@@ -16,6 +16,7 @@ from tenantguard.asgi.types import App, Message, Receive, Scope, Send
 from tenantguard.asgi.watch import Running, Watch
 from tenantguard.binding import Binding, Life, end_life
 from tenantguard.context import (
+    Principal,
     Request,
     peek,
     peek_request,
@@ -36,17 +37,19 @@ class Exchange:
     Attributes:
         begun: whether a response has begun.
         over: why the token has ended, once it has: the server is reached no more.
-        value: the connection's ``Authorization``.
+        principal: who is served, ``scope`` the connection as it came in, and ``value`` its ``Authorization``.
+        binding: what is bound for it, if anything is.
         task: what serves it on asyncio.
         running: its handler, and ``watch`` what ends that, where the answer takes long.
     """
 
     __slots__ = (
-        "_before", "_earlier", "_last", "_receive", "_send", "begun", "binding", "over", "running", "scope", "task",
-        "value", "watch",
+        "_before", "_earlier", "_last", "_receive", "_send", "begun", "binding", "over", "principal", "running",
+        "scope", "task", "value", "watch",
     )  # fmt: skip
 
-    binding: Binding
+    binding: Binding | None
+    principal: Principal
     scope: Scope
     value: bytes | None
     task: asyncio.Task[Any] | None
@@ -70,6 +73,16 @@ class Exchange:
         """Return the application so that it can be cancelled where no task of asyncio runs it."""
         self.running = Running(None)
         return self.running.within(app)
+
+    async def break_off(self) -> None:
+        """Make sure that a client sees that the answer is broken off.
+
+        A ``BaseHTTPMiddleware`` around this ends the answer in good order, whatever is raised inside of it, unless it
+        is sent what it does not know.
+        """
+        send = getattr(self._send, "outer", self._send)
+        if "BaseHTTPMiddleware" in getattr(send, "__qualname__", ""):
+            await send({"type": "tenantguard.broken_off", "more_body": True})
 
     async def was_ended(self, error: BaseException | None) -> bool:
         """Stop watching; tell whether the watch, and nobody else, has ended the handler, which raised the error."""

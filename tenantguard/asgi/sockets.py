@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tenantguard.asgi.admission import Admission
+from tenantguard.asgi.admission import PRINCIPAL, Admission
 from tenantguard.asgi.answers import Answers
 from tenantguard.asgi.ending import Ending
 from tenantguard.asgi.outside import Unbound, unbound
@@ -60,6 +60,7 @@ class Sockets:
         self, app: App, socket: Socket, scope: Scope, principal: Principal | None, value: bytes | None
     ) -> None:
         binding = Unbound(scope) if principal is None else begin(principal, scope)
+        served: Principal | None = principal or scope.get(PRINCIPAL)
 
         async def late() -> None:
             if not isinstance(binding, Unbound):
@@ -67,15 +68,15 @@ class Sockets:
             await socket.end()
 
         async def over(sleep: Sleep) -> bool:
-            if principal is not None:
-                socket.over = await self._ending.of(socket.scope, principal, value, sleep)
+            if served is not None:
+                socket.over = await self._ending.of(socket.scope, served, value, sleep)
             socket.release()
             return True
 
         running = Running(socket.task)
         watch = Watch(over, late, running)
         try:
-            if principal is not None and self._ending.comes_to(principal):
+            if served is not None and self._ending.comes_to(served):
                 watch.start()
             await running.within(app)(scope, socket.receive, socket.send)
         except BaseException as error:

@@ -16,10 +16,13 @@ class Withheld:
 
     Args:
         send: the server's.
+
+    Attributes:
+        outer: the same.
     """
 
     def __init__(self, send: Send) -> None:
-        self._send = send
+        self.outer = send
         self.messages: list[Message] = []
 
     async def __call__(self, message: Message) -> None:
@@ -29,13 +32,13 @@ class Withheld:
             self.messages.append(message)
         else:
             await self.release()
-            await self._send(message)
+            await self.outer(message)
 
     async def release(self) -> None:
         """Hand on what was kept."""
         kept, self.messages = self.messages, []
         for message in kept:
-            await self._send(message)
+            await self.outer(message)
 
 
 def answers_errors(app: object) -> bool:

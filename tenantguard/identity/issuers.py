@@ -62,7 +62,8 @@ class AnyOf:
     What it verified it keeps for itself: a member that also verifies alone takes none of the others' tokens.
     """
 
-    def __init__(self, verifiers: Sequence[Member], cache: Cache[Principal] | None) -> None:
+    def __init__(self, members: Sequence[Member | AnyOf], cache: Cache[Principal] | None) -> None:
+        verifiers = [one for member in members for one in _flat(member)]
         faults = [fault for verifier in verifiers for fault in verifier.faults_in_company()]
         named = [issuer for verifier in verifiers for issuer in verifier.issuers]
         faults += [f"two verifiers state the issuer {one}" for one in set(named) if named.count(one) > 1]
@@ -147,3 +148,18 @@ class AnyOf:
 
     def _member(self, claims: Mapping[str, Any]) -> Member | None:
         return next((member for member in self._verifiers if member.is_for(claims)), None)
+
+
+def _flat(member: Member | AnyOf) -> tuple[Member, ...]:
+    """Return a member, or those that another ``any_of`` already holds.
+
+    Raises:
+        ConfigurationError: it cannot stand beside others.
+    """
+    if isinstance(member, AnyOf):
+        return member._verifiers
+    if not callable(getattr(member, "verify_in", None)):
+        raise ConfigurationError(
+            f"any_of takes TokenVerifiers and an IssuerStore, and no {type(member).__name__}"
+        )
+    return (member,)

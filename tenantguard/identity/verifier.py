@@ -125,12 +125,12 @@ class TokenVerifier:
         return StaticKeys(())
 
     @staticmethod
-    def any_of(*verifiers: Member, cache: Cache[Principal] | None = None) -> AnyOf:
+    def any_of(*verifiers: Member | AnyOf, cache: Cache[Principal] | None = None) -> AnyOf:
         """Return a verifier that hands each token to the one of these whose issuer it names.
 
         Args:
             verifiers: each states its ``issuer`` and which companies it ``speaks_for``; one may be an
-                ``IssuerStore``.
+                ``IssuerStore``, and another ``any_of`` stands for its members.
             cache: the verified tokens of all of them to keep.
 
         Raises:

@@ -11,15 +11,17 @@ import pytest
 import trio
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
-from tenantguard import NoTenantError, TenantMiddleware, current
+from tenantguard import CrossTenantError, NoTenantError, TenantMiddleware, current
 from tenantguard.asgi.outside import hand_nothing_over
 from tenantguard.identity import MemoryCutOffs, Revocation
-from tests.asgi.driver import App, Message, Reply, bearer, request, scope
+from tests.asgi.driver import App, Message, Reply, Socket, bearer, request, scope
 from tests.asgi.servers import SERVERS, run
+from tests.asgi.test_websocket import timed
 from tests.identity.tokens import NOW, clock, token, verifier
 
 FOREVER: float = 1e9
@@ -204,6 +206,44 @@ async def test_nothing_is_left_of_an_answer_that_took_long() -> None:
     go.set()
     assert (await asked).complete
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.parametrize("ends", ["token", "violation"])
+async def test_a_broken_answer_looks_broken_through_a_base_http_middleware(ends: str) -> None:
+    """Starlette's would send the last chunk, whatever is raised inside of it."""
+    at = Asleep()
+
+    async def body() -> AsyncIterator[bytes]:
+        yield b"half"
+        if ends == "violation":
+            raise CrossTenantError("x")
+        await asyncio.sleep(FOREVER)
+
+    async def stream(_: Request) -> Response:
+        return StreamingResponse(body())
+
+    async def pass_on(asked: Request, call_next: Any) -> Response:
+        answer: Response = await call_next(asked)
+        return answer
+
+    inner, _ = guarded(Starlette(routes=[Route("/", stream)]), at)
+    asked = asyncio.create_task(request(BaseHTTPMiddleware(inner, pass_on), "/", ACME))
+    if ends == "token":
+        await at.asleep.wait()
+        at.wake(later=700)
+    reply = await asked
+    assert (reply.body, reply.complete, reply.error is not None) == (b"half", False, True)
+
+
+async def test_a_websocket_of_a_user_without_a_company_ends_with_its_token() -> None:
+    """Nothing is bound for it, and yet it was verified."""
+    app, at = timed(without_tenant_on=["/ws"])
+    async with Socket(app, headers=bearer(token(company_id=...))) as socket:
+        await socket.next()
+        assert await socket.text() == "-"
+        await at.asleep.wait()
+        at.move(600)
+        assert (await socket.next())["type"] == "websocket.close"
 
 
 def test_a_stream_on_trio_is_cut() -> None:

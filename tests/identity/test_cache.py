@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tenantguard import Principal, TokenError, TokenVerifier
+from tenantguard import ConfigurationError, Principal, TokenError, TokenVerifier
 from tenantguard.identity import Cache
 from tenantguard.identity.cache import Part, weight
 from tests.identity.test_remote_verifier import Fake, key_set, remote, signed
-from tests.identity.tokens import NOW, SECRET, clock, token, verifier
+from tests.identity.tokens import AUDIENCE, NOW, SECRET, clock, token, verifier
 
 
 def made(now: float = 0.0, **bounds: int) -> Cache[Any]:
@@ -190,6 +190,21 @@ async def test_each_member_has_limits_of_its_own(settings: Any, changes: Any, re
     with pytest.raises(TokenError) as caught:
         await both.verify(sent)
     assert caught.value.reason == reason
+
+
+async def test_any_of_may_hold_another_one() -> None:
+    """It stands for its members, each with its own limits."""
+    shared: Any = {"speaks_for": "every"}
+    one = verifier(issuer="https://one.example", **shared)
+    two = verifier(issuer="https://two.example", audience="another", **shared)
+    three = verifier(issuer="https://three.example", **shared)
+    every = TokenVerifier.any_of(TokenVerifier.any_of(one, two), three)
+    for issuer, audience in (("one", AUDIENCE), ("two", "another"), ("three", AUDIENCE)):
+        assert (await every.verify(token(iss=f"https://{issuer}.example", aud=audience))).tenant == "acme"
+    with pytest.raises(TokenError, match="audience"):
+        await every.verify(token(iss="https://two.example", aud=AUDIENCE))
+    with pytest.raises(ConfigurationError, match="no int"):
+        TokenVerifier.any_of(one, 3)  # type: ignore[arg-type]  # that is the point
 
 
 async def test_a_key_that_is_dropped_is_dropped_by_any_of_too() -> None:

@@ -94,9 +94,10 @@ def _collecting(phase: str, _info: object) -> None:
     if phase == "start":
         collecting.append(get_ident())
         binding = peek()
-        if binding is not None and binding.mode != "closed":
-            _set_aside.append((binding, binding.mode))
-            put_mode(binding, ASIDE)
+        mode: Mode = "closed" if binding is None else binding.mode
+        if binding is not None and mode != "closed":
+            put_mode(binding, ASIDE)  # at once: a call in between would let another thread end it unseen
+            _set_aside.append((binding, mode))
         return
     collecting.clear()
     for binding, mode in _set_aside:

@@ -8,13 +8,14 @@ import gc
 import os
 import pickle
 import sys
+import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tenantguard import NoTenantError, Principal, bind, bypass, carry, current
+from tenantguard import NoTenantError, Principal, bind, bypass, carry, carrying, current
 from tenantguard import context as inner
 from tenantguard.binding import put_mode
 
@@ -131,6 +132,27 @@ def test_what_the_garbage_collector_finalises_speaks_for_nobody() -> None:
         gc.collect()
         assert tenant() == "globex"
     assert "garbage collector" in str(told[0])
+
+
+def test_a_collection_does_not_open_what_ended_as_it_began(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when another thread takes over in the middle of the callback."""
+    binding = inner.begin(ADA)
+
+    class EndsIt(list[Any]):
+        """Whose use is a moment at which threads are switched."""
+
+        def append(self, item: Any) -> None:
+            """Let another thread end the request."""
+            other = threading.Thread(target=inner.end, args=(binding,))
+            other.start()
+            other.join()
+            super().append(item)
+
+    monkeypatch.setattr(carrying, "_set_aside", EndsIt())
+    carrying._collecting("start", None)
+    carrying._collecting("stop", None)
+    inner.put(None)
+    assert binding.mode == "closed"
 
 
 def test_a_collection_does_not_open_what_has_ended_meanwhile() -> None:

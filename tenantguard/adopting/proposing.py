@@ -143,7 +143,7 @@ def _of(plan: Plan, key: Key, table: Table, proposals: Proposals) -> Proposed:
         return Proposed(table, "columns", why, likely.column, nullable=nullable)
     if likely.kind == "through" and likely.reference is not None:
         optional = [one for one in proposals.parents(key) if not one.is_required and not names_actor(one)]
-        return _through(plan, table, likely.reference, [one.columns[0] for one in optional])
+        return _through(plan, table, likely.reference, optional)
     if likely.kind == "shown" and likely.members is not None:
         return _shown(table, likely)
     return _unowned(plan, key, table)
@@ -161,16 +161,23 @@ def _by_column(plan: Plan, table: Table, column: Any, members: Reference | None)
     return Proposed(table, "column", why, column.name, nullable=bool(column.nullable))
 
 
-def _through(plan: Plan, table: Table, reference: Reference, optional: list[str]) -> Proposed:
+def _through(plan: Plan, table: Table, reference: Reference, optional: list[Reference]) -> Proposed:
     """Place a table through a parent, unless it may hang on one of several."""
     parent = full_name(reference.parent_key)
     if reference.is_required:
         return Proposed(table, "through", f"each row hangs on one of {parent}", reference.columns[0])
-    if len(optional) > 1:
-        why = f"it may hang on one of several ({', '.join(optional)}), and a table belongs through one key"
+    if len(optional) > 1 and not _is_tied(table, reference):
+        several = ", ".join(one.columns[0] for one in optional)
+        why = f"it may hang on one of several ({several}), and a table belongs through one key"
         return Proposed(table, "doubtful", f"{why}: give it the column {plan.companies.column}")
     why = f"its rows hang on {parent}; {reference.columns[0]} may be NULL, and such rows are seen by nobody"
     return Proposed(table, "through", why, reference.columns[0])
+
+
+def _is_tied(table: Table, reference: Reference) -> bool:
+    """Tell whether a table is named after a parent, or holds nothing but keys, of which each row has all."""
+    parent = reference.parent_key[1].removesuffix("s")
+    return str(table.name).startswith(parent) or all(column.foreign_keys for column in table.columns)
 
 
 def _shown(table: Table, likely: Proposal) -> Proposed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakSet
@@ -13,6 +13,7 @@ from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.granted import Grants
+from tenantguard.sql.part import Part
 from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept
@@ -49,6 +50,7 @@ class Guard:
 
     Attributes:
         tenancy: how every table belongs.
+        placed: the same; where only some tables are enforced, the others are open.
         ties: its foreign keys, and the columns whose values are verified.
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
@@ -116,9 +118,10 @@ class Guard:
 
     def _forget(self) -> None:
         """Begin with nothing found of the tables, nor of what was asked of them."""
-        self.ties = Ties(self.tenancy)
+        self.placed = self.tenancy if self.enforced is None else Part(self.tenancy, self.enforced)
+        self.ties = Ties(self.placed)
         self.grants = Grants(self.tenancy)
-        self.texts = Texts(self.tenancy)
+        self.texts = Texts(self.placed)
         self.sent = Kept()
         self.probe_cache: Any = LRUCache(500)
         self.parent_queries: dict[Any, Any] = {}
@@ -204,6 +207,10 @@ class Guard:
         if not isinstance(found, Guard):
             raise ConfigurationError("the engine is not guarded; call guard(engine, tenancy)")
         return found
+
+    def leaves(self, tables: Iterable[Key]) -> bool:
+        """Tell whether only some tables are enforced, and none of these is among them."""
+        return self.enforced is not None and not any(full_name(key) in self.enforced for key in tables)
 
     def rewrite(self, statement: str, dialect: Any, style: str, several: int = 0) -> Rewritten:
         """Return SQL text with the predicates put in; a text that was seen before costs a look-up.

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.part import Part
 from tenantguard.sql.plans import Pairs
 from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
@@ -19,7 +20,8 @@ class Ties:
     """The foreign keys and verified columns of one tenancy, by table."""
 
     def __init__(self, tenancy: Tenancy) -> None:
-        self.tenancy = tenancy
+        self.tenancy = tenancy.whole if isinstance(tenancy, Part) else tenancy
+        self._enforced = tenancy.enforced if isinstance(tenancy, Part) else None
         self._columns: dict[Key, frozenset[str]] = {}
         self._watched: dict[Key, frozenset[str]] = {}
         self._typed: list[tuple[Any, Any]] = []
@@ -101,7 +103,9 @@ class Ties:
         return [
             placement
             for placement in self.tenancy
-            if placement.parent is not None and (parents is None or table_key(placement.parent) in parents)
+            if placement.parent is not None
+            and (parents is None or table_key(placement.parent) in parents)
+            and (self._enforced is None or placement.name in self._enforced)
         ]
 
     def referenced(self, key: Key) -> frozenset[str]:
@@ -162,6 +166,8 @@ class Ties:
         return found
 
     def _foreign_keys(self, table: Table) -> Iterable[tuple[Table, Pairs]]:
+        if self._enforced is not None and full_name(table_key(table)) not in self._enforced:
+            return  # what an open table names is nobody's business
         for reference in self.tenancy.references(table):
             placement = self.tenancy.find_key(reference.parent_key)
             if reference.parent is not None and placement is not None and placement.kind != "shared":

@@ -28,7 +28,7 @@ def given_values(
     """
     given: dict[str, Any] = {}
     columns = columns_of(table)
-    placement = compiler.tg_guard.tenancy.find(table)
+    placement = compiler.tg_guard.placed.find(table)
     if placement is not None and is_verified(placement):
         keys = state._dict_parameters or ()
         refuse_target(

@@ -41,6 +41,8 @@ def whole(compiler: Any, element: Any) -> Any:
     if setting is not None:
         return with_text(element, setting)
     how = compiler.tg_guard.raw_sql
+    if how == "refuse" and _is_left(compiler, element):
+        return rewritten_text(compiler, element)
     served = ("tenant", "tenants") if how == "rewrite" else ("tenant",)
     if how == "refuse" or compiler.tg_mode not in served or not isinstance(element, TextClause):
         compiler.tg.refuse(
@@ -59,6 +61,17 @@ def whole(compiler: Any, element: Any) -> Any:
         )
         return rewritten_text(compiler, element) if fault is None and read else element
     return rewritten_text(compiler, element)
+
+
+def _is_left(compiler: Any, element: Any) -> bool:
+    """Tell whether a text, which can be read, names open tables alone, where only some are enforced."""
+    if compiler.tg_guard.enforced is None or not isinstance(element, TextClause):
+        return False
+    try:
+        found = compiler.tg_guard.rewrite(element.text, compiler.dialect, "named")
+    except Violation:
+        return False
+    return bool(compiler.tg_guard.leaves(found.tables))
 
 
 def rewritten_text(compiler: Any, element: TextClause) -> TextClause:

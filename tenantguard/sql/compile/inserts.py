@@ -182,7 +182,7 @@ def column_of_text(compiler: Any, column: Any) -> Any:
 
 def stamped_select(compiler: Any, statement: Any) -> Any:
     """Return an INSERT from a SELECT with the tenant among the columns."""
-    placement = compiler.tg_guard.tenancy.find(statement.table) if statement._select_names else None
+    placement = compiler.tg_guard.placed.find(statement.table) if statement._select_names else None
     if placement is None or placement.kind != "owned":
         return statement
     column = next((c for c in statement.table.c if c.name == placement.column), None)

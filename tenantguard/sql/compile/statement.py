@@ -180,7 +180,7 @@ class Statement:
     def place(self, table: Any) -> Placement | None:
         """Return the placement of a table, or refuse the statement and return ``None``."""
         key = table_key(table)
-        placement = self.tables.get(key) or self.guard.tenancy.find_key(key)
+        placement = self.tables.get(key) or self.guard.placed.find_key(key)
         if placement is None:
             name = full_name(key)
             self.refuse(

@@ -15,6 +15,7 @@ from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
 from tenantguard.sql.servers.natives import foreign_call
 from tenantguard.sql.text import Check, Rewritten, is_begin, local_setting
+from tenantguard.tenancy import Key
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
@@ -46,7 +47,7 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
             statement, context.dialect.name, context.dialect.paramstyle
         ):
             _rewrite(context, guard, binding, statement)
-    else:
+    elif not _is_left(context, guard, statement):
         refuse_again(
             RawSQLError(
                 "SQL text was sent straight to the driver, where the guard cannot read it. Write it with "
@@ -54,6 +55,22 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
             ),
             str(statement),
         )
+
+
+def _is_left(context: Any, guard: Any, statement: str) -> bool:
+    """Send a text, which can be read, if it names open tables alone, where only some are enforced; tell whether."""
+    if guard.enforced is None:
+        return False
+    dialect = context.dialect.tg_variants["tenant"]
+    try:
+        sent = guard.sent.get((dialect, statement, 0), statement, lambda: Sent(guard, dialect, statement, 0))
+    except Violation:
+        return False
+    if not guard.leaves(sent.tables):
+        return False
+    _verify_calls(context, guard, sent)
+    context.statement = context.unicode_statement = sent.text
+    return True
 
 
 def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
@@ -108,6 +125,7 @@ class Sent:
         text: what is executed.
         checks: what must be verified of the parameters each time.
         expected: the type of the tenant.
+        tables: the tables that it names.
         writes: the text writes.
         permissions: what whoever acts has to be permitted, by table and act.
         asked: the server was asked what the text could mean, since it was first seen.
@@ -125,6 +143,7 @@ class Sent:
         "checks",
         "expected",
         "permissions",
+        "tables",
         "text",
         "writes",
     )
@@ -133,6 +152,7 @@ class Sent:
         self.text, self._several = statement, several
         self.asked, self.writes = False, False
         self.permissions: Any = {}
+        self.tables: frozenset[Key] = frozenset()
         self.catalogue: Any = None
         guard.era.used = True
         self.checks: tuple[Check, ...] = ()
@@ -150,6 +170,7 @@ class Sent:
         style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
         self._rewritten = found = guard.rewrite(statement, dialect, style, several)
         self.text, self.checks, self.permissions = found.text, found.checks, found.asked
+        self.tables = found.tables
         self.writes = found.verbs != ("select",)
         if found.tenanted:
             placement = guard.ties.any_owned(found.tables)

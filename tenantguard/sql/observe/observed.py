@@ -19,7 +19,7 @@ from tenantguard.sql.observe.comparing import How
 from tenantguard.sql.observe.observer import Observer
 from tenantguard.sql.observe.records import Records, directory_of
 from tenantguard.sql.observe.shadow import Shadow
-from tenantguard.tenancy import Tenancy
+from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
 
 log = logging.getLogger("tenantguard.observe")
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
@@ -138,10 +138,21 @@ def verify_enforced(tenancy: Tenancy, enforce: Collection[str]) -> frozenset[str
         f"enforce names {name!r}, which is no table of the tenancy{nearest(str(name), known)}"
         for name in sorted(names - known, key=str)
     ]
+    faults += [fault for placement in tenancy if (fault := _unfounded(placement, names)) is not None]
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise ConfigurationError(f"the tenancy cannot be enforced, {len(faults)} fault(s):\n{listed}")
     return names
+
+
+def _unfounded(placement: Placement, names: frozenset[str]) -> str | None:
+    """Tell which table has to be enforced before one that belongs through it, or return ``None``."""
+    if placement.name not in names or placement.parent is None:
+        return None
+    parent = full_name(table_key(placement.parent))
+    if parent in names:
+        return None
+    return f"enforce names {placement.name}, which belongs through {parent}, which is not enforced: name {parent!r} too"
 
 
 def announce(engine: Engine, guard: Guard, observer: Observer) -> None:

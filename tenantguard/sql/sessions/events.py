@@ -63,7 +63,7 @@ def is_a_tenants(session: Session, mapper: Any) -> bool:
     """Tell whether a guarded engine of the session places any table of a class as a tenant's."""
     for guard in _guards(session, mapper):
         if guard is not None and guard.enforces:
-            placed = [guard.tenancy.find(table) for table in mapper.tables]
+            placed = [guard.placed.find(table) for table in mapper.tables]
             return any(placement is None or placement.kind != "shared" for placement in placed)
     return False
 

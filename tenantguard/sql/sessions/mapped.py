@@ -22,7 +22,7 @@ def stamped_attributes(guard: Guard, mapper: Any) -> tuple[str, ...]:
 
 
 def _is_tenant_column(guard: Guard, table: Any, column: Any) -> bool:
-    placement = guard.tenancy.find(table)
+    placement = guard.placed.find(table)
     return placement is not None and placement.kind == "owned" and column.name == placement.column
 
 

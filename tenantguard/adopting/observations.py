@@ -88,11 +88,16 @@ def _observation(record: Record, root: Path) -> Observation:
         return _leaking(record, root)
     if record.refused:
         why = record.refusal or "it would be refused"
-        remedy = _REMEDIES.get(record.kind or "") or _last_sentence(why)
+        remedy = remedy_of(record.kind, why)
         return _at(Danger.REFUSED, record, root, why, remedy)
     if record.unbound:
         return _unbound(record, root)
     return _at(Danger.ALIKE, record, root, _changes(record), "nothing")
+
+
+def remedy_of(kind: str | None, refusal: str) -> str:
+    """Return what to do about a refusal: by its kind, or what its last sentence says."""
+    return _REMEDIES.get(kind or "") or refusal.rpartition(". ")[2] or refusal
 
 
 def _leaking(record: Record, root: Path) -> Observation:
@@ -135,10 +140,6 @@ def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> O
 
 def _changes(record: Record) -> str:
     return f"the guard {', '.join(record.changes)}" if record.changes else "the guard changes nothing"
-
-
-def _last_sentence(text: str) -> str:
-    return text.rpartition(". ")[2] or text
 
 
 def _source(file: str, line: int) -> str:

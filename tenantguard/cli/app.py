@@ -6,6 +6,7 @@ import typer
 
 from tenantguard.cli.attack import attack
 from tenantguard.cli.check import check
+from tenantguard.cli.explain import explain
 from tenantguard.cli.help import help_
 from tenantguard.cli.init import init
 from tenantguard.cli.lock import lock
@@ -22,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(attack)
+app.command()(explain)
 app.command()(init)
 app.add_typer(observe, name="observe")
 app.command()(check)

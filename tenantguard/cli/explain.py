@@ -1,0 +1,160 @@
+"""``tenantguard explain``: what becomes of one statement, and why a given row is not visible."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from sqlalchemy import NullPool, create_engine
+
+from tenantguard.adopting.explaining import Explained, first_tenant, plans, statements_of
+from tenantguard.adopting.explaining import explain as explained_statement
+from tenantguard.adopting.hidden import why_hidden
+from tenantguard.adopting.observations import remedy_of
+from tenantguard.checks.live.connecting import connected, sync_url
+from tenantguard.cli.progress import steps
+from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import explained
+from tenantguard.cli.targets import load, load_tenancy
+from tenantguard.errors import ConfigurationError, TenantId
+from tenantguard.sql import guard
+from tenantguard.tenancy import Tenancy
+
+
+class RawSQL(StrEnum):
+    """Say what becomes of SQL text."""
+
+    REFUSE = "refuse"
+    REWRITE = "rewrite"
+
+
+def explain(
+    tenancy: Annotated[str, typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is")],
+    statement: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="STATEMENT",
+            help="SQL text, or module:name of a statement, or of a function that returns or executes one",
+        ),
+    ] = None,
+    url: Annotated[
+        str | None,
+        typer.Option(envvar="TENANTGUARD_URL", help="show the plans of this database; nothing is changed"),
+    ] = None,
+    tenant: Annotated[
+        str | None, typer.Option(help="the company to plan for, or to look for a row for")
+    ] = None,
+    row: Annotated[
+        str | None, typer.Option(metavar="TABLE:KEY", help="tell why this row is not visible to the company")
+    ] = None,
+    raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
+    dialect: Annotated[str, typer.Option(help="the database it is for, where no --url tells")] = "postgresql",
+    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+) -> None:
+    """Show a statement's tables, how they belong, what is sent, its plans, and what would be refused and why.
+
+    Exit code 0 where it is sent, 1 where it is refused, 2 where it cannot be explained.
+    """
+    told = None
+    with explained("explain", debug=debug), steps() as step:
+        step("importing")
+        target, asked = _loaded(tenancy, statement)
+        if asked is None and row is None:
+            raise ConfigurationError("name a statement, or a row with --row table:key")
+        if asked is not None:
+            name = sync_url(url).get_backend_name() if url is not None else dialect
+            told = explained_statement(target, asked, name, raw_sql.value)
+        answer = (
+            _ask(target, asked, told, url, tenant, row, raw_sql, step) if url is not None or row else None
+        )
+    console = Console(file=sys.stdout, highlight=False, soft_wrap=True, markup=False)
+    if told is not None:
+        _print(console, told)
+    if answer is not None:
+        console.print(answer)
+    raise typer.Exit(1 if told is not None and told.sent is None else 0)
+
+
+def _loaded(tenancy: str, statement: str | None) -> tuple[Tenancy, Any]:
+    try:
+        with quiet():
+            target = load_tenancy(tenancy)
+            target.verify()
+            if statement is None or " " in statement.strip() or ":" not in statement:
+                return target, statement
+            return target, statements_of(load(statement), statement)
+    except (typer.BadParameter, ConfigurationError):
+        raise
+    except Exception as error:  # an application's module may raise anything
+        what = " ".join(str(error).split())
+        raise ConfigurationError(f"it does not import: {type(error).__name__}: {what}") from error
+
+
+def _ask(
+    tenancy: Tenancy,
+    asked: Any,
+    told: Explained | None,
+    url: str | None,
+    tenant: str | None,
+    row: str | None,
+    raw_sql: RawSQL,
+    step: Any,
+) -> str | None:
+    """Ask the live database for plans, and for a row."""
+    if url is None:
+        raise ConfigurationError("a row is looked for in a database: say --url")
+    with connected(url) as connection:
+        bound = _tenant(tenancy, tenant) if tenant is not None else first_tenant(tenancy, connection)
+        if told is not None:
+            step("planning")
+            plans(told, tenancy, asked, connection, bound, raw_sql.value)
+        if row is None:
+            return None
+        if tenant is None:
+            raise ConfigurationError("say --tenant, the company that does not see the row")
+        step("looking for the row")
+        engine = guard(create_engine(sync_url(url), poolclass=NullPool), tenancy, row_security=False)
+        return why_hidden(tenancy, connection, engine, row, bound)
+
+
+def _tenant(tenancy: Tenancy, given: str) -> TenantId:
+    """Return a tenant's id in the type of the tenant column."""
+    kinds = [one.python_type for one in tenancy if one.kind == "owned" and one.python_type is not None]
+    kind: Any = kinds[0] if kinds else str
+    try:
+        return kind(given) if kind in (int, UUID) else given
+    except ValueError as error:
+        raise ConfigurationError(
+            f"the tenants' ids are of the type {kind.__name__}: {given!r} is none"
+        ) from error
+
+
+def _print(console: Console, told: Explained) -> None:
+    console.print("tables")
+    for name, how in sorted(told.tables.items()):
+        console.print(f"    {name}: {how}")
+    if not told.tables:
+        console.print("    none that the tenancy places")
+    console.print(f"written\n    {_line(told.written)}")
+    if told.sent is not None:
+        same = _line(told.sent) == _line(told.written)
+        console.print("sent\n    as it is written" if same else f"sent\n    {_line(told.sent)}")
+    else:
+        console.print(f"refused ({told.kind})\n    {told.refusal}")
+        console.print(f"do\n    {remedy_of(told.kind, told.refusal or '')}")
+    if told.changes:
+        console.print("the guard " + ", ".join(told.changes))
+    if told.rewritten is not None:
+        console.print(_line(told.rewritten))
+    for name, plan in told.plans.items():
+        console.print(f"plan {name}")
+        for line in plan:
+            console.print(f"    {line}")
+
+
+def _line(statement: str) -> str:
+    return " ".join(statement.split())

@@ -308,4 +308,5 @@ def _foreign_parent(job: Job, plain: Any, guarded: Any) -> str | None:
 
 
 def _key(table: Any, name: str) -> str:
-    return next(column.key for column in table.c if column.name == name)
+    key: str = next(column.key for column in table.c if column.name == name)
+    return key

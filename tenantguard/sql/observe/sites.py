@@ -7,6 +7,7 @@ import sys
 import sysconfig
 from pathlib import Path
 from types import CodeType, FrameType
+from typing import Any
 
 import sqlalchemy
 
@@ -122,7 +123,7 @@ def _whose(name: str) -> int:
     return INSTALLED if name.startswith("<") else APPLICATION
 
 
-def _outside(greenlet: object) -> tuple[FrameType | None, object]:
+def _outside(greenlet: Any) -> tuple[FrameType | None, Any]:
     """Return the frame that waits for the greenlet a statement of an asynchronous engine runs in."""
     module = sys.modules.get("greenlet")
     if module is None:

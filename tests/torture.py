@@ -135,9 +135,8 @@ class Torture:
                 row = {"meant": company, "seen": seen or company}
                 await connection.execute(insert(ROWS).values(row))
                 if how == "kill":
-                    await asyncio.to_thread(
-                        self._kill, await connection.scalar(select(func.pg_backend_pid()))
-                    )
+                    process = (await connection.execute(select(func.pg_backend_pid()))).scalar_one()
+                    await asyncio.to_thread(self._kill, process)
                 if how == "error":
                     raise ZeroDivisionError
                 await (connection.rollback() if how == "rollback" else connection.commit())

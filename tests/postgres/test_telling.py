@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, Integer, create_engine, func, insert, literal, select, text
+from sqlalchemy import Engine, Integer, NullPool, create_engine, func, insert, literal, select, text
 from sqlalchemy.dialects.postgresql.psycopg2 import PGDialect_psycopg2
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -266,6 +266,19 @@ def test_a_tenant_with_odd_characters(engines: Engines, flights: str, tenant: st
     with bind(tenant), engines(flights).connect() as connection:
         assert connection.execute(MINE).one() == (None, 0)
         assert _shown(connection, "tenantguard.tenant") == tenant
+
+
+def test_a_key_table_that_is_missing_is_said_at_the_start(empty: Secured) -> None:
+    """A migration that was half undone: one sentence, and nothing is shown."""
+    empty.fill(sealed=True)
+    with empty.owner.begin() as connection:
+        connection.execute(text("DROP TABLE tenantguard.keys"))
+    engine = create_engine(empty.url(empty.roles.application), poolclass=NullPool)
+    guard(engine, empty.tenancy, row_security=RowSecurity(Seal(KEY)))
+    with pytest.raises(
+        ConfigurationError, match=r"refuses the seal of this application: .*keys.* does not exist"
+    ):
+        engine.connect()
 
 
 @pytest.mark.parametrize("end", ["commit", "rollback"])

@@ -68,7 +68,7 @@ MUTATIONS = (
         "postgres",
         "_ties",
         ("no key is held", "if parent is None", "if True or parent is None"),
-        ("a row fulfils its own rule", "before=ruled_parent)", "before=False)"),
+        ("a row fulfils its own rule", "before=ruled_parent, still", "before=False, still"),
     ),
     *_of(
         "postgres",

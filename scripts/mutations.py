@@ -68,7 +68,11 @@ MUTATIONS = (
         "postgres",
         "_ties",
         ("no key is held", "if parent is None", "if True or parent is None"),
-        ("a row fulfils its own rule", "before=ruled_parent, still", "before=False, still"),
+        (
+            "a row fulfils its own rule",
+            "before=ruled_parent, still=None if ruled_parent else leads(",
+            "before=False, still=None if ruled_parent else leads(",
+        ),
     ),
     *_of(
         "postgres",

@@ -85,8 +85,9 @@ class Rule:
     def _asked(self) -> ColumnElement[bool]:
         rule: Any = self.placement.visible
         try:
-            condition = rule(self._view.table, self._parameter)
-            return coercions.expect(roles.WhereHavingRole, condition)
+            condition: Any = rule(self._view.table, self._parameter)
+            asked: ColumnElement[bool] = coercions.expect(roles.WhereHavingRole, condition)
+            return asked
         except AttributeError as error:
             refuse(
                 RawSQLError(

@@ -265,8 +265,9 @@ class GuardedConnection(Connection):
         try:
             super()._commit_impl()
         except Exception:
+            driver: Any = self._dbapi_connection
             if self.engine.dialect.name == "sqlite" and self._still_open_and_dbapi_connection_is_valid:
-                self.engine.dialect.do_rollback(self._dbapi_connection)  # whose transaction goes on then
+                self.engine.dialect.do_rollback(driver)  # whose transaction goes on then
             raise
 
     def _prepare_twophase_impl(self, xid: Any) -> None:

@@ -67,8 +67,9 @@ def is_isolated(context: Any) -> bool | None:
 def learn_isolation(context: Any, level: str) -> bool:
     """Remember the isolation level of a transaction, which does not change once it has read."""
     connection = context.root_connection
-    connection.tg_isolated = (connection._transaction, level != "read committed")
-    return connection.tg_isolated[1]
+    isolated = level != "read committed"
+    connection.tg_isolated = (connection._transaction, isolated)
+    return isolated
 
 
 _RIGHTS = "SELECT coalesce(has_any_column_privilege({0}, 'UPDATE') AND NOT row_security_active({0}), true)"

@@ -90,8 +90,8 @@ def fk_defined_after_the_guard(lab: Lab) -> Any:
     with engine.connect() as connection:
         connection.execute(insert(child).values(row))
         connection.rollback()
-    pairs = [(ours.key, parent.c[theirs.key]) for ours, theirs in p.link]
-    child.append_constraint(ForeignKeyConstraint(*map(list, zip(*pairs, strict=True))))
+    ours, theirs = [here.key for here, _ in p.link], [parent.c[there.key] for _, there in p.link]
+    child.append_constraint(ForeignKeyConstraint(ours, theirs))
     with engine.begin() as connection:
         connection.execute(insert(child).values({**row, **p.to(p.parent.b[0])}))
 

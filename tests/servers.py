@@ -31,7 +31,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 def _share_certificates() -> None:
     """Let PyMySQL read the machine's certificates once: it does so for each connection, which takes 70 ms."""
     with suppress(ImportError):
-        from pymysql import connections
+        from pymysql import connections  # type: ignore[import-untyped]  # it has none
 
         connection: Any = connections.Connection
         make = connection._create_ssl_ctx
@@ -311,7 +311,7 @@ def _emptied(url: str) -> bool:
         run("SET lock_timeout = '5s'")  # a prepared transaction holds its locks
         run(_ALONE)
         run(_EMPTY)
-        return run(_LEFT).scalar() == 0
+        return bool(run(_LEFT).scalar() == 0)
     return False
 
 

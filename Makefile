@@ -96,6 +96,9 @@ bench-profile: $(VENV)/.ready  ## count instructions, sample where the guard spe
 	$(BIN)/python -m benchmarks.profile $(ARGS)
 	$(BIN)/python -m benchmarks.report
 
+bench-revocation: $(VENV)/.ready  ## measure how fast a revocation holds in four workers, with a Redis that is killed: ARGS=rounds
+	$(BIN)/python -m benchmarks.revocation $(ARGS)
+
 bench-flights: $(VENV)/.ready  ## measure a transaction of one statement on PostgreSQL, near and a millisecond away
 	$(BIN)/python -m benchmarks.flights $(ARGS)
 
@@ -105,4 +108,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-flights bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-revocation bench-flights bench-compare help

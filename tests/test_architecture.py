@@ -24,7 +24,7 @@ FLOORS = (
     {"audit"},
     {"authority", "identity", "sql"},
     {"breakglass"},
-    {"asgi", "cerbos", "httpx", "postgres"},
+    {"asgi", "cerbos", "httpx", "postgres", "review"},
     {"checks"},
     {"adopting"},
     {"testing"},

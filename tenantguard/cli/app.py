@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from tenantguard.cli.access import access
 from tenantguard.cli.attack import attack
 from tenantguard.cli.check import check
 from tenantguard.cli.explain import explain
@@ -22,6 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(access, name="access")
 app.command()(attack)
 app.command()(explain)
 app.command()(init)

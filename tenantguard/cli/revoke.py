@@ -46,7 +46,7 @@ def revoke(
         raise typer.BadParameter("say what: --subject, --tenant, --session, --token or --issuer")
     try:
         with quiet():
-            revocation = _revocation(store)
+            revocation = revocation_of(store)
         asyncio.run(_revoke(revocation, wanted, issuer))
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from error
@@ -70,7 +70,8 @@ async def _revoke(revocation: Revocation, wanted: list[dict[str, Any]], issuer: 
         out.print(f"revoked: {what}{beside}", markup=False)
 
 
-def _revocation(target: str) -> Revocation:
+def revocation_of(target: str) -> Revocation:
+    """Return the revocation that a URL or ``module:store`` names."""
     found = _store(target) if "://" in target else load(target)
     if isinstance(found, Revocation):
         return found

@@ -53,6 +53,7 @@ class PolicyOptions(TypedDict, total=False):
         permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
         may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
         acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
+        seen: called with each principal whose token was verified anew, such as a ``SeenBook`` for the access review.
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
@@ -73,6 +74,7 @@ class PolicyOptions(TypedDict, total=False):
     permissions_claim: ClaimPath | tuple[ClaimPath, ...]
     may_grant: MayGrant | None
     acting: Acting | None
+    seen: Callable[[Principal], None] | None
     require: Mapping[str, object]
     leeway: float
     max_age: float | None
@@ -98,6 +100,7 @@ class Policy:
     strict_permissions: bool
     may_grant: MayGrant | None
     acting: Acting | None
+    seen: Callable[[Principal], None] | None
     require: Mapping[str, frozenset[object]]
     leeway: float
     max_age: float | None
@@ -174,7 +177,7 @@ class Policy:
         if self.acting is None:
             refuse_actor(claims)
         permissions = checks.permissions_of(claims, self.permissions, strict=self.strict_permissions)
-        return Principal(
+        principal = Principal(
             subject=subject,
             tenant=tenants[0] if len(tenants) == 1 else None,
             tenants=tenants if self.several else (),
@@ -182,6 +185,9 @@ class Policy:
             claims=claims,
             actor=self.acting.actor(claims, tenants) if self.acting is not None and "act" in claims else None,
         )
+        if self.seen is not None:
+            self.seen(principal)
+        return principal
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
         named = _listed(await self.lookup(subject)) if self.lookup is not None else self.tenant_of(claims)
@@ -234,6 +240,7 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
         strict_permissions="permissions_claim" in options,
         may_grant=_may_grant(options.get("may_grant"), faults),
         acting=_acting(options.get("acting"), faults),
+        seen=options.get("seen"),
         require={name: _values(value) for name, value in options.get("require", {}).items()},
         leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
         max_age=_max_age(options.get("max_age"), faults),

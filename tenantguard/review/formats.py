@@ -1,0 +1,124 @@
+"""Formats of an access review: CSV for a spreadsheet, a page for reading, and OSCAL for an auditor's tools."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import uuid
+from html import escape
+from typing import Any
+
+from tenantguard.review.snapshot import Row, Snapshot
+
+COLUMNS = (
+    "id",
+    "kind",
+    "who",
+    "company",
+    "tables",
+    "by",
+    "last",
+    "decision",
+    "decided_by",
+    "decided_at",
+    "applied_at",
+)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_OSCAL = "1.1.2"
+_CONTROLS = (
+    "ac-2",
+    "ac-5",
+    "ac-6",
+)  # NIST SP 800-53: account management, separation of duties, least privilege
+_STYLE = """
+:root { color-scheme: light dark; } body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }
+table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
+border-bottom: 1px solid #8884; overflow-wrap: anywhere; } .remove { color: #c2161c; font-weight: 700; }
+"""
+
+
+def cells(row: Row) -> list[str]:
+    """Return what the columns say of a row."""
+    return [str(getattr(row, name) or "") for name in COLUMNS]
+
+
+def as_csv(snapshot: Snapshot) -> str:
+    """Return the rows as CSV, in which no cell is a formula."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS)
+    for row in snapshot.rows.values():
+        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells(row)])
+    return out.getvalue()
+
+
+def as_html(snapshot: Snapshot) -> str:
+    """Return the rows as one page that fetches nothing."""
+    title = f"Access review {escape(snapshot.name)}"
+    head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
+    body = "\n".join(
+        f'<tr class="{row.decision or ""}">'
+        + "".join(f"<td>{escape(cell)}</td>" for cell in cells(row))
+        + "</tr>"
+        for row in snapshot.rows.values()
+    )
+    return (
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>Taken at {escape(snapshot.taken_at)}; "
+        f"{len(snapshot.rows)} rows, {len(snapshot.undecided())} undecided.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></body></html>\n"
+    )
+
+
+def as_oscal(snapshot: Snapshot) -> str:
+    """Return the rows as assessment results of OSCAL, an observation each."""
+    controls = [{"control-id": name} for name in _CONTROLS]
+    result = {
+        "uuid": _uuid(snapshot.name, "result"),
+        "title": f"Access review {snapshot.name}",
+        "description": "Who can reach, and did reach, which companies and tables, and what was decided.",
+        "start": _moment(snapshot.taken_at),
+        "reviewed-controls": {"control-selections": [{"include-controls": controls}]},
+        "observations": [_observation(snapshot, row) for row in snapshot.rows.values()],
+    }
+    if not snapshot.rows:
+        del result["observations"]  # OSCAL has no empty lists
+    told = {
+        "assessment-results": {
+            "uuid": _uuid(snapshot.name, snapshot.taken_at),
+            "metadata": {
+                "title": f"Access review {snapshot.name}",
+                "last-modified": _moment(snapshot.taken_at),
+                "version": snapshot.name,
+                "oscal-version": _OSCAL,
+            },
+            "import-ap": {"href": "#access-review-plan"},
+            "results": [result],
+        }
+    }
+    return json.dumps(told, indent=1)
+
+
+def _observation(snapshot: Snapshot, row: Row) -> dict[str, Any]:
+    named = zip(COLUMNS, cells(row), strict=True)
+    return {
+        "uuid": _uuid(snapshot.name, row.id),
+        "title": f"{row.kind} {row.who}",
+        "description": f"{row.who} reaches {row.tables or 'no table'} of {row.company} by {row.by or 'nothing more'}",
+        "props": [
+            {"name": name.replace("_", "-"), "ns": "https://tenantguard.dev/ns/access", "value": value}
+            for name, value in named
+            if value.strip()
+        ],
+        "methods": ["EXAMINE"],
+        "collected": _moment(snapshot.taken_at),
+    }
+
+
+def _moment(text: str) -> str:
+    return text.replace("+00:00", "Z")
+
+
+def _uuid(*parts: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, "tenantguard:access:" + ":".join(parts)))

@@ -1,0 +1,71 @@
+"""Subjects seen: a file with a line for each person, company and set of permissions that came in, once a day."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tenantguard.principal import Principal
+
+_MOST = 100_000  # lines of a day that are remembered; what is forgotten is written again
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class SeenBook:
+    """Note who comes in, for the access review; give it to a verifier as ``seen=``.
+
+    Several processes may share the file. It grows by a line for each person, company and set of permissions a day.
+
+    Args:
+        path: the file, one JSON object a line.
+        clock: tells the time; for tests.
+
+    Example:
+        >>> import tempfile
+        >>> book = SeenBook(f"{tempfile.mkdtemp()}/seen.jsonl")
+        >>> book(Principal("ada", "acme", frozenset({"calls:read"})))
+    """
+
+    def __init__(self, path: str | Path, *, clock: Callable[[], datetime] = _now) -> None:
+        self._path, self._clock = Path(path), clock
+        self._noted: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, principal: Principal) -> None:
+        """Note a principal whose token was verified."""
+        now = self._clock()
+        tenants = principal.tenants or ([] if principal.tenant is None else [principal.tenant])
+        actor = principal.actor
+        entry: dict[str, Any] = {
+            "day": now.date().isoformat(),
+            "subject": principal.subject,
+            "issuer": str(principal.claims.get("iss", "")),
+            "companies": sorted(map(str, tenants)),
+            "permissions": sorted(principal.permissions),
+            "actor": None if actor is None else actor.subject,
+            "reason": None if actor is None else actor.reason,
+        }
+        line = json.dumps(entry, sort_keys=True)
+        with self._lock:
+            if line in self._noted:
+                return
+            if len(self._noted) >= _MOST:
+                self._noted.clear()
+            self._write(line)
+            self._noted.add(line)
+
+    def _write(self, line: str) -> None:
+        """Append a line in one call, so that those of other processes stay whole."""
+        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            os.write(file, f"{line}\n".encode())
+        finally:
+            os.close(file)

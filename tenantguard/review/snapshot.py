@@ -1,0 +1,137 @@
+"""Snapshots: the rows of one access review, what was decided of each and by whom, and what is new since the last."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from tenantguard.errors import ConfigurationError
+
+Decision = Literal["keep", "remove"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One access: who reaches what, by what, and what was decided of it.
+
+    Attributes:
+        kind: ``person``, ``actor``, ``bypass`` or ``role``.
+        who: a subject, the place of a bypass, or a role of the database.
+        company: the company that is reached; ``*`` for every one.
+        tables: the tables that are reached, and how: ``calls (read), invoices (read, write)``.
+        by: permissions, a reason, or grants.
+        last: the last day, or moment, on which it was seen; empty where it never was.
+        decision: ``keep`` or ``remove``, once it was decided.
+        decided_by: by whom.
+        decided_at: when.
+        applied_at: when it was carried out.
+    """
+
+    kind: str
+    who: str
+    company: str
+    tables: str
+    by: str
+    last: str = ""
+    decision: Decision | None = None
+    decided_by: str | None = None
+    decided_at: str | None = None
+    applied_at: str | None = None
+
+    @property
+    def id(self) -> str:
+        """Return what the row is called; the same access has the same id in each snapshot."""
+        told = json.dumps([self.kind, self.who, self.company, self.tables, self.by])
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+
+@dataclass
+class Snapshot:
+    """The rows of one review.
+
+    Attributes:
+        name: what it is called, such as ``2026-Q4``.
+        taken_at: when.
+        rows: by their ids.
+    """
+
+    name: str
+    taken_at: str
+    rows: dict[str, Row] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], now: datetime) -> Snapshot:
+        """Return a snapshot of rows, named after the quarter."""
+        found: dict[str, Row] = {}
+        for row in sorted(rows, key=lambda one: (one.kind, one.who, one.company, one.tables, one.by)):
+            held = found.get(row.id)
+            found[row.id] = row if held is None or held.last < row.last else held
+        return cls(f"{now.year}-Q{(now.month + 2) // 3}", now.isoformat(timespec="seconds"), found)
+
+    def since(self, last: Snapshot) -> tuple[list[Row], list[Row]]:
+        """Return the rows that the last snapshot had not, and those of it that are gone."""
+        return (
+            [row for name, row in self.rows.items() if name not in last.rows],
+            [row for name, row in last.rows.items() if name not in self.rows],
+        )
+
+    def returned(self, last: Snapshot) -> list[Row]:
+        """Return the rows that were to be removed the last time, and are here all the same."""
+        return [
+            row
+            for name, row in self.rows.items()
+            if name in last.rows and last.rows[name].decision == "remove"
+        ]
+
+    def decide(self, name: str, decision: Decision, by: str, now: datetime) -> Row:
+        """Note what somebody has decided of a row.
+
+        Raises:
+            ConfigurationError: there is no such row, nobody is named, it is their own, or it was carried out.
+        """
+        row = self.rows.get(name)
+        if row is None:
+            raise ConfigurationError(f"{self.name} has no row {name!r}")
+        if not by.strip():
+            raise ConfigurationError("say who decides: --by 'Ada Lovelace'")
+        if by.strip().casefold() == row.who.casefold():
+            raise ConfigurationError(f"{by} cannot decide on access of their own; let somebody else do it")
+        if row.applied_at is not None:
+            raise ConfigurationError(f"row {name} was carried out at {row.applied_at}; it is decided")
+        decided = replace(
+            row, decision=decision, decided_by=by.strip(), decided_at=now.isoformat(timespec="seconds")
+        )
+        self.rows[name] = decided
+        return decided
+
+    def undecided(self) -> list[Row]:
+        """Return the rows of which nobody has decided."""
+        return [row for row in self.rows.values() if row.decision is None]
+
+    def save(self, path: Path) -> None:
+        """Write the snapshot, whole or not at all."""
+        told = {"name": self.name, "taken_at": self.taken_at, "rows": list(map(asdict, self.rows.values()))}
+        beside = path.with_name(f".{path.name}.new")
+        beside.write_text(json.dumps(told, indent=1))
+        beside.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Snapshot:
+        """Read a snapshot.
+
+        Raises:
+            ConfigurationError: the file is none.
+        """
+        try:
+            told: Any = json.loads(path.read_text())
+            rows = [Row(**row) for row in told["rows"]]
+            if not all(row.decision in (None, "keep", "remove") for row in rows):
+                raise ValueError("a decision is neither keep nor remove")
+            return cls(str(told["name"]), str(told["taken_at"]), {row.id: row for row in rows})
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise ConfigurationError(f"{path} is no snapshot of an access review: {error}") from error

@@ -83,6 +83,16 @@ def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     assert list(sites(source)) == []
 
 
+def test_a_class_is_known_by_its_table(tmp_path: Path) -> None:
+    """With methods and decorators around what says it."""
+    path = tmp_path / "models.py"
+    path.write_text(
+        "import sqlalchemy\nclass Call(Base):\n    def f(self):\n        return 1\n    if True:\n        a = 1\n"
+        "    __tablename__: str = 'calls'\nclass Item(SQLModel, table=True): ...\nclass Other: x = 1\n"
+    )
+    assert read_file(path).tables == {"Call": "calls", "Item": "item"}
+
+
 def test_other_peoples_code_is_left_out(tmp_path: Path) -> None:
     """Environments, tests and migrations are no part of the application."""
     for name in (

@@ -405,7 +405,7 @@ def _parts(kind: type[cst.CSTNode]) -> tuple[str, ...]:
 def _table(node: cst.ClassDef) -> str | None:
     """Return the table that a class is mapped to."""
     for line in node.body.body:
-        for part in getattr(line, "body", ()):
+        for part in line.body if isinstance(line, cst.SimpleStatementLine) else ():
             if isinstance(part, cst.Assign | cst.AnnAssign):
                 targets = (
                     [one.target for one in part.targets] if isinstance(part, cst.Assign) else [part.target]

@@ -76,16 +76,16 @@ class Schema:
             if reference.parent_key == key and child != key and len(reference.pairs) == 1
         ]
 
-    def reach(self, key: Key) -> int:
-        """Return how many tables lead to a table by chains of foreign keys."""
+    def leading_to(self, key: Key) -> set[Key]:
+        """Return the tables that lead to a table by chains of foreign keys that must be given."""
         seen, waiting = {key}, [key]
         while waiting:
             for reference in self.pointing_at(waiting.pop()):
                 child = table_key(reference.table)
-                if child not in seen:
+                if child not in seen and reference.is_required:
                     seen.add(child)
                     waiting.append(child)
-        return len(seen) - 1
+        return seen - {key}
 
 
 def find_companies(schema: Schema, *, table: str | None = None, column: str | None = None) -> Companies:
@@ -109,7 +109,7 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
         if (rank := _rank(key[1])) is not None and schema.pointing_at(key)
     ]
     if rooted:
-        best = max(rooted, key=lambda one: _weight(schema, *one))[0]
+        best = _best(schema, rooted)
         return _of_table(schema, best, f"{len(schema.pointing_at(best))} foreign keys lead to it")
     counted = Counter(
         name
@@ -125,10 +125,13 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
     )
 
 
-def _weight(schema: Schema, key: Key, rank: int) -> tuple[bool, int, int, int]:
-    """Sort what may be the table of the tenants: a plain name, much that hangs on it, and little above it."""
-    noun = NOUNS[rank]
-    return noun not in _WEAK, schema.reach(key), len(schema.pointing_at(key)), -rank
+def _best(schema: Schema, rooted: list[tuple[Key, int]]) -> Key:
+    """Return the table of the tenants: with a plain name, that many point at, or one above it with a plainer name."""
+    usual, rank = max(
+        rooted, key=lambda one: (NOUNS[one[1]] not in _WEAK, len(schema.pointing_at(one[0])), -one[1])
+    )
+    above = [(place, key) for key, place in rooted if place < rank and usual in schema.leading_to(key)]
+    return min(above, default=(rank, usual))[1]
 
 
 def _rank(name: str) -> int | None:

@@ -253,6 +253,17 @@ def test_companies_are_said_where_names_do_not_tell() -> None:
     assert places(metadata, table="mandanten") == places(metadata, column="mandant_id") == wanted
 
 
+def test_what_companies_may_point_at_is_not_the_companies() -> None:
+    """Accounts that organizations are paid to have a plain name too, and fewer tables point at them."""
+    metadata = MetaData()
+    table(metadata, "accounts")
+    table(metadata, "account_credits", account_id="accounts")
+    table(metadata, "organizations", account_id="accounts")
+    table(metadata, "orders", organization_id="organizations")
+    table(metadata, "products", organization_id="organizations")
+    assert planned(metadata).companies.column == "organization_id"
+
+
 def test_a_live_database_tells_of_tables_and_of_rows_without_a_company() -> None:
     """What no model knows is named, and a column that no row leaves empty can be made NOT NULL."""
     metadata = call_centre()

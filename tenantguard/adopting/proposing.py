@@ -135,6 +135,10 @@ def _of(plan: Plan, key: Key, table: Table, proposals: Proposals) -> Proposed:
         return Proposed(table, "columns", f"the companies themselves: {companies.why}", companies.key)
     column = next((one for one in table.columns if one.name == companies.column), None)
     if column is not None:
+        parent = next(proposals.parents(key), None)
+        if column.nullable and parent is not None and parent.is_required and not names_actor(parent):
+            why = f"{column.name} may be NULL, and each row hangs on one of {full_name(parent.parent_key)}"
+            return Proposed(table, "through", why, parent.columns[0])
         return _by_column(plan, table, column, proposals.members(key))
     likely = proposals.likely(key)
     if likely.kind == "owned" and likely.column is not None:

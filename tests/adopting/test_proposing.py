@@ -73,6 +73,7 @@ def call_centre() -> MetaData:
     table(metadata, "bills", payer_id="companies")
     table(metadata, "bill_lines", bill_id="bills")
     table(metadata, "templates", company_id="companies?")
+    table(metadata, "refunds", company_id="companies?", bill_id="bills")
     table(metadata, "preferences", user_id="users")
     table(metadata, "jobs", Column("payload", String(40)))
     table(metadata, "labels", Column("name", String(40), unique=True))
@@ -122,6 +123,7 @@ def test_every_way_to_belong_is_found() -> None:
         "bills": ("columns", "payer_id"),
         "bill_lines": ("through", "bill_id"),
         "templates": ("column", "company_id"),
+        "refunds": ("through", "bill_id"),
         "preferences": ("visible", None),
         "jobs": ("doubtful", None),
         "labels": ("doubtful", None),

@@ -473,8 +473,8 @@ MUTATIONS = (
         "Statement.place",
         (
             "an unknown table passes",
-            "placement = self.tables.get(key) or self.guard.tenancy.find_key(key)",
-            "placement = self.guard.tenancy.find_key(key) or Placement(key, 'shared')",
+            "placement = self.tables.get(key) or self.guard.placed.find_key(key)",
+            "placement = self.guard.placed.find_key(key) or Placement(key, 'shared')",
         ),
     ),
     *_of(

@@ -152,6 +152,8 @@ class IntrospectionVerifier:
             if error.reason != "not_yet":
                 self._refused.put(raw, error, ends)
             raise
+        if self._policy.revocation is not None:
+            await self._policy.revocation.check(principal)  # what was revoked is not kept: nobody looks again
         ends = ends if until is None else min(ends, until)
         if "cnf" in claims:
             self._kept.put(mark.bound, raw, principal, ends, weight(claims))

@@ -185,3 +185,16 @@ async def test_permissions_may_come_from_a_function() -> None:
     """It gives a list, a set, or nothing."""
     read = verifier(permissions_claim=lambda held: {one["name"] for one in held["grants"]})
     assert (await read.verify(sign(claims(grants=[{"name": "a"}, {"name": "b"}])))).permissions == {"a", "b"}
+
+
+async def test_a_revoked_token_that_was_refused_is_not_remembered() -> None:
+    """Whoever comes again with it is refused again, by the short way too."""
+    revocation = Revocation(MemoryCutOffs(), clock=clock)
+    checked = verifier(revocation=revocation)
+    token = sign(claims(iat=NOW - 10))
+    await checked.verify(token)
+    await revocation.revoke(subject="ada")
+    for _ in range(2):
+        with pytest.raises(TokenError, match="was revoked"):
+            await checked.verify(token)
+        assert checked.recall(f"Bearer {token}".encode()) is None

@@ -20,6 +20,12 @@ _ACTORS = frozenset(
      "triggered", "updated", "uploaded", "user"}
 )  # fmt: skip
 
+# tables of these ties list the companies that a row is kept from
+_KEEPING = frozenset(
+    {"banned", "blacklist", "blocked", "blocklist", "denied", "disabled", "excluded", "exclusion", "exclusions", "hidden",
+     "ignored", "muted", "removed", "suppressed"}
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -91,6 +97,8 @@ class Proposals:
         if members is not None:
             return Proposal("shown", members=members)
         for reference in sorted(self._references.get(key, ()), key=lambda one: not one.is_required):
+            if not reference.is_required and names_actor(reference):
+                continue
             above = None if reference.parent_key == key else self.members(reference.parent_key)
             if above is not None and above.table is not reference.table and len(reference.pairs) == 1:
                 return Proposal("shown", reference=reference, members=above)
@@ -153,7 +161,7 @@ class Proposals:
             and reference.is_required
             and self._ties_to_tenants(child, reference)
         ]
-        return min(found, key=lambda one: (one.table.fullname, one.columns), default=None)
+        return min(found, key=_membership, default=None)
 
     def _ties_to_tenants(self, key: Key, reference: Reference) -> bool:
         """Tell whether a table is there to tie rows to tenants, by its name, or as it does each one only once.
@@ -161,11 +169,31 @@ class Proposals:
         Most owned tables that point at a table without an owner do so as calls do at their country.
         """
         placement = self._placed.get(key)
-        if placement is None or placement.kind != "owned":
+        if placement is None or placement.kind != "owned" or _KEEPING.intersection(_words(key[1])):
+            return False
+        if any(one.nullable for one in reference.table.columns if one.name == placement.column):
             return False
         once = {placement.column or "", *reference.columns}
-        named = "member" in key[1] or reference.parent_key[1].rstrip("s") in key[1]
+        named = "member" in key[1] or _is_named_after(reference)
         return named or any(columns == once for columns in unique_columns(reference.table))
+
+
+def _membership(reference: Reference) -> tuple[bool, bool, str, tuple[str, ...]]:
+    """Sort the keys of tables that tie rows to tenants: one called so, then one named after them."""
+    return (
+        "member" not in reference.table.name,
+        not _is_named_after(reference),
+        reference.table.fullname,
+        reference.columns,
+    )
+
+
+def _is_named_after(reference: Reference) -> bool:
+    return reference.parent_key[1].rstrip("s") in reference.table.name
+
+
+def _words(name: str) -> list[str]:
+    return re.split(r"[^a-z]+", name.lower())
 
 
 def _closeness(reference: Reference) -> tuple[bool, bool, bool, bool, bool]:
@@ -186,7 +214,7 @@ def _closeness(reference: Reference) -> tuple[bool, bool, bool, bool, bool]:
 
 def names_actor(reference: Reference) -> bool:
     """Tell whether a foreign key says who did something, and not whose a row is."""
-    return any(_ACTORS.intersection(re.split(r"[^a-z]+", name.lower())) for name in reference.columns)
+    return any(_ACTORS.intersection(_words(name)) for name in reference.columns)
 
 
 def nearest(name: str, known: Collection[str]) -> str:

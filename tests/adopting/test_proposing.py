@@ -240,6 +240,24 @@ def test_what_no_placement_mends_is_told() -> None:
     assert "# mend this in the models first: tenant columns differ" in source_of(plan, "", "metadata", "x")
 
 
+def test_who_is_shown_a_row_is_told_by_members_and_never_by_what_keeps_it_from_them() -> None:
+    """A table of members comes before others that tie once; one that lists exclusions, or may name none, is no tie."""
+    metadata = call_centre()
+    for name in ("accessed_users", "user_seats"):
+        once = UniqueConstraint("company_id", "user_id")
+        table(metadata, name, once, company_id="companies", user_id="users")
+    for name, company in (("form_hidden_companies", "companies"), ("form_uses", "companies?")):
+        once = UniqueConstraint("company_id", "form_id")
+        table(metadata, name, once, company_id=company, form_id="forms")
+    table(metadata, "forms")
+    table(metadata, "requests", decided_by="users?")
+    plan = planned(metadata)
+    members = plan.tables[None, "users"].members
+    assert members is not None
+    assert members.table.name == "memberships"
+    assert plan.tables[None, "forms"].how == plan.tables[None, "requests"].how == "doubtful"
+
+
 def test_companies_are_said_where_names_do_not_tell() -> None:
     """Nothing is guessed where no name fits, and what is said has to be there."""
     metadata = MetaData()

@@ -22,8 +22,8 @@ _ACTORS = frozenset(
 
 # tables of these ties list the companies that a row is kept from
 _KEEPING = frozenset(
-    {"banned", "blacklist", "blocked", "blocklist", "denied", "disabled", "excluded", "exclusion", "exclusions", "hidden",
-     "ignored", "muted", "removed", "suppressed"}
+    {"banned", "blacklist", "blocked", "blocklist", "denied", "disabled", "excluded", "exclusion", "exclusions",
+     "hidden", "ignored", "muted", "removed", "suppressed"}
 )  # fmt: skip
 
 

@@ -205,12 +205,21 @@ def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
         )
 
 
-def _of_principal(principal: Principal) -> tuple[TenantId, ...]:
+def time_over(principal: Principal) -> NoTenantError | None:
+    """Return the error for somebody whose time to act for somebody else is over, ``None`` while it is not."""
     actor = principal.actor
-    if actor is not None and actor.until < time.time():
-        raise NoTenantError(
-            f"the time is over for which {actor.subject} may act for {principal.subject!r}; it has to be granted anew"
-        )
+    if actor is None or actor.until >= time.time():
+        return None
+    return NoTenantError(
+        f"the time is over for which {actor.subject} may act for {principal.subject!r}; it has to be granted anew"
+    )
+
+
+def _of_principal(principal: Principal) -> tuple[TenantId, ...]:
+    if principal.actor is not None:
+        over = time_over(principal)
+        if over is not None:
+            raise over
     tenants = (principal.tenant,) if principal.tenant is not None else principal.tenants
     if not tenants:
         raise NoTenantError(

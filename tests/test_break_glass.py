@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, delete, insert, select, text, update
+from sqlalchemy.orm import Session
 
 from tenantguard import (
     Actor,
@@ -207,3 +209,31 @@ def test_a_person_after_the_actor_writes_on_the_same_connection(engine: Engine) 
                 assert connection.execute(update(Call).values(seconds=1)).rowcount == 3
             with bind(Principal("ada", "acme", actor=SAM)), pytest.raises(PermissionDeniedError):
                 connection.execute(update(Call).values(seconds=1))
+
+
+SELECTS: dict[str, Callable[[Any], Any]] = {
+    "core": lambda connection: connection.execute(select(Call.__table__)).all(),
+    "text": lambda connection: connection.execute(text("SELECT id FROM calls")).all(),
+    "driver": lambda connection: connection.exec_driver_sql("SELECT id FROM calls").all(),
+    "delete": lambda connection: connection.execute(delete(Call)),
+    "orm": lambda connection: Session(connection).scalars(select(Call)).all(),
+}
+
+
+@pytest.mark.parametrize("send", SELECTS.values(), ids=SELECTS)
+def test_who_acts_for_somebody_sends_nothing_after_their_time(
+    engine: Engine, send: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch, record: MemorySink
+) -> None:
+    """Though the request, its connection and a text that was sent before go on."""
+    actor = Actor("sam", reason="ticket 4711", until=2e10, read_only=False)
+    with bind(Principal("ada", "acme", actor=actor)), engine.connect() as connection:
+        for reading in list(SELECTS.values())[:3]:
+            assert [len(reading(connection)) > 0 for _ in range(2)] == [True, True]
+        monkeypatch.setattr("tenantguard.context.time", SimpleNamespace(time=lambda: 3e10))
+        for _ in range(2):
+            with pytest.raises(NoTenantError):
+                send(connection)
+        with pytest.raises(NoTenantError):
+            current()
+    refused = [event for event in record.events if event.kind == "no_tenant"]
+    assert "the time is over for which sam may act" in str(refused[0].message)

@@ -163,10 +163,7 @@ class Admission:
         async def again() -> None:
             scope.pop(PRINCIPAL, None)
             admitted = await self.admit(scope, value, proven=True) or scope.get(PRINCIPAL)
-            if admitted is None or (admitted.tenant, admitted.tenants) != (
-                principal.tenant,
-                principal.tenants,
-            ):
+            if admitted is None or not _is_same(admitted, principal):
                 raise TokenError("the token speaks for somebody else by now", reason="revoked")
 
         return await _refusal(again)
@@ -184,16 +181,26 @@ class Admission:
 
 
 async def _refusal(check: Callable[[], Awaitable[None]]) -> TokenError | Violation | None:
-    """Return what is refused; an issuer, a registry or a store that fails refuses nobody who is in already."""
+    """Return what is refused; an issuer or a registry that fails refuses nobody who is in already.
+
+    The store of revocations does: for how long its loss is borne was stated (``on_loss``).
+    """
     try:
         await check()
-    except IssuerUnavailableError:
-        return None
+    except IssuerUnavailableError as error:
+        return error if error.reason == "revocation_lost" else None
     except (TokenError, Violation) as error:
         return error
     except Exception:
         _log.exception("the token of a connection could not be verified again")
     return None
+
+
+def _is_same(now: Principal, before: Principal) -> bool:
+    """Tell whether a token still stands for the same person in the same companies, who may do no less."""
+    actors = [None if one.actor is None else one.actor.subject for one in (now, before)]
+    who = [(one.subject, one.tenant, one.tenants) for one in (now, before)]
+    return who[0] == who[1] and actors[0] == actors[1] and before.permissions <= now.permissions
 
 
 def _inactive(tenant: TenantId | None = None) -> Violation:

@@ -20,6 +20,7 @@ from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.tenants import TenantType
 
 _RETRY = 1.0  # seconds, for which an issuer that did not answer is not asked about that token again
+_PASSING = ("not_yet", "revocation_lost")  # reasons of which a token is free again by itself
 _MOST_ANSWER = 32 * 1024  # bytes; what a token means fits into far less
 
 
@@ -148,14 +149,13 @@ class IntrospectionVerifier:
                 raise TokenError("the token is not active", reason="inactive")
             until = self._policy.check(claims, self._clock(), must_expire=False)
             principal = await self._policy.principal(claims)
+            await self._policy.still(principal)  # what was revoked is not kept: nobody looks again
         except TokenError as error:
-            if error.reason != "not_yet":
+            if error.reason not in _PASSING:
                 self._refused.put(raw, error, ends)
             raise
-        if self._policy.revocation is not None:
-            await self._policy.revocation.check(principal)  # what was revoked is not kept: nobody looks again
-        ends = ends if until is None else min(ends, until)
-        if "cnf" in claims:
+        ends = min(ends, self._policy.kept_until(principal), ends if until is None else until)
+        if self._policy.asks_again(principal):
             self._kept.put(mark.bound, raw, principal, ends, weight(claims))
         else:
             self._kept.put(mark.borne, b"Bearer " + raw, principal, ends, weight(claims))

@@ -122,13 +122,12 @@ class Policy:
     async def confirm(
         self, principal: Principal, token: bytes, presentation: Presentation | None, now: float
     ) -> None:
-        """Return if a verified token may be presented like this, and was not revoked.
+        """Return if a verified token may be presented like this, was not revoked, and may still act for somebody.
 
         Raises:
             TokenError: it was, or is bound to a key or a certificate, and there is no proof of it.
         """
-        if self.revocation is not None:
-            await self.revocation.check(principal)
+        await self.still(principal)
         await self.confirmation.check(principal.claims, token, presentation, now, self.leeway)
 
     def ends(self, claims: Mapping[str, Any]) -> float | None:
@@ -145,13 +144,26 @@ class Policy:
         return RECHECK if self.revocation is None else RECHECK_REVOCABLE
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified.
+        """Return unless a token was revoked since it was verified, or may act for nobody any more.
 
         Raises:
-            TokenError: it was.
+            TokenError: it was, or may not.
         """
         if self.revocation is not None:
             await self.revocation.check(principal)
+        if self.acting is not None and principal.actor is not None:  # a ticket is closed, a sign-in grows old
+            named = [principal.tenant] if principal.tenant is not None else principal.tenants
+            self.acting.actor(principal.claims, named)
+
+    def asks_again(self, principal: Principal) -> bool:
+        """Tell whether each request with a token is judged anew: it is bound to a key, or acts for somebody."""
+        return "cnf" in principal.claims or principal.actor is not None
+
+    def kept_until(self, principal: Principal) -> float:
+        """Return until when a verified token may be kept: older ones could not be revoked."""
+        if self.revocation is None:
+            return float("inf")
+        return float(principal.claims["iat"]) + self.revocation.keep
 
     def is_of(self, claims: Mapping[str, Any]) -> bool:
         """Tell whether the claims name one of the issuers."""

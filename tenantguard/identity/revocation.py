@@ -28,6 +28,7 @@ _ALL_AGAIN = (
     300.0  # seconds, after which everything is read: a store that was put back may have caught up since
 )
 _RETRY = 1.0  # seconds, for which a store that did not answer is left alone
+_NEVER = float("-inf")
 _EVERYTHING = -1  # before the first generation
 
 
@@ -49,6 +50,7 @@ class Revocation:
 
     Attributes:
         losses: how often the store failed to answer.
+        keep: how many seconds a cut-off is kept.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -74,12 +76,12 @@ class Revocation:
                 "(timeout=), bears its loss for a day at most (on_loss=), and keeps cut-offs an hour or more (keep=)"
             )
         self._store, self._timeout = store, timeout
-        self._seconds, self._on_loss, self._keep = seconds, on_loss, keep
+        self._seconds, self._on_loss, self.keep = seconds, on_loss, keep
         self._clock, self._ticks = clock, ticks
         self._known: dict[Name, float] = {}
         self._generation = _EVERYTHING
-        self._holds_until = self._read = self._read_all = self._rests_until = float("-inf")
-        self._purged = clock()
+        self._holds_until = self._read = self._read_all = self._rests_until = _NEVER
+        self._purged, self._begun, self._newest = clock(), (clock(), ticks()), _NEVER
         self._lost = False
         self._parts: WeakSet[Part[Principal]] = WeakSet()
         self._reading = Flights[None]()
@@ -110,8 +112,9 @@ class Revocation:
                 "the token does not say when it was issued, so that it could not be revoked", reason="iat"
             )
         moments = [self._known[name] for name in names_of(principal) if name in self._known]
-        if issued <= max(moments, default=self._clock() - self._keep):
+        if issued <= max([self._clock() - self.keep, *moments]):
             raise TokenError("the token was revoked, or is older than cut-offs are kept", reason="revoked")
+        self._newest = max(self._newest, issued)
 
     async def revoke(
         self,
@@ -133,15 +136,17 @@ class Revocation:
             subject: a subject (``sub``).
             tenant: a company: all of its users are out.
             issuer: alone, all tokens of an issuer; beside one of the others, only that issuer's.
-            at: the moment, in seconds since 1970; now by default.
+            at: the moment, in seconds since 1970. By default now, and not before the newest token that was let in here,
+                which a clock that was set back would spare.
 
         Raises:
             ConfigurationError: none or several are named, one is empty, or the moment is in the future.
         """
         given = {"token": token, "session": session, "subject": subject, "tenant": tenant}
         name = _name({kind: value for kind, value in given.items() if value is not None}, issuer)
-        moment = self._clock() if at is None else at
-        if not is_number(moment) or not 0 <= moment <= self._clock() + _MOST_AHEAD:
+        latest = self._clock() + _MOST_AHEAD
+        moment = max(self._clock(), self._newest) if at is None else at
+        if not is_number(moment) or not 0 <= moment <= (latest if at is not None else math.inf):
             raise ConfigurationError("at= is a moment in seconds since 1970, and not in the future")
         await self._store.put({name: float(moment)})
         self._take({name: float(moment)})
@@ -153,7 +158,7 @@ class Revocation:
 
     async def purge(self) -> None:
         """Forget cut-offs that are older than they are kept, in the store; run it now and then."""
-        await self._store.purge(self._clock() - self._keep)
+        await self._store.purge(self._steady() - self.keep)
 
     async def _refresh(self) -> None:
         begun = self._ticks()
@@ -178,11 +183,11 @@ class Revocation:
 
     async def _put_back(self, held: Mapping[Name, float]) -> None:
         """Give the store what it has lost and this process knows, for those that start later."""
-        oldest = self._clock() - self._keep
+        oldest = self._steady() - self.keep
         lost = {
             name: moment
             for name, moment in self._known.items()
-            if moment >= oldest and moment > held.get(name, float("-inf"))
+            if moment >= oldest and moment > held.get(name, _NEVER)
         }
         if not lost:
             return
@@ -228,9 +233,8 @@ class Revocation:
     def _take(self, moments: Mapping[Name, float]) -> None:
         """Keep the later moment for each name, and let every token be looked at again."""
         with self._lock:
-            never = float("-inf")
             later = {
-                name: moment for name, moment in moments.items() if moment > self._known.get(name, never)
+                name: moment for name, moment in moments.items() if moment > self._known.get(name, _NEVER)
             }
             if later:
                 self._known = self._young() | later
@@ -239,11 +243,16 @@ class Revocation:
 
     def _young(self) -> dict[Name, float]:
         """Return what is known, once an hour without what is older than it is kept."""
-        now = self._clock()
+        now = self._steady()
         if now < self._purged + _HOUR:
             return self._known
         self._purged = now
-        return {name: moment for name, moment in self._known.items() if moment >= now - self._keep}
+        return {name: moment for name, moment in self._known.items() if moment >= now - self.keep}
+
+    def _steady(self) -> float:
+        """Return the time, as far as it can have come since the start: a clock that jumps ahead forgets no cut-off."""
+        clock, ticks = self._begun
+        return min(self._clock(), clock + self._ticks() - ticks + _MOST_AHEAD)
 
 
 def _name(given: dict[str, object], issuer: str | None) -> Name:

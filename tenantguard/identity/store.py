@@ -150,6 +150,9 @@ class IssuerStore:
     def also_keeps_in(self, kept: Part[Principal]) -> None:
         """Let a part of a cache be forgotten with this store's own, when a key is trusted no more."""
         self._parts.append(kept)
+        for entry in list(self._known.values()):  # found before this store was put beside others
+            if entry.verifier is not None:
+                entry.verifier.also_keeps_in(kept)
 
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, whoever bears it.

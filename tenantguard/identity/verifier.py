@@ -261,10 +261,9 @@ class TokenVerifier:
         mark = kept.mark  # what is forgotten while a look-up is waited for is not kept
         claims, until = await self._signed_claims(token)
         principal = await self._policy.principal(claims)
-        if self._policy.revocation is not None:
-            await self._policy.revocation.check(principal)  # what was revoked is not kept: nobody looks again
-        until = min(self._until(until), at_most)
-        if "cnf" in claims:
+        await self._policy.still(principal)  # what was revoked is not kept: nobody looks again
+        until = min(self._until(until), at_most, self._policy.kept_until(principal))
+        if self._policy.asks_again(principal):
             kept.put(mark.bound, raw, principal, until, weight(claims))
         else:
             kept.put(mark.borne, b"Bearer " + raw, principal, until, weight(claims))

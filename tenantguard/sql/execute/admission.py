@@ -15,7 +15,7 @@ from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.orphans import watch_text
-from tenantguard.sql.execute.permitted import permit, refuse_read_only
+from tenantguard.sql.execute.permitted import acts, end_in_time, permit, refuse_read_only
 from tenantguard.sql.execute.sent import admit_text
 from tenantguard.sql.execute.verify import verify
 from tenantguard.sql.predicates import set_tenants
@@ -38,6 +38,8 @@ def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None)
         return
     if not isinstance(connection, GuardedConnection):
         refuse_by_hand()
+    if acts(binding):
+        end_in_time(binding)
     connection.tg_serve(binding)
     if guard.tells:
         connection.tg_tell()

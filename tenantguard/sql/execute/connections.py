@@ -21,6 +21,7 @@ from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import leave, verify_ending
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
+from tenantguard.sql.execute.permitted import acts
 from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
 from tenantguard.sql.servers.row_security import settings
@@ -87,7 +88,7 @@ class GuardedConnection(Connection):
         self.dialect = held.tg_variants[mode]
         if held.tg_guard.restricts and binding is not None and binding.tenants:
             self.dialect = held.tg_guard.variant(binding, self.dialect)
-        if mode == "tenant" and held.tg_guard.enforces and not _acts(binding):
+        if mode == "tenant" and held.tg_guard.enforces and not acts(binding):
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
@@ -297,11 +298,6 @@ def _raw_connection(self: Any) -> Any:
     return (
         self.pool.connect() if connect is None else connect()
     )  # the first where somebody gave it another pool
-
-
-def _acts(binding: Binding | None) -> bool:
-    """Tell whether somebody acts for another, whose writes get a second look."""
-    return binding is not None and binding.principal is not None and binding.principal.actor is not None
 
 
 def _is_bypassed(binding: Binding | None) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 from tenantguard.audit import refuse
-from tenantguard.context import Binding, no_tenant
+from tenantguard.binding import put_mode
+from tenantguard.context import Binding, no_tenant, time_over
 from tenantguard.errors import PermissionDeniedError
 from tenantguard.sql.refusals import refuse_compiled, sent, told
 
@@ -34,6 +35,25 @@ def permit(context: Any, statement: Any, binding: Binding | None) -> None:
             value = granted.values[table][place]
             for row in context.compiled_parameters:
                 row[name] = value
+
+
+def acts(binding: Binding | None) -> TypeGuard[Binding]:
+    """Tell whether somebody acts for another: each of their statements gets a second look."""
+    return binding is not None and binding.principal is not None and binding.principal.actor is not None
+
+
+def end_in_time(binding: Binding) -> None:
+    """End a binding under which somebody acts for another, once their time is over.
+
+    Raises:
+        NoTenantError: it is.
+    """
+    over = None if binding.principal is None else time_over(binding.principal)
+    if over is not None:
+        try:
+            refuse(over)
+        finally:
+            put_mode(binding, "closed")
 
 
 def refuse_read_only(context: Any, binding: Binding | None) -> None:

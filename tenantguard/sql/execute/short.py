@@ -11,7 +11,7 @@ from typing import Any
 from tenantguard.context import peek
 from tenantguard.errors import Violation
 from tenantguard.sql.execute.connections import GuardedConnection
-from tenantguard.sql.execute.permitted import permit
+from tenantguard.sql.execute.permitted import acts, permit
 from tenantguard.sql.execute.verify import verify
 
 
@@ -76,6 +76,7 @@ def short_context(base: Any) -> Any:
                 or not isinstance(connection, GuardedConnection)
                 or connection.tg_own is not None
                 or connection.tg_orphans
+                or acts(binding)
             ):
                 return None
             sent = guard.sent.known((dialect.tg_variants["tenant"], getattr(self, "statement", None), 0))

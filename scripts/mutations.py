@@ -821,7 +821,7 @@ MUTATIONS = (
     *_of(
         "sql",
         "GuardedIdentityMap._tg_incoming",
-        ("rows of a bypass are served after it", "return self.tg_lifted", "return self._wr"),
+        ("rows of a bypass are served after it", "return self._tg_lift()", "return self._wr"),
     ),
     *_of(
         "sql",
@@ -1142,7 +1142,7 @@ MUTATIONS = (
         "verify_given",
         (
             "what only the database knows is not read back",
-            "store(context, given.stored)",
+            "store(context, partial(StoredCursor, context=context, read=given.stored))",
             "pass",
             "tests/sql/test_stored.py",
         ),
@@ -1164,13 +1164,17 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "StoredCursor._execute",
+        "StoredCursor._verify",
         (
             "what was read back is not verified",
             "verify_stored(self._context, self._read, self._found)",
             "pass",
             "tests/sql/test_stored.py",
         ),
+    ),
+    *_of(
+        "sql",
+        "StoredCursor._execute",
         (
             "the database's own answer tells a parent that is not there",
             "return missing_parent(self._context, self._read, recorded=False)",
@@ -1255,7 +1259,7 @@ MUTATIONS = (
         "_locked",
         (
             "PostgreSQL does not hold a parent",
-            "return query.with_for_update(read=True, key_share=True, of=source)",
+            "return query.with_for_update(read=True, key_share=not is_isolated(context), of=locked)",
             "return query",
             "tests/sql/test_parents.py",
         ),
@@ -1325,7 +1329,7 @@ MUTATIONS = (
     *_of(
         "sql",
         "verify_bypassed",
-        ("a bypass ties the rows of two tenants unseen", "_notice(context, placement)", "pass"),
+        ("a bypass ties the rows of two tenants unseen", "_verify_write(context, tied)", "pass"),
     ),
     *_of(
         "sql",
@@ -1352,7 +1356,7 @@ MUTATIONS = (
         "GuardedContext.pre_exec",
         (
             "parameters are compared with what a listener made of them",
-            "if is_heard(self):",
+            "if connection._has_events or connection.engine._has_events or self.dialect._has_events:",
             "if False:",
             "tests/sql/test_doors.py",
         ),

@@ -166,8 +166,8 @@ class bind:  # used like a function
         if self._binding is not None:
             raise _entered_twice("bind")
         _refuse_in_a_thread(sys._getframe(1), "bind")
-        self._binding = enter(Binding(self._tenants, self._principal))
-        return self._binding
+        self._binding = binding = _entered(self._tenants, self._principal)
+        return binding
 
     def __exit__(self, *exc: object) -> None:
         binding, self._binding = self._binding, None
@@ -323,6 +323,25 @@ def _close(binding: Binding, outer: Binding | None, *, quietly: bool = False) ->
     finally:
         if binding._token is None:  # left in the context that entered it: nobody needs to find the way back
             put_outer(binding, None)
+
+
+def _entered(tenants: tuple[TenantId, ...], principal: Principal | None) -> Binding:
+    """Make and enter a binding in one step, written natively as by ``begin``."""
+    made: Any = Fields()
+    made.tenants = tenants
+    made.principal = principal
+    made.reason = made.caller = made.life = made.scope = None
+    made.ties = False
+    one = len(tenants) == 1
+    made._tenant = tenants[0] if one else None
+    made.mode = "tenant" if one else "tenants"
+    made.outer = outer = peek()
+    around = peek_request() if outer is None else outer
+    if around is not None and around.life is not None:
+        live_within(made, around.life)
+    made._token = put(made)
+    made.__class__ = Binding  # from here on it is read-only
+    return made  # type: ignore[no-any-return]  # as in Binding.__new__
 
 
 def enter(binding: Binding) -> Binding:

@@ -13,7 +13,7 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, is
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.matched import verify_inserted, verify_matched
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
-from tenantguard.sql.execute.sending import is_heard, keep_parameters
+from tenantguard.sql.execute.sending import keep_parameters
 from tenantguard.sql.execute.stored import StoredCursor
 from tenantguard.sql.execute.verify import stamp_defaults, verify_given
 from tenantguard.sql.refusals import refuse_again
@@ -92,8 +92,9 @@ def guarded_context(base: Any) -> Any:
 
         def pre_exec(self) -> None:
             """Verify what is about to be sent, now that every parameter is as the driver takes it."""
-            if is_heard(self):
-                keep_parameters(self)
+            connection = self.root_connection
+            if connection._has_events or connection.engine._has_events or self.dialect._has_events:
+                keep_parameters(self)  # from whoever listens, and could change what is sent
             if self.tg_given is not None:
                 verify_given(self)
             if before is not None:
@@ -115,15 +116,15 @@ def guarded_context(base: Any) -> Any:
 
         def _setup_dml_or_text_result(self) -> Any:
             """Look at how many rows a write met; text was made to meet the tenant's rows only."""
-            compiled = self.compiled
-            plans = () if compiled is None else compiled.tg.writes
+            plans = () if self.compiled is None else self.compiled.tg.writes
             if plans and self.dialect.tg_guard.enforces:
                 if self.isinsert:
                     if plans[-1].upserts:
                         verify_inserted(self, plans)
                 elif "compiled_cache" in self.execution_options:
                     verify_matched(self, plans)
-            return watch_rewound(base._setup_dml_or_text_result(self))
+            result = base._setup_dml_or_text_result(self)
+            return result if result.cursor_strategy is GUARDED_FETCH else watch_rewound(result)
 
     class StreamingContext(GuardedContext):
         """The context of a statement whose rows are streamed."""

@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from sqlalchemy.engine.default import DefaultDialect
+
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.refusals import refuse_again
@@ -44,15 +46,20 @@ def is_heard(context: Any) -> bool:
 
 
 def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
+    is_plain = method is DefaultDialect.do_execute  # which calls the cursor and does nothing else
+
     @functools.wraps(method)
-    def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> Any:
+    def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         try:
             usual = statement is context.statement and context.tg_kept is None
         except AttributeError:  # it has none, as that of a default or a sequence
             usual = False
         if not usual:
             verify_sent(self, statement, parameters, context)
-        return method(self, cursor, statement, parameters, context)
+        if is_plain:
+            cursor.execute(statement, parameters)
+        else:
+            method(self, cursor, statement, parameters, context)
 
     return do_execute
 

@@ -124,9 +124,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def _add_unpresent(self, state: Any, key: Any) -> None:
         # with nothing bound, as by a rollback, the reference is the same
-        mine = self._wr if peek() is self.tg_seen else self._tg_incoming(peek())
+        state._instance_dict = self._wr if peek() is self.tg_seen else self._tg_incoming(peek())
         self._dict[key] = state
-        state._instance_dict = mine
 
     def get(self, key: Any, default: Any = None) -> Any:
         """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""

@@ -1,8 +1,12 @@
-"""The walk of a request: which rooms of the house it passes, from the socket to the session and back."""
+"""The walk of a request: which rooms of the house it passes, from the socket to the session and back.
+
+What is called is noted as it happens; where doors lead is drawn from the imports, as for statements.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from pathlib import Path
 from types import FrameType
@@ -22,11 +26,27 @@ from tests.asgi.driver import bearer, request
 from tests.identity.tokens import clock, token, verifier
 from tests.models import Call, create_schema, make_tenancy, seed
 from tests.servers import Database
+from tests.test_architecture import MODULES, ROOT, imports
 
 HOUSE = Path(tenantguard.__file__).parent
 MOST = 6
 # the floor that all stand on: values and errors, which lead nowhere
 GROUND = {"errors", "principal", "binding", "tenancy", "belonging"}
+
+
+def room(module: str) -> str:
+    """Return the room that a module lies in."""
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2]) if parts[:1] == ["sql"] else "".join(parts[:1])
+
+
+def told() -> list[str]:
+    """Return the rooms of a request in the order in which CONTRIBUTING.md tells them."""
+    text = (ROOT / "CONTRIBUTING.md").read_text().partition("## Follow a request")[2].partition("\n## ")[0]
+    return [
+        path.replace("/", ".").rstrip(".").removesuffix(".py")
+        for path in re.findall(r"^\d+\. `(.+?)`", text, re.M)
+    ]
 
 
 class Walk:
@@ -40,10 +60,9 @@ class Walk:
         path = Path(frame.f_code.co_filename)
         if kind != "call" or not path.is_relative_to(HOUSE):
             return
-        parts = path.relative_to(HOUSE).with_suffix("").parts
-        room = ".".join(parts[:2]) if parts[0] == "sql" else parts[0]
-        if room not in self.rooms and room not in GROUND:
-            self.rooms.append(room)
+        entered = room(".".join(("tenantguard", *path.relative_to(HOUSE).with_suffix("").parts)))
+        if entered not in self.rooms and entered not in GROUND:
+            self.rooms.append(entered)
 
 
 @pytest.fixture
@@ -78,3 +97,28 @@ def test_a_request_passes_at_most_six_rooms(app: Starlette) -> None:
 
     assert asyncio.run(again()) == b"3"
     assert len(walk.rooms) <= MOST, walk.rooms
+    assert set(walk.rooms) <= set(told()), "CONTRIBUTING.md tells another way"
+
+
+def test_the_rooms_of_a_request_are_passed_in_one_direction() -> None:
+    """Drawn from the imports: no door leads back, and none from the request's half of the house to the database's.
+
+    They meet in the context alone.
+    """
+    rooms = told()
+    assert len(rooms) <= MOST
+    doors = {
+        (room(name), room(found.module))
+        for name in MODULES
+        for found in imports(name)
+        if not found.for_types_only and found.module.startswith("tenantguard.")
+    }
+    drawn = {(one, other) for one, other in doors if one in rooms and other in rooms and one != other}
+    assert drawn == {
+        ("asgi", "identity"),
+        ("asgi", "context"),
+        ("identity", "context"),
+        ("sql.sessions", "context"),
+        ("sql.execute", "context"),
+        ("sql.telling", "context"),
+    }

@@ -11,6 +11,7 @@ from contextvars import Context
 
 from tenantguard.asgi.outside import Exchange
 from tenantguard.asgi.watch import Sleep, on_trio, spawn_on_trio
+from tenantguard.identity.cache import Warm
 
 TICK = 0.2  # seconds: an answer that takes twice as long is watched
 Promote = Callable[[Exchange], None]
@@ -40,7 +41,8 @@ class Lasting:
         self.young[exchange] = watch
         if not self.ticks:
             self.ticks = True
-            self._tick_later()
+            if self._tick_later():
+                Warm.cool(again_within=2 * TICK)
 
     def drop(self, exchange: Exchange) -> None:
         """Forget a request that is over."""
@@ -53,13 +55,18 @@ class Lasting:
         for exchange, watch in lasting.items():
             watch(exchange)
         self.ticks = bool(self._old)
+        Warm.cool(again_within=2 * TICK if self.ticks else 0.0)
         return self.ticks
 
-    def _tick_later(self) -> None:
+    def _tick_later(self) -> bool:
+        """Have the next tick come; tell whether it will."""
         if self._loop is not None:
             self._loop.call_later(TICK, self._on_asyncio, context=Context())
         elif on_trio():
             spawn_on_trio(self._on_trio)
+        else:
+            return False
+        return True
 
     def _on_asyncio(self) -> None:
         if self._tick():

@@ -8,9 +8,10 @@ import threading
 import time
 from collections.abc import Callable
 from hashlib import sha256
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 T = TypeVar("T")
+Entry = tuple[T, float, int]  # what a token means, until when, and how heavy that is
 _ENTRY_BYTES = 600  # a digest, a principal, two tuples and their places in dictionaries, measured
 
 
@@ -37,8 +38,8 @@ class Cache(Generic[T]):
     ) -> None:
         self._entries, self._size = (entries + 1) // 2, size // 2
         self._clock = clock
-        self._young: dict[bytes, tuple[T, float, int]] = {}
-        self._old: dict[bytes, tuple[T, float, int]] = {}
+        self._young: dict[bytes, Entry[T]] = {}
+        self._old: dict[bytes, Entry[T]] = {}
         self._weight = 0
         self._lock = threading.Lock()  # of who writes; a hit among the young needs none
 
@@ -54,19 +55,8 @@ class Cache(Generic[T]):
         """Return what the token means, unless it is unknown or expired."""
         if token is None:
             return None
-        key = sha256(token).digest()  # of the strong ones the fastest: processors have instructions for it
-        entry = self._young.get(key)
-        if entry is None:
-            return self.recall_old(key)
-        return entry[0] if self._clock() < entry[1] else None
-
-    def recall_old(self, key: bytes) -> T | None:
-        """Return what a token means that nobody has asked for of late, and keep it among the young."""
-        entry = self._old.pop(key, None)
-        if entry is None:
-            return None
-        self._keep(key, entry)
-        return entry[0] if self._clock() < entry[1] else None
+        entry = self.find(token)
+        return entry[0] if entry is not None and self._clock() < entry[1] else None
 
     def put(self, token: bytes, value: T, until: float, weight: int = 0) -> None:
         """Keep what the token means until that time; what is too heavy for the cache is not kept."""
@@ -80,13 +70,54 @@ class Cache(Generic[T]):
         """Forget everything."""
         with self._lock:
             self._young, self._old, self._weight = {}, {}, 0
+        Warm.cool()
 
-    def _keep(self, key: bytes, entry: tuple[T, float, int]) -> None:
+    def find(self, token: bytes) -> Entry[T] | None:
+        """Return the entry of a token, expired or not."""
+        key = sha256(token).digest()  # of the strong ones the fastest: processors have instructions for it
+        return self._young.get(key) or self._recalled(key)
+
+    def _recalled(self, key: bytes) -> Entry[T] | None:
+        """Return an entry that nobody has asked for of late, and keep it among the young."""
+        entry = self._old.pop(key, None)
+        if entry is not None:
+            self._keep(key, entry)
+        return entry
+
+    def _keep(self, key: bytes, entry: Entry[T]) -> None:
         with self._lock:
             if len(self._young) >= self._entries or self._weight + entry[2] > self._size:
                 self._old, self._young, self._weight = self._young, {}, 0
             self._weight += entry[2]
             self._young[key] = entry
+
+
+class Warm:
+    """The tokens of requests that came a moment ago, as they are, so that the next need not be digested.
+
+    A server holds them for longer, with the connections that they came on. They are kept only while somebody drops
+    them before long, as the middleware does. A look-up tells nothing of a token by its time: a hash is compared before
+    any byte is, and the secret mark in front of each token goes into the hash.
+
+    Attributes:
+        entries: what is known by a mark and a token.
+    """
+
+    entries: ClassVar[dict[bytes, Entry[Any]]] = {}
+    _MOST: ClassVar[int] = 512
+    _until: ClassVar[float] = 0.0  # on the monotonic clock
+
+    @classmethod
+    def keep(cls, key: bytes, entry: Entry[Any]) -> None:
+        """Keep a token, if somebody will drop it before long."""
+        if time.monotonic() < cls._until and len(cls.entries) < cls._MOST:
+            cls.entries[key] = entry
+
+    @classmethod
+    def cool(cls, again_within: float = 0.0) -> None:
+        """Drop them all, and keep others for so many seconds, within which this is called again."""
+        cls._until = time.monotonic() + again_within
+        cls.entries = {}
 
 
 class Mark:
@@ -116,13 +147,19 @@ class Part(Generic[T]):
 
     def get(self, token: bytes | None) -> T | None:
         """Return what a token that asks for no proof means, unless it is unknown here or expired."""
+        return None if token is None else self._cache.get(self.mark.borne + token)
+
+    def get_warm(self, token: bytes | None) -> T | None:
+        """Return the same, without a digest where a request that has just come showed the same token."""
         if token is None:
             return None
-        cache = self._cache
-        key = sha256(self.mark.borne + token).digest()
-        entry = cache._young.get(key)  # as cache.get(), without a call on the path that every request takes
+        cache, key = self._cache, self.mark.borne + token
+        entry = Warm.entries.get(key)
         if entry is None:
-            return cache.recall_old(key)
+            entry = cache.find(key)
+            if entry is None:
+                return None
+            Warm.keep(key, entry)
         return entry[0] if cache._clock() < entry[1] else None
 
     def get_guarded(self, token: bytes | None) -> T | None:
@@ -130,12 +167,12 @@ class Part(Generic[T]):
         for guard in self._guards:  # a generator would cost a request more than this whole look-up
             if not guard():
                 return None
-        return self.get(token)
+        return self.get_warm(token)
 
     @property
     def recall(self) -> Callable[[bytes | None], T | None]:
         """Give what answers for a token without anybody else being asked."""
-        return self.get_guarded if self._guards else self.get
+        return self.get_guarded if self._guards else self.get_warm
 
     def guard(self, guard: Callable[[], bool]) -> None:
         """Let ``recall`` answer only while a guard returns true."""

@@ -8,7 +8,7 @@ import pytest
 
 from tenantguard import ConfigurationError, Principal, TokenError, TokenVerifier
 from tenantguard.identity import Cache
-from tenantguard.identity.cache import Part, weight
+from tenantguard.identity.cache import Part, Warm, weight
 from tests.identity.test_remote_verifier import Fake, key_set, remote, signed
 from tests.identity.tokens import AUDIENCE, NOW, SECRET, clock, token, verifier
 
@@ -95,6 +95,54 @@ async def test_no_token_is_kept() -> None:
     held = [*cache._young, *cache._old]
     assert [len(key) for key in held] == [32]
     assert made_token not in repr(vars(cache))
+
+
+def test_a_warm_token_is_dropped_with_the_next_tick() -> None:
+    """It is kept as it is only while somebody drops it before long."""
+    cache: Cache[str] = made()
+    part = Part(cache)
+    part.put(part.mark.borne, b"t", "acme", 1)
+    Warm.cool()
+    assert (part.get_warm(b"t"), Warm.entries) == ("acme", {})
+    Warm.cool(again_within=60)
+    assert (part.get_warm(b"t"), len(Warm.entries)) == ("acme", 1)
+    Warm.cool()
+    assert (part.get_warm(b"t"), Warm.entries) == ("acme", {})
+
+
+@pytest.mark.parametrize("ends", ["forgotten", "cleared", "expired", "guarded", "elsewhere"])
+def test_a_warm_token_ends_as_a_cached_one_does(ends: str) -> None:
+    """At its time, with its key, and with what is known of revocations; and it is no other verifier's."""
+    now = [0.0]
+    cache: Cache[str] = Cache(clock=lambda: now[0])
+    part, is_open = Part(cache), [True]
+    if ends == "guarded":
+        part.guard(lambda: is_open[0])
+    part.put(part.mark.borne, b"t", "acme", 1)
+    Warm.cool(again_within=60)
+    assert (part.recall(b"t"), len(Warm.entries)) == ("acme", 1)
+    is_open[0] = False
+    if ends == "forgotten":
+        part.forget()
+    elif ends == "cleared":
+        cache.clear()
+    elif ends == "expired":
+        now[0] = 1.0
+    elif ends == "elsewhere":
+        part = Part(cache)
+    assert part.recall(b"t") is None
+    Warm.cool()
+
+
+def test_warm_tokens_are_few() -> None:
+    """Whoever shows many fills no memory."""
+    part = Part(made(entries=10_000))
+    Warm.cool(again_within=60)
+    for number in range(1_000):
+        part.put(part.mark.borne, b"%d" % number, "acme", 1)
+        assert part.get_warm(b"%d" % number) == "acme"
+    assert 100 < len(Warm.entries) <= 512
+    Warm.cool()
 
 
 def test_weight_counts_what_lies_deep() -> None:

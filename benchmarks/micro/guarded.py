@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from benchmarks.micro.models import make_models
 from benchmarks.micro.variants import SQLITE, Ready, connect_only, make_engine
-from tenantguard import Tenancy, bind, guard
+from tenantguard import Principal, Tenancy, bind, guard
 from tenantguard.sql import Observing
 
 
@@ -26,20 +26,31 @@ def observed(url: str) -> Ready:
     return _ready(url, {"mode": "observe", "observing": Observing(directory=mkdtemp(prefix="tg-bench-"))})
 
 
-def _ready(url: str, options: dict[str, Any]) -> Ready:
+def permitted(url: str) -> Ready:
+    """Return a guarded engine, each table of which takes permissions, which whoever is bound has."""
+    return _ready(url, {}, takes=("read", "write"))
+
+
+def _ready(url: str, options: dict[str, Any], takes: tuple[str, ...] = ()) -> Ready:
     models = make_models()
-    tenancy = Tenancy(models.Base.metadata, column="company_id", through={"tags": "call_id"})
+    names = [table.name for table in models.Base.metadata.sorted_tables]
+    permissions = {name: {act: f"{name}:{act}" for act in takes} for name in names} if takes else None
+    tenancy = Tenancy(
+        models.Base.metadata, column="company_id", through={"tags": "call_id"}, permissions=permissions
+    )
+    held = frozenset(f"{name}:{act}" for name in names for act in takes)
+    who = Principal("ada", models.tenant, held) if takes else models.tenant
     engine = guard(make_engine(url, models), tenancy, **options)
     sessions = sessionmaker(engine)
 
     @contextmanager
     def open_session() -> Iterator[Session]:
-        with bind(models.tenant), sessions() as session:
+        with bind(who), sessions() as session:
             yield session
 
     @contextmanager
     def connect(to: Engine) -> Iterator[Connection]:
-        with bind(models.tenant), to.connect() as connection:
+        with bind(who), to.connect() as connection:
             yield connection
 
     def raw_connection() -> AbstractContextManager[Connection]:

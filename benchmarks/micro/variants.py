@@ -133,6 +133,12 @@ VARIANTS = {
             stamped=frozenset({"insert", "bulk_insert"}),
         ),
         Variant(
+            "permitted",
+            "tenantguard, with permissions",
+            "benchmarks.micro.guarded:permitted",
+            stamped=frozenset({"insert", "bulk_insert"}),
+        ),
+        Variant(
             "observed",
             "tenantguard, observing",
             "benchmarks.micro.guarded:observed",

@@ -1,4 +1,4 @@
-"""Bad input to revocation, signals and onward tokens: the answer to each that docs/identity.md states, never an open one."""
+"""Bad input to revocation, signals and onward tokens: the answers of docs/identity.md, and never an open one."""
 
 from __future__ import annotations
 

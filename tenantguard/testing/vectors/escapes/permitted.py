@@ -1,0 +1,113 @@
+"""Permissions: what somebody of the company itself may not read or write, and somebody who acts for them.
+
+Each vector has a tenancy of its own, in which one owned table takes permissions. What leaks is a row of the attacker's
+own company.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Column, MetaData, Table, exists, literal, select, update
+
+from tenantguard.context import bind
+from tenantguard.principal import Actor, Principal
+from tenantguard.sql.install import guard
+from tenantguard.tenancy import Tenancy
+from tenantguard.testing.vectors.judge import Leak
+from tenantguard.testing.vectors.lab import Lab
+from tenantguard.testing.vectors.table import NotApplicable, attack
+
+READ, WRITE = "rows:read", "rows:write"
+
+
+def _permitted(lab: Lab, permissions: Any) -> tuple[Any, Table]:
+    """Return an engine on which an owned table takes permissions, and that table."""
+    o, metadata = lab.owned, MetaData()
+    if len(o.a) < 2:
+        raise NotApplicable(f"{o.table.name} has one row only")
+    table = Table(
+        o.table.name,
+        metadata,
+        *[
+            Column(c.name, c.type, primary_key=c.primary_key, nullable=False)
+            for c in dict.fromkeys([*o.key, o.tenant, o.text])
+        ],
+        schema=o.table.schema,
+    )
+    engine = lab.bare_engine()
+    if lab.guarded:
+        placed = {table.fullname: o.tenant.name}
+        engine = guard(engine, Tenancy(metadata, columns=placed, permissions={table.fullname: permissions}))
+    return engine, table
+
+
+def _as(lab: Lab, subject: str, *permissions: str, actor: Actor | None = None) -> bind:
+    return bind(Principal(subject, lab.a, frozenset(permissions), actor=actor))
+
+
+def _first(lab: Lab) -> Any:
+    return lab.owned.a[0][lab.owned.text.key]
+
+
+def _rule(lab: Lab) -> Callable[[Principal, Any], Any]:
+    """Return a rule that shows the chief every row, and others the one whose text is their name."""
+    name = lab.owned.text.name
+
+    def own(principal: Principal, table: Any) -> Any:
+        return table.c[name] == (principal.subject if READ not in principal.permissions else table.c[name])
+
+    return own
+
+
+def _leak(found: Any, what: str) -> Leak | None:
+    return Leak(f"without the permission: {what}") if found else None
+
+
+@attack("reads")
+def permission_missing_in_a_subquery(lab: Lab) -> Any:
+    """Learn by EXISTS what a table holds that takes a permission."""
+    engine, table = _permitted(lab, {"read": READ})
+    asked = select(literal(1)).where(exists().where(table.c[lab.owned.pk.name].is_not(None)))
+    with _as(lab, "agent", WRITE):
+        return _leak(lab.connect(engine).execute(asked).all(), "learned that there are rows")
+
+
+@attack("writes")
+def permission_missing_for_a_write(lab: Lab) -> Any:
+    """Change rows that may be read alone."""
+    engine, table = _permitted(lab, {"read": READ, "write": WRITE})
+    change = update(table).values({lab.owned.text.name: _first(lab)})
+    with _as(lab, "agent", READ):
+        return _leak(lab.connect(engine).execute(change).rowcount, "changed rows")
+
+
+@attack("writes")
+def permission_missing_for_whoever_acts(lab: Lab) -> Any:
+    """Change rows while acting for somebody who may, where reading alone was allowed."""
+    engine, table = _permitted(lab, {"write": WRITE, "read": READ})
+    change = update(table).values({lab.owned.text.name: _first(lab)})
+    with _as(lab, "agent", READ, WRITE, actor=Actor("support", reason="attack kit", until=2e10)):
+        return _leak(lab.connect(engine).execute(change).rowcount, "changed rows")
+
+
+@attack("reads")
+def granted_rows_by_an_overwritten_parameter(lab: Lab) -> Any:
+    """Give a parameter that has the name of a permission rule's own value."""
+    engine, table = _permitted(lab, _rule(lab))
+    name = lab.owned.text.name
+    given = {f"{name}_{n}": _first(lab) for n in range(3)}
+    with _as(lab, "nobody"):
+        return _leak(lab.connect(engine).execute(select(table), given).all(), "read somebody else's row")
+
+
+@attack("cache")
+def granted_rows_of_an_earlier_person(lab: Lab) -> Any:
+    """Send the statement that a person has sent before who may see every row, on the same connection."""
+    engine, table = _permitted(lab, _rule(lab))
+    connection = lab.connect(engine)
+    with _as(lab, "chief", READ):
+        connection.execute(select(table)).all()
+    with _as(lab, "nobody"):
+        return _leak(connection.execute(select(table)).all(), "read somebody else's row")

@@ -10,10 +10,15 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAMES = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback")
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")  # a last label that makes a resolver read an address
-_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an address of IPv4
-_COMPATIBLE = ipaddress.ip_network(
-    "::/96"
-)  # and so they are here, by a way of writing that RFC 4291 has given up
+_INSIDE = (
+    ".internal",
+    ".local",
+)  # no name of the internet ends so; clouds keep their metadata under the first
+# The last 32 bits are an address of IPv4: RFC 6052, RFC 2765, and a way of writing that RFC 4291 has given up.
+_TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
+_COMPATIBLE = ipaddress.ip_network("::/96")
+# What is inside, and is said to be so by newer versions of Python alone: RFC 8215, and RFC 6890 in full.
+_ALSO_INSIDE = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 def is_safe(url: str) -> bool:
@@ -65,9 +70,8 @@ def _address(host: str) -> Address | None:
         return None
     if isinstance(address, ipaddress.IPv6Address):
         wrapped = address.ipv4_mapped or address.sixtofour
-        if address in _TRANSLATED or (
-            address in _COMPATIBLE and int(address) > 1
-        ):  # not :: and ::1 themselves
+        compatible = address in _COMPATIBLE and int(address) > 1  # not :: and ::1 themselves
+        if compatible or any(address in network for network in _TRANSLATED):
             wrapped = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
         return wrapped or address
     return address
@@ -83,11 +87,13 @@ def _is_near(host: str) -> bool:
     address = _address(host)
     if address is None:
         named = host in _NAMES or host.endswith(".localhost")
-        return named or not host.isascii() or bool(_NUMBER.fullmatch(host.rpartition(".")[2]))
+        return named or not host.isascii() or "%" in host or bool(_NUMBER.fullmatch(host.rpartition(".")[2]))
     return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
 
 
 def _is_inside(host: str) -> bool:
-    """Tell whether a host is an address that the internet does not lead to, or near."""
+    """Tell whether a host is one that the internet does not lead to, or near."""
     address = _address(host)
-    return _is_near(host) or (address is not None and not address.is_global)
+    if address is None:
+        return _is_near(host) or host.endswith(_INSIDE)
+    return _is_near(host) or not address.is_global or any(address in network for network in _ALSO_INSIDE)

@@ -22,6 +22,8 @@ INSIDE = [
     "https://0x7f.1/k", "https://127.1/k", "https://0177.0.0.1/k", "https://127.0.0.1./k", "https://127.0.0.01/k",
     "https://10.0.0.1/k", "https://192.168.1.1/k", "https://172.16.0.1/k", "https://100.100.100.200/k",
     "https://[fd00:ec2::254]/k", "https://224.0.0.1/k", "https://\uff11\uff12\uff17.0.0.1/k", "https://l\u24decalhost/k",
+    "https://[::ffff:0:127.0.0.1]/k", "https://[64:ff9b:1::7f00:1]/k", "https://192.0.0.192/k", "https://%6cocalhost/k",
+    "https://127%2E0%2E0%2E1/k", "https://metadata.google.internal/k", "https://printer.local./k",
     "https://user@keys.example/k", "https://:pw@keys.example/k", "https:///k", "https://[/k", "https://a:b/k", "/k", "",
 ]  # fmt: skip
 OUTSIDE = [
@@ -63,6 +65,8 @@ def test_a_document_may_lead_elsewhere(url: str) -> None:
         ("https://localhost.evil.example", "https://127.0.0.1/k", False),
         ("https://127.0.0.1.evil.example", "https://127.0.0.1/k", False),
         ("https://8.8.8.8", "https://10.0.0.1/k", False),
+        ("https://idp.corp.internal", "https://keys.corp.internal/k", True),
+        ("https://idp.corp.internal", "https://127.0.0.1/k", False),
     ],
 )
 def test_a_local_issuer_may_name_a_local_machine(issuer: str, url: str, leads: bool) -> None:

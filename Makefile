@@ -71,6 +71,9 @@ torture: $(VENV)/.ready  ## a million transactions of fifty companies on Postgre
 retrofit: $(VENV)/.ready  ## give a table of 2,000,000 rows its tenant column under load: ARGS="--rows 100000"
 	$(BIN)/python -m tests.retrofit $(ARGS)
 
+hostile-texts: $(VENV)/.ready  ## read 10,000 long, deep and broken texts, each within a second and 50 MB
+	$(BIN)/python -m tests.fuzz --hostile --seconds 36000 --count 10000 $(ARGS)
+
 keep-alive: $(VENV)/.ready  ## send 10,000 requests of many clients over one connection, under each server
 	$(BIN)/python -m tests.asgi.test_proxy 10000
 
@@ -108,4 +111,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-revocation bench-flights bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove hostile hostile-texts fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-revocation bench-flights bench-compare help

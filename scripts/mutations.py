@@ -536,6 +536,15 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "equalities",
+        (
+            "an equation beside text that binds weaker than AND is trusted",
+            "pending.extend(holding(clause.clauses))",
+            "pending.extend(clause.clauses)",
+        ),
+    ),
+    *_of(
+        "sql",
         "linked",
         ("half of a composite key counts as a join on it", "return all(", "return any("),
     ),

@@ -52,6 +52,20 @@ UNSEEN: list[tuple[str, type[Exception]]] = [
     (r'SELECT U&"set\005fconfig"(1, 2)', RawSQLError),
 ]  # fmt: skip
 
+MADE = (
+    "CREATE FUNCTION lower(int) RETURNS text LANGUAGE sql AS "
+    "$$ SELECT set_config('tenantguard.tenant', 'globex', true) $$",
+    "CREATE FUNCTION everybody(calls) RETURNS text LANGUAGE sql SECURITY DEFINER AS "
+    "'SELECT string_agg(note, chr(32)) FROM calls'",
+    "CREATE FUNCTION both_of(int, int) RETURNS text LANGUAGE sql SECURITY DEFINER AS "
+    "'SELECT string_agg(note, chr(32)) FROM calls'",
+    "CREATE OPERATOR @@@ (leftarg = int, rightarg = int, function = both_of)",
+    "CREATE TYPE everyone AS (notes text)",
+    "CREATE FUNCTION to_everyone(text) RETURNS everyone LANGUAGE sql SECURITY DEFINER AS "
+    "'SELECT row(string_agg(note, chr(32)))::everyone FROM calls'",
+    "CREATE CAST (text AS everyone) WITH FUNCTION to_everyone(text)",
+)
+
 
 def _tables() -> MetaData:
     """Return the test models without the view, which has no policies of its own."""
@@ -266,6 +280,38 @@ def test_several_tenants_are_refused(secured: Database) -> None:
         pytest.raises(RawSQLError, match="several are bound"),
     ):
         connection.execute(everything)
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT lower(7)",
+        "SELECT E'\\'' || lower(7) || ''",
+        "SELECT $$'$$ || lower(7) || $$'$$",
+        "SELECT lower /* */ (7)",
+        "SELECT calls.everybody FROM calls",
+        "SELECT (c).EVERYBODY FROM calls c",
+        "SELECT E'\\'' || c.everybody || '' FROM calls c",
+        "SELECT calls . /* */ everybody FROM calls",
+        "SELECT 1 @@@ 2",
+        "SELECT 'x'::text::public.everyone",
+    ],
+)
+def test_what_the_users_have_made_is_not_called(secured: Database, statement: str) -> None:
+    """By either door: a function may read with its owner's rights, or tell row security another tenant."""
+    owner = secured.create_engine()
+    with owner.begin() as connection:
+        for made in MADE:
+            connection.exec_driver_sql(made)
+    owner.dispose()
+    engine = guard(_engine(secured), _tenancy(), raw_sql="database")
+    with bind("acme"), engine.connect() as connection:
+        for execute in (lambda sql: connection.execute(text(sql)), connection.exec_driver_sql):
+            with pytest.raises(RawSQLError, match="function of the users'"):
+                execute(statement)
+            connection.rollback()
+        assert connection.execute(text("SELECT lower(max(company_id)) FROM calls")).scalar() == "acme"
     engine.dispose()
 
 

@@ -54,12 +54,13 @@ def whole(compiler: Any, element: Any) -> Any:
         )
         return element
     if how == "database":
-        fault = compiler.tg_guard.texts.fault_underneath(written, "named")
-        compiler.tg.refuse_fragment(fault, written)
+        found = compiler.tg_guard.texts.underneath(written, "named")
+        compiler.tg.refuse_fragment(found.fault, written)
         read = compiler.tg_guard.tenancy.permissions or compiler.tg_guard.texts.writes(
             written, "postgresql", "named"
         )
-        return rewritten_text(compiler, element) if fault is None and read else element
+        if found.fault is not None or not read:
+            return with_text(element, found.text)
     return rewritten_text(compiler, element)
 
 

@@ -33,20 +33,12 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     if statement is None:
         return  # without a statement: a Sequence or a default of its own, which reads no table
     how = guard.raw_sql if binding is not None and binding.mode != "closed" else "refuse"
-    if how == "rewrite":
+    if how in ("rewrite", "database"):  # to the second the tenant was told, so that one is bound
         _rewrite(context, guard, binding, statement)
     elif is_begin(statement, context.dialect.name):
         return
     elif (setting := local_setting(statement, context.dialect.name)) is not None:
         context.statement = context.unicode_statement = setting
-    elif how == "database":  # which was told the tenant, so that one is bound
-        fault = guard.texts.fault_underneath(statement, context.dialect.paramstyle)
-        if fault is not None:
-            refuse_again(RawSQLError(f"SQL text was refused: {fault}"), statement)
-        if guard.tenancy.permissions or guard.texts.writes(
-            statement, context.dialect.name, context.dialect.paramstyle
-        ):
-            _rewrite(context, guard, binding, statement)
     elif not _is_left(context, guard, statement):
         refuse_again(
             RawSQLError(
@@ -74,7 +66,7 @@ def _is_left(context: Any, guard: Any, statement: str) -> bool:
 
 
 def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
-    """Put the predicates into SQL that goes straight to the driver, and the tenant among its parameters."""
+    """Compose SQL anew that goes straight to the driver, and put the tenant among its parameters."""
     mode = binding.mode
     several = 0 if mode == "tenant" else len(binding.tenants)
     dialect = context.dialect.tg_variants[mode]
@@ -167,6 +159,8 @@ class Sent:
         if setting is not None:
             self.text = setting
             return
+        if guard.raw_sql == "database" and self._is_underneath(guard, dialect.paramstyle):
+            return
         style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
         self._rewritten = found = guard.rewrite(statement, dialect, style, several)
         self.text, self.checks, self.permissions = found.text, found.checks, found.asked
@@ -180,6 +174,16 @@ class Sent:
             last = (*range(found.given), None)
             if found.recipe == last and not several and self._process is None:
                 self._appends = found.given
+
+    def _is_underneath(self, guard: Guard, style: str) -> bool:
+        """Take a text without predicates if row security holds what it reads; tell whether."""
+        found = guard.texts.underneath(self.text, style)
+        if found.fault is not None:
+            raise RawSQLError(f"SQL text was refused: {found.fault}")
+        if guard.tenancy.permissions or guard.texts.writes(self.text, "postgresql", style):
+            return False
+        self.text = found.text
+        return True
 
     def is_plain(self, guard: Guard, binding: Binding) -> bool:
         """Tell whether nothing has to be looked at but the parameters: it was asked what it means, and only reads."""

@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import is_declared, passes
+from tenantguard.sql.servers.meanings import TYPES, meanings
 from tenantguard.sql.text.lexer import words
 
 _QUERY = text(
@@ -42,8 +43,10 @@ _QUERY = text(
     JOIN pg_catalog.pg_cast c ON c.castfunc = users.oid JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
     """
 )
+_KINDS = ("function", "field", "operator", "cast")
 # literals, the drivers' placeholders, and the star of count(*)
 _APART = re.compile(r"'(?:[^']|'')*'|%\(\w+\)s(?:::[\w \[\]]+)?|\(\*\)")
+_ODD_NAME = re.compile(r'"[^"]*[^\w"]|""')  # the patterns below would take one for two
 _OWN = re.compile(r"\bpg_catalog\.(\w+)\(")
 _FOUND = {
     "function": re.compile(r'(?<![\w."])"?(\w+)"?\s*\('),
@@ -68,10 +71,10 @@ class Catalogue:
         """
         if not any(self.made.values()):
             return None
-        plain = _APART.sub(" ", statement)
+        said = meanings(statement)
         for kind, names in self.made.items():
             known = names.difference(columns) if kind == "field" else names
-            found = known.intersection(_FOUND[kind].findall(plain)) if known else None
+            found = known & said[kind]
             if found:
                 return (
                     f"the {kind} {min(found)!r} may be a function of the users' here, which nobody declared"
@@ -86,7 +89,7 @@ def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
         connection: executes what it is given as our own.
         tenancy: declares functions.
     """
-    made: dict[str, set[str]] = {kind: set() for kind in _FOUND}
+    made: dict[str, set[str]] = {kind: set() for kind in _KINDS}
     for kind, schema, function, name in connection.execute(_QUERY):
         if any(is_declared(one, "postgresql", tenancy) for one in (function, f"{schema}.{function}")):
             continue
@@ -102,14 +105,12 @@ _WORDS = words(
     " when where with"
 )
 _COMPARES = words("= <> != < > <= >= *")
-_TYPES = words(
-    "bigint bool boolean bytea char character date double float int integer interval json jsonb numeric real smallint"
-    " text time timestamp uuid varchar"
-)
 
 
 def calls_something(compiler: Any) -> bool:
     """Tell whether a statement has a call, an operator, a field or a cast that the users could have made since."""
+    if _ODD_NAME.search(compiler.string):
+        return True
     plain = _APART.sub(" ", compiler.string)
     columns = {name for key in compiler.tg.tables for name in compiler.tg_guard.ties.column_names(key)}
     own = _WORDS | set(compiler.tg.rendered)
@@ -120,7 +121,7 @@ def calls_something(compiler: Any) -> bool:
     if not columns.issuperset(_FOUND["field"].findall(plain)):
         return True
     casts = _FOUND["cast"].findall(plain) if "::" in plain or "CAST(" in plain else ()
-    return not _TYPES.issuperset(map(str.lower, casts))
+    return not TYPES.issuperset(map(str.lower, casts))
 
 
 def verify_asked(compiler: Any) -> None:

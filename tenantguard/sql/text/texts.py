@@ -10,7 +10,7 @@ from tenantguard.sql.text.fragments import Fragment, read_fragment
 from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
-from tenantguard.sql.text.underneath import text_fault, writes
+from tenantguard.sql.text.underneath import read_underneath, writes
 from tenantguard.sql.text.written import Written, read_written
 from tenantguard.tenancy import Tenancy
 
@@ -110,9 +110,9 @@ class Texts:
             lambda: read_fragment(text, dialect, self._tenancy, style=style, shown=shown),
         )
 
-    def fault_underneath(self, sql: str, style: str) -> str | None:
-        """Tell why a text must not reach even a database with row security, or return ``None``."""
-        return self.kept.get((sql, style), sql, lambda: text_fault(sql, style, self._tenancy))
+    def underneath(self, sql: str, style: str) -> Fragment:
+        """Return a text composed anew for a database with row security, or with its fault."""
+        return self.kept.get((sql, style), sql, lambda: read_underneath(sql, style, self._tenancy))
 
     def writes(self, sql: str, dialect: str, style: str) -> bool:
         """Tell whether a text may write."""

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenantguard.errors import Violation
+from tenantguard.sql.text.composing import Composer, with_schemas
+from tenantguard.sql.text.fragments import Fragment
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import POSTGRESQL, Unreadable, family, tokens_of, unquoted, words
+from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.settings import set_by_parameters
 
 _WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
 
 
-def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str | None:
-    """Tell why a text must not reach even a database with row security, or return ``None``.
+def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -> Fragment:
+    """Compose a text anew without predicates, or say why it must not reach even a database with row security.
 
     Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
     tell what other tenants' statements are.
@@ -22,21 +26,29 @@ def text_fault(statement: str, style: str = "named", tenancy: Any = None) -> str
         statement: the text.
         style: how its parameters are written.
         tenancy: declares functions.
+
+    Example:
+        >>> read_underneath("SELECT lower(note) /* any */ FROM calls").text
+        'SELECT pg_catalog.lower(note) FROM calls'
+        >>> read_underneath("SELECT * FROM pg_stat_activity").fault
+        'it names pg_stat_activity, which has no policies'
     """
     try:
         cursor = Cursor.of(statement, POSTGRESQL, style, tenancy)
         read_statement(cursor)
         if set_by_parameters(cursor):
-            return "it calls set_config() by parameters; write SET LOCAL"
-    except (Unreadable, Ungrammatical) as fault:
-        return str(fault)
+            return Fragment(statement, "it calls set_config() by parameters; write SET LOCAL")
+        numbering = Numbering(cursor.tokens, cursor.which, style, 0)
+    except (Unreadable, Ungrammatical, Violation) as fault:
+        return Fragment(statement, str(fault))
     except RecursionError:
-        return "it nests too deep"
+        return Fragment(statement, "it nests too deep")
     for parts in cursor.mentioned:
         for name in (unquoted(part.text).lower() for part in parts):
             if name.startswith("pg_") or name == "information_schema":
-                return f"it names {name}, which has no policies"
-    return None
+                return Fragment(statement, f"it names {name}, which has no policies")
+    composer = Composer(statement, cursor.tokens, cursor.which, numbering, escaped=style == "named")
+    return Fragment(composer.compose(with_schemas({}, cursor, tenancy), joints=cursor.joints))
 
 
 def writes(statement: str, style: str = "named", dialect: str = POSTGRESQL) -> bool:

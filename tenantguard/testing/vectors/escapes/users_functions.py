@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import column, func, select, text
+from sqlalchemy import column, func, literal_column, select, text
 
 from tenantguard.testing.vectors.escapes.helpers import column_of, name_of
 from tenantguard.testing.vectors.lab import Lab
@@ -64,6 +64,15 @@ def users_function_of_a_row(lab: Lab) -> Any:
     lab.only("postgresql")
     _make(lab, _NAME, name_of(lab, lab.owned))
     return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
+
+
+@attack("raw SQL")
+def fragment_reads_users_function_in_capitals(lab: Lab) -> Any:
+    """Read a field that is a function of the users', in a fragment that spells it in capitals."""
+    lab.only("postgresql")
+    _make(lab, _NAME, name_of(lab, lab.owned))
+    field = literal_column(f"{name_of(lab, lab.owned)}.{_NAME.upper()}")
+    return lab.rows(select(field).select_from(lab.owned.table))
 
 
 @attack("reads")

@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 
 from tenantguard.checks.asking import Asked, Found
 from tenantguard.checks.finding import Finding
-from tenantguard.checks.live.connecting import connected
+from tenantguard.checks.live.connecting import NoTransactionsError, connected
 from tenantguard.checks.live.looking import live_findings
+from tenantguard.checks.live.pooling import without_transactions
 from tenantguard.checks.live.proving import proven
 from tenantguard.checks.live.structure import indexed
 from tenantguard.checks.models import model_findings
+from tenantguard.checks.relationships import relationship_findings
 from tenantguard.checks.settings import Silence
 from tenantguard.checks.silencing import comments
 from tenantguard.checks.source.looking import source_findings
@@ -31,9 +33,12 @@ def run(asked: Asked, step: Callable[[str], None] = lambda _: None) -> Found:
     """
     result = Found()
     step("reading the models")
-    models = list(model_findings(asked.tenancy))
+    models = [*model_findings(asked.tenancy), *relationship_findings(asked.tenancy)]
     if asked.url is not None:
-        models = _live(asked, result, models, step)
+        try:
+            models = _live(asked, result, models, step)
+        except NoTransactionsError as error:
+            result.findings += without_transactions(str(error))
     result.findings = [*models, *result.findings]
     if asked.source:
         _source(asked, result, step)

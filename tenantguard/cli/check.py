@@ -177,11 +177,11 @@ def _write(settings: Settings, given: Path | None, told: Sorted) -> None:
 
 def _with_lock(asked: Asked, result: Found, settings: Settings, given: Path | None) -> Found:
     """Add what differs from what was approved."""
-    from tenantguard.checks.approved.differing import findings_of
+    from tenantguard.checks.approved.differing import findings_of, uncompared
     from tenantguard.checks.approved.making import make_lock
 
-    approved = read_lock(lock_path(settings, given))
-    result.findings += findings_of(approved, make_lock(asked))
+    approved, now = read_lock(lock_path(settings, given)), make_lock(asked)
+    result.findings += [*findings_of(approved, now), *uncompared(approved, now)]
     result.looked.add("TG5")
     return result
 

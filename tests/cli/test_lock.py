@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from tenantguard.audit import MemorySink, add_sink, remove_sink
 from tenantguard.cli.app import app
+from tests.servers import Backend, Database
 
 APP = """
 from sqlalchemy import Column, Integer, MetaData, String, Table
@@ -67,6 +68,28 @@ def test_what_was_approved_passes_and_what_was_not_fails(place: Path) -> None:
     assert "TG501 error tables: notes" in result.stdout
     assert "      - shared\n      + shared, writable" in result.stdout
     assert _run("check").exit_code == 0
+
+
+def test_a_database_that_is_not_compared_is_told(
+    place: Path, make_database: Callable[[Backend, str], Database]
+) -> None:
+    """A lock without it and a check with it compare nothing: a finding; the other way round it is a note."""
+    database = make_database("postgresql", "locked_cli")
+    engine = database.create_engine()
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE users (id serial PRIMARY KEY, firm varchar(9) NOT NULL)")
+        connection.exec_driver_sql("CREATE INDEX ON users (firm)")
+        connection.exec_driver_sql("CREATE TABLE notes (id serial PRIMARY KEY)")
+    _run("lock")
+    told = _run("check", "--locked", "--url", database.url)
+    assert told.exit_code == 1, told.output
+    assert "TG904 warning tenancy.lock" in told.stdout
+    assert "policies, roles and grants were not compared" in told.stdout
+    _run("lock", "--url", database.url)
+    assert "TG904" not in _run("check", "--locked", "--url", database.url).stdout
+    without = _run("check", "--locked")
+    assert (without.exit_code, "TG904 note tenancy.lock" in without.stdout) == (0, True)
+    database.close()
 
 
 def test_a_lock_that_is_missing_or_edited_is_one_sentence(place: Path) -> None:

@@ -1,4 +1,4 @@
-"""PgBouncer in transaction mode, for tests and for the torture: two server processes are shared among all."""
+"""PgBouncer, for tests and for the torture: two server processes are shared among all, a transaction at a time."""
 
 from __future__ import annotations
 
@@ -20,8 +20,14 @@ from tests.servers import PATH
 
 
 @contextmanager
-def pgbouncer(url: URL, role: str) -> Iterator[URL | None]:
-    """Yield the URL of a PgBouncer before a server, and end it; ``None`` where the program is not installed."""
+def pgbouncer(url: URL, role: str, mode: str = "transaction") -> Iterator[URL | None]:
+    """Yield the URL of a PgBouncer before a server, and end it; ``None`` where the program is not installed.
+
+    Args:
+        url: of the server.
+        role: as whom it connects.
+        mode: for how long a client keeps a server process: ``"session"``, ``"transaction"`` or ``"statement"``.
+    """
     program = shutil.which("pgbouncer", path=PATH)
     if program is None:
         yield None
@@ -35,7 +41,7 @@ def pgbouncer(url: URL, role: str) -> Iterator[URL | None]:
         Path(folder, "users.txt").write_text("")
         Path(folder, "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={upstream.port} user={role}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
-            f"listen_port = {port}\nauth_type = any\nauth_file = {folder}/users.txt\npool_mode = transaction\n"
+            f"listen_port = {port}\nauth_type = any\nauth_file = {folder}/users.txt\npool_mode = {mode}\n"
             "default_pool_size = 2\nunix_socket_dir =\nclient_login_timeout = 10\nquery_wait_timeout = 20\n"
             + ("user = nobody\n" if getpass.getuser() == "root" else "")
         )

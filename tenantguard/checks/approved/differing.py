@@ -61,6 +61,25 @@ def findings_of(before: Lock, after: Lock) -> Iterator[Finding]:
         yield found("TG501", one.place, f"{one.meaning or 'it is not what was approved'}{said}")
 
 
+def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
+    """Yield a finding where the database's sections were not compared, since only one of the two has looked at it.
+
+    A lock of the code alone that is checked with a URL approves nothing of that database, and whoever gives the URL
+    expects the comparison. Where the lock has a database and no URL is given, as in CI, a note says so.
+    """
+    if before.has_database == after.has_database:
+        return
+    if after.has_database:
+        detail = "the lock holds nothing of a database, so row security, policies, roles and grants were not compared"
+        yield found(
+            "TG904", "tenancy.lock", detail, "Run tenantguard lock with --url, and review what it adds."
+        )
+    else:
+        detail = "the lock approves a PostgreSQL database, and none was looked at"
+        remedy = "Say --url to compare it too."
+        yield found("TG904", "tenancy.lock", detail, remedy, severity="note")
+
+
 def telling(every: Iterable[Difference]) -> list[Difference]:
     """Return the differences without those of statements that follow from others: of the table, or of a parent."""
     listed = list(every)

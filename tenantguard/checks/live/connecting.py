@@ -20,6 +20,11 @@ _DRIVERS = {
 }
 _MODULES = {"mysqldb": "MySQLdb"}
 _SECONDS = 10
+_WITHOUT_TRANSACTIONS = "transaction blocks not allowed"  # what PgBouncer says in statement mode
+
+
+class NoTransactionsError(ConfigurationError):
+    """A pooler that runs statements one by one and refuses a transaction."""
 
 
 @contextmanager
@@ -28,6 +33,7 @@ def connected(url: str) -> Iterator[Connection]:
 
     Raises:
         ConfigurationError: the URL cannot be read, its driver is missing, or the database does not answer.
+        NoTransactionsError: it answers, and holds no transaction together.
     """
     made = sync_url(url)
     shown = made.render_as_string(hide_password=True)
@@ -40,6 +46,10 @@ def connected(url: str) -> Iterator[Connection]:
     try:
         connection = engine.connect()
     except SQLAlchemyError as error:
+        if _WITHOUT_TRANSACTIONS in str(error):
+            raise NoTransactionsError(
+                f"{shown} holds no transaction together: {first_line(error)}"
+            ) from error
         raise ConfigurationError(f"{shown} does not connect: {first_line(error)}") from error
     try:
         if connection.dialect.name == "postgresql":

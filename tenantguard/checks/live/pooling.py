@@ -26,3 +26,13 @@ def pooling(connection: Connection) -> Iterator[Finding]:
     if held != "held":
         told = held or "it is gone"
         yield found("TG419", "the database", f"a setting does not last for its transaction: {told}")
+
+
+def without_transactions(told: str) -> Iterator[Finding]:
+    """Yield what is found where no transaction can be begun: the pooler's mode, and that nothing else was looked at."""
+    yield found("TG419", "the database", told)
+    yield found(
+        "TG904",
+        "the database",
+        "nothing of the database was compared, since it holds no transaction together",
+    )

@@ -32,7 +32,7 @@ IDS = {
     "view": "TG414",
     "index-unused": "TG417",
 }
-_ELSEWHERE = frozenset({"table-missing"})  # Alembic's comparison tells it
+ELSEWHERE = frozenset({"table-missing"})  # Alembic's comparison tells it
 _INSTALLED = text(
     "SELECT pg_catalog.to_regnamespace('tenantguard') IS NOT NULL, "
     "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname LIKE 'tenantguard\\_%'), "
@@ -68,7 +68,7 @@ def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) 
         yield found("TG904", "row security", f"row security was not compared: {first_sentence(error)}")
         return
     for one in findings:
-        if one.name not in _ELSEWHERE:
+        if one.name not in ELSEWHERE:
             yield _translated(one)
 
 

@@ -77,10 +77,10 @@ MODELS = (
         "TG109",
         "cascade-reaches-others",
         "warning",
-        "A foreign key to a row that is not one tenant's changes or deletes the tenants' rows along with it.",
-        "Deleting one shared row deletes or changes rows of every tenant that points at it, inside the database, where "
-        "no guard sees it.",
-        "Leave ON DELETE and ON UPDATE actions out of keys that lead to shared tables.",
+        "A foreign key or a relationship() changes or deletes tenants' rows along with a row that is not one tenant's.",
+        "Deleting one shared row deletes or changes rows of every tenant that points at it: inside the database, where "
+        "no guard sees it, or by the ORM in the bypass that deletes the shared row.",
+        "Leave ON DELETE and ON UPDATE actions out of keys that lead to shared tables, and delete out of cascade=.",
     ),
     Rule(
         "TG110",

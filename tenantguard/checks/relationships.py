@@ -1,0 +1,71 @@
+"""Relationships of the ORM: deletes that it carries from a row that is not one tenant's to tenants' rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import RelationshipProperty, mapperlib
+
+from tenantguard.checks.belongs import OF_TENANTS
+from tenantguard.checks.catalogue import found
+from tenantguard.checks.finding import Finding
+from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
+
+
+def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
+    """Yield the relationships that delete rows of tenants along with a row that is not one tenant's.
+
+    ``relationship(cascade="all, delete")`` does what ``ON DELETE CASCADE`` does, and stands in no foreign key.
+    """
+    for registry in list(mapperlib._all_registries()):
+        mappers = [one for one in registry.mappers if _placed(tenancy, one) is not None]
+        if not mappers:
+            continue  # of another application in the same process
+        try:
+            registry.configure(cascade=True)
+        except SQLAlchemyError as error:
+            detail = (
+                f"the relationships of the mapped classes were not looked at: {str(error).splitlines()[0]}"
+            )
+            yield found("TG904", "relationships", detail)
+            continue
+        for mapper in sorted(mappers, key=lambda one: one.class_.__name__):
+            yield from _of_mapper(tenancy, mapper)
+
+
+def _of_mapper(tenancy: Tenancy, mapper: Any) -> Iterator[Finding]:
+    parent = _placed(tenancy, mapper)
+    if parent is None or parent.kind in OF_TENANTS:
+        return
+    for relation in mapper.relationships:
+        child = _placed(tenancy, relation.mapper)
+        if child is not None and child.kind in OF_TENANTS and _is_own(mapper, relation):
+            yield _finding(f"{mapper.class_.__name__}.{relation.key}", relation, parent, child)
+
+
+def _is_own(mapper: Any, relation: RelationshipProperty[Any]) -> bool:
+    """Tell whether a relationship deletes, and is not told of the class that it is inherited from."""
+    return relation.cascade.delete and not relation.viewonly and relation.parent is mapper
+
+
+def _finding(place: str, relation: RelationshipProperty[Any], parent: Placement, child: Placement) -> Finding:
+    whose = "is shared" if parent.kind == "shared" else "belongs to several tenants"
+    detail = (
+        f"{place} deletes rows of {child.name} along with a row of {full_name(parent.key)}, which {whose} "
+        f"(cascade={str(relation.cascade)!r})"
+    )
+    severity = "error" if parent.writable else "warning" if parent.kind == "shared" else "note"
+    remedy = 'Leave "delete" and "all" out of its cascade.'
+    return found("TG109", place, detail, remedy, severity=severity)
+
+
+def _placed(tenancy: Tenancy, mapper: Any) -> Placement | None:
+    """Return how the table of a mapped class belongs, if it has one of its own in the tenancy."""
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        return None
+    placement = tenancy.find_key(table_key(table))
+    return placement if placement is not None and placement.mapping is table else None

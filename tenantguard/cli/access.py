@@ -19,7 +19,7 @@ from tenantguard.cli.targets import load_tenancy
 from tenantguard.errors import ConfigurationError
 from tenantguard.review.formats import COLUMNS, as_csv, as_html, as_oscal, cells
 from tenantguard.review.snapshot import Decision, Row, Snapshot
-from tenantguard.review.sources import granted, people, recorded, written
+from tenantguard.review.sources import granted, people, reached, recorded, written
 
 access = typer.Typer(help="Review who can reach, and did reach, which companies and tables.")
 _FORMATS: dict[str, Callable[[Snapshot], str]] = {"csv": as_csv, "html": as_html, "oscal": as_oscal}
@@ -34,6 +34,9 @@ def list_(
         typer.Option(metavar="MODULE:TENANCY", help="how the tables belong, and their permissions"),
     ] = None,
     seen: Annotated[list[Path] | None, typer.Option(help="files of a SeenBook; may be said again")] = None,
+    reach: Annotated[
+        list[Path] | None, typer.Option(help="files of a ReachedBook: the tables reached")
+    ] = None,
     record: Annotated[list[Path] | None, typer.Option(help="files of the record, JSON lines")] = None,
     source: Annotated[Path | None, typer.Option(help="the application's source, for its bypasses")] = None,
     database: Annotated[
@@ -52,7 +55,7 @@ def list_(
         raise typer.BadParameter("format is table, csv, html or oscal")
     try:
         with quiet():
-            rows = _rows(tenancy, seen or [], record or [], source, database)
+            rows = _rows(tenancy, seen or [], reach or [], record or [], source, database)
         snapshot = Snapshot.of(rows, datetime.now(UTC))
         last = None if since is None else Snapshot.load(since)
     except (ConfigurationError, OSError) as error:
@@ -148,10 +151,16 @@ def _quoted(name: str) -> str:
 
 
 def _rows(
-    tenancy: str, seen: list[Path], record: list[Path], source: Path | None, database: str | None
+    tenancy: str,
+    seen: list[Path],
+    reach: list[Path],
+    record: list[Path],
+    source: Path | None,
+    database: str | None,
 ) -> list[Row]:
     placed = load_tenancy(tenancy)
-    rows = [row for path in seen for row in people(path.read_text().splitlines(), placed)]
+    known = reached([line for path in reach for line in path.read_text().splitlines()])
+    rows = [row for path in seen for row in people(path.read_text().splitlines(), placed, known)]
     rows += [row for path in record for row in recorded(path.read_text().splitlines())]
     rows += written(source) if source is not None else []
     if database is not None:
@@ -162,9 +171,9 @@ def _rows(
 
 
 def _show(rows: object) -> None:
-    table = Table(*[name.replace("_", " ") for name in COLUMNS[:8]])
+    table = Table(*[name.replace("_", " ") for name in COLUMNS[:9]])
     for row in rows:  # type: ignore[attr-defined]  # an iterable of rows
-        table.add_row(*cells(row)[:8])
+        table.add_row(*cells(row)[:9])
     Console(highlight=False, markup=False).print(table)
 
 

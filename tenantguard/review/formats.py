@@ -19,6 +19,7 @@ COLUMNS = (
     "tables",
     "by",
     "last",
+    "reached",
     "decision",
     "decided_by",
     "decided_at",

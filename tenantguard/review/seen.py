@@ -12,10 +12,10 @@ from typing import Any
 
 from tenantguard.principal import Principal
 
-_MOST = 100_000  # lines of a day that are remembered; what is forgotten is written again
+MOST = 100_000  # lines of a day that are remembered; what is forgotten is written again
 
 
-def _now() -> datetime:
+def now() -> datetime:
     return datetime.now(UTC)
 
 
@@ -34,18 +34,18 @@ class SeenBook:
         >>> book(Principal("ada", "acme", frozenset({"calls:read"})))
     """
 
-    def __init__(self, path: str | Path, *, clock: Callable[[], datetime] = _now) -> None:
+    def __init__(self, path: str | Path, *, clock: Callable[[], datetime] = now) -> None:
         self._path, self._clock = Path(path), clock
         self._noted: set[str] = set()
         self._lock = threading.Lock()
 
     def __call__(self, principal: Principal) -> None:
         """Note a principal whose token was verified."""
-        now = self._clock()
+        moment = self._clock()
         tenants = principal.tenants or ([] if principal.tenant is None else [principal.tenant])
         actor = principal.actor
         entry: dict[str, Any] = {
-            "day": now.date().isoformat(),
+            "day": moment.date().isoformat(),
             "subject": principal.subject,
             "issuer": str(principal.claims.get("iss", "")),
             "companies": sorted(map(str, tenants)),
@@ -57,15 +57,16 @@ class SeenBook:
         with self._lock:
             if line in self._noted:
                 return
-            if len(self._noted) >= _MOST:
+            if len(self._noted) >= MOST:
                 self._noted.clear()
-            self._write(line)
+            append(self._path, line)
             self._noted.add(line)
 
-    def _write(self, line: str) -> None:
-        """Append a line in one call, so that those of other processes stay whole."""
-        file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            os.write(file, f"{line}\n".encode())
-        finally:
-            os.close(file)
+
+def append(path: Path, line: str) -> None:
+    """Append a line in one call, so that those of other processes stay whole."""
+    file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(file, f"{line}\n".encode())
+    finally:
+        os.close(file)

@@ -26,6 +26,7 @@ class Row:
         tables: the tables that are reached, and how: ``calls (read), invoices (read, write)``.
         by: permissions, a reason, or grants.
         last: the last day, or moment, on which it was seen; empty where it never was.
+        reached: the tables that were reached, by the lines of a ``ReachedBook``.
         decision: ``keep`` or ``remove``, once it was decided.
         decided_by: by whom.
         decided_at: when.
@@ -38,6 +39,7 @@ class Row:
     tables: str
     by: str
     last: str = ""
+    reached: str = ""
     decision: Decision | None = None
     decided_by: str | None = None
     decided_at: str | None = None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Engine, text
@@ -26,8 +27,29 @@ _GRANTS = (
 )
 
 
-def people(lines: Iterable[str], tenancy: Tenancy) -> Iterator[Row]:
+Reached = Mapping[tuple[str, str], Collection[str]]  # tables, by person and company
+
+
+def reached(lines: Iterable[str]) -> Reached:
+    """Return the tables that were reached, from the lines of a ``ReachedBook``.
+
+    Raises:
+        ConfigurationError: a line is none of such a book.
+    """
+    found: dict[tuple[str, str], set[str]] = {}
+    for entry in _objects(lines, "who", "companies", "tables"):
+        for company in entry["companies"]:
+            found.setdefault((str(entry["who"]), str(company)), set()).update(map(str, entry["tables"]))
+    return found
+
+
+def people(lines: Iterable[str], tenancy: Tenancy, known: Reached = MappingProxyType({})) -> Iterator[Row]:
     """Yield who came in, from the lines of a ``SeenBook``, with the tables that their permissions open.
+
+    Args:
+        lines: those of the book.
+        tenancy: how the tables belong, and their permissions.
+        known: the tables that were reached.
 
     Raises:
         ConfigurationError: a line is none of such a book.
@@ -35,16 +57,18 @@ def people(lines: Iterable[str], tenancy: Tenancy) -> Iterator[Row]:
     for entry in _objects(lines, "subject", "companies", "permissions"):
         permissions = frozenset(map(str, entry["permissions"]))
         actor = entry.get("actor")
+        who = str(entry["subject"] if actor is None else actor)
         for company in entry["companies"] or [_EVERY]:
             yield Row(
                 "person" if actor is None else "actor",
-                str(entry["subject"] if actor is None else actor),
+                who,
                 str(company),
                 opened(tenancy, permissions),
                 ", ".join(sorted(permissions))
                 if actor is None
                 else f"for {entry['subject']}: {entry.get('reason')}",
                 str(entry.get("day", "")),
+                ", ".join(sorted({*known.get((who, str(company)), ()), *known.get((who, _EVERY), ())})),
             )
 
 

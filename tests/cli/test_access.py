@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, MetaData, String, Table, create_engine, text
+from sqlalchemy import Column, MetaData, String, Table, create_engine, exists, select, text
+from sqlalchemy.pool import StaticPool
 from typer.testing import CliRunner, Result
 
-from tenantguard import Actor, Principal, Tenancy
+from tenantguard import Actor, PermissionDeniedError, Principal, Tenancy, bind, guard
 from tenantguard.cli.app import app
 from tenantguard.identity import SQLCutOffs
 from tenantguard.identity.cutoffs import Name
-from tenantguard.review import SeenBook
+from tenantguard.review import ReachedBook, SeenBook
 from tenantguard.review.snapshot import Snapshot
 from tenantguard.review.sources import granted
 from tests.identity.tokens import claims, sign, verifier
@@ -205,3 +206,26 @@ def test_roles_and_grants_are_read_from_postgresql(database: Database) -> None:
     rows: list[Any] = list(granted(engine))
     assert any(row.by == "superuser" and row.tables == "every table" for row in rows)
     assert any(row.who == "PUBLIC" and row.tables.endswith(".calls") and row.by == "SELECT" for row in rows)
+
+
+def test_the_tables_that_somebody_reached_are_told(tmp_path: Path, seen: Path) -> None:
+    """By Core and by SQL text, for whoever acts; once a day; and what was refused was not reached."""
+    path = tmp_path / "reached.jsonl"
+    engine = guard(create_engine("sqlite://", poolclass=StaticPool), tenancy, raw_sql="rewrite")
+    metadata.create_all(engine)
+    ReachedBook(path, clock=lambda: DAY).watch(engine)
+    calls, invoices = metadata.tables["calls"], metadata.tables["invoices"]
+    ada = Principal("ada", "acme", frozenset({"billing:read"}))
+    sam = Principal("ada", "acme", actor=Actor("sam", reason="ticket 4711", until=2e10))
+    for _ in range(2):
+        with bind(ada), engine.connect() as connection:
+            connection.execute(select(calls).where(exists().where(invoices.c.id == calls.c.id)))
+            connection.exec_driver_sql("SELECT id FROM calls")
+        with bind(sam), engine.connect() as connection:
+            connection.execute(select(calls))
+            with pytest.raises(PermissionDeniedError):
+                connection.execute(select(invoices))
+    assert len(path.read_text().splitlines()) == 3
+    found = run("--tenancy", HERE, "--seen", str(seen), "--reach", str(path), "--format", "csv")
+    told = {row["who"]: row["reached"] for row in csv.DictReader(found.stdout.splitlines())}
+    assert (told["ada"], told["sam"], told["'=cmd()|<b>"]) == ("(SQL text), calls, invoices", "calls", "")

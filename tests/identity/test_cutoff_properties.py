@@ -125,8 +125,8 @@ def test_a_token_passes_only_if_it_is_younger_than_every_cut_off_that_applies(
             await checked.verify(sent)
         revoking = made(store, time) if elsewhere else here
         for (kind, value, issuer), moment in cuts:
-            beside = {} if issuer is None else {"issuer": issuer}
-            await revoking.revoke(**{kind: value, "at": moment, **beside})
+            told: dict[str, Any] = {kind: value, "at": moment}
+            await revoking.revoke(**told | ({} if issuer is None else {"issuer": issuer}))
         time.now += 0.5
         if passes:
             await checked.verify(sent)

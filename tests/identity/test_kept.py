@@ -73,7 +73,7 @@ def test_a_token_that_was_refused_once_stays_refused(kept: Any) -> None:
     app = TenantMiddleware(whoami, verifier=checked)
     sent = bearer(token(iat=NOW - 10))
 
-    async def attacks() -> list[int]:
+    async def attacks() -> list[int | None]:
         answers = [(await request(app, "/", sent)).status for _ in range(2)]
         await here.revoke(subject="ada")
         for _ in range(4):
@@ -92,7 +92,7 @@ def test_a_token_that_was_revoked_before_it_came_is_never_kept(kept: Any) -> Non
     app = TenantMiddleware(whoami, verifier=kept(there, time))
     sent = bearer(token(iat=NOW - 10))
 
-    async def attacks() -> list[int]:
+    async def attacks() -> list[int | None]:
         await made(store, time).revoke(tenant="acme")
         answers = [(await request(app, "/", sent)).status for _ in range(2)]
         store.fault = ConnectionError("gone")

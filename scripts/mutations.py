@@ -1342,6 +1342,22 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "is_known",
+        (
+            "a row that goes the short way names any tenant",
+            "row[place] is not tenant",
+            "False",
+            "tests/sql/test_short.py",
+        ),
+        (
+            "a row that goes the short way names any parent",
+            "mark(tuple([row[place] for place in places])) not in known_keys(context, link)",
+            "False",
+            "tests/sql/test_short.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "_do_execute.do_execute",
         (
             "what is sent is not compared",

@@ -50,6 +50,7 @@ class Statement:
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
         returning: its RETURNING clause.
+        row: where a row of its parameters holds the tenant and the keys, once an execution has asked.
 
     Only the compilation reads:
 
@@ -103,6 +104,7 @@ class Statement:
         "relied",
         "rendered",
         "returning",
+        "row",
         "rule_ctes",
         "rule_names",
         "ruled",
@@ -143,6 +145,7 @@ class Statement:
         self.expected: type | None = None
         self.stored: ReadBack | None = None
         self.returning: str | None = None
+        self.row: Any = None
 
         self.levels: list[set[int]] = []
         self.rendered: dict[str, int] = {}

@@ -96,9 +96,13 @@ def guarded_context(base: Any) -> Any:
             if connection._has_events or connection.engine._has_events or self.dialect._has_events:
                 keep_parameters(self)  # from whoever listens, and could change what is sent
             if self.tg_given is not None:
-                verify_given(self)
+                self.tg_verify()
             if before is not None:
                 before(self)
+
+        def tg_verify(self) -> None:
+            """Verify the values that the statement gives."""
+            verify_given(self)
 
         def post_exec(self) -> None:
             """End the transaction that the look-up and the write shared, where it was ours to begin."""

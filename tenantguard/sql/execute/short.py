@@ -10,7 +10,10 @@ from typing import Any
 
 from tenantguard.context import peek
 from tenantguard.errors import Violation
+from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.known import known_keys
+from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.permitted import acts, permit
 from tenantguard.sql.execute.verify import verify
 
@@ -60,6 +63,10 @@ def short_context(base: Any) -> Any:
                 self.tg_stream()
             return cursor
 
+        def tg_verify(self) -> None:
+            if not is_known(self):
+                super().tg_verify()
+
         def tg_send_again(self, binding: Any) -> Any:
             """Resend a known text, adding only the tenant; return ``None`` if anything else must be checked.
 
@@ -97,3 +104,54 @@ def short_context(base: Any) -> Any:
 
     ShortContext.__name__ = base.__name__
     return ShortContext
+
+
+def is_known(context: Any) -> bool:
+    """Let a row through that gives the tenant as it is bound, and keys that this transaction has found.
+
+    Whatever else it gives is verified the long way. It saves 28,300 of the 1,023,100 instructions of a flush
+    that inserts one object: 2.8 % (callgrind, 10 executions).
+    """
+    given, rows = context.tg_given, context.parameters
+    if type(given) is not Statement or len(rows) != 1:
+        return False
+    if given.row is None:
+        given.row = _row(given, context.compiled)
+    binding, (row,), (expected, tenants, keys) = peek(), rows, given.row
+    if binding is None or binding is not context.tg_binding or type(binding._tenant) is not expected:
+        return False
+    tenant = binding._tenant
+    for place in tenants:
+        if row[place] is not tenant:
+            return False
+    for link, places in keys:
+        if mark(tuple([row[place] for place in places])) not in known_keys(context, link):
+            return False
+    context.tg_given = None
+    return True
+
+
+def _row(statement: Statement, compiled: Any) -> tuple[Any, tuple[Any, ...], tuple[Any, ...]]:
+    """Return the type of the tenant, and where a row of parameters holds the tenant and each foreign key.
+
+    The type is ``None``, which no tenant has, where the long way has to be gone.
+    """
+    if (
+        len(statement.writes) != 1
+        or statement.checks
+        or statement.stored is not None
+        or compiled.post_compile_params
+        or compiled.literal_execute_params
+        or any(len(link.rows) != 1 for link in statement.writes[0].links)
+    ):
+        return None, (), ()
+    (plan,) = statement.writes
+    names: Any = {name: place for place, name in enumerate(compiled.positiontup or ())}
+    if not compiled.positional:
+        names = {name: (compiled.escaped_bind_names or {}).get(name, name) for name in compiled.binds}
+    try:
+        tenants = tuple([names[name] for name in plan.tenant])
+        keys = tuple([(link, tuple([names[name] for name in link.rows[0]])) for link in plan.links])
+    except KeyError:  # it was written into the text
+        return None, (), ()
+    return plan.placement.python_type, tenants, keys

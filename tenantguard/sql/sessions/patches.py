@@ -62,12 +62,14 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
         connection = original(self, bind, execution_options)
         binding = peek()
+        if binding is None:  # each statement is judged by itself
+            return connection
         try:  # a session that goes on under the binding which it served last needs no second look
-            is_judged = self.session.identity_map.tg_seen is binding
+            if self.session.identity_map.tg_seen is binding:
+                return connection
         except AttributeError:  # its map is not a guarded one
-            is_judged = False
-        if not is_judged and binding is not None:  # where nothing is bound each statement is judged by itself
-            judge(self.session, self, connection)
+            pass
+        judge(self.session, self, connection)
         return connection
 
     return connection_for_bind

@@ -1844,6 +1844,11 @@ MUTATIONS = (
     ),
     *_of(
         "identity",
+        "Part.get_warm",
+        ("a warm token is remembered beyond its end", "if cache._clock() < entry[1]", "if True"),
+    ),
+    *_of(
+        "identity",
         "Part.get_guarded",
         ("a part of a cache answers whatever its guards say", "if not guard():", "if False:"),
     ),
@@ -1861,8 +1866,8 @@ MUTATIONS = (
         "Cache.get",
         (
             "a token is remembered beyond its end",
-            "return entry[0] if self._clock() < entry[1] else None",
-            "return entry[0]",
+            "entry is not None and self._clock() < entry[1]",
+            "entry is not None",
         ),
     ),
     *_of(

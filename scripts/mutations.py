@@ -1807,7 +1807,12 @@ MUTATIONS = (
     *_of(
         "identity",
         "TokenVerifier._verified",
-        ("a token that was proven is kept for whoever bears it", "if 'cnf' in claims:", "if False:"),
+        (
+            "a token that was proven is kept for whoever bears it",
+            "if self._policy.asks_again(principal):",
+            "if False:",
+        ),
+        ("a token that was refused as revoked is kept", "await self._policy.still(principal)", "pass"),
     ),
     *_of(
         "identity",
@@ -1825,7 +1830,7 @@ MUTATIONS = (
     ),
     *_of(
         "identity",
-        "Policy.confirm",
+        "Policy.still",
         ("a revoked token passes", "await self.revocation.check(principal)", "pass"),
     ),
     *_of(
@@ -1968,15 +1973,15 @@ MUTATIONS = (
     *_of(
         "identity",
         "Revocation.check",
-        ("the earliest cut-off decides", "max(moments,", "min(moments,"),
-        ("a token older than cut-offs are kept passes", "self._clock() - self._keep", "float('-inf')"),
+        ("the earliest cut-off decides", "max([", "min(["),
+        ("a token older than cut-offs are kept passes", "self._clock() - self.keep", "float('-inf')"),
     ),
     *_of(
         "identity",
         "Revocation._take",
         (
             "an earlier cut-off takes the place of a later one that is known",
-            "moment > self._known.get(name, never)",
+            "moment > self._known.get(name, _NEVER)",
             "True",
         ),
         ("a token seen before outlives its cut-off", "part.forget()", "pass"),
@@ -2051,12 +2056,8 @@ MUTATIONS = (
     ),
     *_of(
         "asgi",
-        "Admission.ended.again",
-        (
-            "a websocket goes on when its token speaks for another company",
-            "or (admitted.tenant, admitted.tenants) != (principal.tenant, principal.tenants)",
-            "",
-        ),
+        "_is_same",
+        ("a websocket goes on when its token speaks for another company", "who[0] == who[1] and", ""),
     ),
     *_of(
         "asgi",

@@ -71,7 +71,7 @@ def fragment_reads_users_function_in_capitals(lab: Lab) -> Any:
     """Read a field that is a function of the users', in a fragment that spells it in capitals."""
     lab.only("postgresql")
     _make(lab, _NAME, name_of(lab, lab.owned))
-    field = literal_column(f"{name_of(lab, lab.owned)}.{_NAME.upper()}")
+    field: Any = literal_column(f"{name_of(lab, lab.owned)}.{_NAME.upper()}")
     return lab.rows(select(field).select_from(lab.owned.table))
 
 

@@ -165,10 +165,16 @@ class Lab(Lookups):
 
     def bare_engine(self, **options: Any) -> Engine:
         """Return an engine before the guard is installed, for attacks that begin earlier."""
-        if self.factory is not None and not options:
-            made = self.factory(self.url)
-            engine: Engine = getattr(made, "sync_engine", None) or made
-        elif self.asynchronous:
+        if self.factory is None or options:
+            return self.kits_engine(**options)
+        made = self.factory(self.url)
+        engine: Engine = getattr(made, "sync_engine", None) or made
+        self._prepare(engine)
+        return self._disposed(engine)
+
+    def kits_engine(self, **options: Any) -> Engine:
+        """Return an engine that no application makes or guards, for attacks on a tenancy of their own."""
+        if self.asynchronous:
             engine = create_async_engine(self.url, **self._arguments(), **options).sync_engine
         else:
             engine = create_engine(sync_url(self.url), **self._arguments(), **options)

@@ -36,7 +36,7 @@ def _permitted(lab: Lab, permissions: Any) -> tuple[Any, Table]:
         ],
         schema=o.table.schema,
     )
-    engine = lab.bare_engine()
+    engine = lab.kits_engine()
     if lab.guarded:
         placed = {table.fullname: o.tenant.name}
         engine = guard(engine, Tenancy(metadata, columns=placed, permissions={table.fullname: permissions}))

@@ -31,7 +31,7 @@ def _ruled(lab: Lab, rule: Rule) -> tuple[Any, Table, Table]:
         )
         for shape, columns in ((o, dict.fromkeys([*o.key, o.tenant, o.text])), (s, s.key))
     )
-    engine = lab.bare_engine()
+    engine = lab.kits_engine()
     if lab.guarded:
         tenancy = Tenancy(
             metadata,

@@ -82,7 +82,7 @@ def fk_defined_after_the_guard(lab: Lab) -> Any:
         )
         for shape in (p.parent, p.child)
     )
-    engine = lab.bare_engine()
+    engine = lab.kits_engine()
     if lab.guarded:
         columns = {table.fullname: s.tenant.name for table, s in ((parent, p.parent), (child, p.child))}
         engine = guard(engine, Tenancy(metadata, columns=columns))

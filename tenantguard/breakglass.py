@@ -82,7 +82,7 @@ class break_glass:  # used like a function
         finally:
             approved.reset(token)
         try:
-            self._record("break_glass_opened", who)
+            self._record(who, kind="break_glass_opened")
         except BaseException as error:  # nobody would hear of it
             lifted.__exit__(type(error), error, None)
             raise
@@ -99,7 +99,7 @@ class break_glass:  # used like a function
         if self._timer is not None:
             self._timer.cancel()
         lifted.__exit__(*exc)
-        self._record("break_glass_closed", self._who)
+        self._record(self._who, kind="break_glass_closed")
 
     def _checked(self, who: Principal | None) -> Principal:
         if who is None:
@@ -118,7 +118,7 @@ class break_glass:  # used like a function
                 self._approves.check_of(self._approver)
         return who
 
-    def _record(self, kind: str, who: Principal | None) -> None:
+    def _record(self, who: Principal | None, *, kind: str) -> None:
         beside = "" if self._approver is None else f"; approved by {self._approver.subject}"
         record(
             Event(

@@ -110,7 +110,7 @@ def test_a_connection_of_many_clients_carries_nothing_from_one_to_the_next(serve
 
     In a process of its own, in which nothing else of the tests takes memory or holds a binding.
     """
-    command = [sys.executable, "-m", "tests.asgi.test_proxy", "600", server]
+    command = [sys.executable, "-m", "tests.asgi.test_proxy", "1200", server]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert done.returncode == 0, done.stderr
 

@@ -48,6 +48,7 @@ async def hypercorn_serving(app: App) -> AsyncIterator[int]:
     config = hypercorn.config.Config()
     config.bind = [f"fd://{listening.detach()}"]  # closed by the server
     config.graceful_timeout = 1
+    config.keep_alive_max_requests = 1_000_000  # tests send more than its thousand over one connection
     config.errorlog = None
     over = asyncio.Event()
     task = asyncio.create_task(hypercorn.asyncio.serve(app, config, shutdown_trigger=over.wait))

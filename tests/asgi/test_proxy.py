@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -118,4 +119,5 @@ def test_a_connection_of_many_clients_carries_nothing_from_one_to_the_next(serve
 if __name__ == "__main__":
     for name in sys.argv[2:] or SERVERS:
         run(name, application(), proxied(int(sys.argv[1])), limit=3600)
-        print(f"{name}: {sys.argv[1]} requests over one connection")
+        print(f"{name}: {sys.argv[1]} requests over one connection", flush=True)
+    os._exit(0)  # granian's threads may call Python while it shuts down, and abort the process

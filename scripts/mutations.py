@@ -1809,8 +1809,8 @@ MUTATIONS = (
         "TokenVerifier._verified",
         (
             "a token that was proven is kept for whoever bears it",
-            "if self._policy.asks_again(principal):",
-            "if False:",
+            "self._policy.asks_again(principal)",
+            "False",
         ),
         ("a token that was refused as revoked is kept", "await self._policy.still(principal)", "pass"),
     ),

@@ -183,8 +183,28 @@ class Part(Generic[T]):
         """Return what a token means that asks for proof, unless it is unknown here or expired."""
         return self._cache.get(self.mark.bound + token)
 
+    def known(self, token: bytes) -> T | None:
+        """Return what a token means, whether or not it asks for proof, unless it is unknown here or expired."""
+        return self.get(b"Bearer " + token) or self.get_bound(token)
+
+    def keep(self, mark: Mark, token: bytes, value: T, until: float, weight: int, *, bound: bool) -> None:
+        """Keep what a token means until that time, under the mark that was in force before it was verified.
+
+        Args:
+            mark: that mark.
+            token: the token alone.
+            value: what it means.
+            until: a time in seconds.
+            weight: the bytes of what it means, about.
+            bound: whether it asks for proof with each request, so that no header alone may find it.
+        """
+        if bound:
+            self.put(mark.bound, token, value, until, weight)
+        else:
+            self.put(mark.borne, b"Bearer " + token, value, until, weight)
+
     def put(self, mark: bytes, token: bytes, value: T, until: float, weight: int = 0) -> None:
-        """Keep what a token means until that time, under a mark that was in force before it was verified."""
+        """Keep a value under one of a mark's two sides."""
         self._cache.put(mark + token, value, until, weight)
 
     def forget(self) -> None:

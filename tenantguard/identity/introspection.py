@@ -15,16 +15,15 @@ from tenantguard.identity.cache import Cache, Part, weight
 from tenantguard.identity.flights import Flights
 from tenantguard.identity.http import FetchError, Http
 from tenantguard.identity.places import is_safe
-from tenantguard.identity.policy import PolicyOptions, policy_of
+from tenantguard.identity.policy import PolicyOptions, UnderPolicy, policy_of
 from tenantguard.identity.presentation import Presentation
-from tenantguard.identity.tenants import TenantType
 
 _RETRY = 1.0  # seconds, for which an issuer that did not answer is not asked about that token again
 _PASSING = ("not_yet", "revocation_lost")  # reasons of which a token is free again by itself
 _MOST_ANSWER = 32 * 1024  # bytes; what a token means fits into far less
 
 
-class IntrospectionVerifier:
+class IntrospectionVerifier(UnderPolicy):
     """Verify opaque tokens by asking the issuer about each; see ``PolicyOptions`` for the claims.
 
     Args:
@@ -77,36 +76,9 @@ class IntrospectionVerifier:
         )
 
     @property
-    def tenant_type(self) -> TenantType:
-        """Give the type of the tenant ids."""
-        return self._policy.tenant_type
-
-    @property
-    def leeway(self) -> float:
-        """Give the seconds that clocks may differ."""
-        return self._policy.leeway
-
-    @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was asked about a moment ago."""
         return self._kept.recall
-
-    def ends(self, principal: Principal) -> float | None:
-        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
-        return self._policy.ends(principal.claims)
-
-    @property
-    def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token: it may have been revoked."""
-        return self._policy.recheck
-
-    async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified, whether or not it has expired meanwhile.
-
-        Raises:
-            TokenError: it was.
-        """
-        await self._policy.still(principal)
 
     async def verify(self, token: str) -> Principal:
         """Return who the token speaks for, whoever bears it.
@@ -126,7 +98,7 @@ class IntrospectionVerifier:
 
     async def _verify(self, token: str, presentation: Presentation | None) -> Principal:
         raw = jws.as_bytes(token, self.most_bytes)
-        principal = self._kept.get(b"Bearer " + raw) or self._kept.get_bound(raw)
+        principal = self._kept.known(raw)
         if principal is None:
             refusal = self._refused.get(raw)
             if refusal is not None:
@@ -155,10 +127,8 @@ class IntrospectionVerifier:
                 self._refused.put(raw, error, ends)
             raise
         ends = min(ends, self._policy.kept_until(principal), ends if until is None else until)
-        if self._policy.asks_again(principal):
-            self._kept.put(mark.bound, raw, principal, ends, weight(claims))
-        else:
-            self._kept.put(mark.borne, b"Bearer " + raw, principal, ends, weight(claims))
+        bound = self._policy.asks_again(principal)
+        self._kept.keep(mark, raw, principal, ends, weight(claims), bound=bound)
         return principal
 
     async def _ask(self, token: str) -> tuple[Mapping[str, Any], float]:

@@ -229,6 +229,42 @@ def _listed(companies: object) -> object:
     return None
 
 
+class UnderPolicy:
+    """What verifiers answer by their policy alone.
+
+    ``recall`` is not here: it has to stand beside the ``verify`` that it is the short way of (``is_whole``).
+    """
+
+    _policy: Policy
+
+    @property
+    def tenant_type(self) -> TenantType:
+        """Give the type of the tenant ids."""
+        return self._policy.tenant_type
+
+    @property
+    def leeway(self) -> float:
+        """Give the seconds that clocks may differ."""
+        return self._policy.leeway
+
+    def ends(self, principal: Principal) -> float | None:
+        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
+        return self._policy.ends(principal.claims)
+
+    @property
+    def recheck(self) -> float:
+        """Give the seconds after which something new may be known of a token: it may have been revoked."""
+        return self._policy.recheck
+
+    async def still(self, principal: Principal) -> None:
+        """Return unless a token was revoked since it was verified, whether or not it has expired meanwhile.
+
+        Raises:
+            TokenError: it was.
+        """
+        await self._policy.still(principal)
+
+
 def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
     """Return the policy that the options state, and add to the faults what would not be safe."""
     unknown = sorted(options.keys() - PolicyOptions.__annotations__.keys())

@@ -18,9 +18,8 @@ from tenantguard.identity.issuers import AnyOf, Member
 from tenantguard.identity.jwks import RemoteKeys, StaticKeys
 from tenantguard.identity.keys import ASYMMETRIC, Key, algorithms_of, static_keys
 from tenantguard.identity.places import is_safe
-from tenantguard.identity.policy import Policy, PolicyOptions, policy_of
+from tenantguard.identity.policy import Policy, PolicyOptions, UnderPolicy, policy_of
 from tenantguard.identity.presentation import Presentation
-from tenantguard.identity.tenants import TenantType
 
 
 class Verifier(Protocol):
@@ -35,7 +34,7 @@ class Verifier(Protocol):
         ...
 
 
-class TokenVerifier:
+class TokenVerifier(UnderPolicy):
     """Verify JWTs: signature, issuer, audience, times, and the one company that each speaks for.
 
     The keys are given, or fetched: from ``jwks_url``, or from where the discovery document of the one
@@ -157,36 +156,9 @@ class TokenVerifier:
         return self._policy.audiences
 
     @property
-    def tenant_type(self) -> TenantType:
-        """Give the type of the tenant ids."""
-        return self._policy.tenant_type
-
-    @property
-    def leeway(self) -> float:
-        """Give the seconds that clocks may differ."""
-        return self._policy.leeway
-
-    @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
         """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
         return self._kept.recall
-
-    def ends(self, principal: Principal) -> float | None:
-        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
-        return self._policy.ends(principal.claims)
-
-    @property
-    def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token: it may have been revoked."""
-        return self._policy.recheck
-
-    async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified, whether or not it has expired meanwhile.
-
-        Raises:
-            TokenError: it was.
-        """
-        await self._policy.still(principal)
 
     async def start(self) -> None:
         """Fetch what has to be fetched now, so that the first request need not wait.
@@ -226,7 +198,7 @@ class TokenVerifier:
             TokenError: as ``verify_request`` does.
         """
         raw = jws.as_bytes(token, self.most_bytes)
-        principal = kept.get(b"Bearer " + raw) or kept.get_bound(raw)
+        principal = kept.known(raw)
         if principal is None:
             principal = await self._verified(kept, token, raw, at_most)
         await self._policy.confirm(principal, raw, presentation, self._clock())
@@ -263,10 +235,8 @@ class TokenVerifier:
         principal = await self._policy.principal(claims)
         await self._policy.still(principal)  # what was revoked is not kept: nobody looks again
         until = min(self._until(until), at_most, self._policy.kept_until(principal))
-        if self._policy.asks_again(principal):
-            kept.put(mark.bound, raw, principal, until, weight(claims))
-        else:
-            kept.put(mark.borne, b"Bearer " + raw, principal, until, weight(claims))
+        bound = self._policy.asks_again(principal)
+        kept.keep(mark, raw, principal, until, weight(claims), bound=bound)
         return principal
 
     async def _signer(self, signed: jws.Signed) -> Key:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -13,6 +13,12 @@ from tenantguard.checks.settings import Settings
 from tenantguard.cli.targets import load_tenancy
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres import Roles
+
+TenancyArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")]
 
 
 def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:

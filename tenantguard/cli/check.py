@@ -17,7 +17,7 @@ from tenantguard.checks.asking import Asked, Found
 from tenantguard.checks.finding import SEVERITIES, Finding
 from tenantguard.checks.settings import Settings, read_settings
 from tenantguard.checks.silencing import Sorted, read_baseline, sort, stale, write_baseline
-from tenantguard.cli.asked import asked_of, lock_path
+from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.check_page import page
 from tenantguard.cli.github import workflow_commands
 from tenantguard.cli.progress import steps
@@ -38,12 +38,7 @@ class FailOn(StrEnum):
 
 
 def check(
-    tenancy: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"
-        ),
-    ] = None,
+    tenancy: TenancyArgument = None,
     url: Annotated[
         str | None,
         typer.Option(envvar="TENANTGUARD_URL", help="look at this database too; nothing is changed"),
@@ -81,7 +76,7 @@ def check(
     ] = None,
     html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
     github: Annotated[bool, typer.Option("--github", help="print annotations for GitHub Actions")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Check models, source and a live database, and print a row for each finding.
 

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import asked_of, lock_path
+from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
@@ -18,12 +18,7 @@ from tenantguard.cli.targets import writable
 
 
 def lock(
-    tenancy: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"
-        ),
-    ] = None,
+    tenancy: TenancyArgument = None,
     url: Annotated[
         str | None, typer.Option(envvar="TENANTGUARD_URL", help="write down this PostgreSQL database too")
     ] = None,
@@ -34,7 +29,7 @@ def lock(
     output: Annotated[
         Path | None, typer.Option(help="where to; tenancy.lock by default, - is standard output")
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Write tenancy.lock: every table, how it belongs, its keys, what may be called, where the guard is lifted.
 

@@ -14,7 +14,7 @@ import typer
 from tenantguard.checks.approved.lock import Lock, parse_lock
 from tenantguard.checks.approved.reviewing import review_comment
 from tenantguard.checks.settings import Settings, read_settings
-from tenantguard.cli.asked import asked_of, lock_path
+from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
@@ -25,12 +25,7 @@ _SECONDS = 300
 
 def review(
     base: Annotated[str, typer.Option(help="the commit or branch to compare with")],
-    tenancy: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"
-        ),
-    ] = None,
+    tenancy: TenancyArgument = None,
     source: Annotated[
         list[Path] | None, typer.Option(help="read the source under this; may be said again")
     ] = None,
@@ -41,7 +36,7 @@ def review(
             "--run-base", help="import the base's code, in a directory of its own, without its lock"
         ),
     ] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Say in Markdown who gains or loses which rows, which statements change form, which refusals come and go.
 

@@ -15,7 +15,7 @@ from tenantguard.checks.approved.differing import Difference, differences, telli
 from tenantguard.checks.approved.lock import Lock, read_lock
 from tenantguard.checks.asking import Asked
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import asked_of, lock_path
+from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
 from tenantguard.errors import ConfigurationError
@@ -24,12 +24,7 @@ _DAY = 86_400.0
 
 
 def watch(
-    tenancy: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"
-        ),
-    ] = None,
+    tenancy: TenancyArgument = None,
     url: Annotated[str | None, typer.Option(envvar="TENANTGUARD_URL", help="the database to look at")] = None,
     source: Annotated[
         list[Path] | None, typer.Option(help="read the source under this; may be said again")
@@ -38,7 +33,7 @@ def watch(
     lock: Annotated[Path | None, typer.Option(help="the lock; tenancy.lock by default")] = None,
     interval: Annotated[float, typer.Option(min=1, max=_DAY, help="seconds between two looks")] = 300.0,
     times: Annotated[int | None, typer.Option(min=1, help="look so many times, and end")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Compare with tenancy.lock on an interval, and record an event of the kind "drift" for each new difference.
 

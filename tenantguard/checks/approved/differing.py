@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from tenantguard.checks.approved.lock import CODE, DATABASE, Lock
@@ -121,46 +121,14 @@ _SEES = {
 }
 
 
-def _of_key(one: Difference) -> str:
-    if one.before is None:
-        return f"a key is new: {one.name} is verified to lead to the tenant's own rows"
-    if one.after is None:
-        return f"a key is gone: nothing is verified of {one.name} any more"
-    return f"{one.name} leads elsewhere, or another action follows it"
+def _told(new: str, gone: str, changed: str) -> Callable[[Difference], str]:
+    """Return what tells a difference by one of three sentences, into which the entry's name goes."""
 
+    def tell(one: Difference) -> str:
+        words = new if one.before is None else gone if one.after is None else changed
+        return words.format(one.name)
 
-def _of_function(one: Difference) -> str:
-    if one.before is None:
-        return f"a refusal is taken away: SQL may call {one.name}()"
-    return f"a refusal is added: SQL may no longer call {one.name}()"
-
-
-def _of_guard(one: Difference) -> str:
-    if one.before is None:
-        return f"a guard is new in {one.name}"
-    return (
-        f"a guard is gone from {one.name}"
-        if one.after is None
-        else f"a guard in {one.name} has other settings"
-    )
-
-
-def _of_bypass(one: Difference) -> str:
-    if one.before is None:
-        return f"the guard is lifted in a new place, {one.name}"
-    return (
-        f"a bypass is gone from {one.name}"
-        if one.after is None
-        else f"a bypass in {one.name} has another reason"
-    )
-
-
-def _of_policy(one: Difference) -> str:
-    if one.before is None:
-        return f"a policy is new: {one.name}"
-    return (
-        f"a policy is gone: {one.name}" if one.after is None else f"the policy {one.name} says something else"
-    )
+    return tell
 
 
 def _of_grant(one: Difference) -> str:
@@ -174,12 +142,24 @@ def _of_grant(one: Difference) -> str:
 _MEANINGS = {
     "statements": lambda one: f"the rows of {one.name} are found by another rule",
     "tables": _of_table,
-    "keys": _of_key,
-    "functions": _of_function,
-    "guards": _of_guard,
-    "bypasses": _of_bypass,
+    "keys": _told(
+        "a key is new: {} is verified to lead to the tenant's own rows",
+        "a key is gone: nothing is verified of {} any more",
+        "{} leads elsewhere, or another action follows it",
+    ),
+    "functions": _told(
+        "a refusal is taken away: SQL may call {}()",
+        "a refusal is added: SQL may no longer call {}()",
+        "a refusal is added: SQL may no longer call {}()",
+    ),
+    "guards": _told("a guard is new in {}", "a guard is gone from {}", "a guard in {} has other settings"),
+    "bypasses": _told(
+        "the guard is lifted in a new place, {}",
+        "a bypass is gone from {}",
+        "a bypass in {} has another reason",
+    ),
     "row security": lambda one: f"{one.name} was {one.before or 'not there'} and is {one.after or 'gone'}",
-    "policies": _of_policy,
+    "policies": _told("a policy is new: {}", "a policy is gone: {}", "the policy {} says something else"),
     "roles": lambda one: f"the role {one.name} has other rights",
     "grants": _of_grant,
 }

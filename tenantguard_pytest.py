@@ -228,7 +228,9 @@ def _taken_out(before: Binding | None) -> Binding | None:
     left = found = now()
     while found is not None and found is not before:
         sys.modules[_CONTEXT].leave(found)
-        found = now()
+        last, found = found, now()
+        if found is last:  # the garbage collector runs this, when no binding can be taken out: it is closed
+            break
     return left if left is not before else None
 
 
@@ -255,6 +257,10 @@ def _answering(name: str) -> Iterator[None]:
     before = now()
     try:
         yield
+    except (
+        GeneratorExit
+    ):  # dropped half-way, and closed wherever that is found out: what is bound there is another's
+        raise
     except BaseException:
         _taken_out(before)
         raise

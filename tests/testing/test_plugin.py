@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
+
+from tenantguard import bind, current
+from tenantguard_pytest import watched
 
 pytest_plugins = ["pytester"]
 
@@ -356,6 +361,46 @@ def test_a_fixture_that_yields_twice_is_told_as_ever(pytester: pytest.Pytester) 
     )
     result.assert_outcomes(passed=1, errors=1)
     assert "fixture function has more than one 'yield'" in told(result)
+
+
+@pytest.mark.parametrize("by", ["the collector", "reference"])
+def test_a_fixture_that_is_dropped_late_takes_nothing_from_whoever_runs_then(by: str) -> None:
+    """Its end comes in the middle of another test, whose binding it did not leave."""
+
+    def fixture() -> Iterator[int]:
+        yield 1
+
+    dropped = [watched(fixture, "fixture")()]
+    next(dropped[0])
+    with bind("globex"):
+        if by == "the collector":
+            dropped.append(dropped)  # type: ignore[arg-type]  # a cycle
+        del dropped
+        gc.collect()
+        assert current().tenant == "globex"
+
+
+def test_what_the_collector_runs_closes_what_it_leaves() -> None:
+    """It cannot take a binding out at that moment, and does not try for ever."""
+    told: list[str] = []
+
+    def leave_one_behind() -> None:
+        bind("acme").__enter__()
+
+    class Dropped:
+        def __del__(self) -> None:
+            try:
+                watched(leave_one_behind, "dropped")()
+            except BaseException as error:
+                told.append(str(error))
+
+    dropped: list[object] = [Dropped()]
+    dropped.append(dropped)
+    with bind("globex"):
+        del dropped
+        gc.collect()
+        assert current().tenant == "globex"
+    assert "left <Binding 'acme'> behind" in told[0]
 
 
 def test_tokens_are_taken_by_their_verifier(pytester: pytest.Pytester) -> None:

@@ -271,8 +271,8 @@ def _ruled() -> Tenancy:
     )
 
 
-def test_row_rules_become_policies(empty: Secured) -> None:
-    """What a rule shows is read and pointed at; it is changed in the columns that are named, and not added to."""
+def _secured_rules(empty: Secured) -> Tenancy:
+    """Return a tenancy with row rules, whose tables are filled and secured."""
     tenancy = _ruled()
     tenancy.metadata[0].create_all(empty.owner)
     with empty.owner.begin() as connection:
@@ -280,6 +280,12 @@ def test_row_rules_become_policies(empty: Secured) -> None:
         connection.execute(text("INSERT INTO members VALUES (1, 'acme', 1), (2, 'globex', 2)"))
         connection.execute(text("INSERT INTO templates VALUES (1, 'acme'), (2, NULL), (3, 'globex')"))
     empty.secure(tenancy)
+    return tenancy
+
+
+def test_row_rules_become_policies(empty: Secured) -> None:
+    """What a rule shows is read and pointed at; it is changed in the columns that are named, and not added to."""
+    _secured_rules(empty)
     with empty.told("acme") as connection:
         assert connection.execute(text("SELECT id FROM users")).scalars().all() == [1]
         assert connection.execute(text("SELECT id FROM templates ORDER BY 1")).scalars().all() == [1, 2]
@@ -297,13 +303,7 @@ def test_row_rules_become_policies(empty: Secured) -> None:
 
 def test_text_is_held_by_the_policies_of_row_rules(empty: Secured) -> None:
     """``raw_sql="database"`` takes them where they were written from this very rule, and are what they were."""
-    tenancy = _ruled()
-    tenancy.metadata[0].create_all(empty.owner)
-    with empty.owner.begin() as connection:
-        connection.execute(text("INSERT INTO users VALUES (1, 'a', 0), (2, 'b', 0)"))
-        connection.execute(text("INSERT INTO members VALUES (1, 'acme', 1), (2, 'globex', 2)"))
-        connection.execute(text("INSERT INTO templates VALUES (1, 'acme'), (2, NULL), (3, 'globex')"))
-    empty.secure(tenancy)
+    tenancy = _secured_rules(empty)
 
     def shown(tenancy: Tenancy) -> list[Any]:
         engine = create_engine(empty.url(empty.roles.application), poolclass=NullPool)

@@ -374,7 +374,7 @@ def test_a_fixture_that_is_dropped_late_takes_nothing_from_whoever_runs_then(by:
     next(dropped[0])
     with bind("globex"):
         if by == "the collector":
-            dropped.append(dropped)  # type: ignore[arg-type]  # a cycle
+            dropped.append(dropped)  # a cycle
         del dropped
         gc.collect()
         assert current().tenant == "globex"

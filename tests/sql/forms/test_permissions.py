@@ -10,16 +10,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy
-from sqlalchemy import Engine, Sequence, event
-from sqlalchemy.schema import CreateSequence
+from sqlalchemy import Engine, event
 
 from tenantguard import PermissionDeniedError, Principal, RawSQLError, bind, bypass, guard
-from tests.models import FIRST_ID, TENANTS, create_schema, seed
+from tests.models import TENANTS
 from tests.servers import Backend, Database
-from tests.sql.forms import extra
 from tests.sql.forms.form import Does, Form
 from tests.sql.forms.table import GROUPS
-from tests.sql.forms.world import TABLES, content, hands_on, make_tenancy, outcome
+from tests.sql.forms.world import TABLES, content, fill, hands_on, make_tenancy, outcome
 
 LINE = ".".join(sqlalchemy.__version__.split(".")[:2])
 FORMS = [
@@ -63,7 +61,9 @@ def worlds(make_database: Callable[[Backend, str], Database]) -> Iterator[Callab
             full, empty = (make_database(backend, name) for name in ("permitted", "permitted_none"))
             options: dict[str, Any] = {"paramstyle": "named"} if backend == "sqlite" else {}
             for database, tenants in ((full, TENANTS), (empty, ())):
-                _fill(database.create_engine(), backend, tenants)
+                engine = database.create_engine()
+                fill(engine, backend, tenants)
+                engine.dispose()
             made[backend] = World(
                 backend,
                 guard(full.create_engine(**options), make_tenancy(permissions=names), raw_sql="rewrite"),
@@ -76,20 +76,6 @@ def worlds(make_database: Callable[[Backend, str], Database]) -> Iterator[Callab
     for world in made.values():
         for engine in (world.permitted, world.ruled, world.empty):
             engine.dispose()
-
-
-def _fill(engine: Engine, backend: Backend, tenants: tuple[str, ...]) -> None:
-    create_schema(engine)
-    if tenants:
-        seed(engine, *tenants)
-    with engine.begin() as connection:
-        if backend != "sqlite":
-            connection.execute(CreateSequence(Sequence("forms_seq")))
-        extra.metadata.create_all(connection)
-        for tenant in tenants:
-            for table, rows in extra.rows_of(tenant, FIRST_ID[tenant]).items():
-                connection.execute(extra.metadata.tables[table].insert(), rows)
-    engine.dispose()
 
 
 def _run(

@@ -39,6 +39,20 @@ def make_tenancy(**more: Any) -> Tenancy:
     )
 
 
+def fill(engine: Engine, backend: Backend, tenants: tuple[str, ...]) -> None:
+    """Create the tables of the forms, and the rows of some tenants in them."""
+    create_schema(engine)
+    if tenants:
+        seed(engine, *tenants)
+    with engine.begin() as connection:
+        if backend != "sqlite":
+            connection.execute(CreateSequence(Sequence("forms_seq")))
+        extra.metadata.create_all(connection)
+        for tenant in tenants:
+            for table, rows in extra.rows_of(tenant, FIRST_ID[tenant]).items():
+                connection.execute(extra.metadata.tables[table].insert(), rows)
+
+
 @dataclass
 class Ran:
     """Hold what came of a row.
@@ -80,15 +94,7 @@ class Worlds:
             database = make_database(backend, name)
             options: dict[str, Any] = {"paramstyle": "named"} if backend == "sqlite" else {}
             engine = database.create_engine(**options)
-            create_schema(engine)
-            seed(engine, *tenants)
-            with engine.begin() as connection:
-                if backend != "sqlite":
-                    connection.execute(CreateSequence(Sequence("forms_seq")))
-                extra.metadata.create_all(connection)
-                for tenant in tenants:
-                    for table, rows in extra.rows_of(tenant, FIRST_ID[tenant]).items():
-                        connection.execute(extra.metadata.tables[table].insert(), rows)
+            fill(engine, backend, tenants)
             engines.append(engine)
         made = cls(backend, guard(engines[0], make_tenancy()), engines[1])
         made.before = made.everything()

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import create_engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.revoke import revocation_of
 from tenantguard.cli.targets import load_tenancy
 from tenantguard.errors import ConfigurationError
 from tenantguard.review.formats import COLUMNS, as_csv, as_html, as_oscal, cells
+from tenantguard.review.revoking import revoke_roles, revoking
 from tenantguard.review.snapshot import Decision, Row, Snapshot
 from tenantguard.review.sources import granted, people, reached, recorded, written
 
@@ -99,8 +101,11 @@ def apply(
         str | None,
         typer.Option(metavar="URL", envvar="TENANTGUARD_REVOCATIONS", help="where the cut-offs are"),
     ] = None,
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="PostgreSQL, as a role that may revoke grants")
+    ] = None,
 ) -> None:
-    """Carry out what was decided: cut people off, and say what is left to do elsewhere.
+    """Carry out what was decided: cut people off, revoke grants, and say what is left to do elsewhere.
 
     Exit code 1 where a row is undecided; then nothing is carried out.
     """
@@ -115,6 +120,8 @@ def apply(
     people_ = sorted({row.who for row in removed if row.kind in ("person", "actor")})
     if people_ and store is None:
         raise typer.BadParameter("people are to be removed: say --store, where the cut-offs are")
+    if database is not None:
+        _revoke(database, [row for row in removed if row.kind == "role"])
     if people_ and store is not None:
         asyncio.run(_cut_off(store, people_))
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -123,7 +130,17 @@ def apply(
             held.rows[name] = Row(**{**row.__dict__, "applied_at": now})
     held.save(snapshot)
     for row in removed:
-        typer.echo(_left(row))
+        typer.echo(_left(row, revoked=database is not None))
+
+
+def _revoke(database: str, rows: list[Row]) -> None:
+    engine = create_engine(database)
+    try:
+        revoke_roles(engine, rows)
+    except (ConfigurationError, SQLAlchemyError) as error:
+        raise typer.BadParameter(str(error)) from error
+    finally:
+        engine.dispose()
 
 
 async def _cut_off(store: str, subjects: list[str]) -> None:
@@ -132,22 +149,14 @@ async def _cut_off(store: str, subjects: list[str]) -> None:
         await revocation.revoke(subject=subject)
 
 
-def _left(row: Row) -> str:
-    """Return what is left to do by somebody else."""
+def _left(row: Row, *, revoked: bool) -> str:
+    """Return what was done, or is left to do by somebody else."""
     if row.kind in ("person", "actor"):
         what = row.by or "the account"
         return f"cut off: {row.who}; take {what} away at the identity provider, or they sign in again"
     if row.kind == "role":
-        if row.tables == "every table":
-            return f"to do: ALTER ROLE {_quoted(row.who)} NOSUPERUSER NOBYPASSRLS"
-        schema, _, table = row.tables.partition(".")
-        return f"to do: REVOKE {row.by} ON {_quoted(schema)}.{_quoted(table)} FROM {_quoted(row.who)}"
+        return f"{'revoked' if revoked else 'to do'}: {revoking(row)}"
     return f"to do: take the bypass out ({row.who}; {row.by})"
-
-
-def _quoted(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'
 
 
 def _rows(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity.encoding import load_object
-from tenantguard.identity.places import is_safe
+from tenantguard.identity.places import host_of, is_inside, is_loopback, is_near, is_safe
 
 if TYPE_CHECKING:
     import httpx
@@ -36,18 +36,28 @@ class Http:
         timeout: how many seconds one exchange may take in all.
         most_bytes: how large an answer may be.
         transport: another transport of httpx; for tests and for special networks.
+        outside: connect to no address of this machine, of its link or inside of a network, whatever a name stands for.
+            A proxy that the environment names looks names up itself, and is not checked.
 
     Raises:
         ConfigurationError: httpx is not installed.
     """
 
-    def __init__(self, *, timeout: float = 5.0, most_bytes: int = 512 * 1024, transport: Any = None) -> None:
+    def __init__(
+        self,
+        *,
+        timeout: float = 5.0,
+        most_bytes: int = 512 * 1024,
+        transport: Any = None,
+        outside: bool = False,
+    ) -> None:
         try:
             import anyio  # httpx stands on it: fetches run on asyncio and on trio alike
             import httpx  # which takes a fifth of a second; who has the keys at hand needs none of it
         except ImportError as error:  # the extra "http" is not installed
             raise ConfigurationError("keys by URL need httpx: pip install 'tenantguard[http]'") from error
-        self._httpx, self._fail_after = httpx, anyio.fail_after
+        self._httpx, self._fail_after, self._look_up = httpx, anyio.fail_after, anyio.getaddrinfo
+        self._outside = outside
         self._timeout = timeout
         self._most_bytes = most_bytes
         self._transport = transport
@@ -60,6 +70,20 @@ class Http:
             FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
         """
         return await self._exchange("GET", url)
+
+    def led_by(self, issuer: str) -> Callable[[str], Awaitable[Document]]:
+        """Return what fetches as ``get`` does where a document of an issuer leads, and leads no further inside.
+
+        Where the URL's host is another one than the issuer's, no name may stand for this machine or its link unless
+        the issuer is this machine, nor for an address inside of a network unless the issuer's name stands for one too.
+        """
+        if type(self).get is not Http.get:  # an application's own network
+            return self.get
+
+        async def get(url: str) -> Document:
+            return await self._exchange("GET", url, home=issuer)
+
+        return get
 
     async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
         """Return the object that a form is answered with.
@@ -83,7 +107,13 @@ class Http:
         return await self._exchange("POST", url, {"authorization": f"Bearer {token}"}, json=content)
 
     async def _exchange(
-        self, method: str, url: str, more: Mapping[str, str] | None = None, **content: Any
+        self,
+        method: str,
+        url: str,
+        more: Mapping[str, str] | None = None,
+        *,
+        home: str | None = None,
+        **content: Any,
     ) -> Document:
         if not is_safe(url):
             raise FetchError("the URL is neither https nor on this machine")
@@ -91,12 +121,40 @@ class Http:
             with self._fail_after(self._timeout):
                 async with self._client() as client:
                     headers = {"accept": "application/json", "accept-encoding": "identity", **(more or {})}
+                    content["extensions"] = {"trace": self._watch(str(host_of(url)), home)}
                     async with client.stream(method, url, headers=headers, **content) as response:
                         return Document(load_object(await self._body(response)), _max_age(response.headers))
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:
             raise FetchError(f"the server does not answer: {type(error).__name__}") from error
         except ValueError as error:
             raise FetchError("the server answers with what is not one JSON object") from error
+
+    def _watch(self, host: str, home: str | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+        """Return what looks at each connection before anything is sent on it: what a name stands for may change."""
+        is_direct = False
+
+        async def look(event: str, info: Mapping[str, Any]) -> None:
+            nonlocal is_direct
+            if event == "connection.connect_tcp.started":
+                is_direct = str(info.get("host")).strip("[]").rstrip(".").lower() == host  # and no proxy
+            elif event == "connection.connect_tcp.complete" and is_direct:
+                stream = info["return_value"]
+                peer = str(stream.get_extra_info("server_addr")[0]).partition("%")[0]
+                if not await self._may_reach(peer, host, home):
+                    await stream.aclose()
+                    raise FetchError("the name stands for an address inside, where only a local issuer may lead")
+
+        return look
+
+    async def _may_reach(self, peer: str, host: str, home: str | None) -> bool:
+        """Tell whether a connection to an address is one that may be."""
+        if self._outside:
+            return not is_inside(peer)
+        issuer = None if home is None else host_of(home)
+        if issuer is None or issuer == host or is_loopback(issuer) or not is_inside(peer):
+            return True
+        found = [] if is_near(peer) else await self._look_up(issuer, None)
+        return any(is_inside(str(address[0]).partition("%")[0]) for *_, address in found)
 
     def _client(self) -> httpx.AsyncClient:
         return self._httpx.AsyncClient(

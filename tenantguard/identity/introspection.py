@@ -98,13 +98,12 @@ class IntrospectionVerifier(UnderPolicy):
 
     async def _verify(self, token: str, presentation: Presentation | None) -> Principal:
         raw = jws.as_bytes(token, self.most_bytes)
-        principal = self._kept.known(raw)
-        if principal is None:
-            refusal = self._refused.get(raw)
-            if refusal is not None:
-                raise copy.copy(refusal)
-            principal = await self._asking.join(raw, lambda: self._asked(token, raw))
+        known = self._kept.known(raw)
+        if known is None and (refusal := self._refused.get(raw)) is not None:
+            raise copy.copy(refusal)
+        principal = known or await self._asking.join(raw, lambda: self._asked(token, raw))
         await self._policy.confirm(principal, raw, presentation, self._clock())
+        self._policy.note(principal, known=known is not None)
         return principal
 
     async def _asked(self, token: str, raw: bytes) -> Principal:

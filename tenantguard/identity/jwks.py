@@ -67,6 +67,7 @@ class RemoteKeys:
         allowed: the algorithms that are accepted.
         url: where the key set is; or, instead,
         issuer: whose discovery document says where it is.
+        led: gets what that document names; ``fetch`` by default.
         lifetime: how many seconds a set lives when its answer does not say.
         stale: for how many seconds more it serves while the issuer is down.
         cooldown: how many seconds pass between two searches for unknown key ids.
@@ -83,6 +84,7 @@ class RemoteKeys:
         *,
         url: str | None = None,
         issuer: str | None = None,
+        led: Fetch | None = None,
         lifetime: float = 600.0,
         stale: float = 3600.0,
         cooldown: float = 5.0,
@@ -93,6 +95,7 @@ class RemoteKeys:
     ) -> None:
         self._fetch, self._allowed = fetch, allowed
         self._url, self._issuer = url, issuer
+        self._get = fetch if url is not None or led is None else led
         self._lifetime, self._stale = lifetime, stale
         self._cooldown, self._retry, self._patience = cooldown, retry, patience
         self._dropped, self._clock = dropped, clock
@@ -217,7 +220,7 @@ class RemoteKeys:
     async def _fly(self) -> bool:
         departed = self._clock()
         try:
-            document = await self._fetch(await self._place())
+            document = await self._get(await self._place())
             if in_asyncio():
                 await asyncio.sleep(0)  # others run between the reading of the text and that of the keys
             keys = key_set(document.content, self._allowed)

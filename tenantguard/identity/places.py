@@ -23,11 +23,11 @@ _ALSO_INSIDE = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("19
 
 def is_safe(url: str) -> bool:
     """Tell whether a URL is https, or http on this machine, and carries no password."""
-    host = _host(url)
+    host = host_of(url)
     if host is None:
         return False
     scheme = urlsplit(url).scheme
-    return scheme == "https" or (scheme == "http" and _is_loopback(host))
+    return scheme == "https" or (scheme == "http" and is_loopback(host))
 
 
 def may_lead_to(issuer: str, url: str) -> bool:
@@ -36,21 +36,21 @@ def may_lead_to(issuer: str, url: str) -> bool:
     An address of this machine or of its link, where clouds keep their metadata, counts only for an issuer on this
     machine, and an address inside of a network only for an issuer that is one too.
     """
-    home, host = _host(issuer), _host(url)
+    home, host = host_of(issuer), host_of(url)
     if home is None or host is None:
         return False
-    if _is_loopback(home) or not _is_inside(host):
+    if is_loopback(home) or not is_inside(host):
         return True
-    return not _is_near(host) and _is_inside(home) and not _is_near(home)
+    return not is_near(host) and is_inside(home) and not is_near(home)
 
 
 def is_outside(url: str) -> bool:
     """Tell whether a URL names no address of this machine, of its link or inside of a network."""
-    host = _host(url)
-    return host is not None and not _is_inside(host)
+    host = host_of(url)
+    return host is not None and not is_inside(host)
 
 
-def _host(url: str) -> str | None:
+def host_of(url: str) -> str | None:
     """Return the host of a URL, in lower case and without a last dot; ``None`` where it is unusable."""
     try:
         parts = urlsplit(url)
@@ -77,12 +77,13 @@ def _address(host: str) -> Address | None:
     return address
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
-def _is_near(host: str) -> bool:
+def is_near(host: str) -> bool:
     """Tell whether a host is this machine or on its link, or is written so that a resolver could take it for one."""
     address = _address(host)
     if address is None:
@@ -91,9 +92,9 @@ def _is_near(host: str) -> bool:
     return address.is_loopback or address.is_link_local or address.is_unspecified or address.is_multicast
 
 
-def _is_inside(host: str) -> bool:
+def is_inside(host: str) -> bool:
     """Tell whether a host is one that the internet does not lead to, or near."""
     address = _address(host)
     if address is None:
-        return _is_near(host) or host.endswith(_INSIDE)
-    return _is_near(host) or not address.is_global or any(address in network for network in _ALSO_INSIDE)
+        return is_near(host) or host.endswith(_INSIDE)
+    return is_near(host) or not address.is_global or any(address in network for network in _ALSO_INSIDE)

@@ -53,7 +53,7 @@ class PolicyOptions(TypedDict, total=False):
         permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
         may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
         acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
-        seen: called with each principal whose token was verified anew, such as a ``SeenBook`` for the access review.
+        seen: called with each principal that a token verified anew lets in, such as a ``SeenBook`` for the access review.
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
@@ -155,6 +155,17 @@ class Policy:
             named = [principal.tenant] if principal.tenant is not None else principal.tenants
             self.acting.actor(principal.claims, named)
 
+    def note(self, principal: Principal, *, known: bool) -> None:
+        """Note who came in, once nothing speaks against it any more: a revoked person has reached nothing.
+
+        Args:
+            principal: who came in.
+            known: whether the token was kept from before; one that is judged anew each time is noted each time, since
+                it may have come without its proof at first.
+        """
+        if self.seen is not None and (not known or self.asks_again(principal)):
+            self.seen(principal)
+
     def asks_again(self, principal: Principal) -> bool:
         """Tell whether each request with a token is judged anew: it is bound to a key, or acts for somebody."""
         return "cnf" in principal.claims or principal.actor is not None
@@ -189,7 +200,7 @@ class Policy:
         if self.acting is None:
             refuse_actor(claims)
         permissions = checks.permissions_of(claims, self.permissions, strict=self.strict_permissions)
-        principal = Principal(
+        return Principal(
             subject=subject,
             tenant=tenants[0] if len(tenants) == 1 else None,
             tenants=tenants if self.several else (),
@@ -197,9 +208,6 @@ class Policy:
             claims=claims,
             actor=self.acting.actor(claims, tenants) if self.acting is not None and "act" in claims else None,
         )
-        if self.seen is not None:
-            self.seen(principal)
-        return principal
 
     async def _tenants(self, subject: str, claims: Mapping[str, Any]) -> tuple[TenantId, ...]:
         named = _listed(await self.lookup(subject)) if self.lookup is not None else self.tenant_of(claims)

@@ -62,7 +62,7 @@ class IssuerStore:
         tenant_type: the type of the tenant ids of all of them.
         most: how many issuers are kept at once, and as many names that are none.
         most_bytes: the longest token that is looked at.
-        http: how keys are fetched.
+        http: how keys are fetched; by default ``Http(outside=True)``, which connects to nothing inside of the network.
         cache: the verified tokens of all of them to keep.
         clock: the time in seconds; for tests.
 
@@ -282,6 +282,6 @@ class IssuerStore:
 def _http() -> Http | None:
     """Return one network for all issuers, or ``None`` where httpx is not installed and keys have to be given."""
     try:
-        return Http()
+        return Http(outside=True)
     except ConfigurationError:
         return None

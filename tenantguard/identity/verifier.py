@@ -112,8 +112,11 @@ class TokenVerifier(UnderPolicy):
         faults += _place_faults(url or issuer, self._algorithms)
         if faults:
             return StaticKeys(())
-        fetch = (http or Http()).get
-        return remote(fetch, self._algorithms, url=url, issuer=issuer, dropped=self._forget)
+        network = http or Http()
+        led = network.led_by(issuer) if issuer is not None and isinstance(network, Http) else None
+        return remote(
+            network.get, self._algorithms, url=url, issuer=issuer, led=led, dropped=self._forget
+        )
 
     def _static(self, key: Any, faults: list[str]) -> StaticKeys:
         if self._algorithms:
@@ -198,10 +201,10 @@ class TokenVerifier(UnderPolicy):
             TokenError: as ``verify_request`` does.
         """
         raw = jws.as_bytes(token, self.most_bytes)
-        principal = kept.known(raw)
-        if principal is None:
-            principal = await self._verified(kept, token, raw, at_most)
+        known = kept.known(raw)
+        principal = await self._verified(kept, token, raw, at_most) if known is None else known
         await self._policy.confirm(principal, raw, presentation, self._clock())
+        self._policy.note(principal, known=known is not None)
         return principal
 
     async def claims(self, token: str, *, must_expire: bool = True) -> Mapping[str, Any]:

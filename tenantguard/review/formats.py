@@ -102,19 +102,25 @@ def as_oscal(snapshot: Snapshot) -> str:
 
 
 def _observation(snapshot: Snapshot, row: Row) -> dict[str, Any]:
-    named = zip(COLUMNS, cells(row), strict=True)
+    named = {name: _line(cell) for name, cell in zip(COLUMNS, cells(row), strict=True)}
+    who, company = named["who"], named["company"]
     return {
         "uuid": _uuid(snapshot.name, row.id),
-        "title": f"{row.kind} {row.who}",
-        "description": f"{row.who} reaches {row.tables or 'no table'} of {row.company} by {row.by or 'nothing more'}",
+        "title": f"{row.kind} {who}",
+        "description": f"{who} reaches {named['tables'] or 'no table'} of {company} by {named['by'] or 'nothing more'}",
         "props": [
             {"name": name.replace("_", "-"), "ns": "https://tenantguard.dev/ns/access", "value": value}
-            for name, value in named
-            if value.strip()
+            for name, value in named.items()
+            if value
         ],
         "methods": ["EXAMINE"],
         "collected": _moment(snapshot.taken_at),
     }
+
+
+def _line(text: str) -> str:
+    """Return a text as one line without blanks around it: OSCAL takes no other value."""
+    return " ".join(text.split())
 
 
 def _moment(text: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,16 @@ from sqlalchemy import Column, MetaData, String, Table, create_engine, exists, s
 from sqlalchemy.pool import StaticPool
 from typer.testing import CliRunner, Result
 
-from tenantguard import Actor, PermissionDeniedError, Principal, Tenancy, bind, guard
+from tenantguard import Actor, PermissionDeniedError, Principal, Tenancy, TokenError, bind, guard
 from tenantguard.cli.app import app
-from tenantguard.identity import SQLCutOffs
+from tenantguard.identity import MemoryCutOffs, Revocation, SQLCutOffs
 from tenantguard.identity.cutoffs import Name
 from tenantguard.review import ReachedBook, SeenBook
-from tenantguard.review.snapshot import Snapshot
+from tenantguard.review.formats import as_oscal
+from tenantguard.review.snapshot import Row, Snapshot
 from tenantguard.review.sources import granted
-from tests.identity.tokens import claims, sign, verifier
+from tests.identity.test_introspection import GOOD, Issuer
+from tests.identity.tokens import NOW, claims, clock, sign, verifier
 from tests.servers import Database
 
 metadata = MetaData()
@@ -75,13 +78,30 @@ def test_it_lists_who_reaches_what(seen: Path) -> None:
 
 
 async def test_a_verifier_notes_who_comes_in(tmp_path: Path) -> None:
-    """Each token that it verifies anew."""
+    """Each token that it verifies anew, and nobody who was revoked, or has not proven what the token asks for."""
     book = SeenBook(tmp_path / "seen.jsonl")
-    checked = verifier(seen=book)
+    revocation = Revocation(MemoryCutOffs(), clock=clock)
+    checked = verifier(seen=book, revocation=revocation)
+    await revocation.revoke(subject="eve")
     for _ in range(2):
-        await checked.verify(sign(claims()))
+        await checked.verify(sign(claims(iat=NOW - 1)))
+    for refused in ({"sub": "eve"}, {"sub": "mallory", "cnf": {"jkt": "x"}}):
+        with pytest.raises(TokenError):
+            await checked.verify(sign(claims(iat=NOW - 1, **refused)))
     (line,) = (tmp_path / "seen.jsonl").read_text().splitlines()
     assert json.loads(line)["subject"] == "ada"
+
+
+async def test_who_is_asked_about_is_noted_when_they_come_in() -> None:
+    """And not where their session was revoked."""
+    noted: list[Principal] = []
+    revocation = Revocation(MemoryCutOffs(), clock=clock)
+    asked = Issuer(GOOD | {"iat": NOW - 1}).verifier(seen=noted.append, revocation=revocation)
+    await asked.verify("one")
+    await revocation.revoke(subject=GOOD["sub"])
+    with pytest.raises(TokenError):
+        await asked.verify("two")
+    assert len(noted) == 1
 
 
 def test_the_page_and_oscal_escape_what_they_show(seen: Path) -> None:
@@ -95,6 +115,14 @@ def test_the_page_and_oscal_escape_what_they_show(seen: Path) -> None:
     observations = results["results"][0]["observations"]
     assert len({one["uuid"] for one in observations}) == len(observations) == 4
     assert all(one["methods"] == ["EXAMINE"] and one["collected"].endswith("Z") for one in observations)
+
+
+def test_oscal_takes_values_of_one_line_alone() -> None:
+    """As its schema says (NIST's `oscal_assessment-results_schema.json`): no blank around one, and none is empty."""
+    told = json.loads(as_oscal(Snapshot.of([Row("person", " ada\nx ", "acme", "\t", "")], DAY)))
+    (observation,) = told["assessment-results"]["results"][0]["observations"]
+    assert all(re.fullmatch(r"\S(.*\S)?", prop["value"]) for prop in observation["props"])
+    assert observation["title"] == "person ada x"
 
 
 def test_bypasses_are_read_from_the_record_and_the_source(tmp_path: Path) -> None:
@@ -193,8 +221,8 @@ def test_a_snapshot_is_not_written_over(snapshot: Path, seen: Path) -> None:
     assert "there already" in found.output
 
 
-def test_roles_and_grants_are_read_from_postgresql(database: Database) -> None:
-    """A role that no policy holds reaches every table."""
+def test_roles_and_grants_are_read_from_postgresql_and_revoked(database: Database, tmp_path: Path) -> None:
+    """A role that no policy holds reaches every table; what is to be removed is revoked, all or nothing."""
     engine = database.create_engine()
     if database.backend != "postgresql":
         with pytest.raises(Exception, match="read from PostgreSQL"):
@@ -206,6 +234,22 @@ def test_roles_and_grants_are_read_from_postgresql(database: Database) -> None:
     rows: list[Any] = list(granted(engine))
     assert any(row.by == "superuser" and row.tables == "every table" for row in rows)
     assert any(row.who == "PUBLIC" and row.tables.endswith(".calls") and row.by == "SELECT" for row in rows)
+    path = tmp_path / "roles.json"
+    taken = [row for row in rows if row.who == "PUBLIC" and row.tables.endswith(".calls")]
+    held = Snapshot.of(taken, DAY)
+    held.decide(taken[0].id, "remove", "Grace", DAY)
+    held.save(path)
+    url = engine.url.render_as_string(hide_password=False)
+    assert "nothing was carried out" in run("apply", str(_edited(path)), "--database", url).output
+    assert "revoked: REVOKE SELECT" in run("apply", str(path), "--database", url).stdout
+    assert not [row for row in granted(engine) if row.who == "PUBLIC" and row.tables.endswith(".calls")]
+
+
+def _edited(path: Path) -> Path:
+    """Return a copy of a snapshot that names a table which is not there."""
+    copy = path.with_name("edited.json")
+    copy.write_text(path.read_text().replace(".calls", ".nowhere"))
+    return copy
 
 
 def test_the_tables_that_somebody_reached_are_told(tmp_path: Path, seen: Path) -> None:

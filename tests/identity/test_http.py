@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -158,6 +160,59 @@ async def test_another_url_is_not_followed(url: str) -> None:
     assert not is_safe(url)
     with pytest.raises(FetchError):
         await patient().get(url)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each name of ``.example`` stand for this machine, and each name be safe, as with https."""
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **kw: Any) -> Any:
+        name = host.decode() if isinstance(host, bytes) else str(host)
+        return real("127.0.0.1" if name.endswith(".example") else host, *args, **kw)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    monkeypatch.setattr("tenantguard.identity.http.is_safe", lambda _url: True)
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(
+    ("http", "issuer", "host", "reached"),
+    [
+        (Http(timeout=60), "https://idp.example", "keys.example", False),
+        (Http(timeout=60), "https://idp.example", "idp.example", True),
+        (Http(timeout=60), "http://localhost", "keys.example", True),
+        (Http(timeout=60, outside=True), "http://localhost", "idp.example", False),
+    ],
+    ids=["another name", "its own name", "a local issuer", "outside alone"],
+)
+async def test_what_a_name_stands_for_is_looked_at_when_it_is_connected_to(
+    http: Http, issuer: str, host: str, reached: bool
+) -> None:
+    """A document leads nowhere inside by a name either, and nothing is sent there; an issuer may be inside itself."""
+    asked: list[bool] = []
+
+    async def answer(writer: Writer) -> None:
+        asked.append(True)
+        await saying(b"{}")(writer)
+
+    async with serving(answer) as url:
+        fetched = http.led_by(issuer)(url.replace("127.0.0.1", host))
+        if reached:
+            await fetched
+        else:
+            with pytest.raises(FetchError, match="stands for an address inside"):
+                await fetched
+    assert asked == [True] * reached
+
+
+@pytest.mark.usefixtures("names")
+@pytest.mark.parametrize(("peer", "leads"), [("10.0.0.5", True), ("169.254.169.254", False), ("8.8.8.8", True)])
+async def test_a_name_may_lead_into_the_network_that_the_issuer_is_in(peer: str, leads: bool) -> None:
+    """As where both are a company's own, but not to this machine or its link, nor where the issuer is outside."""
+    http = Http()
+    assert await http._may_reach(peer, "keys.example", "https://idp.example") is leads
+    assert await http._may_reach(peer, "keys.example", "https://8.8.4.4") is (peer == "8.8.8.8")
 
 
 def test_a_missing_httpx_is_one_plain_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,7 +142,9 @@ class Http:
                 peer = str(stream.get_extra_info("server_addr")[0]).partition("%")[0]
                 if not await self._may_reach(peer, host, home):
                     await stream.aclose()
-                    raise FetchError("the name stands for an address inside, where only a local issuer may lead")
+                    raise FetchError(
+                        "the name stands for an address inside, where only a local issuer may lead"
+                    )
 
         return look
 

@@ -53,7 +53,7 @@ class PolicyOptions(TypedDict, total=False):
         permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
         may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
         acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
-        seen: called with each principal that a token verified anew lets in, such as a ``SeenBook`` for the access review.
+        seen: called with each principal that a token verified anew lets in, as a ``SeenBook`` for the access review.
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.

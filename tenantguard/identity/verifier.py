@@ -114,9 +114,7 @@ class TokenVerifier(UnderPolicy):
             return StaticKeys(())
         network = http or Http()
         led = network.led_by(issuer) if issuer is not None and isinstance(network, Http) else None
-        return remote(
-            network.get, self._algorithms, url=url, issuer=issuer, led=led, dropped=self._forget
-        )
+        return remote(network.get, self._algorithms, url=url, issuer=issuer, led=led, dropped=self._forget)
 
     def _static(self, key: Any, faults: list[str]) -> StaticKeys:
         if self._algorithms:

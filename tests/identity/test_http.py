@@ -207,7 +207,9 @@ async def test_what_a_name_stands_for_is_looked_at_when_it_is_connected_to(
 
 
 @pytest.mark.usefixtures("names")
-@pytest.mark.parametrize(("peer", "leads"), [("10.0.0.5", True), ("169.254.169.254", False), ("8.8.8.8", True)])
+@pytest.mark.parametrize(
+    ("peer", "leads"), [("10.0.0.5", True), ("169.254.169.254", False), ("8.8.8.8", True)]
+)
 async def test_a_name_may_lead_into_the_network_that_the_issuer_is_in(peer: str, leads: bool) -> None:
     """As where both are a company's own, but not to this machine or its link, nor where the issuer is outside."""
     http = Http()

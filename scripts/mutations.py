@@ -352,6 +352,42 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "permit_reading",
+        (
+            "a result is read on without the permission that it took",
+            "if asked and (had is None or not all((needed <= had for needed in asked.values()))):",
+            "if False:",
+            "tests/sql/test_permissions.py",
+        ),
+        (
+            "a result is read on by who would be granted other rows",
+            "if one.has_rows",
+            "if False",
+            "tests/sql/test_permissions.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "StoredCursor._leads_well",
+        (
+            "what an UPDATE on MariaDB stored of a strange value is not looked at",
+            "return bool(rows) and (not missing_parents(context, [(link, rows)], plan.tried))",
+            "return True",
+            "tests/sql/test_stored.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "key_parameters",
+        (
+            "one of several rows is taken for the one that an UPDATE meets",
+            "and clause.operator is operators.and_",
+            "",
+            "tests/sql/test_stored.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "granted_rows",
         (
             "a rule of rows is left out",

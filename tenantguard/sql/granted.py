@@ -8,6 +8,7 @@ acts are written in when it is executed.
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -107,6 +108,13 @@ class Grants:
         if granted is None:
             self._answered[binding] = granted = self._ask(binding.principal)
         return granted
+
+    def are_alike(self, one: Binding, other: Binding, tables: Iterable[Key]) -> bool:
+        """Tell whether the rules grant whoever acts under two bindings the same rows of some tables."""
+        mine, theirs = self.of(one), self.of(other)
+        if mine is None or theirs is None:
+            return False
+        return mine.shape is theirs.shape and all(mine.values[key] == theirs.values[key] for key in tables)
 
     def _ask(self, principal: Principal) -> Granted:
         if self._rows is None:

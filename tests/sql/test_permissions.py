@@ -310,6 +310,48 @@ def test_a_session_that_another_person_takes_over_serves_what_they_may_see(engin
         assert invoice is not None
 
 
+READ_ON: dict[str, tuple[Any, Principal, Principal, bool]] = {
+    "a permission is missing": (select(invoices.c.id), BOTH, someone("ada"), False),
+    "a permission less, which it does not take": (select(invoices.c.id), BOTH, READER, True),
+    "text": (text("SELECT id FROM invoices"), READER, WRITER, False),
+    "text, by who may": (text("SELECT id FROM invoices"), READER, BOTH, True),
+    "text for the driver": ("SELECT id FROM invoices", READER, WRITER, False),
+    "another's rows": (select(calls.c.id), someone("ada"), someone("bob"), False),
+    "the same rows": (select(calls.c.id), someone("ada"), someone("ada", "x"), True),
+    "all rows": (select(calls.c.id), someone("eve", "calls:all"), someone("ada"), False),
+    "other values": (select(calls.c.id), someone("x", team=["ada"]), someone("x", team=["bob"]), False),
+}
+
+
+@pytest.mark.parametrize("options", [{}, {"stream_results": True}])
+def test_rows_are_read_on_by_who_would_be_given_them(engine: Engine, options: dict[str, Any]) -> None:
+    """A result that is handed on gives nothing to who lacks the permission, and its owner goes on with it."""
+    for statement, asks, reads, passes in READ_ON.values():
+        with engine.connect() as connection:
+            execute: Any = connection.exec_driver_sql if isinstance(statement, str) else connection.execute
+            with bind(asks):
+                result = execute(statement, execution_options=options)
+            with bind(reads):
+                for way in () if passes else (result.fetchone, result.fetchmany, result.all):
+                    with pytest.raises(PermissionDeniedError, match="read"):
+                        way()
+            with bind(reads if passes else asks):
+                assert result.all()
+
+
+def test_objects_are_read_on_by_who_would_be_given_them(engine: Engine) -> None:
+    """The same for what a session's query gives, and for a tenant that is bound without a person."""
+    with Session(engine) as session:
+        with bind(someone("eve", "calls:all")):
+            result = session.scalars(select(Call).order_by(calls.c.id).execution_options(yield_per=1))
+            assert next(result).owner == "ada"
+        for who in (someone("ada"), "acme"):
+            with bind(who), pytest.raises(PermissionDeniedError):
+                next(result)
+        with bind(someone("eve", "calls:all")):
+            assert [call.owner for call in result] == ["bob"]
+
+
 def test_a_rule_is_asked_once_for_a_binding(database: Database) -> None:
     """A decision point elsewhere is asked once for a request, whatever it executes."""
     asked: list[str] = []

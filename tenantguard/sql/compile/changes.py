@@ -117,7 +117,7 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
     if not is_verified(placement):
         return plan
     if change.toplevel:
-        plan.key = key_parameters(compiler, table, core._where_criteria)
+        plan.key = key_parameters(compiler, core.table, table, core._where_criteria)
     referenced = compiler.tg_guard.ties.referenced(placement.key)
     plan.frees = change.verb == "delete" and bool(referenced)
     if change.verb == "delete":
@@ -138,17 +138,29 @@ def _set_values(state: Any) -> Iterable[Any]:
     return (getattr(state, "_dict_parameters", None) or {}).values()
 
 
-def key_parameters(compiler: Any, table: Any, where: Iterable[Any]) -> dict[str, str]:
-    """Return the parameters that pick a row by its primary key, where every key column has one."""
+def key_parameters(compiler: Any, target: Any, table: Any, where: Iterable[Any]) -> dict[str, str]:
+    """Return the parameters that pick a row by its primary key, where every key column has one.
+
+    Args:
+        compiler: the compiler, after it rendered the statement.
+        target: the table, or the alias of it, that is written.
+        table: the table.
+        where: the conditions, all of which have to hold.
+    """
     found: dict[str, str] = {}
     for clause in where:
-        for part in clause.clauses if isinstance(clause, ClauseList | ExpressionClauseList) else (clause,):
+        together = isinstance(clause, ClauseList | ExpressionClauseList) and clause.operator is operators.and_
+        for part in clause.clauses if together else (clause,):
             if isinstance(part, BinaryExpression) and part.operator is operators.eq:
                 name = parameter_name(compiler, part.right)
-                if isinstance(part.left, ColumnClause) and name is not None:
+                if isinstance(part.left, ColumnClause) and name is not None and _is_of(part.left, target):
                     found[part.left.name] = name
     keys = [column.name for column in getattr(table, "primary_key", ())]
     return {key: found[key] for key in keys} if keys and all(key in found for key in keys) else {}
+
+
+def _is_of(column: ColumnClause[Any], source: Any) -> bool:
+    return column.table is not None and hash(column.table) == hash(source)
 
 
 def _written(main: Any, state: Any) -> list[Any]:

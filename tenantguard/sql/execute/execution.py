@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy.engine.default import DefaultExecutionContext
@@ -35,6 +37,7 @@ def guarded_context(base: Any) -> Any:
         Attributes:
             tg_binding: the binding that the statement is executed under.
             tg_refused: a reader of its rows was refused since they were last asked for.
+            tg_asked: what whoever acts had to be permitted for SQL text, by table and act.
             tg_kept: its parameters as they were before listeners saw them, where any listens.
             tg_composes: the next text beside the statement, for a default or a sequence, is composed by the dialect.
             tg_beside: that text and its parameters, or a batch of rows.
@@ -47,6 +50,7 @@ def guarded_context(base: Any) -> Any:
         tg_alone = False
         tg_refused = False
         tg_given: Any = None
+        tg_asked: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
         tg_kept: list[Any] | None = None
         tg_composes = False
         tg_beside: tuple[Any, Any] | None = None

@@ -37,6 +37,35 @@ def permit(context: Any, statement: Any, binding: Binding | None) -> None:
                 row[name] = value
 
 
+def permit_reading(context: Any, now: Binding, then: Binding) -> None:
+    """Let somebody read on what another person has asked for, if the same statement would answer them alike.
+
+    Args:
+        context: SQLAlchemy's execution context of the statement.
+        now: what is bound.
+        then: what the statement was executed under.
+
+    Raises:
+        PermissionDeniedError: a permission is missing, or a permission rule grants other rows.
+    """
+    statement = getattr(context.compiled, "tg", None)
+    asked = context.tg_asked if statement is None else statement.asked
+    had = None if now.principal is None else now.principal.permissions
+    if asked and (had is None or not all(needed <= had for needed in asked.values())):
+        refuse_permission(now, asked, sent(context))
+    ruled = () if statement is None else [key for key, one in statement.tables.items() if one.has_rows]
+    if ruled and not context.dialect.tg_guard.grants.are_alike(now, then, ruled):
+        refuse(
+            PermissionDeniedError(
+                f"rows of {statement.tables[ruled[0]].name} that somebody else has asked for are read on, and a "
+                "permission rule grants others; execute the statement again",
+                tenant=told(now),
+                table=statement.tables[ruled[0]].name,
+                statement=sent(context),
+            )
+        )
+
+
 def acts(binding: Binding | None) -> TypeGuard[Binding]:
     """Tell whether somebody acts for another: each of their statements gets a second look."""
     return binding is not None and binding.principal is not None and binding.principal.actor is not None

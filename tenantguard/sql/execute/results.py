@@ -15,8 +15,9 @@ from sqlalchemy.orm import loading
 
 from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
-from tenantguard.context import peek
+from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
+from tenantguard.sql.execute.permitted import permit_reading
 
 DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 
@@ -176,6 +177,8 @@ def _verify(context: Any) -> None:
     if now is then or now is None or then is None or now.mode in ("bypass", "closed"):
         return
     if same_tenants(now.tenants, then.tenants):
+        if now.principal is not then.principal:
+            _verify_person(context, now, then)
         return
     context.tg_refused = True
     told = ", ".join(map(str, then.tenants)) or "a bypass"
@@ -187,3 +190,16 @@ def _verify(context: Any) -> None:
             attempted=told,
         )
     )
+
+
+def _verify_person(context: Any, now: Binding, then: Binding) -> None:
+    """Refuse rows that another person of the tenant asked for, where whoever reads on would be refused or shown others.
+
+    Raises:
+        PermissionDeniedError: a permission is missing, or a permission rule grants other rows.
+    """
+    try:
+        permit_reading(context, now, then)
+    except BaseException:  # a rule of the application's own may raise anything
+        context.tg_refused = True
+        raise

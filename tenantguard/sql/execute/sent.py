@@ -79,6 +79,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
         refuse_again(violation, statement)
     if sent.permissions:
         sent.permit(binding)
+        context.tg_asked = sent.permissions
     _verify_calls(context, guard, sent)
     if sent.writes:
         refuse_read_only(context, binding)

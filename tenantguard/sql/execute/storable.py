@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from contextlib import suppress
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,10 @@ from sqlalchemy.types import TypeEngine
 
 STRANGE: Any = object()  # a value of which only the database knows what it will store
 _NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15}(\.[0-9]{0,9})?)\s*", re.ASCII)
+_WHOLE = re.compile(r"\s*([+-]?[0-9]{1,18})\s*", re.ASCII)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_LARGE = 2**63
+_WIDE = Context(prec=65)  # digits, of which MariaDB's decimals have no more
 _EXACT = 2**53  # floats beyond it are not every integer
 
 
@@ -90,15 +95,20 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _integer(value: Any, *, rounds: bool = False) -> Any:
-    """Return the integer that is stored of a value; MariaDB rounds to the nearest, and a tie in more ways than one."""
+    """Return the integer that is stored of a value; MariaDB rounds to the nearest, a tie of exact values upwards."""
     if isinstance(value, int):
         return int(value)
-    if isinstance(value, str) and (written := _NUMBER.fullmatch(value)):
+    if isinstance(value, bytes) and rounds and value.isascii():
+        value = value.decode()
+    if isinstance(value, str) and (written := _NUMBER.fullmatch(value) or _WHOLE.fullmatch(value)):
         value = Decimal(written[1])
-    if not isinstance(value, float | Decimal) or not -_EXACT < value < _EXACT:
+    if isinstance(value, Decimal) and value.is_finite() and abs(value) < _LARGE:
+        nearest = int(value.to_integral_value(ROUND_HALF_UP))
+        return nearest if nearest == value or rounds else STRANGE
+    if not isinstance(value, float) or not -_EXACT < value < _EXACT:
         return STRANGE
     nearest = round(value)
-    is_tie = abs(Decimal(value) - nearest) == Decimal("0.5")
+    is_tie = abs(value - nearest) == 0.5
     return nearest if nearest == value or (rounds and not is_tie) else STRANGE
 
 
@@ -115,12 +125,47 @@ def _text(value: Any, kind: Any, dialect: Any) -> Any:
 
 
 def _of_mariadb(value: Any, kind: Any) -> Any:
-    if isinstance(kind, types.DateTime | types.Time) and isinstance(value, datetime.datetime | datetime.time):
-        return value if getattr(kind, "fsp", None) == 6 else value.replace(microsecond=0)
     if isinstance(kind, types.Numeric) and not isinstance(kind, types.Float):
-        exact = isinstance(value, Decimal | int) and not isinstance(value, bool)
-        return value if exact and value == round(Decimal(value), kind.scale or 0) else STRANGE
+        return _exact(value, kind.scale or 0)
+    if isinstance(kind, types.BINARY) and isinstance(value, bytes):
+        return value.ljust(kind.length or 1, b"\0")
+    if isinstance(kind, types.Boolean) and isinstance(value, int):
+        return int(value)
+    if isinstance(kind, types.Date | types.DateTime | types.Time):
+        return _of_time(value, kind)
     return value if isinstance(value, _kinds_of(kind)) else STRANGE
+
+
+def _exact(value: Any, scale: int) -> Any:
+    """Return the decimal that MariaDB stores of a number, which it rounds half up where it was given an exact one."""
+    written = str(value) if isinstance(value, float) else value
+    if isinstance(written, str) and _NUMBER.fullmatch(written):
+        written = Decimal(written.strip())
+    if isinstance(written, bool) or not isinstance(written, Decimal | int):
+        return STRANGE
+    exact = Decimal(written)
+    if not exact.is_finite() or abs(exact) >= _LARGE:
+        return STRANGE
+    rounded = exact.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _WIDE)
+    return STRANGE if isinstance(value, float) and rounded != exact else rounded
+
+
+def _of_time(value: Any, kind: Any) -> Any:
+    """Return the day, moment or time that MariaDB stores."""
+    moment = value
+    if isinstance(kind, types.Date):
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            with suppress(ValueError):
+                return datetime.date.fromisoformat(value)
+        if isinstance(value, datetime.datetime):
+            moment = value.date()
+    elif isinstance(kind, types.DateTime) and type(value) is datetime.date:
+        moment = datetime.datetime.combine(value, datetime.time())
+    # a time comes back from the drivers as a difference
+    kinds = (datetime.time, datetime.timedelta) if isinstance(kind, types.Time) else _kinds_of(kind)
+    # a fraction of a second is cut off or rounded as the server is set
+    is_whole = not getattr(value, "microsecond", 0) and not getattr(value, "microseconds", 0)
+    return moment if isinstance(moment, kinds) and (is_whole or getattr(kind, "fsp", None) == 6) else STRANGE
 
 
 def _kinds_of(kind: Any) -> tuple[type, ...]:

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from sqlalchemy import literal, select
 from sqlalchemy.engine.interfaces import ExecuteStyle
+from sqlalchemy.types import NullType
 
 from tenantguard.audit import refuse
 from tenantguard.audit.events import masked
@@ -19,9 +21,11 @@ from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
 from tenantguard.sql.execute.given import given_values
 from tenantguard.sql.execute.holding import hold, release
 from tenantguard.sql.execute.lookups import mark
-from tenantguard.sql.execute.parents import Missing, as_stored, verify_parents
+from tenantguard.sql.execute.parents import Missing, as_stored, missing_parents, verify_parents
 from tenantguard.sql.execute.refusing import parent_error, refuse_parent
+from tenantguard.sql.execute.storable import is_strange
 from tenantguard.sql.plans import ReadBack
+from tenantguard.sql.predicates import named, trusted
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.returning import with_columns
 from tenantguard.sql.text import orphan
@@ -165,8 +169,25 @@ class StoredCursor:
         for link in self._read.plan.links:
             for names in link.rows:
                 key = as_stored(tuple([values(name)[place] for name in names]), link, context.dialect)
-                if mark(key) in marks:
+                if mark(key) in marks and not (is_strange(key) and self._leads_well(link, place)):
                     refuse_parent(context, link, key, self._read.plan.tried, context.tg_binding)
+
+    def _leads_well(self, link: Link, place: int) -> bool:
+        """Tell whether the row that a set of parameters picks by its key has come to lead to the tenant's rows."""
+        context, plan, values = self._context, self._read.plan, given_values(self._context)
+        source = trusted(link.child.alias())
+        try:
+            given = {column: values(name)[place] for column, name in plan.key.items()}
+        except KeyError:  # it was written into the text
+            return False
+        picked = [
+            named(source, column, NullType()) == literal(value, NullType()) for column, value in given.items()
+        ]
+        if not picked:
+            return False
+        query = select(*[named(source, name, NullType()) for name in link.ours]).where(*picked)
+        rows = [tuple(row) for row in context.root_connection.tg_probe(query, {})]
+        return bool(rows) and not missing_parents(context, [(link, rows)], plan.tried)
 
     @contextmanager
     def _savepoint(self) -> Iterator[None]:

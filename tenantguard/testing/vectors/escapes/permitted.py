@@ -111,3 +111,23 @@ def granted_rows_of_an_earlier_person(lab: Lab) -> Any:
         connection.execute(select(table)).all()
     with _as(lab, "nobody"):
         return _leak(connection.execute(select(table)).all(), "read somebody else's row")
+
+
+@attack("reads")
+def granted_rows_of_a_result_handed_on(lab: Lab) -> Any:
+    """Read on the result of a person who may see every row."""
+    engine, table = _permitted(lab, _rule(lab))
+    with _as(lab, "chief", READ):
+        result = lab.connect(engine).execute(select(table))
+    with _as(lab, "nobody"):
+        return _leak(result.fetchall(), "read somebody else's row")
+
+
+@attack("reads")
+def permission_missing_for_a_result_handed_on(lab: Lab) -> Any:
+    """Read on the result of a person who may read, without that permission."""
+    engine, table = _permitted(lab, {"read": READ})
+    with _as(lab, "chief", READ):
+        result = lab.connect(engine).execute(select(table))
+    with _as(lab, "agent", WRITE):
+        return _leak(result.scalars().first(), "read a row")

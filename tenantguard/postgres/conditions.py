@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from uuid import UUID
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.spelling import identifier, relation
+from tenantguard.postgres.spelling import identifier, literal, relation
 from tenantguard.sql.servers.ruled import OWN, TOLD, tenant_setting
+from tenantguard.sql.text.placing.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
 
 SEALED = f"(SELECT {OWN}.sealed())"
@@ -47,3 +48,10 @@ def through(placement: Placement, schema: str) -> str:
     """Return the condition that a row's parent is seen."""
     parent = relation(table_key(placement.parent), schema)
     return leads(identifier(placement.key[1]), placement.link, parent)
+
+
+def permitted(*alternatives: frozenset[str]) -> str:
+    """Return the condition that whoever acts has all permissions of one of several sets, read once for a statement."""
+    told = f"string_to_array(current_setting('{PERMISSIONS}', true), ' ')"
+    sets = [f"{told} @> ARRAY[{', '.join(map(literal, sorted(needed)))}]" for needed in alternatives]
+    return f"(SELECT {' OR '.join(sets)})"

@@ -10,7 +10,7 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import body
 from tenantguard.sql.servers.ruled import OWN
 from tenantguard.sql.telling.seal import SEAL, Seal
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
 
 KEYS = f"{OWN}.keys"
 
@@ -47,7 +47,9 @@ DECLARE
   key_id text := split_part(seal, '.', 1);
   expiry text := split_part(seal, '.', 2);
   process text := split_part(seal, '.', 3);
-  signed text := key_id || '.' || expiry || '.' || process || '.';
+  signed text := key_id || '.' || expiry || '.' || process;
+  permissions text := coalesce(current_setting('{PERMISSIONS}', true), '');
+  what text;
   inner_pad bytea;
   outer_pad bytea;
 BEGIN
@@ -62,7 +64,8 @@ BEGIN
   IF NOT FOUND THEN
     RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the key of the seal is not known here';
   END IF;
-  IF seal <> signed || encode(sha256(outer_pad || sha256(inner_pad || convert_to(signed || tenant, 'UTF8'))), 'hex')
+  what := signed || CASE permissions WHEN '' THEN '.' ELSE ':' || permissions || chr(10) END || tenant;
+  IF seal <> signed || '.' || encode(sha256(outer_pad || sha256(inner_pad || convert_to(what, 'UTF8'))), 'hex')
      OR process NOT IN ('0', pg_backend_pid()::text) THEN
     RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the seal is not of this tenant and session';
   END IF;

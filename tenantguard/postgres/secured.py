@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import Table
 
 from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, through
+from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, permitted, through
 from tenantguard.postgres.spelling import body, identifier, identifiers, relation
 from tenantguard.sql.servers.ruled import OWN, digest, ruled
-from tenantguard.tenancy import Placement, Reference, Tenancy, full_name
+from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
 _SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -136,9 +136,10 @@ def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
     """
     tenancy.verify()
     found, faults = [], []
+    parents = _parents(tenancy)
     for placement in tenancy:
         try:
-            found.append(_secured(tenancy, placement, schema, sealed))
+            found.append(_secured(tenancy, placement, schema, sealed, parents))
         except ConfigurationError as error:
             faults.append(str(error))
     if faults:
@@ -147,10 +148,23 @@ def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
     return found
 
 
-def _secured(tenancy: Tenancy, placement: Placement, schema: str, sealed: bool) -> Secured:
+def _parents(tenancy: Tenancy) -> frozenset[Key]:
+    """Return the tables that foreign keys name."""
+    tables = [placement.mapping for placement in tenancy if placement.mapping is not None]
+    found = {reference.parent_key for table in tables for reference in tenancy.references(table)}
+    through = {table_key(placement.parent) for placement in tenancy if placement.parent is not None}
+    return frozenset(found | through)
+
+
+def _secured(
+    tenancy: Tenancy, placement: Placement, schema: str, sealed: bool, parents: frozenset[Key]
+) -> Secured:
     name, table = relation(placement.key, schema), placement.mapping
     view = table is not None and is_view(table)
-    policies = () if view or placement.kind == "shared" else tuple(_policies(placement, schema, sealed))
+    policies: tuple[Policy, ...] = ()
+    if not view and placement.kind != "shared":
+        made = _policies(placement, schema, sealed)
+        policies = tuple(_permitted(policy, placement, placement.key in parents) for policy in made)
     ties = () if view or table is None else tuple(_ties(tenancy, placement, table, schema))
     return Secured(placement, name, view, policies, ties, ("SELECT",) if view else _grants(placement))
 
@@ -178,6 +192,28 @@ def _policies(placement: Placement, schema: str, sealed: bool) -> Iterator[Polic
         yield Policy(f"{OWN}_delete", "DELETE", using=mine)
     floor = SEALED if sealed else SOMEBODY
     yield Policy(f"{OWN}_seal", "ALL", using=floor, check=floor, restrictive=True)
+
+
+def _permitted(policy: Policy, placement: Placement, is_parent: bool) -> Policy:
+    """Return a policy that asks as well for the permission that its command takes.
+
+    It never keeps out what the guard lets in. A row that a foreign key names is looked up and locked by whoever may
+    write the other one, so such a table is read by everybody, and is kept from being changed where the new row is
+    checked, which no lock asks for. A write looks at rows too, so that whoever may write may read.
+    """
+    said = placement.permitted
+    if said is None or policy.restrictive:
+        return policy
+    if policy.command == "SELECT":
+        if is_parent or not said.read or not said.write:
+            return policy
+        return replace(policy, using=f"({policy.using}) AND {permitted(said.read, said.write)}")
+    if not said.write:
+        return policy
+    asked = permitted(said.write)
+    if policy.check is not None:
+        return replace(policy, check=f"({policy.check}) AND {asked}")
+    return replace(policy, using=f"({policy.using}) AND {asked}")
 
 
 def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> Iterator[Tie]:

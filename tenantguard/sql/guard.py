@@ -101,6 +101,8 @@ class Guard:
         self.raw_sql = raw_sql
         self.enforces = not tenancy.is_unrestricted and (observer is None or bool(enforced))
         self.restricts = any(said.rows is not None for said in tenancy.permissions.values())
+        named = [said.read | said.write for said in tenancy.permissions.values()]
+        self.permissions = frozenset[str]().union(*named)
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
         self.ask_at = math.inf

@@ -24,9 +24,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import create_async_engine
 
-from tenantguard import ConfigurationError, Tenancy, bind, guard
-from tenantguard.postgres import Roles, check, install, policies, uninstall
+from tenantguard import ConfigurationError, PermissionDeniedError, Principal, Tenancy, bind, guard
+from tenantguard.postgres import Roles, RowSecurity, check, install, policies, uninstall
 from tests.postgres.world import Secured
 
 NEW_CALL = "INSERT INTO calls (company_id, number_id, country_code, seconds, note) VALUES "
@@ -269,6 +270,83 @@ def _ruled() -> Tenancy:
         },
         changeable={"users": {"name"}},
     )
+
+
+def _permitted(empty: Secured) -> Tenancy:
+    """Return a tenancy with permissions, whose tables are filled and secured with a seal."""
+    metadata = MetaData()
+    for name, more in (("customers", ()), ("invoices", ("customers.id",)), ("audits", ())):
+        Table(
+            name, metadata, Column("id", Integer, primary_key=True), Column("company_id", String, nullable=False),
+            *[Column("parent_id", ForeignKey(key)) for key in more],
+        )  # fmt: skip
+    Table(
+        "lines", metadata, Column("id", Integer, primary_key=True),
+        Column("invoice_id", ForeignKey("invoices.id"), nullable=False),
+    )  # fmt: skip
+    tenancy = Tenancy(
+        metadata,
+        column="company_id",
+        through={"lines": "invoice_id"},
+        permissions={
+            "customers": {"read": "c:read", "write": "c:write"},
+            "invoices": {"read": "b:read", "write": ["b:write", "b:more"]},
+            "lines": {"read": "l:read", "write": "l:write"},
+            "audits": {"read": "a:read"},
+        },
+    )
+    metadata.create_all(empty.owner)
+    with empty.owner.begin() as connection:
+        for row in ("customers VALUES (1, 'acme')", "invoices VALUES (1, 'acme', 1)", "lines VALUES (1, 1)"):
+            connection.execute(text(f"INSERT INTO {row}"))
+    empty.secure(tenancy, sealed=True)
+    return tenancy
+
+
+def test_policies_ask_for_permissions(empty: Secured) -> None:
+    """Of whoever writes, on every way; and of whoever reads a table that no foreign key names."""
+    _permitted(empty)
+    write = "UPDATE invoices SET id = id"
+    for permissions, statement, outcome in (
+        ("b:read", write, None),
+        ("b:write", write, None),
+        ("b:more b:write", write, 1),
+        ("", "INSERT INTO customers VALUES (9, 'acme')", None),
+        ("b:read", "INSERT INTO invoices VALUES (1, 'acme', 1) ON CONFLICT (id) DO UPDATE SET id = 1", None),
+        ("l:read", "DELETE FROM lines", 0),
+        ("l:write", "DELETE FROM lines", 1),
+        ("", "SELECT * FROM lines", 0),
+        ("l:read", "SELECT * FROM lines", 1),
+        ("", "SELECT * FROM customers FOR UPDATE", 1),
+        ("", "INSERT INTO audits VALUES (9, 'acme') RETURNING id", 1),
+    ):
+        with empty.told("acme", permissions=permissions) as connection:
+            if outcome is None:
+                with pytest.raises(ProgrammingError, match="row-level security"):
+                    connection.execute(text(statement))
+            else:
+                assert connection.execute(text(statement)).rowcount == outcome, (permissions, statement)
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_policies_keep_nobody_out_whom_the_guard_lets_in(empty: Secured, driver: str) -> None:
+    """What it looks up takes no permission; and what is told changes with the binding, inside of a transaction too."""
+    tenancy = _permitted(empty)
+    table = tenancy.metadata[0].tables
+    made = create_async_engine(empty.url(empty.roles.application, driver), poolclass=NullPool)
+    engine = guard(made, tenancy, row_security=RowSecurity(empty.seal))
+    writer = Principal("ada", "acme", frozenset({"b:write", "b:more", "x"}))
+    async with engine.connect() as connection:
+        with bind(writer):
+            await connection.execute(table["invoices"].insert().values(id=2, parent_id=1))
+        with bind(Principal("bob", "acme", frozenset({"l:write", "l:read"}))):
+            await connection.execute(table["lines"].insert().values(id=2, invoice_id=2))
+            assert len((await connection.execute(table["lines"].select())).all()) == 2
+            with pytest.raises(PermissionDeniedError):
+                await connection.execute(table["invoices"].update().values(id=3))
+        with bind(writer):
+            await connection.execute(table["invoices"].update().values(parent_id=1))
+    await made.dispose()
 
 
 def _secured_rules(empty: Secured) -> Tenancy:

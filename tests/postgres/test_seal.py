@@ -21,6 +21,7 @@ ATTACKS = {
     "set_config": ("SELECT set_config('tenantguard.tenant', 'globex', false)", "error"),
     "set_config by another spelling": ("SELECT pg_catalog.set_config('TenantGuard.Tenant', 'globex', true)", "error"),
     "update pg_settings": ("UPDATE pg_settings SET setting = 'globex' WHERE name = 'tenantguard.tenant'", "own"),
+    "give oneself permissions": ("SET LOCAL tenantguard.permissions = 'billing:write'", "error"),
     "reset the tenant": ("RESET tenantguard.tenant", "nothing"),
     "reset everything": ("RESET ALL", "nothing"),
     "discard everything": ("SET tenantguard.tenant = ''; SET tenantguard.seal = ''", "nothing"),

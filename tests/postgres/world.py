@@ -56,23 +56,33 @@ class Secured:
         return self._engines[role]
 
     @contextmanager
-    def told(self, tenant: str | None, connection: Connection | None = None) -> Iterator[Connection]:
+    def told(
+        self, tenant: str | None, connection: Connection | None = None, *, permissions: str = ""
+    ) -> Iterator[Connection]:
         """Yield a transaction of the application's role that was told a tenant, and roll it back."""
         with self.engine(self.roles.application).connect() as made:
             connection = connection or made
             if tenant is not None:
-                self.tell(connection, tenant)
+                self.tell(connection, tenant, permissions=permissions)
             yield connection
             connection.rollback()
 
     def tell(
-        self, connection: Connection, tenant: str, seal: Seal | None = None, process: int | None = None
+        self,
+        connection: Connection,
+        tenant: str,
+        seal: Seal | None = None,
+        process: int | None = None,
+        permissions: str = "",
     ) -> None:
         """Tell PostgreSQL a tenant, with its seal where there is one, for a process of the server."""
         connection.execute(select(func.set_config("tenantguard.tenant", tenant, True)))
+        if permissions:
+            connection.execute(select(func.set_config("tenantguard.permissions", permissions, True)))
         signer = seal or self.seal
         if signer is not None:
-            value = signer.sign(tenant, process_of(connection) if process is None else process)
+            told = process_of(connection) if process is None else process
+            value = signer.sign(tenant, told, permissions)
             connection.execute(select(func.set_config("tenantguard.seal", value, True)))
 
     def close(self) -> None:

@@ -208,7 +208,7 @@ class GuardedConnection(Connection):
         """Let the next statement take along what row security is told; send it by itself where none can."""
         guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
         driver: Any = None if self._dbapi_connection is None else self._dbapi_connection.driver_connection
-        values = guard.row_security.values(binding, getattr(driver, "tg_process", 0))
+        values = guard.row_security.values(binding, getattr(driver, "tg_process", 0), guard.permissions)
         if hasattr(driver, "tg_tell") and driver.tg_tell(values, guard):
             return
         statement = settings(values)

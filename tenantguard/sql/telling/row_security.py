@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from tenantguard.context import Binding
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.telling.seal import SEAL, Seal
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack
@@ -46,20 +46,27 @@ class RowSecurity:
         if self.flights not in ("auto", "pipeline", "begin"):
             raise ConfigurationError(f'flights is "auto", "pipeline" or "begin", not {self.flights!r}')
 
-    def values(self, binding: Binding | None, process: int) -> dict[str, str]:
+    def values(
+        self, binding: Binding | None, process: int, names: frozenset[str] = frozenset()
+    ) -> dict[str, str]:
         """Return the settings of a transaction; an empty tenant is nobody.
 
         Args:
             binding: the binding in force.
             process: the server's process behind the connection.
+            names: the permissions that policies ask for; of others the database is told nothing.
         """
         tenant: Any = binding._tenant if binding is not None and binding.mode == "tenant" else None
         told = "" if tenant is None else str(tenant)
-        values = {SETTING: told}
+        values, permitted = {SETTING: told}, ""
+        if names:
+            principal = binding.principal if binding is not None and told else None
+            permitted = "" if principal is None else " ".join(sorted(principal.permissions & names))
+            values[PERMISSIONS] = permitted
         if binding is not None and binding.mode == "bypass":
             values[REASON] = str(binding.reason)
         if self.seal is not None:
-            values[SEAL] = self.seal.sign(told, process) if told else ""
+            values[SEAL] = self.seal.sign(told, process, permitted) if told else ""
         return values
 
 

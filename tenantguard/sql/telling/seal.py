@@ -46,18 +46,21 @@ class Seal:
             if type(value) is not int or not 0 < value <= _MOST:
                 raise ConfigurationError(f"the {name} of a seal is a positive whole number, not {value!r}")
 
-    def sign(self, tenant: str, process: int) -> str:
+    def sign(self, tenant: str, process: int, permissions: str = "") -> str:
         """Return the seal of a tenant, for the server's process that is told it.
 
         Args:
             tenant: as the database is told it.
             process: the server's process behind the connection, ``0`` where it is not known.
+            permissions: as the database is told them.
         """
         now = int(time.time())
         # the same for an eighth of its lifetime: a signature costs as much as the rest of what a transaction is told
         expiry = now - now % max(1, self.lifetime // 8) + self.lifetime
         told = f"{self.key_id}.{expiry}.{0 if self.pooled else process}"
-        return _signed(self.key, told, tenant)
+        # no permission holds a line break, and no process a colon: nothing can be read in two ways
+        what = f".{tenant}" if not permissions else f":{permissions}\n{tenant}"
+        return _signed(self.key, told, what)
 
     @property
     def pads(self) -> tuple[bytes, bytes]:
@@ -68,5 +71,5 @@ class Seal:
 
 
 @functools.lru_cache(4096)
-def _signed(key: bytes, told: str, tenant: str) -> str:
-    return f"{told}.{hmac.digest(key, f'{told}.{tenant}'.encode(), 'sha256').hex()}"
+def _signed(key: bytes, told: str, what: str) -> str:
+    return f"{told}.{hmac.digest(key, f'{told}{what}'.encode(), 'sha256').hex()}"

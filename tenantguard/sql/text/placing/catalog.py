@@ -16,6 +16,7 @@ Pairs = tuple[tuple[str, str], ...]
 Link = tuple[Key, Pairs]
 
 SETTING = "tenantguard.tenant"  # what a policy of row security compares the tenant column with
+PERMISSIONS = "tenantguard.permissions"  # of the tenancy's, those that whoever acts has, with blanks between
 OWN = "tenantguard"  # names that begin so are ours, and refused in a text
 
 ADVICE = 'Write it with SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'

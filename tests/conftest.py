@@ -32,6 +32,11 @@ _LONG = (
 )
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what ``make matrix`` gives."""
+    parser.addoption("--whole", action="store_true", help="run the long matrices whole, not a share of each")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the directory that every process of this run shares."""
     given = getattr(config, "workerinput", {}).get("servers")
@@ -81,6 +86,12 @@ def _close_for_pools_that_are_gone() -> Iterator[None]:
         with contextlib.suppress(sqlite3.ProgrammingError):  # it was opened in a thread of its own
             pair[1].close()
             _OPENED.remove(pair)
+
+
+@pytest.fixture(scope="session")
+def whole(pytestconfig: pytest.Config) -> bool:
+    """Tell whether the long matrices run whole."""
+    return bool(pytestconfig.getoption("--whole"))
 
 
 @pytest.fixture(scope="session")

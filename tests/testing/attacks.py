@@ -1,18 +1,23 @@
-"""Attacks on the kit's own models: every vector on a database of the tests, with the guard on or off."""
+"""Attacks on the kit's own models: vectors on a database of the tests, with the guard on or off.
+
+A vector does much the same through each driver and on each schema. Where something else than the promise on each
+database is tested, a run of the tests takes each vector to one place in which it fits; ``make matrix``, to every place.
+"""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 from sqlalchemy import Engine
 
 from tenantguard import guard
 from tenantguard.testing.attack import Report, attack, chosen, laboratory
-from tenantguard.testing.vectors import Outcome, models
+from tenantguard.testing.vectors import Outcome, Result, Vector, models
 from tests.servers import Backend, Database
 
 Make = Callable[[Backend, str], Database]
@@ -35,7 +40,7 @@ def _rewriting(engine: Any) -> Any:
     return guard(engine, models.tenancy, raw_sql="rewrite")
 
 
-_MODES: dict[str, Callable[[Engine], Engine]] = {"off": off, "on": on, "rewrite": _rewriting}
+_MODES: dict[str, Callable[[Engine], Engine]] = {"on": on, "rewrite": _rewriting}
 
 
 @contextmanager
@@ -53,6 +58,63 @@ def runs(make_database: Make) -> Iterator[Run]:
 
     yield run
     run.cache_clear()
+
+
+class Shares:
+    """Attacks in several places, each vector in one where it fits.
+
+    Args:
+        places: their names.
+        vectors: what is shared among them, the same way in each run.
+        attack: runs vectors in a place.
+        whole: run every vector in every place instead.
+    """
+
+    def __init__(
+        self,
+        places: Sequence[str],
+        vectors: Sequence[Vector],
+        attack: Callable[[str, list[Vector]], Report],
+        *,
+        whole: bool,
+    ) -> None:
+        self._places = places
+        self._vectors = vectors
+        self._attack = attack
+        self._whole = whole
+        self._ran: dict[str, Report] = {}
+
+    def _falls_to(self, vector: Vector, place: str) -> bool:
+        return self._whole or self._places[crc32(vector.name.encode()) % len(self._places)] == place
+
+    def of(self, place: str) -> Report:
+        """Return how the share of a place ended; it runs once, however often it is asked for."""
+        if place not in self._ran:
+            mine = [vector for vector in self._vectors if self._falls_to(vector, place)]
+            self._ran[place] = self._attack(place, mine)
+        return self._ran[place]
+
+    def every(self) -> Report:
+        """Return one result for each vector; what did not fit its own place was tried in the others."""
+        best: dict[str, Result] = {}
+        for place in self._places:
+            _keep_fitting(best, self.of(place))
+        for place in self._places:
+            tried = {result.vector.name for result in self.of(place).results}
+            left = [v for v in self._vectors if _unfit(best[v.name]) and v.name not in tried]
+            if left:
+                _keep_fitting(best, self._attack(place, left))
+        return Report("each in its place", list(best.values()))
+
+
+def _keep_fitting(best: dict[str, Result], report: Report) -> None:
+    for result in report.results:
+        if result.vector.name not in best or _unfit(best[result.vector.name]):
+            best[result.vector.name] = result
+
+
+def _unfit(result: Result) -> bool:
+    return result.outcome is Outcome.NOT_APPLICABLE
 
 
 def others(report: Report, wanted: set[Outcome], *, legitimate: bool = False) -> dict[str, str]:

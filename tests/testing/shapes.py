@@ -1,6 +1,14 @@
-"""The shapes that the generated programs of a test run have to cover, on every database or on some."""
+"""The shapes that the generated programs of a test run have to cover, and a run of few programs that covers them."""
 
 from __future__ import annotations
+
+from collections import Counter
+
+from tenantguard.testing.campaign import Tally, prove
+from tenantguard.testing.generator.choices import Recorded
+from tenantguard.testing.generator.programs import write
+from tenantguard.testing.oracle import Oracle
+from tenantguard.testing.relations import RowSecurity
 
 
 def _listed(text: str) -> frozenset[str]:
@@ -54,3 +62,29 @@ BY_BACKEND = {
     "postgresql": EVERYWHERE | CONFLICT | POSTGRESQL | LARGER | {"from: table-valued function"},
     "mariadb": EVERYWHERE | LARGER,
 }
+
+
+def proven(
+    oracle: Oracle,
+    among: int,
+    *,
+    seed: int,
+    times: int = 1,
+    only: str | None = None,
+    security: RowSecurity | None = None,
+) -> Tally:
+    """Run those of a seed's programs that bring a shape which was not run often enough before them.
+
+    To write a program takes a hundredth of what it takes to run it, and the same ones are run each time.
+
+    Args:
+        among: how many programs are written.
+        times: how often each shape is to be run, where there are as many programs with it.
+    """
+    total, seen = Tally(), Counter[str]()
+    for number in range(among):
+        shapes = write(Recorded(seed, number), oracle.schema, oracle.data, oracle.dialect, only).shapes
+        if any(seen[shape] < times for shape in shapes):
+            seen.update(shapes)
+            total.merge(prove(oracle, programs=1, start=number, seed=seed, only=only, security=security))
+    return total

@@ -4,22 +4,40 @@ from __future__ import annotations
 
 import pytest
 
-from tenantguard.testing.attack import attack, chosen, laboratory
-from tenantguard.testing.vectors import Outcome, models
+from tenantguard.testing.attack import Report, attack, chosen, laboratory
+from tenantguard.testing.vectors import Outcome, Vector, models
 from tests.servers import ASYNC_DRIVERS
-from tests.testing.attacks import HELD, Make, on, others
+from tests.testing.attacks import HELD, Make, Shares, on, others
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # attacks leave behind what a program should not
 
 BRIEF = ("writes", "identity map", "raw SQL", "pool", "legitimate")  # what a driver of its own can change
 
 
-@pytest.mark.parametrize("driver", ASYNC_DRIVERS)
-def test_every_vector_holds_through_an_asynchronous_driver(make_database: Make, driver: str) -> None:
-    """The same vectors hold in a greenlet over each asynchronous driver, and the operations work."""
-    database = make_database(ASYNC_DRIVERS[driver], "vectors")
-    url = next(url for url in database.async_urls if url.startswith(f"{driver}:"))
-    with laboratory(models.tenancy, url, protect=on, asynchronous=True) as lab:
-        report = attack(lab, chosen(BRIEF))
+@pytest.fixture(scope="module")
+def asynchronous(make_database: Make, whole: bool) -> Shares:
+    """Give those vectors, shared among the drivers, in a greenlet over each."""
+
+    def run(driver: str, vectors: list[Vector]) -> Report:
+        database = make_database(ASYNC_DRIVERS[driver], "vectors")
+        url = next(url for url in database.async_urls if url.startswith(f"{driver}:"))
+        with laboratory(models.tenancy, url, protect=on, asynchronous=True) as lab:
+            return attack(lab, vectors)
+
+    return Shares(list(ASYNC_DRIVERS), chosen(BRIEF), run, whole=whole)
+
+
+def _assert_held(report: Report) -> None:
     assert others(report, HELD) == {}
     assert others(report, {Outcome.HELD, Outcome.NOT_APPLICABLE}, legitimate=True) == {}
+
+
+@pytest.mark.parametrize("driver", ASYNC_DRIVERS)
+def test_vectors_hold_through_an_asynchronous_driver(asynchronous: Shares, driver: str) -> None:
+    """What falls to a driver holds, and the operations among it work."""
+    _assert_held(asynchronous.of(driver))
+
+
+def test_every_vector_holds_through_an_asynchronous_driver(asynchronous: Shares) -> None:
+    """What does not fit one of them holds through the next."""
+    _assert_held(asynchronous.every())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import cast
 
 import pytest
 
-from tenantguard.testing.vectors import VECTORS, Outcome
+from tenantguard.testing.attack import Report, attack, laboratory
+from tenantguard.testing.vectors import VECTORS, Outcome, Vector, models
 from tests.servers import BACKENDS, Backend
-from tests.testing.attacks import Make, Run, others, runs
+from tests.testing.attacks import Make, Shares, off, others
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # attacks leave behind what a program should not
 
@@ -20,24 +21,23 @@ NOT_HERE = {
 
 
 @pytest.fixture(scope="module")
-def run(make_database: Make) -> Iterator[Run]:
-    """Return what attacks a database in a mode, once for all tests of this module."""
-    with runs(make_database) as run:
-        yield run
+def unguarded(make_database: Make, whole: bool) -> Shares:
+    """Give the vectors, shared among the databases, with the guard off."""
+
+    def run(backend: str, vectors: list[Vector]) -> Report:
+        database = make_database(cast("Backend", backend), "vectors")
+        with laboratory(models.tenancy, database.url, protect=off) as lab:
+            return attack(lab, vectors)
+
+    return Shares(BACKENDS, list(VECTORS), run, whole=whole)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_vector_succeeds_unguarded(run: Run, backend: Backend) -> None:
+def test_every_vector_succeeds_unguarded(unguarded: Shares, backend: Backend) -> None:
     """Each gets through, or does not apply to the database."""
-    assert others(run(backend, "off"), SUCCEEDED) == {}
+    assert others(unguarded.of(backend), SUCCEEDED) == {}
 
 
-def test_every_vector_is_proven_somewhere(run: Run) -> None:
+def test_every_vector_is_proven_somewhere(unguarded: Shares) -> None:
     """Each vector succeeds unguarded on at least one database."""
-    proven = {
-        result.vector.name
-        for backend in BACKENDS
-        for result in run(backend, "off").results
-        if result.outcome in (Outcome.LEAKED, Outcome.LIMIT)
-    }
-    assert {vector.name for vector in VECTORS} - proven == NOT_HERE
+    assert set(others(unguarded.every(), {Outcome.LEAKED, Outcome.LIMIT})) == NOT_HERE

@@ -66,6 +66,7 @@ class Guard:
         sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
         catalogue: what the users of a PostgreSQL server have made, as it was last asked.
         ask_at: when it is to be asked again, on the clock that only goes forward; never on other servers.
+        left: a bypass has left something on one of its connections.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         era: while it lasts, what was found of the tenancy's tables holds.
         dialects: the compilers of each mode, as dialects, of the engine; they are shared by its copies.
@@ -103,6 +104,7 @@ class Guard:
         self.restricts = any(said.rows is not None for said in tenancy.permissions.values())
         named = [said.read | said.write for said in tenancy.permissions.values()]
         self.permissions = frozenset[str]().union(*named)
+        self.left = False
         self.prepared: dict[str, Any] = {}
         self.catalogue: Any = None
         self.ask_at = math.inf

@@ -14,6 +14,7 @@ from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
+from tenantguard.sql.execute.leftovers import find_left, note_calls, note_text
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.permitted import acts, end_in_time, permit, refuse_read_only
 from tenantguard.sql.execute.sent import admit_text
@@ -40,6 +41,8 @@ def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None)
         refuse_by_hand()
     if acts(binding):
         end_in_time(binding)
+    if guard.left:
+        connection.tg_left = find_left(connection)
     connection.tg_serve(binding)
     if guard.tells:
         connection.tg_tell()
@@ -61,6 +64,9 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
             connection.tg_forget()
         if compiled.isplaintext:
             ask_again(context)
+            note_text(context)
+        else:
+            note_calls(context, compiled)
         if is_writing(context, compiled):
             context.tg_given = BYPASSED
         return
@@ -107,6 +113,7 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
     binding = peek()
     if binding is not None and binding.mode == "bypass":
         ask_again(context)
+        note_text(context)
         return
     element = compiled.statement
     if binding is None and is_schema_ddl(element):

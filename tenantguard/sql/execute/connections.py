@@ -20,6 +20,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import leave, verify_ending
 from tenantguard.sql.execute.known import Noted
+from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.execute.permitted import acts
 from tenantguard.sql.execute.sending import admit_beside
@@ -53,11 +54,13 @@ class GuardedConnection(Connection):
         tg_isolated: a transaction, and whether it reads from one snapshot (PostgreSQL).
         tg_streams: the statements whose rows are fetched by server-side cursors.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
+        tg_left: the state that the connection had before a bypass that may have left another.
     """
 
     tg_ready: Any = False  # never what peek() returns
     tg_own: Any = None
     tg_names: Any = None
+    tg_left: tuple[Any, ...] | None = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
     tg_isolated: tuple[Any, bool] | None = None
@@ -78,6 +81,8 @@ class GuardedConnection(Connection):
             self.tg_serve(binding)
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
+        if held.tg_guard.left:
+            self.tg_left = find_left(self)
         if (
             held.tg_guard.ask_at < monotonic()
             and binding is not None
@@ -88,7 +93,7 @@ class GuardedConnection(Connection):
         self.dialect = held.tg_variants[mode]
         if held.tg_guard.restricts and binding is not None and binding.tenants:
             self.dialect = held.tg_guard.variant(binding, self.dialect)
-        if mode == "tenant" and held.tg_guard.enforces and not acts(binding):
+        if mode == "tenant" and held.tg_guard.enforces and not acts(binding) and self.tg_left is None:
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:
@@ -158,6 +163,8 @@ class GuardedConnection(Connection):
         except ValueError:  # no frame below: a greenlet that was handed the method itself
             pass
         only_sqlalchemy("Connection.connection", self.engine.dialect)
+        if _is_bypassed(peek()):
+            note_driver(self)
         return super().connection
 
     def tg_tell(self) -> None:
@@ -243,6 +250,8 @@ class GuardedConnection(Connection):
 
     def tg_serve(self, binding: Binding | None) -> None:
         """Forget the keys that were found to be another tenant's than the next, who may take them over."""
+        if self.tg_left is not None:
+            verify_left(self)
         learnt = self._tg_learnt
         if binding is not None and binding.tenants and (learnt is None or learnt[0] != binding.tenants):
             self._tg_learnt = None
@@ -294,10 +303,13 @@ def _raw_connection(self: Any) -> Any:
         made = maintenance.pool.connect()
         made.info[_MAINTENANCE] = True
         return made
-    connect = getattr(self.pool, "tg_connect", None)
-    return (
-        self.pool.connect() if connect is None else connect()
-    )  # the first where somebody gave it another pool
+    connect = getattr(
+        self.pool, "tg_connect", self.pool.connect
+    )  # the last where somebody gave it another pool
+    made = connect()
+    if not asked and _is_bypassed(peek()):
+        note_raw(made, self)
+    return made
 
 
 def _is_bypassed(binding: Binding | None) -> bool:

@@ -9,6 +9,7 @@ from tenantguard.context import Binding
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.execute.bypassed import BYPASSED
 from tenantguard.sql.execute.doors import ask_again, ask_server
+from tenantguard.sql.execute.leftovers import note_text
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.permitted import refuse_permission, refuse_read_only
 from tenantguard.sql.refusals import refuse_again
@@ -29,6 +30,7 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
         ask_again(context)
         if statement is not None:
             context.tg_given = BYPASSED
+            note_text(context)
         return
     if statement is None:
         return  # without a statement: a Sequence or a default of its own, which reads no table

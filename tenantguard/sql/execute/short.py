@@ -13,6 +13,7 @@ from tenantguard.errors import Violation
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.known import known_keys
+from tenantguard.sql.execute.leftovers import find_left
 from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.permitted import acts, permit
 from tenantguard.sql.execute.verify import verify
@@ -83,6 +84,7 @@ def short_context(base: Any) -> Any:
                 or not isinstance(connection, GuardedConnection)
                 or connection.tg_own is not None
                 or connection.tg_orphans
+                or (guard.left and find_left(connection) is not None)
                 or acts(binding)
             ):
                 return None

@@ -8,12 +8,12 @@ import copy
 import pickle
 from typing import Any
 
-from sqlalchemy import NullPool, StaticPool, create_engine, event, select, update
+from sqlalchemy import NullPool, StaticPool, create_engine, event, literal, select, update
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, QueuePool
 
 from tenantguard.testing.vectors.lab import Lab
-from tenantguard.testing.vectors.table import attack
+from tenantguard.testing.vectors.table import NotApplicable, attack
 
 
 @attack("pool")
@@ -226,3 +226,20 @@ def pickled_engine_url(lab: Lab) -> Any:
     url = pickle.loads(pickle.dumps(lab.engine.url))  # noqa: S301 - made in the same line
     engine = Engine(lab.engine.pool, lab.engine.dialect, url)
     return lab.connect(engine).execute(select(lab.owned.table)).all()
+
+
+@attack("pool")
+def pool_temporary_table(lab: Lab) -> Any:
+    """Read a pooled connection on which a bypass left a temporary table that gives the victim's rows another tenant."""
+    o = lab.owned
+    if o.table.schema is not None:
+        raise NotApplicable(f"{o.table.name} has a schema, which a temporary table cannot have")
+    columns = [literal(lab.a, c.type).label(c.name) if c is o.tenant else c for c in o.table.c]
+    query = select(*columns).compile(lab.admin, compile_kwargs={"literal_binds": True})
+    name = lab.admin.dialect.identifier_preparer.format_table(o.table)
+    with lab.lifted(), lab.engine.begin() as connection:
+        connection.exec_driver_sql(f"CREATE TEMPORARY TABLE {name} AS {query}")
+    found = lab.rows(select(o.table))
+    with lab.lifted():
+        lab.engine.dispose()
+    return found

@@ -1,0 +1,160 @@
+"""Leftovers: what a bypass changes about a connection does not reach whoever is served by it next.
+
+SQL text can set a role, a search path or a mode of the parser, make a temporary table that hides another, or take a
+lock, and nothing of that ends with the transaction. A connection that may hold such a thing is not used again: its
+pool opens another in its place. If a tenant is to be served before it goes back, the database is asked whether names
+and roles are what they were. A SQLite database in memory goes with its connection, so there it is only asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from sqlalchemy.pool import SingletonThreadPool, StaticPool
+
+from tenantguard.audit import refuse
+from tenantguard.context import peek
+from tenantguard.errors import RawSQLError
+from tenantguard.sql.execute.holding import send
+from tenantguard.sql.refusals import sent, told
+from tenantguard.sql.text.leaving import calls_leave, leaves
+
+_LEFT = "tenantguard_left"  # in the info of the pool's connections
+_UNKNOWN: Final = ("",)  # the state of a connection that nobody asked
+_STATE = {
+    "postgresql": """
+        SELECT session_user, current_user, pg_catalog.current_setting('search_path'),
+        pg_catalog.current_setting('row_security'), pg_catalog.current_setting('session_replication_role'),
+        pg_catalog.current_setting('standard_conforming_strings'),
+        (
+            SELECT pg_catalog.string_agg(hiding.relname, ', ') FROM pg_catalog.pg_class hiding
+            WHERE hiding.relnamespace = pg_catalog.pg_my_temp_schema() AND EXISTS (
+                SELECT 1 FROM pg_catalog.pg_class hidden
+                JOIN pg_catalog.pg_namespace place ON place.oid = hidden.relnamespace
+                WHERE hidden.relname = hiding.relname AND place.nspname = ANY (pg_catalog.current_schemas(false))
+            )
+        )
+    """,
+    "mysql": """
+        SELECT database(), current_user(), current_role(), @@sql_mode, @@character_set_client, @@collation_connection
+    """,
+    "sqlite": """
+        SELECT group_concat(t.tbl_name) FROM sqlite_temp_master t WHERE t.type IN ('table', 'view', 'trigger')
+        AND EXISTS (SELECT 1 FROM main.sqlite_master m WHERE lower(m.name) = lower(t.tbl_name))
+    """,
+}
+_STATE["mariadb"] = _STATE["mysql"]
+
+
+def note_text(context: Any) -> None:
+    """Note what SQL text, or DDL, of a bypass may leave on its connection."""
+    sql, dialect = sent(context) or "", context.dialect
+    style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
+    texts = dialect.tg_guard.texts
+
+    def read() -> bool:
+        known = texts.written(sql, dialect=dialect.name, style=style) is not None
+        return leaves(sql, dialect.name, style, read=known)
+
+    if texts.kept.get(("left", sql, dialect.name, style), sql, read):
+        _note(context.root_connection)
+
+
+def note_calls(context: Any, compiled: Any) -> None:
+    """Note what the functions may leave that a statement of a bypass calls."""
+    left = compiled.__dict__.get("tg_left")
+    if left is None:
+        left = compiled.tg_left = calls_leave(compiled.string, context.dialect.name)
+    if left:
+        _note(context.root_connection)
+
+
+def _note(connection: Any) -> None:
+    if connection.tg_left is None:
+        connection.tg_left = _state(connection)
+    note_raw(connection._dbapi_connection, connection.engine)
+
+
+def note_driver(connection: Any) -> None:
+    """Note that a bypass was given the driver's connection, with which anything can be done."""
+    # not asked for its state now: that would begin a transaction
+    connection.tg_left = (None,) if connection.engine.dialect.name == "sqlite" else _UNKNOWN
+    note_raw(connection._dbapi_connection, connection.engine)
+
+
+def note_raw(pooled: Any, engine: Any) -> None:
+    """Have the pool open another connection in the place of one on which a bypass may leave something."""
+    dialect = engine.dialect
+    if not dialect.tg_guard.enforces:
+        return
+    dialect.tg_guard.left = True
+    if dialect.name != "sqlite" or _is_on_disk(pooled, engine.pool):
+        pooled.invalidate(soft=True)
+    else:
+        pooled.info[_LEFT] = True
+
+
+def find_left(connection: Any) -> tuple[Any, ...] | None:
+    """Return the state that a connection should have, where a bypass may have left another; else ``None``."""
+    pooled = connection._dbapi_connection
+    is_kept = connection.tg_left is None and pooled is not None and _LEFT in pooled.info
+    state: tuple[Any, ...] | None = (None,) if is_kept else connection.tg_left
+    return state
+
+
+def verify_left(connection: Any) -> None:
+    """Refuse to serve a tenant on a connection on which names or roles are not what they were.
+
+    Raises:
+        RawSQLError: a bypass changed a setting, or made a temporary table that hides another.
+    """
+    binding = peek()
+    if binding is not None and binding.mode == "bypass":
+        return
+    if connection.tg_left is not _UNKNOWN and _state(connection) == connection.tg_left:
+        connection.tg_left = None
+        connection._dbapi_connection.info.pop(_LEFT, None)
+        return
+    refuse(
+        RawSQLError(
+            "a bypass was given the driver's connection, or changed its role, its schema or a mode of the parser, or "
+            "made a temporary table that hides another one; use a connection of its own for that",
+            kind="leftover",
+            tenant=told(binding),
+        )
+    )
+
+
+def _state(connection: Any) -> tuple[Any, ...]:
+    dialect = connection.engine.dialect
+    found = tuple(send(connection, _STATE[dialect.name], fetch=True))
+    return (*found, *_temporary(connection)) if dialect.name in ("mysql", "mariadb") else found
+
+
+def _temporary(connection: Any) -> Iterator[str]:
+    """Yield the tables that MariaDB's temporary ones hide, of which it keeps no list."""
+    quote = connection.dialect.identifier_preparer.quote_identifier
+    for key in [placement.key for placement in connection.engine.dialect.tg_guard.tenancy]:
+        name = ".".join(quote(part) for part in key if part)
+        cursor = connection._dbapi_connection.cursor()
+        try:
+            cursor.execute(f"SHOW CREATE TABLE {name}")
+            if str(cursor.fetchone()[1]).startswith("CREATE TEMPORARY"):
+                yield name
+        except connection.dialect.loaded_dbapi.Error:  # it is not there, or may not be seen
+            continue
+        finally:
+            cursor.close()
+
+
+def _is_on_disk(pooled: Any, pool: Any) -> bool:
+    """Tell whether a SQLite database outlives its connection."""
+    if isinstance(pool, StaticPool | SingletonThreadPool):
+        return False
+    cursor = pooled.cursor()
+    try:
+        cursor.execute("PRAGMA database_list")
+        return bool(cursor.fetchone()[2])
+    finally:
+        cursor.close()

@@ -157,7 +157,9 @@ def _lose(server: RedisServer, turn: Any, answers: Any) -> bool:
     turn.value += 1
     _await(answers, turn.value, "in")
     came = [answer for held, answer in heard[before:] if held == revoked and answer == "in"]
-    print(f"the server started again, empty: who was revoked is out, and {len(came)} came in meanwhile")
+    print(
+        f"the server started again, empty: who was revoked is out, and came in {len(came)} times meanwhile (0 is good)"
+    )
     return not came
 
 

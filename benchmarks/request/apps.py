@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from benchmarks.tokens import AUDIENCE, ISSUER, Signer
-from tenantguard import TenantMiddleware, TokenVerifier
+from tenantguard import TenantMiddleware, TokenVerifier, requires
+from tenantguard.identity import MemoryCutOffs, Revocation
 
 App = Callable[..., Any]
 
@@ -35,13 +36,29 @@ def base_http(signer: Signer) -> App:
 
 def tenantguard(signer: Signer) -> App:
     """Return the route behind tenantguard's middleware, its verifier new and its cache empty."""
-    app = Starlette(routes=[Route("/", _nothing)])
+    return _behind(_nothing, signer)
+
+
+def permitted(signer: Signer) -> App:
+    """Return the same where the route asks for a permission, which the token gives."""
+    asks = requires("calls:read")(_nothing)
+    return _behind(asks, signer, permissions_claim=lambda _claims: ["calls:read"])
+
+
+def revocable(signer: Signer) -> App:
+    """Return the same where tokens can be revoked."""
+    return _behind(_nothing, signer, revocation=Revocation(MemoryCutOffs(), seconds=60))
+
+
+def _behind(endpoint: Any, signer: Signer, **policy: Any) -> App:
+    app = Starlette(routes=[Route("/", endpoint)])
     verifier = TokenVerifier(
         key=signer.public,
         algorithms=[signer.algorithm],
         audience=AUDIENCE,
         issuer=ISSUER,
         tenant_claim="company_id",
+        **policy,
     )
     app.add_middleware(TenantMiddleware, verifier=verifier)
     return app
@@ -107,6 +124,8 @@ KINDS = {
         Kind("bare", "route alone", bare),
         Kind("base_http", "BaseHTTPMiddleware that does nothing", base_http),
         Kind("seen", "tenantguard, token seen before", tenantguard),
+        Kind("permitted", "tenantguard, the route asks for a permission", permitted),
+        Kind("revocable", "tenantguard, tokens can be revoked", revocable),
         Kind("new_HS256", "tenantguard, new HS256 token", tenantguard, "HS256", fresh=True),
         Kind("new_RS256", "tenantguard, new RS256 token", tenantguard, "RS256", fresh=True),
         Kind("new_ES256", "tenantguard, new ES256 token", tenantguard, "ES256", fresh=True),

@@ -40,7 +40,7 @@ class Layers:
         It answers a preflight by itself, and gives what is inside the headers by which a script may read it.
         """
         outer: Any = None
-        for layer in self._all():
+        for layer in self.all():
             if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
                 made: App = _around(layer, "app", answer)
                 if hasattr(outer, "asgi_handler"):  # Litestar's looks for its application in the scope
@@ -57,7 +57,7 @@ class Layers:
 
     def missing(self) -> App | None:
         """Return what answers as the application does where it has no such route; ``None`` where that is unknown."""
-        layers = list(self._all())
+        layers = list(self.all())
         router: Any = layers[-1]
         if not _is_router(router):
             return None
@@ -72,7 +72,8 @@ class Layers:
             made = _around(layer, _inner(layer), made)
         return made
 
-    def _all(self) -> Iterator[Any]:
+    def all(self) -> Iterator[Any]:
+        """Yield the layers."""
         layer: Any = self._app
         for _ in range(_MOST):
             yield layer

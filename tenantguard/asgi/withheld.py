@@ -6,9 +6,13 @@ itself, the middleware would hear of a violation when that answer is on its way.
 
 from __future__ import annotations
 
-from tenantguard.asgi.types import Message, Send
+import inspect
+
+from tenantguard.asgi.layers import Layers
+from tenantguard.asgi.types import App, Message, Send
 
 _FAILED = 500
+_SHORT = 1024  # bytes of a body; Starlette's has 21
 
 
 class Withheld:
@@ -24,15 +28,20 @@ class Withheld:
     def __init__(self, send: Send) -> None:
         self.outer = send
         self.messages: list[Message] = []
+        self._kept = 0
 
     async def __call__(self, message: Message) -> None:
-        """Keep the beginning of such an answer, and its end where that comes at once; hand on everything else."""
-        begins = message["type"] == "http.response.start" and message["status"] == _FAILED
-        if begins or (len(self.messages) == 1 and not message.get("more_body", False)):
-            self.messages.append(message)
+        """Keep such an answer while it is short, as layers in between may cut it in pieces; hand on everything else."""
+        if self.messages:
+            self._kept += len(message.get("body", b""))
+        elif message["type"] == "http.response.start" and message["status"] == _FAILED:
+            self._kept = 0
         else:
-            await self.release()
             await self.outer(message)
+            return
+        self.messages.append(message)
+        if self._kept > _SHORT:
+            await self.release()
 
     async def release(self) -> None:
         """Hand on what was kept."""
@@ -41,6 +50,10 @@ class Withheld:
             await self.outer(message)
 
 
-def answers_errors(app: object) -> bool:
-    """Tell whether an application answers its errors with 500 and raises them again: Starlette and FastAPI do."""
-    return callable(getattr(app, "build_middleware_stack", None))
+def answers_errors(app: App) -> bool:
+    """Tell whether an application answers its errors with 500 and raises them again: Starlette and FastAPI do.
+
+    They may stand inside of other middleware, or behind a function that chooses among applications, which shows none.
+    """
+    layers = list(Layers(app).all())
+    return inspect.isroutine(layers[-1]) or any(hasattr(layer, "build_middleware_stack") for layer in layers)

@@ -98,6 +98,8 @@ class IntrospectionVerifier(UnderPolicy):
 
     async def _verify(self, token: str, presentation: Presentation | None) -> Principal:
         raw = jws.as_bytes(token, self.most_bytes)
+        if not token or not token.isprintable():  # RFC 6749, appendix A.12
+            raise TokenError("the token is empty or holds control characters", reason="malformed")
         known = self._kept.known(raw)
         if known is None and (refusal := self._refused.get(raw)) is not None:
             raise copy.copy(refusal)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 from starlette.applications import Starlette
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from tenantguard import CrossTenantError, TenantMiddleware
 from tests.asgi.driver import bearer, request
@@ -32,15 +36,36 @@ async def five_hundred(_: Request) -> Response:
     return StreamingResponse(body(), 500)
 
 
+async def _as_it_is(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    """Be a middleware that does nothing, and cuts answers in pieces."""
+    return await call_next(request)
+
+
+def _chosen(app: Any) -> Any:
+    """Return a function that chooses among applications."""
+
+    async def choose(scope: Scope, receive: Receive, send: Send) -> None:
+        await app(scope, receive, send)
+
+    return choose
+
+
 @pytest.mark.parametrize("framework", [Starlette, FastAPI])
-async def test_around_the_application_itself_a_violation_is_answered_all_the_same(framework: Any) -> None:
+@pytest.mark.parametrize(
+    "inside",
+    [lambda app: app, GZipMiddleware, functools.partial(BaseHTTPMiddleware, dispatch=_as_it_is), _chosen],
+    ids=["itself", "in a middleware", "in a BaseHTTPMiddleware", "behind a function"],
+)
+async def test_around_the_application_itself_a_violation_is_answered_all_the_same(
+    framework: Any, inside: Any
+) -> None:
     """Though the framework has answered it with 500 by then; what is no refusal is answered as the framework does."""
 
     async def violating(_: Request) -> Response:
         raise CrossTenantError("x")
 
     routes = [Route("/", violating), Route("/bug", another_error), Route("/500", five_hundred)]
-    plain = framework(routes=routes)
+    plain = inside(framework(routes=routes))
     for app in (plain, TenantMiddleware(plain, verifier(), clock=clock)):
         bug, meant = await request(app, "/bug", bearer(token())), await request(app, "/500", bearer(token()))
         assert (bug.status, bug.body, type(bug.error)) == (500, b"Internal Server Error", KeyError)

@@ -225,7 +225,7 @@ async def test_what_is_expected_of_claims_holds_here_too() -> None:
         await checked.verify("0paque")
 
 
-@pytest.mark.parametrize("token", ["x" * 9000, "\u00e9", "a\ud800"])
+@pytest.mark.parametrize("token", ["x" * 9000, "\u00e9", "a\ud800", "", "a\nb"])
 async def test_a_token_that_cannot_be_one_is_not_asked_about(token: str) -> None:
     """The issuer is not bothered."""
     issuer = Issuer(GOOD)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import hypothesis  # noqa: F401 - before the freeze below: it looks for what refers to the generators it is given
 import pytest
 from sqlalchemy import Pool, event
 
@@ -47,6 +49,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the long modules first; the others keep their order."""
     order = {name: number for number, name in enumerate(_LONG)}
     items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """Let the collector pass over the modules and the tests, which stay: it takes half a second for them each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

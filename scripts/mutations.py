@@ -52,10 +52,14 @@ MUTATIONS = (
         "postgres",
         "_permitted",
         ("policies ask for no permission", "if said is None or policy.restrictive:", "if True:"),
-        ("policies keep reading from nobody", "if is_parent or not said.read or not said.write:", "if True:"),
+        (
+            "policies keep reading from nobody",
+            "if is_parent or (not said.read) or (not said.write):",
+            "if True:",
+        ),
         (
             "a look-up of a parent takes a permission",
-            "if is_parent or not said.read or not said.write:",
+            "if is_parent or (not said.read) or (not said.write):",
             "if not said.read or not said.write:",
         ),
     ),
@@ -167,7 +171,8 @@ MUTATIONS = (
         ("a seal of any session holds", "process NOT IN", "process IN"),
         ("a seal never expires", "IF expiry::bigint <", "IF 0 >"),
         ("a retired key signs", "k.retires > transaction_timestamp()", "true"),
-        ("the tenant is not what was signed", "convert_to(signed || tenant", "convert_to(signed || 'acme'"),
+        ("the tenant is not what was signed", "chr(10) END || tenant;", "chr(10) END || 'acme';"),
+        ("permissions are not what was signed", "CASE permissions WHEN ''", "CASE WHEN true"),
     ),
     *_of(
         "postgres",
@@ -666,6 +671,26 @@ MUTATIONS = (
             "a tenant of another type is left to the database",
             "if expected is not None and type(tenant) is not expected:",
             "if False:",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Predicates.of",
+        (
+            "SQL text goes without a permission rule",
+            "if not placement.has_rows:",
+            "if True:",
+            "tests/sql/test_permissions.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "ruled",
+        (
+            "a WITH of SQL text hides what a rule reads",
+            "if not element.hidden.isdisjoint(names):",
+            "if False:",
+            "tests/sql/test_permissions.py",
         ),
     ),
     *_of(

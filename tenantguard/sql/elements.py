@@ -104,6 +104,8 @@ class Ruled(ColumnElement[bool]):
     ]
     type = Boolean()
 
+    hidden: frozenset[str] = frozenset()  # names that mean something else where it stands, in lower case
+
     def __init__(self, element: ColumnElement[bool], source: FromClause, rule: Any = None) -> None:
         self.element = element
         self.source = source

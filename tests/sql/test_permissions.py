@@ -108,7 +108,7 @@ def engine(database: Database) -> Engine:
     return made
 
 
-def filled(database: Database, **options: Any) -> Any:
+def filled(database: Database, permissions: Any = None, **options: Any) -> Any:
     """Return a guarded engine on the rows."""
     plain = database.create_engine()
     metadata.create_all(plain)
@@ -118,7 +118,9 @@ def filled(database: Database, **options: Any) -> Any:
             connection.execute(calls.insert(), {"id": number, "company_id": company, "owner": owner})
             row = {"id": number, "company_id": company, "call_id": number, "amount": number}
             connection.execute(invoices.insert(), row)
-    tenancy = Tenancy(metadata, column="company_id", shared={"countries"}, permissions=PERMISSIONS)
+    tenancy = Tenancy(
+        metadata, column="company_id", shared={"countries"}, permissions=permissions or PERMISSIONS
+    )
     return guard(database.create_engine(), tenancy, **options)
 
 
@@ -279,10 +281,64 @@ def test_a_rule_holds_for_writes(engine: Engine) -> None:
     with bind(someone("ada")), engine.begin() as connection:
         assert connection.execute(calls.update().values(note="mine")).rowcount == 1
         assert connection.execute(calls.delete().where(calls.c.id == 2)).rowcount == 0
-        with pytest.raises(RawSQLError, match="has a permission rule"):
-            connection.execute(text("UPDATE calls SET note = 'x'"))
+        with pytest.raises(RawSQLError, match="straight to the driver"):
+            connection.exec_driver_sql("UPDATE calls SET note = 'x'")
+        assert connection.execute(text("UPDATE calls SET note = :note"), {"note": "mine"}).rowcount == 1
     with bypass(reason="look"), engine.connect() as connection:
         assert list(connection.scalars(select(calls.c.note).order_by(calls.c.id))) == ["mine", "", ""]
+
+
+OF_ADA = {
+    "SELECT c.id FROM calls c WHERE c.id = 2 OR 1 = 1": [1],
+    "SELECT CC.id FROM calls AS CC": [1],
+    "SELECT c.id FROM invoices i LEFT JOIN calls c ON c.id = i.call_id ORDER BY i.id": [1, None],
+    "SELECT c.id FROM calls c RIGHT JOIN invoices i ON c.id = i.call_id ORDER BY i.id": [1, None],
+    "WITH x AS (SELECT id FROM calls) SELECT id FROM x": [1],
+    "SELECT id FROM calls UNION SELECT id + 10 FROM calls ORDER BY 1": [1, 11],
+    "SELECT count(*) FROM invoices WHERE call_id IN (SELECT id FROM calls)": [1],
+    "SELECT a.id FROM calls a JOIN calls b ON a.id = b.id": [1],
+}
+
+
+def test_a_rule_holds_in_sql_text(engine: Engine) -> None:
+    """Whatever its form, for each person in turn, whatever their condition is."""
+    for statement, expected in OF_ADA.items():
+        with _acting(engine, someone("ada", "billing:read")) as connection:
+            assert list(connection.scalars(text(statement))) == expected, statement
+    asked = text("SELECT owner FROM calls WHERE id > :least ORDER BY id")
+    for who, expected in (
+        (someone("bob"), ["bob"]),
+        (someone("eve", "calls:all"), ["ada", "bob"]),
+        (someone("eve", team=["bob", "ada"]), ["ada", "bob"]),
+        (someone("eve", team=[]), []),
+        (someone("ada"), ["ada"]),
+    ):
+        with _acting(engine, who) as connection:
+            assert list(connection.scalars(asked.columns(calls.c.owner), {"least": 0})) == expected
+            given = {"least": 0, "tenantguard_row_1": 1, "tenantguard_rule_1": "bob"}
+            assert list(connection.scalars(asked, given)) == expected
+            with pytest.raises(RawSQLError, match="the guard's own"):
+                connection.execute(text("SELECT id FROM calls WHERE id = :tenantguard_row_1"), given)
+
+
+def test_sql_text_hides_nothing_that_a_rule_reads(database: Database) -> None:
+    """Neither by a WITH of that name, nor by giving the rule's own table the name."""
+
+    def of_a_team(principal: Principal, table: Any) -> Any:
+        return exists().where(countries.c.code == principal.subject, table.c.id > 0)
+
+    engine = filled(database, {"calls": of_a_team}, raw_sql="rewrite")
+    with _acting(engine, someone("de")) as connection:
+        assert list(connection.scalars(text("SELECT id FROM calls ORDER BY id"))) == [1, 2]
+    for statement in (
+        "WITH Countries AS (SELECT 'fr' AS code) SELECT id FROM calls",
+        "SELECT countries.id FROM calls AS countries",
+    ):
+        with (
+            _acting(engine, someone("fr")) as connection,
+            pytest.raises(RawSQLError, match="cannot stand in this statement"),
+        ):
+            connection.execute(text(statement))
 
 
 def test_a_caller_cannot_give_the_values_of_a_rule(engine: Engine) -> None:
@@ -315,6 +371,7 @@ READ_ON: dict[str, tuple[Any, Principal, Principal, bool]] = {
     "a permission less, which it does not take": (select(invoices.c.id), BOTH, READER, True),
     "text": (text("SELECT id FROM invoices"), READER, WRITER, False),
     "text, by who may": (text("SELECT id FROM invoices"), READER, BOTH, True),
+    "text with a rule": (text("SELECT id FROM calls"), someone("ada"), someone("bob"), False),
     "text for the driver": ("SELECT id FROM invoices", READER, WRITER, False),
     "another's rows": (select(calls.c.id), someone("ada"), someone("bob"), False),
     "the same rows": (select(calls.c.id), someone("ada"), someone("ada", "x"), True),

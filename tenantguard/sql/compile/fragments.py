@@ -10,13 +10,16 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from sqlalchemy.sql.elements import TextClause
+from sqlalchemy.sql.expression import TableClause
 
 from tenantguard.errors import RawSQLError, Violation
+from tenantguard.sql.compile.permitted import granted
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.text import (
     LONGEST_KEPT,
     PARAMETER,
     Fragment,
+    Rewritten,
     SettingUse,
     hint,
     is_begin,
@@ -91,10 +94,23 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
     if found.tenanted:
         owned = compiler.tg_guard.ties.any_owned(found.tables)
         clone._bindparams = {**clone._bindparams, PARAMETER: compiler.tg_predicates.parameter(owned)}
+    if found.rows:
+        clone._bindparams = {**clone._bindparams, **_rules(compiler, found)}
     compiler.tg.checks = (*compiler.tg.checks, *found.checks)
     compiler.tg.asked.update(found.asked)
     compiler.tg.changes = found.verbs != ("select",)
     return cast("TextClause", clone)
+
+
+def _rules(compiler: Any, found: Rewritten) -> dict[str, Any]:
+    """Return the permission rules of a text, by the parameters in whose places the compiler writes them."""
+    rules = {}
+    for rows in found.rows:
+        placement = compiler.tg_guard.placed.find_key(rows.table)
+        compiler.tg.tables[rows.table] = placement  # whoever reads the result on is asked for its rule
+        rules[rows.name] = rule = granted(compiler, TableClause(rows.qualifier), placement)
+        rule.hidden = frozenset(name.lower() for name in found.ctes)
+    return rules
 
 
 def with_text(element: Any, text: str) -> Any:

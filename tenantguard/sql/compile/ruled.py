@@ -25,7 +25,8 @@ def ruled(compiler: Any, element: Ruled, **kw: Any) -> str:
         statement.rules.append(element.rule)
     outer, statement.rule_names = statement.rule_names, set()
     own = set(element.source._from_objects)
-    compiler.stack.append({**compiler.stack[-1], "correlate_froms": own, "asfrom_froms": own})
+    around = compiler.stack[-1] if compiler.stack else compiler._default_stack_entry  # none in SQL text
+    compiler.stack.append({**around, "correlate_froms": own, "asfrom_froms": own})
     try:
         text: str = compiler.process(element.element, **kw)
         names = statement.rule_names
@@ -40,6 +41,9 @@ def ruled(compiler: Any, element: Ruled, **kw: Any) -> str:
     name = from_name(compiler, element.source)
     if name in names:
         _refuse(compiler, element, f"it reads something that is named {name!r}, as its own table is here")
+        return _NOTHING
+    if not element.hidden.isdisjoint(names):
+        _refuse(compiler, element, f"its WITH {min(element.hidden & names)!r} hides what the rule reads")
         return _NOTHING
     return f"({text})"
 

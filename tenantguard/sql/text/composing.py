@@ -116,7 +116,7 @@ class Composer:
         elif kind == "tenant":
             self.order.append(None)
             out.append(self._numbering.tenant())
-        elif self._escaped and ":" in token.text:
+        elif self._escaped and ":" in token.text and kind != "rule":
             out.append(token.text.replace(":", "\\:"))
         else:
             out.append(token.text)

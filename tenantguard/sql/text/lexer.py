@@ -11,7 +11,7 @@ import unicodedata
 from functools import cache
 from typing import Literal
 
-Kind = Literal["word", "quoted", "string", "number", "parameter", "symbol", "tenant"]
+Kind = Literal["word", "quoted", "string", "number", "parameter", "symbol", "tenant", "rule"]
 
 SQLITE, POSTGRESQL, MYSQL = "sqlite", "postgresql", "mysql"
 # how parameters are written: by SQLAlchemy's text(), not at all, or as the driver's paramstyle

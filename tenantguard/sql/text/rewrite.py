@@ -12,6 +12,7 @@ from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.lexer import Token, Unreadable
 from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
+from tenantguard.sql.text.placing.predicates import RuledRows
 from tenantguard.sql.text.placing.writes import Statement
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check, parameter_sets
@@ -32,6 +33,8 @@ class Rewritten:
         given: how many positional parameters the user's text has.
         several: how many values the tenant's parameter has, where the tenants are a set.
         asked: what whoever acts has to be permitted, by table and act.
+        rows: where permission rules stand, which the compiler writes.
+        ctes: the names of its common table expressions.
     """
 
     text: str
@@ -43,6 +46,8 @@ class Rewritten:
     given: int
     several: int = 0
     asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    rows: tuple[RuledRows, ...] = ()
+    ctes: frozenset[str] = frozenset()
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
         """Return the parameters with the tenant put in.
@@ -140,7 +145,11 @@ def rewrite(
         query = statement(cursor)
         numbering = Numbering(tokens, which, style, several)
         placing = Statement(
-            cursor, catalog or Catalog(tenancy, which, default_schema), numbering.known, several=several > 0
+            cursor,
+            catalog or Catalog(tenancy, which, default_schema),
+            numbering.known,
+            several=several > 0,
+            compiled=style == "named",
         )
         placing.statement(query)
         checks = (*placing.given.checks, *setting_checks(cursor, numbering.known))
@@ -161,6 +170,8 @@ def rewrite(
         numbering.given,
         0 if numbering.expanded else several,
         placing.asked,
+        tuple(placing.predicates.rows),
+        frozenset(placing.cte_names),
     )
 
 

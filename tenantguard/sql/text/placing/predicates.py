@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy import String, Table
 
-from tenantguard.sql.text.lexer import MYSQL, Token
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
@@ -26,26 +28,68 @@ def plain(text: str) -> list[Token]:
     return [symbols.get(word) or Token("word", word) for word in text.split()]
 
 
+@dataclass(frozen=True)
+class RuledRows:
+    """A place in a text where a table's permission rule stands, which the compiler writes.
+
+    Attributes:
+        name: of the parameter that stands there.
+        table: whose rule it is.
+        qualifier: what the table goes by.
+    """
+
+    name: str
+    table: Key
+    qualifier: str
+
+
 class Predicates:
     """The predicates of one statement.
 
     Args:
         catalog: what its names mean.
         several: the tenant is a set, and the column must be one of it.
+        compiled: the text is SQLAlchemy's ``text()``, whose parameters a compiler writes.
 
     Attributes:
+        rows: where permission rules stand.
         parents: the name of each table that a predicate reads, as often as it does.
         tables: their keys.
     """
 
-    def __init__(self, catalog: Catalog, *, several: bool) -> None:
-        self._catalog = catalog
+    def __init__(self, catalog: Catalog, *, several: bool, compiled: bool) -> None:
+        self._catalog, self._compiled = catalog, compiled
+        self.rows: list[RuledRows] = []
         self._compared = Token("word", "IN") if several else _EQUALS
         self.parents: list[str] = []
         self.tables: set[Key] = set()
 
     def of(self, placement: Placement, qualifier: Token) -> list[Token]:
-        """Return the predicate of a table that goes by ``qualifier``; nothing for a shared one."""
+        """Return what a row of a table that goes by ``qualifier`` has to fulfil; nothing for a shared one.
+
+        Raises:
+            RawSQLError: text cannot carry it.
+        """
+        mine = self._belongs(placement, qualifier)
+        if not placement.has_rows:
+            return mine
+        rule = self._rule(placement, qualifier)
+        return [*mine, AND, rule] if mine else [rule]
+
+    def _rule(self, placement: Placement, qualifier: Token) -> Token:
+        if not self._compiled:
+            raise refusal(
+                f"table {placement.name!r} has a permission rule, which text that is sent straight to the driver "
+                "cannot carry; execute it as text()",
+                table=placement.name,
+            )
+        name = unquoted(qualifier.text)
+        if qualifier.kind == "word" and self._catalog.which == POSTGRESQL:
+            name = ascii_lower(name)
+        self.rows.append(RuledRows(f"{OWN}_row_{len(self.rows) + 1}", placement.key, name))
+        return Token("rule", f":{self.rows[-1].name}")
+
+    def _belongs(self, placement: Placement, qualifier: Token) -> list[Token]:
         if placement.kind == "owned" and placement.column is not None:
             return self._owned(placement, [qualifier, DOT, self._catalog.quote(placement.column)])
         if placement.kind == "through" and placement.parent is not None:
@@ -79,7 +123,7 @@ class Predicates:
         pairs: list[Token] = []
         for ours, theirs in placement.link:
             pairs += [alias, DOT, quote(theirs), _EQUALS, qualifier, DOT, quote(ours), AND]
-        inner = self.of(above, alias)
+        inner = self._belongs(above, alias)
         return [
             *plain("EXISTS ( SELECT 1 FROM"),
             *source,

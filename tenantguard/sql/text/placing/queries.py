@@ -36,13 +36,13 @@ class Placing:
         named: the expressions whose names a result shows.
     """
 
-    def __init__(self, cursor: Cursor, catalog: Catalog, *, several: bool) -> None:
+    def __init__(self, cursor: Cursor, catalog: Catalog, *, several: bool, compiled: bool) -> None:
         self.cursor = cursor
         self.tokens = cursor.tokens
         self.which = cursor.which
         self.catalog = catalog
         self.several = several
-        self.predicates = Predicates(catalog, several=several)
+        self.predicates = Predicates(catalog, several=several, compiled=compiled)
         self.edits: dict[int, list[Token]] = {}
         self.cuts: set[int] = set()
         self.tables: set[Key] = set()

@@ -24,9 +24,15 @@ class Statement(Placing):
     """The names, predicates and values of one statement."""
 
     def __init__(
-        self, cursor: Cursor, catalog: Catalog, parameters: Mapping[int, str | int], *, several: bool
+        self,
+        cursor: Cursor,
+        catalog: Catalog,
+        parameters: Mapping[int, str | int],
+        *,
+        several: bool,
+        compiled: bool,
     ) -> None:
-        super().__init__(cursor, catalog, several=several)
+        super().__init__(cursor, catalog, several=several, compiled=compiled)
         self.given = Given(self.tokens, catalog, parameters)
         self._origins = Origins(self)
 

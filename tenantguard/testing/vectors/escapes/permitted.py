@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Column, MetaData, Table, exists, literal, select, update
+from sqlalchemy import Column, MetaData, Table, exists, literal, select, text, update
 
 from tenantguard.context import bind
 from tenantguard.principal import Actor, Principal
@@ -22,7 +22,7 @@ from tenantguard.testing.vectors.table import NotApplicable, attack
 READ, WRITE = "rows:read", "rows:write"
 
 
-def _permitted(lab: Lab, permissions: Any) -> tuple[Any, Table]:
+def _permitted(lab: Lab, permissions: Any, **options: Any) -> tuple[Any, Table]:
     """Return an engine on which an owned table takes permissions, and that table."""
     o, metadata = lab.owned, MetaData()
     if len(o.a) < 2:
@@ -39,7 +39,8 @@ def _permitted(lab: Lab, permissions: Any) -> tuple[Any, Table]:
     engine = lab.kits_engine()
     if lab.guarded:
         placed = {table.fullname: o.tenant.name}
-        engine = guard(engine, Tenancy(metadata, columns=placed, permissions={table.fullname: permissions}))
+        tenancy = Tenancy(metadata, columns=placed, permissions={table.fullname: permissions})
+        engine = guard(engine, tenancy, **options)
     return engine, table
 
 
@@ -100,6 +101,17 @@ def granted_rows_by_an_overwritten_parameter(lab: Lab) -> Any:
     given = {f"{name}_{n}": _first(lab) for n in range(3)}
     with _as(lab, "nobody"):
         return _leak(lab.connect(engine).execute(select(table), given).all(), "read somebody else's row")
+
+
+@attack("reads")
+def granted_rows_by_sql_text(lab: Lab) -> Any:
+    """Read by SQL text, under another name, what a permission rule hides."""
+    engine, table = _permitted(lab, _rule(lab), raw_sql="rewrite")
+    preparer = engine.dialect.identifier_preparer
+    name, column = preparer.format_table(table), preparer.quote(lab.owned.text.name)
+    with _as(lab, "nobody"):
+        asked = text(f"SELECT mine.{column} FROM {name} AS mine")  # noqa: S608 - names of the application's own
+        return _leak(lab.connect(engine).execute(asked).all(), "read somebody else's row")
 
 
 @attack("cache")

@@ -54,12 +54,12 @@ MUTATIONS = (
         ("policies ask for no permission", "if said is None or policy.restrictive:", "if True:"),
         (
             "policies keep reading from nobody",
-            "if is_parent or (not said.read) or (not said.write):",
+            "if is_parent or not said.read or (not said.write):",
             "if True:",
         ),
         (
             "a look-up of a parent takes a permission",
-            "if is_parent or (not said.read) or (not said.write):",
+            "if is_parent or not said.read or (not said.write):",
             "if not said.read or not said.write:",
         ),
     ),

@@ -2210,4 +2210,116 @@ MUTATIONS = (
         "presented_token",
         ("a token may be of any length", "if len(token) > most_bytes:", "if False:"),
     ),
+    *_of(
+        "sql",
+        "meanings",
+        (
+            "a hint hides what stands behind it from the catalogue of the users' functions",
+            "one[:2] != '/*'",
+            "'/*' not in statement",
+            "tests/sql/test_catalogue.py",
+        ),
+        (
+            "the type that a JSON function returns is no cast",
+            "part.upper() == 'RETURNING'",
+            "part == ''",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_note_name",
+        (
+            "a field in quotes is none",
+            "before == '.' and",
+            'before == "." and parts[at][0] != \'"\' and',
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_folded",
+        (
+            "a name of the users' is compared as it is written",
+            "token.lower()",
+            "token",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_operators",
+        (
+            "the sign of a number is taken for a part of an operator",
+            "plain[1:].rstrip('+-')",
+            "plain[1:]",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_standing",
+        (
+            "the row of a query is taken for that of no table",
+            "return {''}",
+            "return set()",
+            "tests/sql/test_catalogue.py",
+        ),
+        (
+            "an alias is not followed to its table",
+            "return {_folded(before)} if",
+            "return {_folded(parts[at])} if",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Catalogue._may_be",
+        (
+            "any table's column comes before a function of another's row",
+            "any(name not in columns.get(relation, ()) for relation in relations)",
+            "all(name not in found for found in columns.values())",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_refuse_split",
+        (
+            "signs that are one operator to PostgreSQL are read as several",
+            "len(run) != end - start",
+            "len(run) < end - start",
+            "tests/sql/text/test_fragments.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "note_raw",
+        (
+            "a connection that a bypass has changed goes back to the pool",
+            "pooled.invalidate(soft=True)",
+            "pass",
+            "tests/sql/test_leftovers.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "verify_left",
+        (
+            "a tenant is served on a connection on which a bypass has changed what names mean",
+            "connection.tg_left is not _UNKNOWN and",
+            "True or",
+            "tests/sql/test_leftovers.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "leaves",
+        (
+            "only the first of several statements is asked what it leaves",
+            "for one in _statements(tokens)",
+            "for one in [tokens]",
+            "tests/sql/test_leftovers.py",
+        ),
+    ),
 )

@@ -7,7 +7,7 @@ them is written in a language that can hold SQL, a statement that could mean it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,13 +15,14 @@ from sqlalchemy import text
 
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import is_declared, passes
-from tenantguard.sql.servers.meanings import TYPES, meanings
+from tenantguard.sql.servers.meanings import TYPES, Meanings, meanings
 from tenantguard.sql.text.lexer import words
 
 _QUERY = text(
     """
-    WITH users AS (
-        SELECT p.oid, p.proname, n.nspname, p.pronargs, p.pronargdefaults, p.proargtypes
+    WITH RECURSIVE users AS (
+        SELECT p.oid, p.proname, n.nspname, p.pronargs, p.pronargdefaults,
+        CASE p.provariadic WHEN 0 THEN p.proargtypes[0] ELSE p.provariadic END AS first
         FROM pg_catalog.pg_proc p
         JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
         JOIN pg_catalog.pg_language l ON l.oid = p.prolang
@@ -31,26 +32,40 @@ _QUERY = text(
             SELECT 1 FROM pg_catalog.pg_depend d
             WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e'
         )
+    ),
+    rows AS (
+        SELECT users.*, t.typtype, t.typrelid FROM users JOIN pg_catalog.pg_type t ON t.oid = users.first
+        WHERE pronargs >= 1 AND pronargs - pronargdefaults <= 1
+    ),
+    kin AS (
+        SELECT oid, typrelid AS relation FROM rows WHERE typtype = 'c'
+        UNION SELECT kin.oid, i.inhrelid FROM kin JOIN pg_catalog.pg_inherits i ON i.inhparent = kin.relation
     )
-    SELECT 'function', nspname, proname, proname FROM users
+    SELECT 'function', nspname, proname, proname, '' FROM users
     UNION ALL
-    SELECT 'field', nspname, proname, proname FROM users JOIN pg_catalog.pg_type t ON t.oid = proargtypes[0]
-    WHERE pronargs >= 1 AND pronargs - pronargdefaults <= 1 AND t.typtype = 'c'
+    SELECT 'field', nspname, proname, proname, c.relname FROM rows
+    JOIN kin ON kin.oid = rows.oid JOIN pg_catalog.pg_class c ON c.oid = kin.relation
+    WHERE NOT EXISTS (
+        SELECT 1 FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attname = rows.proname AND a.attnum > 0
+    )
     UNION ALL
-    SELECT 'operator', nspname, proname, o.oprname FROM users JOIN pg_catalog.pg_operator o ON o.oprcode = users.oid
+    SELECT 'field', nspname, proname, proname, '' FROM rows WHERE typtype IN ('p', 'd')
     UNION ALL
-    SELECT 'cast', nspname, proname, t.typname FROM users
+    SELECT 'operator', nspname, proname, o.oprname, '' FROM users
+    JOIN pg_catalog.pg_operator o ON o.oprcode = users.oid
+    UNION ALL
+    SELECT 'cast', nspname, proname, t.typname, '' FROM users
     JOIN pg_catalog.pg_cast c ON c.castfunc = users.oid JOIN pg_catalog.pg_type t ON t.oid = c.casttarget
     """
 )
-_KINDS = ("function", "field", "operator", "cast")
+_KINDS = ("function", "operator", "cast")
 # literals, the drivers' placeholders, and the star of count(*)
 _APART = re.compile(r"'(?:[^']|'')*'|%\(\w+\)s(?:::[\w \[\]]+)?|\(\*\)")
 _ODD_NAME = re.compile(r'"[^"]*[^\w"]|""')  # the patterns below would take one for two
 _OWN = re.compile(r"\bpg_catalog\.(\w+)\(")
 _FOUND = {
     "function": re.compile(r'(?<![\w."])"?(\w+)"?\s*\('),
-    "field": re.compile(r'\.\s*"?(\w+)\b"?(?!\s*\()'),
+    "field": re.compile(r'(?:\b(\w+)"?)?\.\s*"?(\w+)\b"?(?!\s*\()'),
     "operator": re.compile(r"([-+*/<>=~!@#%^&|`?]+)"),
     "cast": re.compile(r'(?:\bAS|::)\s*"?(\w+)"?', re.IGNORECASE),
 }
@@ -58,28 +73,51 @@ _FOUND = {
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the users have made, by kind: functions with a known name, fields, operators, and targets of casts."""
+    """What the users have made.
+
+    Attributes:
+        made: by kind, functions with a known name, operators, and targets of casts.
+        fields: functions of a row, each with the relation whose row it takes, or with none where it takes any.
+    """
 
     made: dict[str, frozenset[str]]
+    fields: frozenset[tuple[str, str]] = frozenset()
 
-    def fault(self, statement: str, columns: Iterable[str]) -> str | None:
+    def fault(self, statement: str, columns: Mapping[str, Collection[str]]) -> str | None:
         """Tell what of the users' a statement could mean, or return ``None``.
 
         Args:
             statement: the SQL.
-            columns: the names of columns, which come before fields of the same name.
+            columns: the columns of each table, which come before fields of the same name.
         """
-        if not any(self.made.values()):
+        if not (self.fields or any(self.made.values())):
             return None
         said = meanings(statement)
         for kind, names in self.made.items():
-            known = names.difference(columns) if kind == "field" else names
-            found = known & said[kind]
-            if found:
-                return (
-                    f"the {kind} {min(found)!r} may be a function of the users' here, which nobody declared"
-                )
+            if found := names & said.names[kind]:
+                return _fault(kind, min(found))
+        for name, taken in sorted(self.fields):
+            if name in said.fields and self._may_be(name, taken, said, columns):
+                return _fault("field", name)
         return None
+
+    def _may_be(self, name: str, taken: str, said: Meanings, columns: Mapping[str, Collection[str]]) -> bool:
+        """Tell whether a field could be a function of a row here."""
+        for qualifier in said.fields[name]:
+            relations = said.relations.get(qualifier, {""})
+            if "" in relations:  # a query's or a function's row, or that of an expression
+                if not taken or taken in said.relations:
+                    return True
+            elif not taken:
+                if any(name not in columns.get(relation, ()) for relation in relations):
+                    return True
+            elif taken in relations:
+                return True
+        return False
+
+
+def _fault(kind: str, name: str) -> str:
+    return f"the {kind} {name!r} may be a function of the users' here, which nobody declared"
 
 
 def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
@@ -90,12 +128,15 @@ def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
         tenancy: declares functions.
     """
     made: dict[str, set[str]] = {kind: set() for kind in _KINDS}
-    for kind, schema, function, name in connection.execute(_QUERY):
+    fields: set[tuple[str, str]] = set()
+    for kind, schema, function, name, taken in connection.execute(_QUERY):
         if any(is_declared(one, "postgresql", tenancy) for one in (function, f"{schema}.{function}")):
             continue
-        if kind != "function" or passes(name, "postgresql"):
+        if kind == "field":
+            fields.add((name, taken))
+        elif kind != "function" or passes(name, "postgresql"):
             made[kind].add(name)
-    return Catalogue({kind: frozenset(names) for kind, names in made.items()})
+    return Catalogue({kind: frozenset(names) for kind, names in made.items()}, frozenset(fields))
 
 
 # what a statement is made of that no function of the users' can take the place of
@@ -112,13 +153,14 @@ def calls_something(compiler: Any) -> bool:
     if _ODD_NAME.search(compiler.string):
         return True
     plain = _APART.sub(" ", compiler.string)
-    columns = {name for key in compiler.tg.tables for name in compiler.tg_guard.ties.column_names(key)}
+    tables = {key[1]: compiler.tg_guard.ties.column_names(key) for key in compiler.tg.tables}
+    columns = frozenset[str]().union(*tables.values())
     own = _WORDS | set(compiler.tg.rendered)
     if not {name.lower() for name in _FOUND["function"].findall(plain)} <= own:
         return True
     if not _COMPARES.issuperset(_FOUND["operator"].findall(plain)):
         return True
-    if not columns.issuperset(_FOUND["field"].findall(plain)):
+    if any(name not in tables.get(of, columns) for of, name in _FOUND["field"].findall(plain)):
         return True
     casts = _FOUND["cast"].findall(plain) if "::" in plain or "CAST(" in plain else ()
     return not TYPES.issuperset(map(str.lower, casts))
@@ -126,10 +168,7 @@ def calls_something(compiler: Any) -> bool:
 
 def verify_asked(compiler: Any) -> None:
     """Refuse a compiled statement that could mean what the users of the server have made, now that it was asked."""
-    guard, tables = compiler.tg_guard, compiler.tg.tables
-    fault = users_call(
-        compiler.string, guard, [name for key in tables for name in guard.ties.column_names(key)]
-    )
+    fault = users_call(compiler.string, compiler.tg_guard)
     if fault is not None:
         compiler.tg.refuse(fault)
     if compiler.tg.unasked:  # and waits for its first execution
@@ -137,14 +176,25 @@ def verify_asked(compiler: Any) -> None:
         compiler.tg.settle(translated=bool(compiler.schema_translate_map))
 
 
-def users_call(statement: str, guard: Any, columns: Iterable[str] = ()) -> RawSQLError | None:
+def users_call(statement: str, guard: Any) -> RawSQLError | None:
     """Return the refusal of SQL that could mean what the users of the server have made, if it could."""
-    fault = guard.catalogue.fault(statement, columns)
+    fault = guard.catalogue.fault(statement, _Columns(guard))
     if fault is None:
         return None
     return RawSQLError(
         f"{fault}; name it in Tenancy(functions={{...}}) where it reads no table", kind="function"
     )
+
+
+class _Columns(dict[str, frozenset[str]]):
+    """The columns that tables of one name have, whatever schema they are in."""
+
+    def __init__(self, guard: Any) -> None:
+        super().__init__()
+        for placement in guard.placed:
+            found = guard.ties.column_names(placement.key)
+            name = placement.key[1]
+            self[name] = found & self[name] if name in self else found
 
 
 def undeclared_call(error: BaseException, guard: Any) -> RawSQLError | None:

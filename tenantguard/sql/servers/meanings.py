@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
+from tenantguard.sql.text.grammar.cursor import RESERVED
 from tenantguard.sql.text.lexer import words
 
 TYPES = words(
@@ -21,21 +23,42 @@ _TOKEN = re.compile(
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s|\$\d+")
 _SIGNS = frozenset("-+*/<>=~!@#%^&|`?")
+_BEFORE_RELATIONS = words("FROM JOIN ONLY INTO UPDATE USING LATERAL WITH RECURSIVE")
 
 
-def meanings(statement: str) -> dict[str, set[str]]:
-    """Return the names in a statement, by what each could be: a function, a field, an operator, the target of a cast.
+@dataclass
+class Meanings:
+    """The names in a statement.
+
+    Attributes:
+        names: by what each could be: a function, an operator, the target of a cast.
+        fields: the names behind a dot, each with what stands before the dot; nothing where that is no name.
+        relations: what stands in a FROM, by the name that it goes by: its own names, and nothing for a query or a
+            call. More than there is does no harm.
+    """
+
+    names: dict[str, set[str]] = field(
+        default_factory=lambda: {"function": set(), "operator": set(), "cast": set()}
+    )
+    fields: dict[str, set[str]] = field(default_factory=dict)
+    relations: dict[str, set[str]] = field(default_factory=dict)
+
+
+def meanings(statement: str) -> Meanings:
+    """Return the names in a statement, by what each could be.
 
     Args:
         statement: the SQL, composed by the guard or by SQLAlchemy.
 
     Example:
         >>> found = meanings('SELECT c.Note, LOWER(c."A b"), id::public.mood FROM calls c')
-        >>> sorted(found["field"]), found["function"], found["cast"]
-        (['A b', 'mood', 'note'], {'lower'}, {'mood'})
+        >>> found.fields["note"], sorted(found.fields), found.relations["c"]
+        ({'c'}, ['A b', 'mood', 'note'], {'calls'})
+        >>> found.names["function"], found.names["cast"]
+        ({'lower'}, {'mood'})
     """
     parts = [one for one in _TOKEN.findall(statement) if one[:2] != "/*" and one != "(*)"]
-    found: dict[str, set[str]] = {"function": set(), "field": set(), "operator": set(), "cast": set()}
+    found = Meanings()
     inside: list[bool] = []  # for each open parenthesis, whether it is that of a JSON constructor
     for at, part in enumerate(parts):
         before, behind = parts[at - 1] if at else "", parts[at + 1] if at + 1 < len(parts) else ""
@@ -46,12 +69,35 @@ def meanings(statement: str) -> dict[str, set[str]]:
         elif part == "::" or part.upper() == "AS" or (part.upper() == "RETURNING" and any(inside[-1:])):
             target = _last_part(parts, at + 1)
             if not (_PARAMETER.fullmatch(before) and target in TYPES):  # SQLAlchemy says the type of each
-                found["cast"].add(target)
+                found.names["cast"].add(target)
         elif part[0] in _SIGNS:
-            found["operator"] |= _operators(part)
-        elif _is_name(part) and (behind == "(") == (before != "."):
-            found["function" if behind == "(" else "field"].add(_folded(part))
+            found.names["operator"] |= _operators(part)
+        elif _is_name(part):
+            _note_name(parts, at, before, behind, found)
     return found
+
+
+def _note_name(parts: list[str], at: int, before: str, behind: str, found: Meanings) -> None:
+    """Note what a name could be: a function, a field, or what something in a FROM goes by."""
+    name = _folded(parts[at])
+    if behind == "(" and before != ".":
+        found.names["function"].add(name)
+    elif before == "." and behind != "(":
+        of = parts[at - 2] if at > 1 else ""
+        found.fields.setdefault(name, set()).add(_folded(of) if of and _is_name(of) else "")
+    if behind != ".":
+        found.relations.setdefault(name, set()).update(_standing(parts, at, before))
+
+
+def _standing(parts: list[str], at: int, before: str) -> set[str]:
+    """Return what a name could stand for in a FROM, by what stands before it."""
+    if before.upper() == "AS" and at > 1:
+        before = parts[at - 2]
+    if before.upper() in _BEFORE_RELATIONS or before in (",", "."):
+        return {_folded(parts[at])}
+    if before in (")", "*"):
+        return {""}
+    return {_folded(before)} if before and _is_name(before) and before.upper() not in RESERVED else set()
 
 
 def _is_name(token: str) -> bool:
@@ -70,6 +116,7 @@ def _last_part(tokens: list[str], at: int) -> str:
 
 
 def _operators(token: str) -> set[str]:
-    """Return an operator, and what it is where a driver doubles its percent signs or its last sign is a number's."""
+    """Return an operator, and what it is where a driver doubles its percent signs or its last signs are a number's."""
     plain = token.replace("%%", "%")
-    return {token, plain, plain.rstrip("+-"), plain[-1]}
+    first = plain[0] + plain[1:].rstrip("+-")
+    return {token, plain, first, *plain[len(first) :]}

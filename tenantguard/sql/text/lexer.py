@@ -66,6 +66,11 @@ _PARAMETER = {
 }
 _NAMED_INSIDE = re.compile(_NAMED)
 _ESCAPED = re.compile(r"\\(:[\w$]*)(?![:\w$])")  # as SQLAlchemy takes the backslash away again
+_SIGNS = frozenset("-+*/<>=~!@#%^&|`?")  # that PostgreSQL's operators are made of
+_ANY_END = frozenset("~!@#%^&|`?")  # with one of these an operator may end in + or -
+_RUN = [
+    re.compile(rf"(?:(?!--|/\*){sign})+") for sign in (r"[-+*/<>=~!@#%^&|`?]", r"(?:[-+*/<>=~!@#^&|`?]|%%)")
+]
 _PREFIXES = frozenset(["b", "x", "n", "e", "u", "q"])
 
 
@@ -154,7 +159,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
     text = text.rstrip(_SPACES)
     found: list[Token] = []
     before = Token("symbol", "")
-    match, end = _scanner(which, style).match, 0
+    match, end, is_postgresql = _scanner(which, style).match, 0, which == POSTGRESQL
     while (matched := match(text, end)) is not None:
         kind = matched.lastgroup or ""
         start, end = matched.span(kind)
@@ -169,6 +174,8 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
             token.upper = token.text
             if written == "." or before.text == ".":
                 _refuse_dot(before, token)
+            elif is_postgresql and written[0] in _SIGNS and end < len(text) and text[end] in _SIGNS:
+                _refuse_split(text, start, end, style)
         else:
             token = _read(kind, written, start, end, which, style)
             _refuse_joined(before, token, text[end : end + 1], which)
@@ -340,6 +347,17 @@ def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
             raise Unreadable("it holds an identifier with escapes (U&); write the letters")
     if before.text == "." and before.kind == "symbol":
         _refuse_dot(before, token)
+
+
+def _refuse_split(text: str, start: int, end: int, style: str) -> None:
+    """Refuse a sign that PostgreSQL reads with those behind it as one operator."""
+    run = text[start : _RUN[style in PERCENT].match(text, start).end()]  # type: ignore[union-attr]  # a sign stands there
+    if _ANY_END.isdisjoint(run):
+        run = run[0] + run[1:].rstrip("+-")  # which are then signs of a number
+    if len(run) != end - start:
+        raise Unreadable(
+            f"it holds {run[:20]!r}, which is no operator that is known; put spaces between the signs"
+        )
 
 
 def _refuse_dot(before: Token, token: Token) -> None:

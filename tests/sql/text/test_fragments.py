@@ -105,6 +105,10 @@ def test_what_could_reach_a_table_does_not_pass(text: str, dialect: str) -> None
 @pytest.mark.parametrize(
     ("text", "dialect"),
     [
+        ("a <@@> b", "postgresql"),  # one operator there, if anybody made it
+        ("a != -1 AND b !=-1", "postgresql"),
+        ("1 -|--b", "postgresql"),
+        ("a %%% b", "postgresql"),
         ("x IN calls", "sqlite"),
         ("x IN main.calls", "sqlite"),
         ('x IN "calls"', "sqlite"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import column, func, literal_column, select, text
+from sqlalchemy import column, func, literal_column, select, text, true
 
 from tenantguard.testing.vectors.escapes.helpers import column_of, name_of
 from tenantguard.testing.vectors.lab import Lab
@@ -64,6 +64,28 @@ def users_function_of_a_row(lab: Lab) -> Any:
     lab.only("postgresql")
     _make(lab, _NAME, name_of(lab, lab.owned))
     return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
+
+
+@attack("reads")
+def users_function_of_any_row(lab: Lab) -> Any:
+    """Read a field of a row that is a function of the users' of rows of whatever type."""
+    lab.only("postgresql")
+    _make(lab, _NAME, "anyelement")
+    return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
+
+
+@attack("reads")
+def users_function_of_a_row_beside_a_column(lab: Lab) -> Any:
+    """Read a field of a row that is a function of the users', beside a table that has a column of that name."""
+    lab.only("postgresql")
+    o, s = lab.owned, lab.shared
+    names = {c.name for c in s.table.c} - {c.name for c in o.table.c}
+    if not names:
+        raise NotApplicable(f"{s.table.name} has no column that {o.table.name} has not")
+    name = lab.admin.dialect.identifier_preparer.quote(min(names))
+    _make(lab, name, name_of(lab, o))
+    field = column(min(names), _selectable=o.table)
+    return lab.rows(select(field, s.table).select_from(o.table).join(s.table, true()))
 
 
 @attack("raw SQL")

@@ -1,4 +1,4 @@
-"""Check the documentation: every link leads somewhere, and every Python example runs.
+"""Check the documentation: no merge is half done, every link leads somewhere, and every Python example runs.
 
 The blocks marked ``python`` of one page run from top to bottom in one namespace, as a reader would type
 them, in an empty directory. A block marked ``python compile`` is a fragment that only has to be Python.
@@ -65,6 +65,13 @@ def blocks(text: str) -> Iterator[Block]:
             line[indent:] if line[:indent].isspace() else line for line in found[4].splitlines(True)
         )
         yield Block(tuple(found[3].split()), inner, text.count("\n", 0, found.start()) + 2)
+
+
+def faults_of_merges(page: Path) -> Iterator[Fault]:
+    """Yield each mark of a conflict that was left in a page."""
+    for number, line in enumerate(page.read_text().splitlines(), 1):
+        if line.startswith(("<<<<<<< ", ">>>>>>> ")):
+            yield Fault(page, number, "a merge was not finished")
 
 
 def faults_of_links(page: Path) -> Iterator[Fault]:
@@ -137,6 +144,9 @@ def _run(page: Path, program: str) -> Iterator[Fault]:
         )
 
 
+CHECKS = (faults_of_merges, faults_of_links, faults_of_examples)
+
+
 def _without_blocks(text: str) -> str:
     """Blank out fenced blocks and inline code, line by line, so that line numbers stay."""
     text = _FENCE.sub(lambda found: "\n" * found[0].count("\n"), text)
@@ -148,9 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("page", nargs="*", type=Path)
     chosen = [page.resolve() for page in parser.parse_args(arguments).page] or pages()
-    faults = [
-        fault for page in chosen for check in (faults_of_links, faults_of_examples) for fault in check(page)
-    ]
+    faults = [fault for page in chosen for check in CHECKS for fault in check(page)]
     for fault in faults:
         print(fault)
     print(f"{len(chosen)} pages, {len(faults)} faults")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from scripts.check_docs import ROOT, anchors, faults_of_examples, faults_of_links, main, pages
+from scripts.check_docs import CHECKS, ROOT, anchors, faults_of_examples, faults_of_links, main, pages
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_is_true(page: Path) -> None:
     """Every link of the page leads somewhere, and every example runs."""
-    assert [str(fault) for check in (faults_of_links, faults_of_examples) for fault in check(page)] == []
+    assert [str(fault) for check in CHECKS for fault in check(page)] == []
 
 
 @pytest.fixture
@@ -29,12 +29,13 @@ def page(tmp_path: Path) -> Path:
         ("[a]: nowhere.md", "leads to no file"),
         ("[a](#nothing)", "leads to no heading"),
         ("[`code`](page.md#nothing)", "leads to no heading"),
+        (">>>>>>> 415b3cc (Another side)", "a merge was not finished"),
     ],
 )
-def test_a_broken_link_is_told(page: Path, text: str, told: str) -> None:
-    """A link to a missing file, picture or heading is a fault of its line."""
+def test_a_fault_is_told(page: Path, text: str, told: str) -> None:
+    """A link to a missing file, picture or heading, or a mark of a conflict, is a fault of its line."""
     page.write_text(f"# A page\n\n{text}\n")
-    (fault,) = faults_of_links(page)
+    (fault,) = (fault for check in CHECKS for fault in check(page))
     assert told in fault.told
     assert fault.line == 3
 

@@ -205,10 +205,10 @@ def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
         )
 
 
-def time_over(principal: Principal) -> NoTenantError | None:
+def time_over(principal: Principal, now: float | None = None) -> NoTenantError | None:
     """Return the error for somebody whose time to act for somebody else is over, ``None`` while it is not."""
     actor = principal.actor
-    if actor is None or actor.until >= time.time():
+    if actor is None or actor.until >= (time.time() if now is None else now):
         return None
     return NoTenantError(
         f"the time is over for which {actor.subject} may act for {principal.subject!r}; it has to be granted anew"

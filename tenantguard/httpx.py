@@ -13,12 +13,12 @@ from typing import Any
 
 import jwt
 
-from tenantguard.context import current, request_id
+from tenantguard.context import current, request_id, time_over
 from tenantguard.errors import ConfigurationError, NoTenantError, TenantId, TokenError
 from tenantguard.identity import Cache, Presentation, Replays, TokenVerifier
 from tenantguard.identity.places import is_safe
 from tenantguard.identity.tenants import TenantType
-from tenantguard.principal import Principal
+from tenantguard.principal import Actor, Principal
 
 try:
     import httpx
@@ -83,7 +83,8 @@ class OnwardAuth(httpx.Auth):
         """Return a token for the binding in force.
 
         Raises:
-            NoTenantError: nothing is bound, or a bypass, which acts for no company.
+            NoTenantError: nothing is bound, or a bypass, which acts for no company; or somebody's time is over to act
+                for somebody else.
         """
         binding = current()
         if binding.bypassed:
@@ -91,6 +92,9 @@ class OnwardAuth(httpx.Auth):
                 "a bypass acts for no company, so that nothing can go onward; bind the company first"
             )
         principal = binding.principal
+        over = None if principal is None else time_over(principal, self._clock())
+        if over is not None:
+            raise over
         one = len(binding.tenants) == 1
         claims: dict[str, Any] = {"sub": self._named["iss"] if principal is None else principal.subject}
         claims["companies"] = [_plain(tenant) for tenant in binding.tenants]
@@ -99,7 +103,8 @@ class OnwardAuth(httpx.Auth):
         if principal is not None:
             claims["permissions"] = sorted(principal.permissions)
             if principal.actor is not None:
-                claims["act"] = {"sub": principal.actor.subject, "reason": principal.actor.reason}
+                claims["act"] = _told(principal.actor)
+                claims["exp"] = min(self._clock() + self._seconds, principal.actor.until)
             kept = [name for name in _KEPT if name in principal.claims and name not in claims]
             claims |= {name: _thawed(principal.claims[name]) for name in kept}
         if request_id() is not None:
@@ -123,7 +128,7 @@ class OnwardAuth(httpx.Auth):
     def _signed(self, claims: dict[str, Any]) -> str:
         now = self._clock()
         times = {"iat": now, "exp": now + self._seconds, "jti": secrets.token_urlsafe(16)}
-        return jwt.encode(claims | self._named | times, self._key, self._algorithm, headers=self._headers)
+        return jwt.encode(times | claims | self._named, self._key, self._algorithm, headers=self._headers)
 
 
 class OnwardVerifier:
@@ -204,6 +209,12 @@ class OnwardVerifier:
         if not await self._replays(f"{principal.claims.get('iss')} {used}", self._remembered):
             raise TokenError("a token that went onward was used before", reason="replayed")
         return principal
+
+
+def _told(actor: Actor) -> dict[str, Any]:
+    """Return an actor as the next service hears of them, who may do no more there."""
+    told = {"sub": actor.subject, "reason": actor.reason}
+    return told | {"read_only": True} if actor.read_only else told
 
 
 def _plain(tenant: TenantId) -> str | int:

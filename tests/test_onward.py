@@ -89,9 +89,22 @@ async def test_the_next_service_acts_for_the_same_company() -> None:
         claims = jwt.decode(auth().token(), options={"verify_signature": False})
     assert (claims["acr"], claims["act"], "email" in claims) == (
         "phr",
-        {"sub": "support", "reason": "ticket 4711"},
+        {"sub": "support", "reason": "ticket 4711", "read_only": True},
         False,
     )
+
+
+@pytest.mark.parametrize("read_only", [True, False])
+async def test_an_actor_may_do_no_more_and_no_longer_there(read_only: bool) -> None:
+    """Nor write where they may read alone here, whatever the next service allows; nor go on when their time is over."""
+    actor = Actor("support", reason="ticket 4711", until=NOW + 10, read_only=read_only)
+    receiver = onward(acting=Acting(companies={"acme"}, read_only=False))
+    with bind(Principal("ada", "acme", actor=actor)):
+        arrived = await receiver.verify(auth().token())
+        with pytest.raises(NoTenantError, match="the time is over"):
+            auth(clock=lambda: NOW + 11).token()
+    assert arrived.actor is not None
+    assert (arrived.actor.until, arrived.actor.read_only) == (NOW + 10, read_only)
 
 
 @pytest.mark.parametrize("tenant", [5, UUID(int=7)])

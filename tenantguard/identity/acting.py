@@ -32,7 +32,8 @@ class Acting:
         companies: the companies inside which somebody may act: a collection, or a function of the actor's subject and
             the company.
         seconds: how long such a token may live, from its ``iat`` to its ``exp``.
-        read_only: what is done so may not write, in any statement.
+        read_only: what is done so may not write, in any statement; with ``False`` it may, unless the token's ``act``
+            holds a ``read_only`` that is not ``false``.
         reason_claim: where the reason stands; it is needed.
         requirement: what the actor has to be permitted, and how they have to have signed in:
             ``requires("support", mfa=True)``, by the members of ``act``.
@@ -84,9 +85,9 @@ class Acting:
             raise _refused("it has to say why, in words that a reviewer can read")
         self._check(chain[0], subject)
         before = tuple([checks.subject_of(one) for one in chain[1:]])
-        return Actor(
-            subject, reason=str(reason).strip(), until=expires, read_only=self.read_only, before=before
-        )
+        # whoever sent the token may say that nothing is to be written, and never the contrary
+        read_only = self.read_only or chain[0].get("read_only", False) is not False
+        return Actor(subject, reason=str(reason).strip(), until=expires, read_only=read_only, before=before)
 
     def _may_enter(self, subject: str, tenant: TenantId) -> bool:
         if callable(self.companies):

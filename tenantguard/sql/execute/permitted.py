@@ -53,14 +53,15 @@ def permit_reading(context: Any, now: Binding, then: Binding) -> None:
     had = None if now.principal is None else now.principal.permissions
     if asked and (had is None or not all(needed <= had for needed in asked.values())):
         refuse_permission(now, asked, sent(context))
-    ruled = () if statement is None else [key for key, one in statement.tables.items() if one.has_rows]
+    tables = {} if statement is None else statement.tables
+    ruled = [key for key, placement in tables.items() if placement.has_rows]
     if ruled and not context.dialect.tg_guard.grants.are_alike(now, then, ruled):
         refuse(
             PermissionDeniedError(
-                f"rows of {statement.tables[ruled[0]].name} that somebody else has asked for are read on, and a "
+                f"rows of {tables[ruled[0]].name} that somebody else has asked for are read on, and a "
                 "permission rule grants others; execute the statement again",
                 tenant=told(now),
-                table=statement.tables[ruled[0]].name,
+                table=tables[ruled[0]].name,
                 statement=sent(context),
             )
         )

@@ -20,6 +20,7 @@ COLUMNS = {"calls": {"id", "note"}, "tags": {"id", "total", "secret"}}
         "SELECT lower(note) FROM calls",
         'SELECT "lower" (note) FROM calls',
         "SELECT LOWER(note) FROM calls",
+        "SELECT /*+ SeqScan(calls) */ lower(note) FROM calls",
         "SELECT a @@@ b FROM tags",
         "SELECT a +-1 FROM tags",
         "SELECT CAST(a AS mood) FROM tags",

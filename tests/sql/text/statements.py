@@ -266,5 +266,7 @@ WRITES: list[tuple[str, str, str | None]] = [
     (MARIA, "UPDATE calls c LEFT JOIN call_tags t ON t.call_id = c.id SET c.mins = 50 WHERE t.id IS NULL", None),
     (MARIA, "UPDATE calls SET mins = 9 ORDER BY id LIMIT 2", None),
     (MARIA, "DELETE n FROM tag_notes n JOIN call_tags t ON t.id = n.tag_id OR 1 = 1", None),
+    (MARIA, "DELETE n, t FROM tag_notes n JOIN call_tags t ON t.id = n.tag_id", None),
+    (MARIA, "DELETE t FROM call_tags t LEFT JOIN tag_notes n ON n.tag_id = t.id WHERE n.id IS NULL", None),
     (MARIA, "DELETE FROM tag_notes ORDER BY id LIMIT 1", None),
 ]  # fmt: skip

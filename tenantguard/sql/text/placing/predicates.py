@@ -55,6 +55,7 @@ class Predicates:
         rows: where permission rules stand.
         parents: the name of each table that a predicate reads, as often as it does.
         tables: their keys.
+        apart: they are read as derived tables, since MariaDB lets no DELETE of several tables read one that it empties.
     """
 
     def __init__(self, catalog: Catalog, *, several: bool, compiled: bool) -> None:
@@ -63,6 +64,7 @@ class Predicates:
         self._compared = Token("word", "IN") if several else _EQUALS
         self.parents: list[str] = []
         self.tables: set[Key] = set()
+        self.apart = False
 
     def of(self, placement: Placement, qualifier: Token) -> list[Token]:
         """Return what a row of a table that goes by ``qualifier`` has to fulfil; nothing for a shared one.
@@ -120,6 +122,8 @@ class Predicates:
         self.tables.add(key)
         alias = Token("word", f"{OWN}_{len(self.parents)}")
         source = [quote(key[1])] if key[0] is None else [quote(key[0]), DOT, quote(key[1])]
+        if self.apart:
+            source = [*plain("( SELECT * FROM"), *source, CLOSE]
         pairs: list[Token] = []
         for ours, theirs in placement.link:
             pairs += [alias, DOT, quote(theirs), _EQUALS, qualifier, DOT, quote(ours), AND]

@@ -44,6 +44,8 @@ class Statement(Placing):
         """
         if query.write is None:
             self.verbs.append("select")
+        else:
+            self.predicates.apart = bool(query.write.emptied)
         self.query(query, {})
         hidden = self.cte_names.intersection(self.predicates.parents)
         if hidden:

@@ -377,7 +377,7 @@ MUTATIONS = (
         ),
         (
             "a result is read on by who would be granted other rows",
-            "if one.has_rows",
+            "if placement.has_rows",
             "if False",
             "tests/sql/test_permissions.py",
         ),

@@ -43,7 +43,8 @@ RELIED = {
     "sql.cache_key": "_generate_cache_key",
     "sql.coercions": "_is_literal",
     "sql.compiler": """
-        _bind_processors _compose_select_body _double_percents _generate_prefixes _get_bind_name_for_col _numeric_binds
+        _bind_processors _compose_select_body _default_stack_entry _double_percents _generate_prefixes
+        _get_bind_name_for_col _numeric_binds
         _process_parameters_for_postcompile _strings _truncated_identifier""",
     "sql.dml": """
         _dict_parameters _extra_froms _has_multi_parameters _multi_parameters _no_parameters _post_values_clause

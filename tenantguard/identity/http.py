@@ -121,7 +121,7 @@ class Http:
             with self._fail_after(self._timeout):
                 async with self._client() as client:
                     headers = {"accept": "application/json", "accept-encoding": "identity", **(more or {})}
-                    content["extensions"] = {"trace": self._watch(str(host_of(url)), home)}
+                    content["extensions"] = {"trace": self._watch(url, home)}
                     async with client.stream(method, url, headers=headers, **content) as response:
                         return Document(load_object(await self._body(response)), _max_age(response.headers))
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:
@@ -129,14 +129,14 @@ class Http:
         except ValueError as error:
             raise FetchError("the server answers with what is not one JSON object") from error
 
-    def _watch(self, host: str, home: str | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
+    def _watch(self, url: str, home: str | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
         """Return what looks at each connection before anything is sent on it: what a name stands for may change."""
-        is_direct = False
+        is_direct, asked, host = False, self._httpx.URL(url).raw_host.decode(), str(host_of(url))
 
         async def look(event: str, info: Mapping[str, Any]) -> None:
             nonlocal is_direct
             if event == "connection.connect_tcp.started":
-                is_direct = str(info.get("host")).strip("[]").rstrip(".").lower() == host  # and no proxy
+                is_direct = info.get("host") == asked  # and is of no proxy
             elif event == "connection.connect_tcp.complete" and is_direct:
                 stream = info["return_value"]
                 peer = str(stream.get_extra_info("server_addr")[0]).partition("%")[0]

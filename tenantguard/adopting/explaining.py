@@ -185,7 +185,15 @@ def plans(
     guarded = guard(_beside(connection.engine), tenancy, raw_sql=raw_sql, row_security=False)
     told.plans["with the guard"] = _plan(connection, *_sent(guarded, element, tenant))
     if connection.dialect.name == "postgresql":
-        told.plans |= dict(_secured(connection, element, guarded, tenant, list(told.tables)))
+        told.plans |= dict(_secured(connection, element, guarded, tenant, _named(told, tenancy, connection)))
+
+
+def _named(told: Explained, tenancy: Tenancy, connection: Connection) -> list[str]:
+    """Return the tables of a statement as the server spells their names, capitals and quotes included."""
+    quote = connection.dialect.identifier_preparer.quote
+    return [
+        ".".join(quote(part) for part in one.key if part) for one in tenancy if one.name in told.tables
+    ]
 
 
 def _secured(

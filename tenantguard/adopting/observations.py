@@ -31,6 +31,7 @@ _REMEDIES = {
     "ddl": f"run schema changes before the application serves, or in {_BYPASS}",
     "shared_write": f"write shared rows in {_BYPASS}, or place the table in shared_writable",
     "unknown_table": "place the table in Tenancy(...); tenantguard init proposes how",
+    "tenant_switch": "use a session for each tenant: close it, or expunge_all() after the transaction, before the next",
     "permission": "give the principal the permission, or ask for none of this table",
 }
 

@@ -148,6 +148,38 @@ def test_a_tenant_of_another_type_counts_as_none(engine: Engine) -> None:
     assert only(engine).unbound == 1
 
 
+@pytest.mark.parametrize(
+    ("between", "kinds"),
+    [
+        ((), {"tenant_switch"}),
+        (("rollback",), {"tenant_switch"}),
+        (("expunge_all",), {"tenant_switch"}),
+        (("rollback", "expunge_all"), set()),
+        (("close",), set()),
+    ],
+)
+def test_a_session_that_is_used_under_two_tenants_is_recorded(
+    engine: Engine, between: tuple[str, ...], kinds: set[str]
+) -> None:
+    """It goes on serving what it did; where the guard would let it, nothing is recorded."""
+    with Session(engine) as session:
+        for tenant in ("acme", "globex"):
+            with bind(tenant):
+                assert session.get(Call, 101) is not None
+            for name in between:
+                getattr(session, name)()
+    assert {one.kind for one in observer_of(engine).records.all() if one.refused} == kinds
+
+
+def test_two_sessions_on_one_connection_are_told_apart_or_not_judged(engine: Engine) -> None:
+    """Two at once, each under its own tenant, are no session that serves two."""
+    with engine.connect() as connection, Session(connection) as one, Session(connection) as other:
+        for session, tenant in ((one, "acme"), (other, "globex"), (one, "acme")):
+            with bind(tenant):
+                session.scalars(select(Call.id)).all()
+    assert only(engine).refused == 0
+
+
 def test_an_error_of_the_observer_never_reaches_the_application(
     engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -175,12 +207,13 @@ def test_records_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_processes_are_read_together(engine: Engine, tmp_path: Path) -> None:
-    """What two processes wrote of one place is one record; what is none of ours is named; values are not kept."""
+    """What two processes wrote of one place is one record; what is none of ours is named; values are not kept, and git takes none."""
     with bind("acme"), Session(engine) as session:
         session.scalars(select(Call).where(Call.note == "secret")).all()
     directory = tmp_path / "observed"
     assert observer_of(engine).settle()
     (written,) = directory.glob("*.json")
+    assert (directory / ".gitignore").read_text() == "*\n"
     assert "secret" not in written.read_text()
     (directory / "second.json").write_text(written.read_text())
     (directory / "broken.json").write_text("{")

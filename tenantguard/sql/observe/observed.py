@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import sys
+import weakref
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, base
+from sqlalchemy.orm import Session
 
 from tenantguard.belonging.declared import names_of
 from tenantguard.belonging.proposals import nearest
-from tenantguard.errors import ConfigurationError
+from tenantguard.context import peek
+from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.observe.comparing import How
 from tenantguard.sql.observe.observer import Observer
@@ -22,6 +27,7 @@ from tenantguard.sql.observe.shadow import Shadow
 from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
 
 log = logging.getLogger("tenantguard.observe")
+_ABSENT = object()
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
 
@@ -72,6 +78,31 @@ def install_observer(engine: Engine, installed: Guard) -> None:
     }
     dialect.__class__ = type(cls.__name__, (cls,), members)
     engine.__class__ = _observed_engine(type(engine), installed.observer)
+    watch_sessions()
+
+
+@functools.cache
+def watch_sessions() -> None:
+    """Let the connections of observed engines know the session that uses them: a listener, and nothing else."""
+    event.listen(Session, "after_begin", _know)
+
+
+def _know(session: Session, transaction: Any, connection: Any) -> None:
+    known = getattr(connection, "tg_session", _ABSENT)
+    if known is _ABSENT:  # of an engine that is not observed
+        return
+    if not transaction.nested:
+        binding = peek()
+        connection.tg_began = binding.tenants if binding is not None and binding.tenants else None
+    other = known() if known is not None else None
+    if other is not None and other is not session and other.in_transaction():
+        connection.tg_session = _nobody  # two use it at once, and which of them sends a statement is not told
+    elif known is not _nobody:
+        connection.tg_session = weakref.ref(session)
+
+
+def _nobody() -> None:
+    """Stand for the session of a connection that several use."""
 
 
 def observed_context(base: Any, observer: Observer) -> Any:
@@ -94,7 +125,10 @@ def _observed_engine(kind: Any, observer: Observer) -> Any:
     """Return an engine's class that tells of connections which leave SQLAlchemy."""
 
     class ObservedConnection(kind._connection_cls):  # type: ignore[misc]  # the engine's own
-        """A connection that tells who takes the driver's from it."""
+        """A connection that tells who takes the driver's from it, and which session uses it."""
+
+        tg_session: Callable[[], Session | None] | None = None
+        tg_began: tuple[TenantId, ...] | None = None
 
         @property
         def connection(self) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.util import LRUCache
 
-from tenantguard.binding import Binding
+from tenantguard.binding import Binding, same_tenants
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.admission import is_schema_ddl
@@ -26,6 +26,7 @@ from tenantguard.sql.observe.sites import Sites, is_composed
 log = logging.getLogger("tenantguard.observe")
 _TOLD = 3  # failures that are logged; the others are counted
 _ROWS = 1000  # of one execution whose tenant is looked at
+_SWITCHED = "its session was used under another tenant, and was not closed since"
 _PLACES = 256  # of one statement that are found by their code
 
 
@@ -143,6 +144,9 @@ class Observer:
             record.refused += 1
             record.kind = "permission"
             record.refusal = f"it needs the permission {', '.join(sorted(shape.asks))}"
+        elif not _is_sessions_own(context.root_connection, binding):
+            record.refused += 1
+            record.kind, record.refusal = "tenant_switch", _SWITCHED
         else:
             if shape.tenant and _names_another(shape, context.compiled_parameters, binding):
                 record.foreign += 1
@@ -225,6 +229,23 @@ class Observer:
 
 def _is_permitted(binding: Binding, asks: frozenset[str]) -> bool:
     return binding.principal is not None and asks <= binding.principal.permissions
+
+
+def _is_sessions_own(connection: Any, binding: Binding) -> bool:
+    """Tell whether the session that uses a connection, if any, serves the tenant that it served before.
+
+    Its identity map remembers that, as the guard's own does: ``close()`` and ``expunge_all()`` make another one. A
+    transaction serves who was bound when it began.
+    """
+    known = getattr(connection, "tg_session", None)
+    session = None if known is None else known()
+    if session is None:
+        return True
+    held = session.identity_map
+    owner = getattr(held, "tg_observed", None)
+    if owner is None:
+        held.tg_observed = owner = connection.tg_began or binding.tenants
+    return owner is binding.tenants or same_tenants(owner, binding.tenants)
 
 
 def _fits(binding: Binding, shape: Shape) -> bool:

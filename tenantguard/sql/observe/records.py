@@ -146,7 +146,7 @@ class Records:
         state = (len(records), sum(one.seen + one.compared for one in records), self.lost, self.failures)
         if state == self._written or not records:
             return
-        self.directory.mkdir(parents=True, exist_ok=True)
+        _make(self.directory)
         path = self.directory / f"{socket.gethostname()}-{os.getpid()}-{self._number}.json"
         beside = path.with_suffix(".new")
         told = {
@@ -158,6 +158,13 @@ class Records:
         beside.write_text(json.dumps(told))
         beside.replace(path)
         self._written = state
+
+
+def _make(directory: Path) -> None:
+    """Make the directory of the records, which no commit takes in."""
+    if not directory.is_dir():
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / ".gitignore").write_text("*\n")
 
 
 def directory_of(given: str | os.PathLike[str] | None) -> Path:

@@ -191,9 +191,7 @@ def plans(
 def _named(told: Explained, tenancy: Tenancy, connection: Connection) -> list[str]:
     """Return the tables of a statement as the server spells their names, capitals and quotes included."""
     quote = connection.dialect.identifier_preparer.quote
-    return [
-        ".".join(quote(part) for part in one.key if part) for one in tenancy if one.name in told.tables
-    ]
+    return [".".join(quote(part) for part in one.key if part) for one in tenancy if one.name in told.tables]
 
 
 def _secured(

@@ -1,4 +1,4 @@
-"""Explaining under row security: the plans that the policies give, whoever sealed them and however tables are called."""
+"""Explaining under row security: plans under policies, sealed or not, of tables with any name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ orders = Table(
     Column("Company", String, nullable=False),
     schema="Main Office",
 )
-lines = Table("Lines", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey(orders.c.id)))
+lines = Table(
+    "Lines", metadata, Column("id", Integer, primary_key=True), Column("order", ForeignKey(orders.c.id))
+)
 tenancy = Tenancy(metadata, column="Company", through={"Lines": "order"})
 
 

@@ -207,7 +207,7 @@ def test_records_are_bounded(engine: Engine, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_processes_are_read_together(engine: Engine, tmp_path: Path) -> None:
-    """What two processes wrote of one place is one record; what is none of ours is named; values are not kept, and git takes none."""
+    """What two processes wrote of one place is one record; other files are named; git and values stay out."""
     with bind("acme"), Session(engine) as session:
         session.scalars(select(Call).where(Call.note == "secret")).all()
     directory = tmp_path / "observed"

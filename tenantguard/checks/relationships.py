@@ -20,10 +20,7 @@ def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
 
     ``relationship(cascade="all, delete")`` does what ``ON DELETE CASCADE`` does, and stands in no foreign key.
     """
-    for registry in list(mapperlib._all_registries()):
-        mappers = [one for one in registry.mappers if _placed(tenancy, one) is not None]
-        if not mappers:
-            continue  # of another application in the same process
+    for registry, mappers in _registries(tenancy):
         try:
             registry.configure(cascade=True)
         except SQLAlchemyError as error:
@@ -34,6 +31,21 @@ def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
             continue
         for mapper in sorted(mappers, key=lambda one: one.class_.__name__):
             yield from _of_mapper(tenancy, mapper)
+
+
+def mapped_classes(tenancy: Tenancy) -> set[str]:
+    """Return the names of the classes whose rows are tenants', whatever rule named their tables."""
+    mappers = [mapper for _, found in _registries(tenancy) for mapper in found]
+    placed = [(mapper.class_.__name__, _placed(tenancy, mapper)) for mapper in mappers]
+    return {name for name, placement in placed if placement is not None and placement.kind in OF_TENANTS}
+
+
+def _registries(tenancy: Tenancy) -> Iterator[tuple[Any, list[Any]]]:
+    """Yield the registries that map tables of the tenancy; other applications may live in the same process."""
+    for registry in list(mapperlib._all_registries()):
+        mappers = [one for one in registry.mappers if _placed(tenancy, one) is not None]
+        if mappers:
+            yield registry, mappers
 
 
 def _of_mapper(tenancy: Tenancy, mapper: Any) -> Iterator[Finding]:

@@ -15,6 +15,7 @@ from tests.checks.clean import make, tenancy
 
 CLEAN = """
 import asyncio
+import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from fastapi import APIRouter, Depends, FastAPI
@@ -55,6 +56,14 @@ def settings():
 def by_tenant(tenant, key):
     return load(key)
 
+class Cache:
+    def get(self, key):
+        return load(key)
+
+@lru_cache
+def option(key):
+    return os.environ.get(key)
+
 @lru_cache
 def countries():
     with Session(engine) as session:
@@ -63,6 +72,9 @@ def countries():
 @router.get("/")
 def calls(session=Depends(get_session)):
     session.execute(text("SELECT 1"))
+    session.execute(text("SET LOCAL statement_timeout = 1000"))
+    select(Country).where(text("lower(code) = :code")).order_by(text("code DESC"))
+    Index("one", "code", postgresql_where=text("code IN (SELECT 1)"))
     return pool.submit(carry(load), 1).result()
 
 @app.get("/health")
@@ -104,6 +116,15 @@ FAULTS: dict[str, tuple[str, str]] = {
         "TG202",
         'import pandas as pd\nframe = pd.read_sql("SELECT id FROM calls", engine)',
     ),
+    "a query inside a statement": (
+        "TG202",
+        'def f():\n    return select(Country).where(text("code IN (SELECT country FROM calls)"))',
+    ),
+    "a query in a literal column": (
+        "TG202",
+        "from sqlalchemy import literal_column\ndef f():\n    return select(literal_column('(SELECT 1 FROM calls)'))",
+    ),
+    "a setting of the connection": ("TG202", 'def f(s):\n    s.execute(text("SET search_path TO other"))'),
     "a driver": ("TG203", "import psycopg\ndef f():\n    return psycopg.connect(url)"),
     "a pool of a driver": (
         "TG203",
@@ -143,6 +164,11 @@ FAULTS: dict[str, tuple[str, str]] = {
     "a thread without carry": (
         "TG207",
         "import threading\ndef f():\n    threading.Thread(target=load).start()",
+    ),
+    "a repository in a thread": (
+        "TG207",
+        "class Calls:\n    def newest(self): return load(1)\n"
+        "def work(key):\n    calls = Calls()\n    return calls.newest()\ndef f():\n    pool.submit(work, 1)",
     ),
     "a lambda without carry": ("TG207", "def f():\n    pool.submit(lambda: load(1))"),
     "a cache": ("TG208", "@lru_cache\ndef newest(key):\n    return load(key)"),
@@ -184,6 +210,39 @@ def test_an_application_without_the_middleware_is_found(tmp_path: Path) -> None:
     """Its routes are named."""
     (finding,) = _findings(tmp_path, CLEAN.replace("app.add_middleware", "unrelated"))
     assert (finding.rule.id, "/ (calls)" in finding.detail) == ("TG209", True)
+
+
+@pytest.mark.parametrize(
+    "routes",
+    [
+        # a repository that a framework hands over, in another file, whose base does the work
+        "class Base:\n    def all(self): return self.session.scalars(select(self.model)).all()\n"
+        "class Calls(Base):\n    model = Call\n"
+        "def repository(): return Calls()\n"
+        "@app.get('/all')\ndef every(calls=Depends(repository)): return calls.all()",
+        "class Calls:\n    def all(self): return load(1)\n"
+        "@app.get('/all')\ndef every(calls: Calls = Depends()): return calls.all()",
+        # classes of methods, as those of Starlette, of FastAPI's class-based views and of Litestar
+        "from starlette.endpoints import HTTPEndpoint\nfrom starlette.routing import Route\n"
+        "class Every(HTTPEndpoint):\n    async def get(self, request): return load(1)\n"
+        "routes = [Route('/all', Every)]",
+        "from starlette.routing import Route\ndef every(request): return load(1)\n"
+        "app.routes.append(Route('/all', endpoint=every, methods=['GET']))",
+        "def every(): return load(1)\napp.add_api_route('/all', every)",
+        "from fastapi_utils.cbv import cbv\n@cbv(router)\nclass Views:\n    calls: Calls = Depends()\n"
+        "    @router.get('/all')\n    def every(self): return self.calls.all()\n"
+        "class Calls:\n    def all(self): return load(1)",
+        "from litestar import Controller, get\nclass Views(Controller):\n    path = '/all'\n"
+        "    @get()\n    async def every(self, session): return load(1)",
+    ],
+)
+def test_a_route_is_followed_to_the_models_that_it_reaches(tmp_path: Path, routes: str) -> None:
+    """Through repositories, what a framework hands over, and classes of methods."""
+    code = CLEAN.replace("app.add_middleware", "unrelated").replace("return pool.submit", "# ")
+    assert _findings(tmp_path, code) == []
+    findings = _findings(tmp_path, f"{code}\n{routes}\n")
+    (finding,) = findings
+    assert (finding.rule.id, "every" in finding.detail.lower()) == ("TG209", True)
 
 
 def test_text_that_the_guard_rewrites_is_none(tmp_path: Path) -> None:

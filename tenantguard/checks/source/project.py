@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,7 @@ from typing import Any
 from tenantguard.checks.belongs import OF_TENANTS
 from tenantguard.checks.catalogue import found
 from tenantguard.checks.finding import Finding
+from tenantguard.checks.relationships import mapped_classes
 from tenantguard.checks.source.reading import Called, Function, SourceFile
 from tenantguard.tenancy import Tenancy
 
@@ -19,6 +23,14 @@ _READS = frozenset(
 )  # fmt: skip
 _STATEMENTS = frozenset({"select", "insert", "update", "delete", "text", "exists"})
 _HANDLES = ("session", "db", "conn", "connection", "engine", "cursor", "query", "tx", "transaction")
+
+
+@dataclass(frozen=True)
+class Named:
+    """A class, and the names that stand in it."""
+
+    name: str
+    names: frozenset[str]
 
 
 class Project:
@@ -34,6 +46,7 @@ class Project:
         self.sources = list(sources)
         self.tenancy = tenancy
         self._root = root.resolve()
+        self._names: dict[str, dict[str, str]] = {}
 
     def name(self, source: SourceFile) -> str:
         """Return a file's name, as findings have it."""
@@ -84,39 +97,93 @@ class Project:
             first = called.argument(0)
             if called.last == "Table" and first is not None and first.text in tables:
                 classes |= set(called.assigned)
-        return classes
-
-    def _closure(self, begins: Any) -> set[tuple[str, str]]:
-        every = [(source, function) for source in self.sources for function in source.functions]
-        known = {(source.module, function.name) for source, function in every if begins(function)}
-        grown = True
-        while grown:
-            more = {
-                (source.module, function.name)
-                for source, function in every
-                if (source.module, function.name) not in known and self._calls_one(source, function, known)
-            }
-            known |= more
-            grown = bool(more)
-        return known
-
-    def _calls_one(self, source: SourceFile, function: Function, known: set[tuple[str, str]]) -> bool:
-        return any(self.resolve(source, name) in known for name in function.names)
-
-    def resolve(self, source: SourceFile, name: str) -> tuple[str, str]:
-        """Return module and name of a function that a name means: the module's own, or an imported one."""
-        module, dot, own = name.rpartition(".")
-        if not dot or module in ("self", "cls"):
-            methods = [f.name for f in source.functions if last(f.name) == own]
-            return source.module, methods[0] if methods else own
-        for known in self._modules:
-            if module == known or known.endswith(f".{module}"):
-                return known, own
-        return module, own
+        return classes | mapped_classes(self.tenancy)
 
     @cached_property
-    def _modules(self) -> set[str]:
-        return {source.module for source in self.sources}
+    def reaching(self) -> set[tuple[str, str]]:
+        """Return module and name of the functions and classes that have to do with a tenant's model.
+
+        Wider than ``owning``: a class has to do with what any of its methods, bases and attributes has, and a function
+        with what the classes have that it names, as those that it is given by a framework.
+        """
+        models = self.models
+        classes = [
+            (source, Named(name, names)) for source in self.sources for name, names in source.classes.items()
+        ]
+        return self._closure(lambda one: any(last(name) in models for name in one.names), classes)
+
+    def _closure(
+        self, begins: Callable[[Any], bool], more: Sequence[tuple[SourceFile, Any]] = ()
+    ) -> set[tuple[str, str]]:
+        every = [(source, function) for source in self.sources for function in source.functions]
+        known, callers = set(), defaultdict(set)
+        for source, one in [*every, *more]:
+            key = (source.module, one.name)
+            if begins(one):
+                known.add(key)
+            for name in one.names:
+                callers[self.resolve(source, name)].add(key)
+            for called in self._typed(source, one):
+                callers[called].add(key)
+        waiting = list(known)
+        while waiting:
+            grown = callers.get(waiting.pop(), set()) - known
+            known |= grown
+            waiting += grown
+        return known
+
+    def _typed(self, source: SourceFile, function: Any) -> Iterator[tuple[str, str]]:
+        """Yield the methods that a function calls of what it makes itself, or is given by its type."""
+        kinds = {name: kind for name, kind in getattr(function, "parameters", ()) if kind}
+        kinds |= self._made.get((source.module, function.name), {})
+        for name in function.names:
+            base, _, method = name.rpartition(".")
+            if base in kinds:
+                for kind in re.findall(r"[\w.]+", kinds[base]):
+                    first, dot, rest = kind.partition(".")
+                    yield self.resolve(source, f"{source.imports.get(first, first)}{dot}{rest}.{method}")
+
+    @cached_property
+    def _made(self) -> dict[tuple[str, str], dict[str, str]]:
+        """Return by function what is called for the value of each of its names."""
+        made: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+        for source, called in self.calls():
+            made[source.module, called.function].update(dict.fromkeys(called.assigned, called.name))
+        return made
+
+    def resolve(self, source: SourceFile, name: str) -> tuple[str, str]:
+        """Return module and name of what a name means: a function or class of the module's own, or an imported one."""
+        module, dot, own = name.rpartition(".")
+        if not dot or module in ("self", "cls"):
+            return source.module, self._own(source).get(own, own)
+        if module in self._modules:
+            return self._modules[module], own
+        above, dot, outer = module.rpartition(".")
+        if dot and above in self._modules:
+            return self._modules[above], f"{outer}.{own}"  # a method of an imported class
+        if f"{module}.{own}" in self._own(source).values():
+            return source.module, name
+        return module, own
+
+    def _own(self, source: SourceFile) -> dict[str, str]:
+        """Return the functions and classes of a file by the last part of their names."""
+        found = self._names.get(source.module)
+        if found is None:
+            names = [*reversed([one.name for one in source.functions]), *source.classes]
+            self._names[source.module] = found = {last(name): name for name in names}
+        return found
+
+    @cached_property
+    def _modules(self) -> dict[str, str]:
+        """Return each module by its name, and by the ends of it that no other has."""
+        found: dict[str, str] = {}
+        for module in sorted(
+            {source.module for source in self.sources}, key=lambda one: (one.count("."), one)
+        ):
+            parts = module.split(".")
+            for begin in range(len(parts)):
+                found.setdefault(".".join(parts[begin:]), module)
+        return found | {source.module: source.module for source in self.sources}
 
 
 def last(name: str) -> str:

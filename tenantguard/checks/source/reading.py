@@ -6,14 +6,15 @@ This is what ``check`` and ``init`` ask their questions of. It knows nothing of 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import libcst as cst
-from libcst.metadata import CodeRange, MetadataWrapper, PositionProvider
+
+from tenantguard.checks.source.positions import Positions
 
 # a file without any of these has nothing to do with a database or with what runs beside a request
 _WORDS = re.compile(
@@ -122,6 +123,7 @@ class SourceFile:
         constants: strings that stand at module level, by name.
         calls: every call, outer ones first.
         functions: every function and method.
+        classes: the names that stand in each class, by its name, its bases and methods included.
         tables: the tables that classes are mapped to, by the class: ``__tablename__``, or SQLModel's own rule.
         lines: its source.
         fault: why it could not be read.
@@ -133,6 +135,7 @@ class SourceFile:
     constants: dict[str, str] = field(default_factory=dict)
     calls: list[Called] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
+    classes: dict[str, frozenset[str]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
     fault: str | None = None
@@ -156,8 +159,7 @@ def read_file(path: Path, root: Path | None = None) -> SourceFile:
         source = path.read_bytes()
         if not _WORDS.search(source):
             return made
-        wrapper = _Wrapper(cst.parse_module(source), unsafe_skip_copy=True)
-        positions = wrapper.resolve(PositionProvider)
+        _read(made, cst.parse_module(source), is_package=parts[-1:] == ("__init__",))
     except (
         OSError,
         cst.ParserSyntaxError,
@@ -165,22 +167,16 @@ def read_file(path: Path, root: Path | None = None) -> SourceFile:
         RecursionError,
         SyntaxError,
         LookupError,
+        ValueError,
     ) as error:
-        made.fault = " ".join(str(error).split())[:200]
-        return made
-    made.lines = wrapper.module.code.splitlines()
-    is_package = parts[-1:] == ("__init__",)
-    _Reader(made, positions, is_package).walk(wrapper.module)
+        return SourceFile(path, made.module, fault=" ".join(str(error).split())[:200])
     return made
 
 
-class _Wrapper(MetadataWrapper):
-    """A file whose positions are asked for and nothing else: libcst would walk once more, for nobody."""
-
-    def visit_batched(
-        self, visitors: Iterable[cst.BatchableCSTVisitor], *more: Any, **named: Any
-    ) -> cst.CSTNode:
-        return super().visit_batched(visitors, *more, **named) if list(visitors) else self.module
+def _read(made: SourceFile, module: cst.Module, *, is_package: bool) -> None:
+    positions = Positions(module)
+    made.lines = positions.lines
+    _Reader(made, positions, is_package).walk(module)
 
 
 class _Reader:
@@ -190,9 +186,7 @@ class _Reader:
     service of 20,000 lines that was half of the time.
     """
 
-    def __init__(
-        self, made: SourceFile, positions: Mapping[cst.CSTNode, CodeRange], is_package: bool
-    ) -> None:
+    def __init__(self, made: SourceFile, positions: Positions, is_package: bool) -> None:
         self._made, self._positions, self._is_package = made, positions, is_package
         self._scopes: list[str] = []
         self._functions: list[set[str]] = []
@@ -206,15 +200,19 @@ class _Reader:
 
     def walk(self, node: cst.CSTNode) -> None:
         """Read a node, and then what is in it."""
-        kind = type(node).__name__
-        read = getattr(self, f"_{kind}", None)
-        if read is not None and read(node) is False:
+        kind = type(node)
+        read, left = _steps(kind)
+        if read is not None and read(self, node) is False:
             return
-        for child in _children(node):
-            self.walk(child)
-        left = getattr(self, f"_after_{kind}", None)
+        for name in _parts(kind):
+            value = getattr(node, name)
+            if isinstance(value, cst.CSTNode):
+                self.walk(value)
+            elif isinstance(value, list | tuple):
+                for child in value:
+                    self.walk(child)
         if left is not None:
-            left(node)
+            left(self, node)
 
     # imports and constants
 
@@ -284,9 +282,18 @@ class _Reader:
         if table is not None:
             self._made.tables[node.name.value] = table
         self._scopes.append(node.name.value)
+        self._functions.append(set())
 
     def _after_ClassDef(self, node: cst.ClassDef) -> None:
+        self._made.classes[".".join(self._scopes)] = self._left()
         self._scopes.pop()
+
+    def _left(self) -> frozenset[str]:
+        """Return the names of a function or class that was read, which are names of what it stands in too."""
+        names = self._functions.pop()
+        if self._functions:
+            self._functions[-1] |= names
+        return frozenset(names)
 
     def _FunctionDef(self, node: cst.FunctionDef) -> bool:
         for decorator in node.decorators:
@@ -299,14 +306,12 @@ class _Reader:
             if default is not None:
                 self.walk(default)
         self.walk(node.body)
-        names = self._functions.pop()
-        if self._functions:
-            self._functions[-1] |= names
+        names = self._left()
         line = self._line(node.name)
         kept = tuple([(one.name.value, self._annotation(one)) for one in parameters])
         name, is_async = ".".join(self._scopes), node.asynchronous is not None
         code = self._made.code(line)
-        made = Function(name, line, kept, decorators, frozenset(names), code, is_async)
+        made = Function(name, line, kept, decorators, names, code, is_async)
         self._made.functions.append(made)
         self._scopes.pop()
         return False
@@ -333,9 +338,13 @@ class _Reader:
     def _after_Arg(self, node: cst.Arg) -> None:
         self._held[node] = frozenset(self._names.pop())
 
-    def _Attribute(self, node: cst.Attribute) -> None:
+    def _Attribute(self, node: cst.Attribute) -> bool:
         if self._functions:
             self._functions[-1].add(self._resolved(node))
+        for names in self._names:
+            names.add(node.attr.value)
+        self.walk(node.value)
+        return False
 
     def _Call(self, node: cst.Call) -> None:
         self._around.append(self._resolved(node.func))
@@ -377,24 +386,16 @@ class _Reader:
         return f"{self._made.imports.get(first, first)}{dot}{rest}"
 
     def _source(self, node: cst.CSTNode) -> str:
-        place = self._positions[node]
-        first, last = place.start.line - 1, place.end.line
-        lines = self._made.lines[first:last]
-        lines[-1] = lines[-1][: place.end.column]
-        lines[0] = lines[0][place.start.column :]
-        return " ".join(" ".join(lines).split())
+        return self._positions.code(node)
 
     def _line(self, node: cst.CSTNode) -> int:
-        return int(self._positions[node].start.line)
+        return self._positions.line(node)
 
 
-def _children(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
-    for name in _parts(type(node)):
-        value = getattr(node, name)
-        if isinstance(value, cst.CSTNode):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from (one for one in value if isinstance(one, cst.CSTNode))
+@cache
+def _steps(kind: type[cst.CSTNode]) -> tuple[Any, Any]:
+    """Return what a reader does before and after the parts of a node."""
+    return getattr(_Reader, f"_{kind.__name__}", None), getattr(_Reader, f"_after_{kind.__name__}", None)
 
 
 @cache

@@ -8,49 +8,84 @@ from dataclasses import dataclass
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project, last
-from tenantguard.checks.source.reading import Called, Function, SourceFile
+from tenantguard.checks.source.reading import Called, SourceFile
 from tenantguard.checks.source.sites import ROUTES, is_of
 
 _APPS = frozenset({"FastAPI", "Starlette", "Litestar"})
 _FRAMEWORKS = ("fastapi", "starlette", "litestar")
 _MIDDLEWARE = frozenset({"TenantMiddleware", "protect", "tenant_guard"})
 SHOWN = 3
+_REGISTERED = frozenset(
+    {"Route", "WebSocketRoute", "APIRoute", "add_route", "add_api_route", "add_websocket_route",
+     "add_api_websocket_route"}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Route:
-    """A function that answers requests, what it is put on, and its path."""
+    """What answers requests, a function or a class of them, where it is put on what, and its path."""
 
     source: SourceFile
-    function: Function
+    line: int
+    key: tuple[str, str]  # its module and name
     on: str
     path: str
 
 
 def route_findings(project: Project) -> Iterator[Finding]:
     """Yield the applications whose routes reach tenants' models without the middleware, and the exempt routes."""
-    routes = [
-        route for route in _routes(project) if (route.source.module, route.function.name) in project.owning
-    ]
+    every = list(_routes(project))
+    routes = [route for route in every if _reaches(project, route)]
     apps = list(_apps(project))
     for source, app in apps:
         name = last(app.assigned[0]) if app.assigned else ""
         if _has_middleware(project, app, name, alone=len(apps) == 1):
             continue
-        own = _names_of(project, name)
-        reached = routes if len(apps) == 1 else [route for route in routes if route.on in own]
+        own, held = _names_of(project, name), {last(one) for given in app.arguments for one in given.holds}
+        reached = [
+            route for route in routes if len(apps) == 1 or route.on in own or last(route.key[1]) in held
+        ]
         if reached:
             yield _unprotected(project, source, app, reached)
-    yield from _exempt(project, routes)
+    yield from _exempt(project, [route for route in every if route.key in project.reaching])
+
+
+def _reaches(project: Project, route: Route) -> bool:
+    """Tell whether a route has to do with a tenant's model, or the class has that it is a method of."""
+    module, name = route.key
+    return route.key in project.reaching or (module, name.rpartition(".")[0]) in project.reaching
 
 
 def _routes(project: Project) -> Iterator[Route]:
     for source in project.sources:
         for function in source.functions:
             for decorator in function.decorators:
-                path = decorator.argument(0, "path")
-                if decorator.last in ROUTES and path is not None and path.text is not None:
-                    yield Route(source, function, last(decorator.name.rpartition(".")[0]), path.text)
+                path = _path(decorator)
+                if path is not None:
+                    on = last(decorator.name.rpartition(".")[0])
+                    yield Route(source, function.line, (source.module, function.name), on, path)
+    for source, called in project.calls():
+        if called.last in _REGISTERED:
+            yield from _registered(project, source, called)
+
+
+def _path(decorator: Called) -> str | None:
+    """Return the path of a decorator that makes a route; one of Litestar's may have none of its own."""
+    if decorator.last not in ROUTES:
+        return None
+    path = decorator.argument(0, "path")
+    if path is None:
+        return "" if is_of(decorator.name, "litestar") else None
+    return path.text
+
+
+def _registered(project: Project, source: SourceFile, called: Called) -> Iterator[Route]:
+    """Yield the route that a call makes of a function, or of a class of methods."""
+    path, given = called.argument(0, "path"), called.argument(1, "endpoint") or called.argument(1, "route")
+    if path is None or path.text is None or given is None or given.name is None:
+        return
+    on = last(called.name.rpartition(".")[0])
+    yield Route(source, called.line, project.resolve(source, given.name), on, path.text)
 
 
 def _apps(project: Project) -> Iterator[tuple[SourceFile, Called]]:
@@ -105,7 +140,7 @@ def _parts(called: Called) -> set[str]:
 
 
 def _unprotected(project: Project, source: SourceFile, app: Called, reached: list[Route]) -> Finding:
-    listed = ", ".join(f"{route.path or '/'} ({last(route.function.name)})" for route in reached[:SHOWN])
+    listed = ", ".join(f"{route.path or '/'} ({last(route.key[1])})" for route in reached[:SHOWN])
     more = f" and {len(reached) - SHOWN} more" if len(reached) > SHOWN else ""
     detail = f"{app.last}() has no TenantMiddleware, and its routes reach tenants' models: {listed}{more}"
     return project.at("TG209", source, app.line, detail)
@@ -122,7 +157,7 @@ def _exempt(project: Project, routes: list[Route]) -> Iterator[Finding]:
                 whole = f"{prefixes.get(route.on, '')}{route.path}"
                 if whole == path or (path != "/" and whole.startswith(path.rstrip("/") + "/")):
                     detail = f"{whole} reaches tenants' models, and exempt={path!r} covers it"
-                    yield project.at("TG210", route.source, route.function.line, detail, anchor=whole)
+                    yield project.at("TG210", route.source, route.line, detail, anchor=whole)
 
 
 def _prefixes(project: Project) -> dict[str, str]:

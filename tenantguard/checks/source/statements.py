@@ -16,12 +16,26 @@ from tenantguard.checks.source.project import Project
 from tenantguard.checks.source.reading import Called, SourceFile
 from tenantguard.checks.source.sites import is_of, sql_of
 from tenantguard.errors import TenantGuardError
-from tenantguard.sql.text import rewrite
+from tenantguard.sql.text import is_begin, is_health_check, local_setting, read_fragment, rewrite
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)  # what it cannot parse is told as a finding
 _STATEMENT = re.compile(
     r"""^(?:[rRbBfFuU]*(?:\"{3}|'{3}|["']))?\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|COPY|CALL)\b""",
     re.IGNORECASE,
+)
+# text in these is of the schema, which is changed before the guard serves
+_DEFINITIONS = frozenset(
+    {
+        "Column",
+        "mapped_column",
+        "Field",
+        "Index",
+        "CheckConstraint",
+        "ExcludeConstraint",
+        "Computed",
+        "DDL",
+        "Table",
+    }
 )
 _DIALECTS = ("postgresql", "sqlite", "mysql")
 
@@ -30,11 +44,19 @@ def statement_findings(project: Project) -> Iterator[Finding]:
     """Yield the statements of text that raise once the engine is guarded."""
     mode = _mode(project)
     for source, called in project.calls():
-        sql = sql_of(called)
+        sql = _piece(called) or sql_of(called)
         if sql is not None and mode != "database" and not _is_lifted(called):
             finding = _of(project, source, called, sql, mode)
             if finding is not None:
                 yield finding
+
+
+def _piece(called: Called) -> str | None:
+    """Return the text of a literal column."""
+    if called.last != "literal_column" or not is_of(called.name, "sqlalchemy", "sqlmodel"):
+        return None
+    argument = called.argument(0, "text")
+    return None if argument is None else argument.text
 
 
 def _mode(project: Project) -> str:
@@ -53,7 +75,7 @@ def _is_lifted(called: Called) -> bool:
 
 def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: str) -> Finding | None:
     if _STATEMENT.match(sql) is None:
-        return None  # a fragment, or a setting of the connection
+        return _of_piece(project, source, called)
     argument = called.argument(0)
     if argument is None or argument.text is None:
         if mode == "refuse":
@@ -71,6 +93,31 @@ def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: st
     return (
         None if fault is None else project.at("TG202", source, called.line, f"SQL text is refused: {fault}")
     )
+
+
+def _of_piece(project: Project, source: SourceFile, called: Called) -> Finding | None:
+    """Tell of text that is no query: a piece of a statement, or a setting of the connection."""
+    argument = called.argument(0)
+    around = [name.rpartition(".")[2] for name in called.within]
+    if argument is None or argument.text is None or _DEFINITIONS & set(around):
+        return None
+    if called.last == "exec_driver_sql" or around[:1] == ["execute"]:
+        if any(_is_let_through(argument.text, dialect) for dialect in _DIALECTS):
+            return None
+        return project.at(
+            "TG202", source, called.line, "SQL text that is no query is executed outside of a bypass"
+        )
+    if not around or called.last not in ("text", "literal_column"):
+        return None  # what becomes of it is not told here
+    style = "none" if called.last == "literal_column" else "named"
+    faults = [read_fragment(argument.text, one, project.tenancy, style=style).fault for one in _DIALECTS]
+    if None in faults:
+        return None
+    return project.at("TG202", source, called.line, f"text inside a statement is refused: {faults[0]}")
+
+
+def _is_let_through(sql: str, dialect: str) -> bool:
+    return is_health_check(sql) or is_begin(sql, dialect) or local_setting(sql, dialect) is not None
 
 
 def _refused(project: Project, sql: str) -> str | None:

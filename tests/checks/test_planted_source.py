@@ -16,6 +16,7 @@ from tests.checks.clean import make, tenancy
 CLEAN = """
 import asyncio
 import os
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from fastapi import APIRouter, Depends, FastAPI
@@ -80,6 +81,11 @@ def calls(session=Depends(get_session)):
 @app.get("/health")
 def health():
     return "well"
+
+def planned(session: Session):
+    tasks.create_task(session, title="call back")
+    tasks.submit(session, 1)
+    sqlite3.connect(":memory:")
 
 async def both(a, b):
     pool.submit(print, "done")
@@ -243,6 +249,30 @@ def test_a_route_is_followed_to_the_models_that_it_reaches(tmp_path: Path, route
     findings = _findings(tmp_path, f"{code}\n{routes}\n")
     (finding,) = findings
     assert (finding.rule.id, "every" in finding.detail.lower()) == ("TG209", True)
+
+
+def test_applications_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    """Each module has its own app and router; a router is followed to where it was made."""
+    (tmp_path / "routers").mkdir()
+    (tmp_path / "routers" / "__init__.py").write_text("from .calls import router")
+    (tmp_path / "routers" / "calls.py").write_text(
+        "from fastapi import APIRouter\nfrom app import load\nrouter = APIRouter()\n"
+        "@router.get('/')\ndef every(): return load(1)"
+    )
+    (tmp_path / "probe.py").write_text(
+        "from fastapi import FastAPI, APIRouter\napp = FastAPI()\nrouter = APIRouter()\napp.include_router(router)\n"
+        "@router.get('/well')\ndef well(): return 'well'"
+    )
+    code = CLEAN.replace("app.add_middleware", "unrelated").replace("return pool.submit", "# ")
+    findings = _findings(tmp_path, code + "from routers import router as calls\napp.include_router(calls)\n")
+    assert [(one.rule.id, one.file, "every" in one.detail) for one in findings] == [("TG209", "app.py", True)]
+
+
+def test_a_migration_is_left_out_wherever_it_lies(tmp_path: Path) -> None:
+    """It runs before the application serves."""
+    (tmp_path / "archive").mkdir()
+    (tmp_path / "archive" / "0001.py").write_text("from alembic import op\nop.execute('DELETE FROM calls')")
+    assert _findings(tmp_path, CLEAN) == []
 
 
 def test_text_that_the_guard_rewrites_is_none(tmp_path: Path) -> None:

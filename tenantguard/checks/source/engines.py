@@ -19,14 +19,20 @@ def engine_findings(project: Project) -> Iterator[Finding]:
             if not (names & guarded or {last(name) for name in called.within} & guards):
                 detail = f"{called.last}() makes an engine, and no guard() is given it"
                 yield project.at("TG201", source, called.line, detail)
-        elif is_driver(called) and not _is_of_an_engine(called):
-            detail = f"{called.name}() reaches the database beside SQLAlchemy"
+        elif is_driver(called) and not (_is_of_an_engine(called) or _is_in_memory(called)):
+            detail = f"{called.name}() reaches a database beside SQLAlchemy"
             yield project.at("TG203", source, called.line, detail)
 
 
 def _is_of_an_engine(called: Called) -> bool:
     """Tell whether a driver's connection is made for an engine, or inside a bypass."""
     return bool({last(name) for name in called.within} & ENGINES) or "tenantguard.bypass" in called.blocks
+
+
+def _is_in_memory(called: Called) -> bool:
+    """Tell whether a driver opens a database of its own, which holds nobody's rows yet."""
+    given = called.argument(0, "database")
+    return given is not None and given.text == ":memory:"
 
 
 def _guarded(project: Project) -> tuple[set[str], set[str]]:

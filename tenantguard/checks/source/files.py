@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,6 +22,8 @@ SKIPPED = frozenset(
         "testing",
     }
 )
+# what imports these is a migration, wherever it lies
+_MIGRATION = re.compile(rb"^\s*from\s+alembic\s+import\s[^\n]*\b(op|context)\b", re.MULTILINE)
 _TESTS = ("test_*.py", "*_test.py", "conftest.py", "noxfile.py", "setup.py")
 
 
@@ -38,6 +41,11 @@ def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterat
             yield from (
                 path for path in sorted(root.rglob("*.py")) if _is_wanted(path.relative_to(root), exclude)
             )
+
+
+def is_migration(source: bytes) -> bool:
+    """Tell whether a file is one of Alembic's, which runs before the application serves."""
+    return _MIGRATION.search(source) is not None
 
 
 def _is_wanted(path: Path, exclude: Collection[str]) -> bool:

@@ -22,7 +22,9 @@ _READS = frozenset(
      "get"}
 )  # fmt: skip
 _STATEMENTS = frozenset({"select", "insert", "update", "delete", "text", "exists"})
-_HANDLES = ("session", "db", "conn", "connection", "engine", "cursor", "query", "tx", "transaction")
+_HANDED_ON = 5  # modules that a name may be imported through
+# not a cursor: what reads by the driver itself is told where it connects
+_HANDLES = ("session", "db", "conn", "connection", "engine", "query", "tx", "transaction")
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,23 @@ class Project:
         if not dot or module in ("self", "cls"):
             return source.module, self._own(source).get(own, own)
         if module in self._modules:
-            return self._modules[module], own
+            return self._exported(self._modules[module], own)
         above, dot, outer = module.rpartition(".")
         if dot and above in self._modules:
             return self._modules[above], f"{outer}.{own}"  # a method of an imported class
         if f"{module}.{own}" in self._own(source).values():
             return source.module, name
+        return module, own
+
+    def _exported(self, module: str, own: str) -> tuple[str, str]:
+        """Follow a name to where it is made, where a module has only imported it."""
+        for _ in range(_HANDED_ON):
+            source = self._sources[module]
+            whole = source.imports.get(own)
+            above, _, further = (whole or "").rpartition(".")
+            if whole is None or own in self._own(source) or above not in self._modules:
+                break
+            module, own = self._modules[above], further
         return module, own
 
     def _own(self, source: SourceFile) -> dict[str, str]:
@@ -172,6 +185,10 @@ class Project:
             names = [*reversed([one.name for one in source.functions]), *source.classes]
             self._names[source.module] = found = {last(name): name for name in names}
         return found
+
+    @cached_property
+    def _sources(self) -> dict[str, SourceFile]:
+        return {source.module: source for source in self.sources}
 
     @cached_property
     def _modules(self) -> dict[str, str]:

@@ -21,14 +21,35 @@ _REGISTERED = frozenset(
 )  # fmt: skip
 
 
+Key = tuple[str, str]  # a module, and a name in it
+
+
+@dataclass(frozen=True)
+class App:
+    """An application, and the name that it has in its module."""
+
+    source: SourceFile
+    called: Called
+
+    @property
+    def key(self) -> Key:
+        """Return what tells it from others."""
+        return self.source.module, last(self.called.assigned[0]) if self.called.assigned else ""
+
+    @property
+    def holds(self) -> set[str]:
+        """Return the names that stand in its arguments."""
+        return {last(one) for given in self.called.arguments for one in given.holds}
+
+
 @dataclass(frozen=True)
 class Route:
     """What answers requests, a function or a class of them, where it is put on what, and its path."""
 
     source: SourceFile
     line: int
-    key: tuple[str, str]  # its module and name
-    on: str
+    key: Key
+    on: Key
     path: str
 
 
@@ -36,17 +57,19 @@ def route_findings(project: Project) -> Iterator[Finding]:
     """Yield the applications whose routes reach tenants' models without the middleware, and the exempt routes."""
     every = list(_routes(project))
     routes = [route for route in every if _reaches(project, route)]
-    apps = list(_apps(project))
-    for source, app in apps:
-        name = last(app.assigned[0]) if app.assigned else ""
-        if _has_middleware(project, app, name, alone=len(apps) == 1):
+    apps = [
+        App(source, called)
+        for source, called in project.calls()
+        if called.last in _APPS and is_of(called.name, *_FRAMEWORKS)
+    ]
+    others = {app.key for app in apps}
+    for app in apps:
+        if _has_middleware(project, app, others - {app.key}, alone=len(apps) == 1):
             continue
-        own, held = _names_of(project, name), {last(one) for given in app.arguments for one in given.holds}
-        reached = [
-            route for route in routes if len(apps) == 1 or route.on in own or last(route.key[1]) in held
-        ]
+        own, held = _names_of(project, app, others - {app.key}), app.holds
+        reached = [route for route in routes if len(apps) == 1 or route.on in own or route.key[1] in held]
         if reached:
-            yield _unprotected(project, source, app, reached)
+            yield _unprotected(project, app, reached)
     yield from _exempt(project, [route for route in every if route.key in project.reaching])
 
 
@@ -62,7 +85,7 @@ def _routes(project: Project) -> Iterator[Route]:
             for decorator in function.decorators:
                 path = _path(decorator)
                 if path is not None:
-                    on = last(decorator.name.rpartition(".")[0])
+                    on = project.resolve(source, decorator.name.rpartition(".")[0])
                     yield Route(source, function.line, (source.module, function.name), on, path)
     for source, called in project.calls():
         if called.last in _REGISTERED:
@@ -84,30 +107,32 @@ def _registered(project: Project, source: SourceFile, called: Called) -> Iterato
     path, given = called.argument(0, "path"), called.argument(1, "endpoint") or called.argument(1, "route")
     if path is None or path.text is None or given is None or given.name is None:
         return
-    on = last(called.name.rpartition(".")[0])
+    on = project.resolve(source, called.name.rpartition(".")[0])
     yield Route(source, called.line, project.resolve(source, given.name), on, path.text)
 
 
-def _apps(project: Project) -> Iterator[tuple[SourceFile, Called]]:
-    for source, called in project.calls():
-        if called.last in _APPS and is_of(called.name, *_FRAMEWORKS):
-            yield source, called
-
-
-def _has_middleware(project: Project, app: Called, name: str, *, alone: bool) -> bool:
-    if any("TenantMiddleware" in one.code or "tenant_guard" in one.code for one in app.arguments):
+def _has_middleware(project: Project, app: App, others: set[Key], *, alone: bool) -> bool:
+    if any("TenantMiddleware" in one.code or "tenant_guard" in one.code for one in app.called.arguments):
         return True
-    for _, called in project.calls():
+    name = app.key[1]
+    for source, called in project.calls():
         holds = {last(held) for one in called.arguments for held in one.holds}
-        on = last(called.name.rpartition(".")[0])
         ours = is_of(called.name, "tenantguard") and called.last in _MIDDLEWARE
         if not (
             ours or (called.last in ("add_middleware", "Middleware", "mount") and "TenantMiddleware" in holds)
         ):
             continue
-        if alone or on == name or name in holds or _is_mounted(project, name):
+        if alone or _is_on(project, source, called, app, others) or _is_mounted(project, name):
+            return True
+        if name in holds and (source.module, name) not in others:
             return True
     return False
+
+
+def _is_on(project: Project, source: SourceFile, called: Called, app: App, others: set[Key]) -> bool:
+    """Tell whether a method is called of an application; one that a function was given is known by its name."""
+    on = project.resolve(source, called.name.rpartition(".")[0])
+    return on == app.key or (on[1] == app.key[1] and on not in others)
 
 
 def _is_mounted(project: Project, name: str) -> bool:
@@ -118,20 +143,21 @@ def _is_mounted(project: Project, name: str) -> bool:
     )
 
 
-def _names_of(project: Project, name: str) -> set[str]:
-    """Return an application's name and those of the routers that are put into it, and into these."""
-    names = {name}
-    grown = True
-    while grown:
+def _names_of(project: Project, app: App, others: set[Key]) -> set[Key]:
+    """Return an application and the routers that are put into it, and into these."""
+    included = [(source, called) for source, called in project.calls() if called.last == "include_router"]
+    names = {app.key}
+    while True:
         more = {
-            part
-            for _, called in project.calls()
-            if called.last == "include_router" and last(called.name.rpartition(".")[0]) in names
-            for part in _parts(called)
+            project.resolve(source, given.name)
+            for source, called in included
+            if (given := called.argument(0, "router")) is not None and given.name is not None
+            if project.resolve(source, called.name.rpartition(".")[0]) in names
+            or _is_on(project, source, called, app, others)
         } - names
+        if not more:
+            return names
         names |= more
-        grown = bool(more)
-    return names
 
 
 def _parts(called: Called) -> set[str]:
@@ -139,11 +165,13 @@ def _parts(called: Called) -> set[str]:
     return set() if given is None or given.name is None else set(given.name.split(".")[-2:])
 
 
-def _unprotected(project: Project, source: SourceFile, app: Called, reached: list[Route]) -> Finding:
+def _unprotected(project: Project, app: App, reached: list[Route]) -> Finding:
     listed = ", ".join(f"{route.path or '/'} ({last(route.key[1])})" for route in reached[:SHOWN])
     more = f" and {len(reached) - SHOWN} more" if len(reached) > SHOWN else ""
-    detail = f"{app.last}() has no TenantMiddleware, and its routes reach tenants' models: {listed}{more}"
-    return project.at("TG209", source, app.line, detail)
+    detail = (
+        f"{app.called.last}() has no TenantMiddleware, and its routes reach tenants' models: {listed}{more}"
+    )
+    return project.at("TG209", app.source, app.called.line, detail)
 
 
 def _exempt(project: Project, routes: list[Route]) -> Iterator[Finding]:
@@ -154,7 +182,7 @@ def _exempt(project: Project, routes: list[Route]) -> Iterator[Finding]:
             continue
         for path in _texts(given.code):
             for route in routes:
-                whole = f"{prefixes.get(route.on, '')}{route.path}"
+                whole = f"{prefixes.get(route.on[1], '')}{route.path}"
                 if whole == path or (path != "/" and whole.startswith(path.rstrip("/") + "/")):
                     detail = f"{whole} reaches tenants' models, and exempt={path!r} covers it"
                     yield project.at("TG210", route.source, route.line, detail, anchor=whole)

@@ -62,11 +62,21 @@ def _of_tasks(project: Project, source: SourceFile, called: Called, makers: set[
     if not (many or is_thread or (called.last in _TASKS and "." in called.name)):
         return
     sessions = _sessions(source, called.function, makers)
+    if not many and _is_no_work(called, sessions):
+        return
     handed = [one for one in called.arguments if one.holds & sessions and (one.call is not None or not many)]
     several = many and any(one.code.startswith(("[", "(")) or len(handed) > 1 for one in handed)
     if handed and (several or not many):
         name = min(handed[0].holds & sessions)
         yield project.at("TG206", source, called.line, f"the session {name} is handed to {called.last}()")
+
+
+def _is_no_work(called: Called, sessions: set[str]) -> bool:
+    """Tell whether what a call is given first cannot be run: ``task_service.create_task(session, title=...)``."""
+    first = called.argument(0)
+    if called.last in ("create_task", "ensure_future"):
+        return first is None or first.call is None
+    return first is not None and first.name in sessions
 
 
 def _sessions(source: SourceFile, function: str, makers: set[str]) -> set[str]:

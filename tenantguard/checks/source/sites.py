@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from tenantguard.checks.source.files import python_files
+from tenantguard.checks.source.files import is_migration, python_files
 from tenantguard.checks.source.reading import Called, Function, SourceFile, read_file
 
 Kind = Literal[
@@ -102,7 +102,15 @@ def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[So
         read_file(path, root if root.is_dir() and not (root / "__init__.py").exists() else root.parent)
         for root in roots
         for path in python_files([root], exclude)
+        if root.is_file() or not _is_migration(path)
     ]
+
+
+def _is_migration(path: Path) -> bool:
+    try:
+        return is_migration(path.read_bytes())
+    except OSError:
+        return False  # which reading it tells
 
 
 def sites(source: SourceFile) -> Iterator[Site]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tenantguard.asgi.middleware import TenantMiddleware
-from tenantguard.asgi.responses import refusal_in
+from tenantguard.asgi.reraising import let_through
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity import Verifier
@@ -42,12 +42,6 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
         return config
 
     return init
-
-
-async def let_through(error: Exception, _scope: Scope) -> None:
-    """Raise a violation, or a refused token, again; leave everything else to Litestar."""
-    if refusal_in(error) is not None:
-        raise error
 
 
 async def _not_found(scope: Scope, receive: object, send: object) -> None:

@@ -17,6 +17,7 @@ from tenantguard.asgi.paths import ExemptPaths
 from tenantguard.asgi.refused import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
 from tenantguard.asgi.requested import Place
+from tenantguard.asgi.reraising import reraising
 from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
@@ -97,7 +98,7 @@ class TenantMiddleware:
         clock: Callable[[], float] = time.time,
         sleep: Sleep | None = None,
     ) -> None:
-        self.app = app
+        self.app = reraising(app)
         self._admission = Admission(
             verifier,
             requested=requested,

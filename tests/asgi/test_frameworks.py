@@ -10,12 +10,22 @@ from fastapi import FastAPI, WebSocket
 from litestar import Litestar, get
 from litestar import WebSocket as LitestarSocket
 from litestar import websocket as litestar_websocket
+from litestar.middleware import DefineMiddleware
 from litestar.response import Stream
 from sqlalchemy import String, create_engine, select
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
 
-from tenantguard import ConfigurationError, CrossTenantError, NoTenantError, Tenancy, context, current, guard
+from tenantguard import (
+    ConfigurationError,
+    CrossTenantError,
+    NoTenantError,
+    Tenancy,
+    TenantMiddleware,
+    context,
+    current,
+    guard,
+)
 from tenantguard.asgi.fastapi import (
     CurrentPrincipal,
     CurrentTenant,
@@ -250,6 +260,25 @@ async def test_litestar_answers_as_every_framework(path: str, headers: Any, stat
 async def test_litestar_conceals() -> None:
     """Where that is asked."""
     assert (await asked("/violation", conceal=True)).status == 404
+
+
+@pytest.mark.parametrize("how", ["inside", "outside"])
+async def test_litestar_with_the_middleware_alone_answers_alike(how: str) -> None:
+    """Defined among its own middleware, or around the whole application, over HTTP and on websockets."""
+    settings: dict[str, Any] = {"verifier": verifier(), "exempt": ["/health"], "clock": clock}
+    factory: Any = TenantMiddleware  # Litestar has types of its own for what ASGI calls scope and message
+    if how == "inside":
+        inner: Any = Litestar(
+            HANDLERS, middleware=[DefineMiddleware(factory, **settings)], logging_config=None
+        )
+    else:
+        inner = TenantMiddleware(Litestar(HANDLERS, logging_config=None), **settings)  # type: ignore[arg-type]
+    answers = [
+        await request(inner, path, ACME) for path in ("/who", "/violation", "/violation", "/bug", "/health")
+    ]
+    assert [answer.status for answer in answers] == [200, 403, 403, 500, 200]
+    async with Socket(inner, "/ws", ACME) as socket:
+        assert [await socket.next() for _ in range(3)][2]["code"] == 1008
 
 
 async def test_a_violation_in_a_stream_breaks_the_connection_of_litestar() -> None:

@@ -74,6 +74,16 @@ def test_a_relative_import_is_followed(tmp_path: Path) -> None:
     assert source.imports == {"engine": "app.models.engine"}
 
 
+@pytest.mark.parametrize(("name", "module"), [("app", "app.db"), ("src", "db")])
+def test_a_package_needs_no_file_of_its_own(tmp_path: Path, name: str, module: str) -> None:
+    """A directory whose modules are imported by its name is one."""
+    package = tmp_path / name
+    package.mkdir()
+    (package / "db.py").write_text("from app.models import engine\n")
+    (source,) = read_source([package])
+    assert source.module == module
+
+
 def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     """A file that is no Python has a fault and no sites."""
     path = tmp_path / "app.py"

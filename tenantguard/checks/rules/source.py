@@ -27,7 +27,7 @@ SOURCE = (
         "error",
         "The database is reached through its driver and not through SQLAlchemy.",
         "The guard works in SQLAlchemy's compiler and does not see it.",
-        "Use the guarded engine.",
+        "Use the guarded engine. Where the database is a customer's and not the application's: silence with a reason.",
     ),
     Rule(
         "TG204",

@@ -131,8 +131,12 @@ def _has_middleware(project: Project, app: App, others: set[Key], *, alone: bool
 
 def _is_on(project: Project, source: SourceFile, called: Called, app: App, others: set[Key]) -> bool:
     """Tell whether a method is called of an application; one that a function was given is known by its name."""
-    on = project.resolve(source, called.name.rpartition(".")[0])
+    on = _base(project, source, called)
     return on == app.key or (on[1] == app.key[1] and on not in others)
+
+
+def _base(project: Project, source: SourceFile, called: Called) -> Key:
+    return project.resolve(source, called.name.rpartition(".")[0])
 
 
 def _is_mounted(project: Project, name: str) -> bool:
@@ -145,19 +149,34 @@ def _is_mounted(project: Project, name: str) -> bool:
 
 def _names_of(project: Project, app: App, others: set[Key]) -> set[Key]:
     """Return an application and the routers that are put into it, and into these."""
-    included = [(source, called) for source, called in project.calls() if called.last == "include_router"]
+    calls = list(project.calls())
     names = {app.key}
     while True:
         more = {
-            project.resolve(source, given.name)
-            for source, called in included
-            if (given := called.argument(0, "router")) is not None and given.name is not None
-            if project.resolve(source, called.name.rpartition(".")[0]) in names
+            key
+            for source, called in calls
+            for key in _included(project, source, called, app)
+            if app.key in _given(project, source, called)
+            or _base(project, source, called) in names
             or _is_on(project, source, called, app, others)
         } - names
         if not more:
             return names
         names |= more
+
+
+def _included(project: Project, source: SourceFile, called: Called, app: App) -> set[Key]:
+    """Return the routers that a call may put into an application: one, or all that a helper is given beside it."""
+    if called.last != "include_router":
+        own = _given(project, source, called)
+        return own if app.key in own else set()
+    given = called.argument(0, "router")
+    return {project.resolve(source, given.name)} if given is not None and given.name is not None else set()
+
+
+def _given(project: Project, source: SourceFile, called: Called) -> set[Key]:
+    names = [one.name for one in called.arguments if one.name is not None]
+    return {project.resolve(source, name) for name in names} if len(names) > 1 else set()
 
 
 def _parts(called: Called) -> set[str]:

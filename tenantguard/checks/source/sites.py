@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,19 +99,31 @@ def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[So
         roots: directories and files.
         exclude: patterns of paths to leave out.
     """
-    return [
-        read_file(path, root if root.is_dir() and not (root / "__init__.py").exists() else root.parent)
-        for root in roots
-        for path in python_files([root], exclude)
-        if root.is_file() or not _is_migration(path)
-    ]
+    return [read_file(path, base) for root in roots for base, path in _files(root, exclude)]
 
 
-def _is_migration(path: Path) -> bool:
+def _files(root: Path, exclude: Collection[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield the files under a directory that are no migrations, each with where its module's name begins."""
+    held = [(path, _bytes(path)) for path in python_files([root], exclude)]
+    base = root.parent if root.is_file() or _is_package(root, [content for _, content in held]) else root
+    yield from ((base, path) for path, content in held if root.is_file() or not is_migration(content))
+
+
+def _bytes(path: Path) -> bytes:
     try:
-        return is_migration(path.read_bytes())
+        return path.read_bytes()
     except OSError:
-        return False  # which reading it tells
+        return b""  # which reading it tells
+
+
+def _is_package(root: Path, contents: list[bytes]) -> bool:
+    """Tell whether modules are imported by the directory's own name, as of a package with or without a file for it."""
+    if (root / "__init__.py").exists():
+        return True
+    if (root / root.name).exists() or (root / f"{root.name}.py").exists():
+        return False
+    named = re.compile(rb"^\s*(?:from|import)\s+" + re.escape(root.name.encode()) + rb"\b", re.MULTILINE)
+    return any(named.search(content) for content in contents)
 
 
 def sites(source: SourceFile) -> Iterator[Site]:

@@ -1,0 +1,42 @@
+"""Raising again: Litestar answers what a handler raises before a middleware sees it, unless a hook raises it again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantguard.asgi.responses import refusal_in
+from tenantguard.asgi.types import App, Receive, Scope, Send
+
+
+async def let_through(error: Exception, _scope: Scope) -> None:
+    """Raise a violation, or a refused token, again; leave everything else to Litestar."""
+    if refusal_in(error) is not None:
+        raise error
+
+
+def reraising(app: App) -> App:
+    """Return an application that lets violations reach the middleware around it; most are returned as they are.
+
+    Litestar is given the hook that ``tenant_guard`` gives it, so that ``DefineMiddleware(TenantMiddleware, ...)`` and
+    ``TenantMiddleware(Litestar(...), ...)`` answer a violation alike.
+
+    Args:
+        app: what the middleware wraps.
+    """
+    if not any(kind.__module__.partition(".")[0] == "litestar" for kind in type(app).__mro__):
+        return app
+    if hasattr(app, "after_exception"):
+        _hook(app)
+        return app
+
+    async def hooked(scope: Scope, receive: Receive, send: Send) -> None:
+        _hook(scope.get("litestar_app"))
+        await app(scope, receive, send)
+
+    return hooked
+
+
+def _hook(owner: Any) -> None:
+    hooks = getattr(owner, "after_exception", None)
+    if isinstance(hooks, list) and let_through not in hooks:
+        hooks.append(let_through)

@@ -33,7 +33,7 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -593,6 +593,32 @@ def test_rows_of_one_statement_may_point_at_one_another(database: Database) -> N
         with pytest.raises(CrossTenantError):
             connection.execute(stolen)
         assert connection.execute(select(func.count()).select_from(nodes)).scalar() == 8
+
+
+def test_a_conflict_clause_that_sets_a_key_by_an_expression_is_read_back(engine: Engine) -> None:
+    """It may keep the key that stands there, as coalesce() does, and leads to no row of another tenant's."""
+    name = engine.dialect.name
+    made: Any = {"sqlite": sqlite, "postgresql": postgresql}.get(name, mysql).insert(TAGS)
+
+    def upsert(key: Any) -> Any:
+        conflicts = name in ("sqlite", "postgresql")
+        new = made.excluded if conflicts else made.inserted
+        values = {"call_id": key(new.call_id), "label": new.label}
+        if conflicts:
+            return made.on_conflict_do_update(index_elements=["id"], set_=values)
+        return made.on_duplicate_key_update(values)
+
+    own, other = {"id": 1, "call_id": 2, "label": "own"}, {"id": 2, "call_id": 1, "label": "other"}
+    with bind("acme"), engine.connect() as connection:
+        for rows in ([own], [own, other]):
+            with pytest.raises(IntegrityError):
+                connection.execute(upsert(lambda call: call + 6), rows)
+        connection.execute(upsert(lambda call: func.coalesce(TAGS.c.call_id, call)), own)
+        connection.execute(
+            upsert(lambda call: func.coalesce(call, TAGS.c.call_id)), [other, {**own, "id": 60}]
+        )
+        found = connection.execute(select(TAGS.c.id, TAGS.c.call_id, TAGS.c.label).order_by(TAGS.c.id))
+        assert [tuple(row) for row in found] == [(1, 1, "own"), (2, 1, "other"), (60, 2, "own")]
 
 
 @pytest.mark.parametrize("form", ["one", "many", "returning", "update"])

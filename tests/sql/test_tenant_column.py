@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from sqlalchemy import (
     Column,
@@ -14,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     create_engine,
+    func,
     insert,
     select,
     text,
@@ -138,3 +142,36 @@ def test_a_frame_without_the_tenant_column_is_told_what_to_do(memory: World) -> 
         ),
     ):
         connection.execute(insert(frame), [{"id": 70, "digits": "1"}, {"id": 71, "digits": "2"}])
+
+
+@pytest.mark.parametrize("tenant", ["acme", "initech"])
+@pytest.mark.parametrize(
+    "default",
+    [
+        lambda tenant: {"default": tenant},
+        lambda tenant: {"default": lambda: tenant},
+        lambda tenant: {"default": func.lower(tenant.upper())},
+        lambda tenant: {"server_default": tenant},
+    ],
+    ids=["value", "callable", "expression", "server"],
+)
+def test_a_default_names_the_tenant_while_several_are_bound(
+    sqlite_database: Database, default: Callable[[str], dict[str, Any]], tenant: str
+) -> None:
+    """It is verified as a value is: one of those that are bound, or the row is refused."""
+    metadata = MetaData()
+    column = Column("company_id", String(20), nullable=False, **default(tenant))
+    table = Table("defaulted", metadata, Column("id", Integer, primary_key=True), column)
+    engine = sqlite_database.create_engine()
+    metadata.create_all(engine)
+    guard(engine, Tenancy(metadata, column="company_id"))
+    rows = [{"id": 1}, {"id": 2}]
+    with bind(["globex", "acme"]), engine.connect() as connection:
+        for statement, many in ((insert(table), rows), (insert(table).values(rows), None)):
+            if tenant == "acme":
+                connection.execute(statement, many)
+                assert set(connection.scalars(select(table.c.company_id))) == {"acme"}
+            else:
+                with pytest.raises(CrossTenantError):
+                    connection.execute(statement, many)
+            connection.rollback()

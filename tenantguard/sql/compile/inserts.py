@@ -120,7 +120,7 @@ def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel:
     if toplevel and column.key in map(str, compiler.column_keys or ()):
         return
     if compiler.tg_mode != "tenant":
-        verify_named(compiler, placement, column.key, state)
+        verify_named(compiler, placement, column, state)
         return
     parameter = compiler.tg_predicates.stamp(placement)
     if state._has_multi_parameters:
@@ -131,10 +131,13 @@ def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel:
         state._no_parameters = False
 
 
-def verify_named(compiler: Any, placement: Placement, name: str, state: Any) -> None:
+def verify_named(compiler: Any, placement: Placement, column: Any, state: Any) -> None:
+    """Refuse a row that names no tenant while several are bound; what a default gives is verified like a value."""
+    if column.default is not None or column.server_default is not None:
+        return
     rows = state._multi_parameters if state._has_multi_parameters else [state._dict_parameters or {}]
     for row in rows:
-        if not any(key_of(key) == name for key in row):
+        if not any(key_of(key) == column.key for key in row):
             compiler.tg.refuse(
                 CrossTenantError(
                     f"an INSERT into {placement.name} names no tenant while several are bound; "

@@ -96,7 +96,7 @@ def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) 
 
 
 def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
-    """Refuse an upsert whose SET could move a row, or point it at another tenant's, unseen."""
+    """Refuse an upsert whose SET could move a row unseen, and note what it sets of the keys."""
     refuse_target(compiler, placement, conflict_fault(compiler, table, placement, values))
     watched = {placement.column} if placement.kind == "owned" else set()
     for parent, pairs in compiler.tg_guard.ties.links(placement.key):
@@ -114,8 +114,9 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
             if hash(value.table) != hash(table):  # otherwise it stays as it is
                 compiler.tg.conflict[column.name] = EXCLUDED
             continue
-        if isinstance(value, BindParameter):
-            compiler.tg.conflict[column.name] = value  # verified like a value that is inserted
+        if isinstance(value, BindParameter) or placement.kind != "owned" or column.name != placement.column:
+            # verified like a value that is inserted, or read back
+            compiler.tg.conflict[column.name] = value
             continue
         compiler.tg.refuse(
             CrossTenantError(

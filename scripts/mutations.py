@@ -368,6 +368,26 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "verify_moved",
+        (
+            "rows stay behind where the one that they name moves to another tenant",
+            "if is_left:",
+            "if False:",
+            "tests/sql/test_bypassed.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "verify_named",
+        (
+            "a row names no tenant while several are bound",
+            "if column.default is not None or column.server_default is not None:",
+            "if True:",
+            "tests/sql/test_writes.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "permit_reading",
         (
             "a result is read on without the permission that it took",
@@ -1131,7 +1151,7 @@ MUTATIONS = (
         "stamp",
         (
             "an INSERT for several tenants need not say for whom",
-            "verify_named(compiler, placement, column.key, state)",
+            "verify_named(compiler, placement, column, state)",
             "",
         ),
     ),

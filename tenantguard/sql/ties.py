@@ -29,6 +29,7 @@ class Ties:
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
         self._referenced: dict[Key, frozenset[str]] = {}
         self._tables: dict[Key, list[Table]] = {}
+        self._below: dict[Key, list[Placement]] | None = None
         self._tying: dict[Key, list[tuple[Table, Pairs]]] = {}
 
     def table(self, key: Key) -> Table:
@@ -90,6 +91,27 @@ class Ties:
             owners = len(found) + (placement.kind == "owned")
             self._tying[placement.key] = found = found if owners > 1 else []
         return found
+
+    def below(self, key: Key) -> list[Placement]:
+        """Return the tables whose rows are tied to those of a table: each may tie two tenants, once one of these moves.
+
+        They name it by a foreign key, or name what belongs through it.
+        """
+        if self._below is None:
+            self._below = {}
+            for placement in self.tenancy:
+                above = {one for parent, _ in self.tying(placement) for one in self._chain(parent)}
+                for one in above:
+                    self._below.setdefault(one, []).append(placement)
+        return self._below.get(key, [])
+
+    def _chain(self, table: Table) -> Iterable[Key]:
+        """Yield a table and those that it belongs through, up to the one that names the tenant."""
+        placement = self.tenancy.of(table)
+        yield placement.key
+        while placement.kind == "through" and placement.parent is not None:
+            placement = self.tenancy.of(placement.parent)
+            yield placement.key
 
     def _has_owner(self, table: Table) -> bool:
         """Tell whether each row of a table is one tenant's; those that a row rule alone places are nobody's."""

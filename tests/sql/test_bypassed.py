@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from tenantguard import CrossTenantError, bypass, guard
 from tenantguard.audit import MemorySink
+from tenantguard.sql.execute.ending import verify_ending
 from tenantguard.sql.text import Texts
 from tests.models import Call, Comment, Number, call_labels, create_schema, make_tenancy, seed
 from tests.servers import Database
@@ -318,3 +319,87 @@ def test_one_statement_is_not_judged_by_the_places_of_another(memory: World) -> 
                 )
             )
         connection.execute(insert(Comment).values(body="second", company_id=call.company_id, call_id=call.id))
+
+
+_NUMBERS: Any = Number.__table__
+MOVES: dict[str, Callable[[Connection], Any]] = {
+    "value": lambda c: c.execute(update(Number).where(Number.id == OWN).values(company_id="globex")),
+    "where": lambda c: c.execute(
+        update(Number).where(func.abs(Number.id) == OWN).values(company_id=func.lower("GLOBEX"))
+    ),
+    "many": lambda c: c.execute(
+        update(_NUMBERS).where(Number.id == bindparam("which")).values(company_id=bindparam("whose")),
+        [{"which": OWN, "whose": "globex"}, {"which": OTHER, "whose": "globex"}],
+    ),
+    "flush": lambda c: _flush_move(c),
+    "upsert": lambda c: _upsert_move(c),
+    "text": lambda c: c.execute(text("UPDATE numbers SET company_id = 'globex' WHERE id = 1")),
+    "driver": lambda c: c.exec_driver_sql("UPDATE numbers SET company_id = 'globex' WHERE id = 1"),
+    "parent of a parent": lambda c: c.execute(update(Call).where(Call.id == OWN).values(company_id="globex")),
+}
+
+
+def _flush_move(connection: Connection) -> None:
+    session = Session(connection, join_transaction_mode="control_fully")
+    session.get_one(Number, OWN).company_id = "globex"
+    session.flush()
+
+
+def _upsert_move(connection: Connection) -> None:
+    made, meeting = _upsert(connection)
+    number = connection.execute(select(Number.__table__).where(Number.id == OWN)).one()._mapping
+    connection.execute(meeting(made(Number).values({**number, "company_id": "globex"}), ["company_id"]))
+
+
+def _committed(connection: Connection, move: Callable[[Connection], Any]) -> None:
+    move(connection)
+    connection.commit()
+
+
+def test_a_row_that_moves_leaves_none_behind(connection: Connection, record: MemorySink) -> None:
+    """What names a row that is given to another tenant goes with it, or the transaction does not end."""
+    for move in MOVES.values():
+        with bypass(reason="a repair"):
+            before = _rows(connection)
+            with pytest.raises(CrossTenantError, match="tie the rows of two tenants"):
+                _committed(connection, move)
+            connection.rollback()
+            assert _rows(connection) == before
+            record.events.clear()
+        with bypass(reason="a repair", ties=True):
+            connection.rollback()
+            move(connection)
+            verify_ending(connection)
+        assert "tie" in {event.kind for event in record.events}
+        connection.rollback()
+
+
+def test_a_family_moves_by_several_statements(connection: Connection) -> None:
+    """In the order of its keys, or as many as are taken back; what keeps its tenant moves nothing."""
+    with bypass(reason="a repair"):
+        spare = {"id": 900, "company_id": "acme"}
+        row = connection.execute(select(Number.__table__).where(Number.id == OWN)).one()._mapping
+        connection.execute(insert(Number).values({**row, **spare}))
+        call = insert(Call).values(**CALL, id=900, number_id=900)
+        connection.execute(call)
+        connection.execute(update(Number).where(Number.id == 900).values(company_id="globex"))
+        connection.execute(update(Call).where(Call.id == 900).values(company_id="globex"))
+        verify_ending(connection)
+        savepoint = connection.begin_nested()
+        MOVES["value"](connection)
+        savepoint.rollback()
+        connection.execute(update(Number).where(Number.id == OWN).values(company_id="acme"))
+        verify_ending(connection)
+
+
+def test_a_row_that_moves_under_autocommit_leaves_none_behind(database: Database) -> None:
+    """A statement of its own is taken back."""
+    plain = database.create_engine()
+    create_schema(plain)
+    seed(plain)
+    engine = guard(database.create_engine(), make_tenancy()).execution_options(isolation_level="AUTOCOMMIT")
+    for move in (MOVES["value"], MOVES["where"], MOVES["text"]):
+        with bypass(reason="a repair"), engine.connect() as connection:
+            with pytest.raises(CrossTenantError):
+                move(connection)
+            assert connection.scalar(select(Number.company_id).where(Number.id == OWN)) == "acme"

@@ -51,13 +51,22 @@ def bypassing_compiler(base: Any, guard: Guard) -> Any:
     return BypassingCompiler
 
 
+def may_overwrite(statement: Any) -> bool:
+    """Tell whether an INSERT may change a row that is there."""
+    return statement._post_values_clause is not None or bool(statement._prefixes)
+
+
 def _written(compiler: Any) -> tuple[Mapping[str, str | None], ...]:
     state, guard = compiler.compile_state, compiler.tg_guard
     placement = guard.tenancy.find(base_of(state.dml_table))
-    tying = () if placement is None else guard.ties.tying(placement)
-    if placement is None or not tying:
+    if placement is None:
+        return ()
+    tying, below = guard.ties.tying(placement), guard.ties.below(placement.key)
+    if not tying and not (below and (compiler.isupdate or may_overwrite(state.statement))):
         return ()
     names = {ours for _, pairs in tying for ours, _ in pairs} | {placement.column}
+    if below:  # which stay behind where a row moves to another tenant
+        names |= {ours for ours, _ in placement.link}
     columns = columns_of(state.dml_table, names)
     several = getattr(state, "_has_multi_parameters", False)  # which an UPDATE does not know
     rows = state._multi_parameters if several else [state._dict_parameters or {}]

@@ -26,11 +26,11 @@ from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import NullType
 
-from tenantguard.audit import notice, refuse
 from tenantguard.context import peek
-from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.bypassing import may_overwrite
 from tenantguard.sql.execute.given import given_values
 from tenantguard.sql.execute.holding import hold
+from tenantguard.sql.execute.moved import note_left, note_moved, tell
 from tenantguard.sql.execute.parents import as_stored
 from tenantguard.sql.execute.storable import is_strange
 from tenantguard.sql.execute.stored import StoredCursor, store
@@ -53,6 +53,12 @@ _PLAIN = (
     Grouping,
     Null,
 )
+_OVERWRITES = (
+    "conflict",
+    "duplicate",
+    "replace",
+    "merge",
+)  # of an INSERT that may change a row that is there
 _MOST = 200  # rows that are looked at before an UPDATE
 
 
@@ -83,7 +89,7 @@ def verify_bypassed(context: Any) -> None:
         beside += [_table(from_) for from_ in state._extra_froms]
     found = {tied.placement.key: tied for table in (*main, *beside) if (tied := tied_table(guard, table))}
     if beside:
-        _compare(context, list(found.values()))
+        _compare_all(context, list(found.values()))
     elif found:
         (tied,) = found.values()
         _verify_write(context, tied)
@@ -99,15 +105,24 @@ def _table(from_: Any) -> Any:
 def _verify_write(context: Any, tied: Tied) -> None:
     """Verify what a statement writes to one table."""
     rows = context.compiled.tg_written
-    if context.isupdate and not any(rows):
+    if not rows or (context.isupdate and not any(rows)):
+        return
+    moves = bool(tied.below) and (context.isupdate or may_overwrite(context.compiled.compile_state.statement))
+    moves = moves and (context.isinsert or any(not tied.places.isdisjoint(row) for row in rows))
+    if not tied.links and not moves:
         return
     news = _given(context, tied, rows)
     if news is not None and context.isinsert:
         _judge(context, tied, news)
     elif news is not None and not context.dialect.update_returning and (olds := _olds(context, tied)):
         _judge(context, tied, [{**row, **new} for new, old in zip(news, olds, strict=True) for row in old])
-    elif not _return(context, tied, _own_returning(context)):
-        _compare(context, [tied])
+        if moves:
+            note_moved(context, tied, [row for old in olds for row in old])
+    elif not _return(context, tied, _own_returning(context), moves=moves):
+        if moves:
+            note_left(context, tied)
+        if tied.links:
+            _compare(context, [tied])
 
 
 # -- what parameters hold --
@@ -178,8 +193,17 @@ class BypassedCursor(StoredCursor):
         self._look(self._found, place)
 
 
-def _return(context: Any, tied: Tied, statement: Callable[[list[str]], str | None]) -> bool:
-    """Let a write return what it stored of the columns that matter; tell whether it can."""
+def _return(
+    context: Any, tied: Tied, statement: Callable[[list[str]], str | None], *, moves: bool = False
+) -> bool:
+    """Let a write return what it stored of the columns that matter; tell whether it can.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        tied: the table.
+        statement: puts the columns into its RETURNING.
+        moves: it may give rows to another tenant.
+    """
     dialect, quote = context.dialect, context.dialect.identifier_preparer.quote
     read = _read_back(tied, "insert" if context.isinsert else "update")
     read.texts = [quote(name) for name in tied.columns]
@@ -192,7 +216,10 @@ def _return(context: Any, tied: Tied, statement: Callable[[list[str]], str | Non
         return False
 
     def look(rows: Any, _place: int) -> None:
-        _judge(context, tied, [dict(zip(tied.columns, row, strict=False)) for row in rows])
+        stored = [dict(zip(tied.columns, row, strict=False)) for row in rows]
+        _judge(context, tied, stored)
+        if moves:
+            note_moved(context, tied, stored)
 
     context.statement = context.unicode_statement = text
     store(context, lambda cursor: BypassedCursor(cursor, context, read, look))
@@ -262,13 +289,27 @@ def _verify_text(context: Any) -> None:
     style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
     write = guard.texts.written(sql, dialect=dialect.name, style=style)
     if write is None or write.beside:
-        _compare(context, tables)
+        _compare_all(context, tables)
         return
     if write.verb not in ("insert", "update"):
         return
-    tables = [tied for tied in tables if write.may_write(tied.placement.key, tied.columns)]
-    if len(tables) != 1 or not _return(context, tables[0], _text_returning(context, write)):
-        _compare(context, tables)
+    moves = write.verb == "update" or any(word in lowered for word in _OVERWRITES)
+    tables = [tied for tied in tables if _is_met(write, tied, moves)]
+    if len(tables) != 1 or not _return(context, tables[0], _text_returning(context, write), moves=moves):
+        _compare_all(context, tables)
+
+
+def _is_met(write: Written, tied: Tied, moves: bool) -> bool:
+    """Tell whether SQL text writes what could tie rows of a table, or move them away from those below."""
+    if tied.links and write.may_write(tied.placement.key, tied.columns):
+        return True
+    return moves and bool(tied.below) and write.may_write(tied.placement.key, tied.places)
+
+
+def _compare_all(context: Any, tables: Sequence[Tied]) -> None:
+    for tied in tables:
+        note_left(context, tied)
+    _compare(context, [tied for tied in tables if tied.links])
 
 
 def _text_returning(context: Any, write: Written) -> Callable[[list[str]], str | None]:
@@ -292,15 +333,4 @@ def _judge(context: Any, tied: Tied, rows: Sequence[Row]) -> None:
 
 def _notice(context: Any, tied: Tied) -> None:
     verb = "insert" if context.isinsert else "update" if context.isupdate else "write"
-    name = tied.placement.name
-    fault = CrossTenantError(
-        f"{verb} on {name} would tie the rows of two tenants together, inside a bypass. Where that is "
-        "meant, say bypass(reason=..., ties=True)",
-        kind="tie",
-        table=name,
-        statement=sent(context),
-    )
-    if getattr(peek(), "ties", False):
-        notice(fault)
-    else:
-        refuse(fault)
+    tell(f"{verb} on {tied.placement.name}", tied, sent(context), meant=bool(getattr(peek(), "ties", False)))

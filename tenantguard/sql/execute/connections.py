@@ -21,6 +21,7 @@ from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import leave, verify_ending
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
+from tenantguard.sql.execute.moved import Moved
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.execute.permitted import acts
 from tenantguard.sql.execute.sending import admit_beside
@@ -50,6 +51,7 @@ class GuardedConnection(Connection):
             second look.
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
+        tg_moved: the rows that a bypass may have given to another tenant.
         tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
         tg_isolated: a transaction, and whether it reads from one snapshot (PostgreSQL).
         tg_streams: the statements whose rows are fetched by server-side cursors.
@@ -63,6 +65,7 @@ class GuardedConnection(Connection):
     tg_left: tuple[Any, ...] | None = None
     _tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
+    tg_moved: tuple[Moved, ...] = ()
     tg_isolated: tuple[Any, bool] | None = None
     tg_streams: tuple[weakref.ref[Any], ...] = ()
     tg_orphans: Mapping[Key, Counted] = MappingProxyType({})
@@ -265,7 +268,7 @@ class GuardedConnection(Connection):
         forget_enforcement(self)
 
     def _commit_impl(self) -> None:
-        if self.tg_noted or self.tg_orphans:
+        if self.tg_noted or self.tg_orphans or self.tg_moved:
             try:
                 verify_ending(self)
             except BaseException:
@@ -281,12 +284,12 @@ class GuardedConnection(Connection):
             raise
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
-        if self.tg_noted or self.tg_orphans:
+        if self.tg_noted or self.tg_orphans or self.tg_moved:
             verify_ending(self)
         super()._prepare_twophase_impl(xid)
 
     def _rollback_impl(self) -> None:
-        self.tg_noted, self.tg_orphans = (), {}
+        self.tg_noted, self.tg_orphans, self.tg_moved = (), {}, ()
         super()._rollback_impl()
 
 

@@ -14,6 +14,7 @@ from tenantguard.context import bind, peek
 from tenantguard.sql.execute.holding import release
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.lookups import equal, find_each
+from tenantguard.sql.execute.moved import verify_moved
 from tenantguard.sql.execute.orphans import verify_orphans
 from tenantguard.sql.execute.refusing import refuse_parent
 from tenantguard.sql.predicates import named, trusted
@@ -25,6 +26,8 @@ def verify_ending(connection: Any) -> None:
         verify_orphans(connection)
     if connection.tg_noted:
         verify_noted(connection)
+    if connection.tg_moved:
+        verify_moved(connection)
 
 
 def verify_noted(connection: Any) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, and_, cast, or_, select
+from sqlalchemy import LargeBinary, and_, cast, literal, or_, select
 from sqlalchemy.types import NullType, String
 
 from tenantguard.sql.execute.lookups import Key, equal, mark
@@ -34,6 +34,8 @@ class Tied:
         links: the foreign keys that lead to rows of a tenant.
         columns: the columns that tell whose the row is, and whose the rows that it leads to are.
         owner: how an owned table that the rows belong to belongs.
+        places: the columns by which a row belongs to its tenant: if one changes, the row moves.
+        below: the tables whose rows are tied to these, so that they stay behind when one of these moves.
     """
 
     placement: Placement
@@ -41,20 +43,28 @@ class Tied:
     links: tuple[Link, ...]
     columns: tuple[str, ...]
     owner: Placement
+    places: frozenset[str]
+    below: tuple[Placement, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Return the columns of the primary key."""
+        return tuple([column.name for column in self.table.primary_key])
 
 
 def tied_table(guard: Any, table: Any) -> Tied | None:
     """Return what ties the rows of a table, or ``None`` where nothing can."""
     placement = guard.tenancy.find(table)
-    return None if placement is None else _tied(guard, placement)
+    return None if placement is None else tied_of(guard, placement)
 
 
 def tied_tables(guard: Any) -> list[Tied]:
     """Return all such tables."""
-    return [tied for placement in guard.tenancy if (tied := _tied(guard, placement)) is not None]
+    return [tied for placement in guard.tenancy if (tied := tied_of(guard, placement)) is not None]
 
 
-def _tied(guard: Any, placement: Placement) -> Tied | None:
+def tied_of(guard: Any, placement: Placement) -> Tied | None:
+    """Return what ties the rows of a table by how it belongs, or ``None`` where nothing can."""
     if placement.key not in guard.tied:
         guard.tied[placement.key] = _read(guard.ties, placement)
     found: Tied | None = guard.tied[placement.key]
@@ -62,8 +72,8 @@ def _tied(guard: Any, placement: Placement) -> Tied | None:
 
 
 def _read(ties: Any, placement: Placement) -> Tied | None:
-    tying = ties.tying(placement)
-    if not tying:
+    tying, below = ties.tying(placement), tuple(ties.below(placement.key))
+    if not tying and not below:
         return None
     table = ties.table(placement.key)
     links = [
@@ -80,8 +90,13 @@ def _read(ties: Any, placement: Placement) -> Tied | None:
     columns = dict.fromkeys(ours for link in links for ours in link.ours)
     if placement.column is not None:
         columns[placement.column] = None
+    places = {placement.column} if placement.kind == "owned" else {ours for ours, _ in placement.link}
+    if below:
+        columns |= dict.fromkeys(
+            [*sorted(filter(None, places)), *(column.name for column in table.primary_key)]
+        )
     owner = ties.any_owned([placement.key, *(link.parent_key for link in links)])
-    return Tied(placement, table, tuple(links), tuple(columns), owner)
+    return Tied(placement, table, tuple(links), tuple(columns), owner, frozenset(filter(None, places)), below)
 
 
 def are_tied(context: Any, tied: Tied, rows: Sequence[Row]) -> bool:
@@ -139,15 +154,29 @@ def _ask(context: Any, link: Link, keys: Sequence[Key]) -> list[Any]:
 
 
 def _climbed(
-    context: Any, from_: FromClause, source: FromClause, table: Any
+    context: Any,
+    from_: FromClause,
+    source: FromClause,
+    table: Any,
+    met: list[tuple[Any, FromClause]] | None = None,
 ) -> tuple[FromClause, ColumnElement[Any]]:
-    """Return what to select from, and the tenant of a row of a table that stands in it as ``source``."""
+    """Return what to select from, and the tenant of a row of a table that stands in it as ``source``.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        from_: what the table stands in.
+        source: the table there.
+        table: the table.
+        met: is given the tables that were met on the way to the tenant, and what stands for each.
+    """
     tenancy = context.dialect.tg_guard.tenancy
-    placement = tenancy.of(table)
+    placement, met = tenancy.of(table), [] if met is None else met
+    met.append((placement.key, source))
     while placement.kind == "through":
         above = placement.parent.alias()
         from_ = from_.outerjoin(above, _linked(source, above, placement.link))
         placement, source = tenancy.of(placement.parent), above
+        met.append((placement.key, source))
     return from_, named(source, placement.column or "", NullType())
 
 
@@ -162,29 +191,63 @@ def tied_rows(context: Any, tied: Tied) -> Counter[Any]:
 
     It reads the whole table.
     """
-    from_, owners = _with_owners(context, tied, tied.table.alias())
+    query, _ = _tied_query(context, tied)
+    return Counter(mark(tuple(row)) for row in context.root_connection.tg_probe(query, {}))
+
+
+def are_left(context: Any, tied: Tied, moved: Tied, keys: Sequence[Key]) -> bool:
+    """Tell whether rows of a table tie two tenants together, of those that are tied to some rows of another.
+
+    Args:
+        context: SQLAlchemy's execution context.
+        tied: the table.
+        moved: the other one.
+        keys: the primary keys of its rows.
+    """
+    for start in range(0, len(keys), _MOST):
+        query, met = _tied_query(context, tied)
+        wanted = keys[start : start + _MOST]
+        picked = [
+            _has_key(source, moved.key, key)
+            for name, source in met
+            for key in wanted
+            if name == moved.placement.key
+        ]
+        if context.root_connection.tg_probe(query.where(or_(*picked)).limit(1), {}):
+            return True
+    return False
+
+
+def _has_key(source: FromClause, names: Sequence[str], key: Key) -> ColumnElement[bool]:
+    pairs = zip(names, key, strict=True)
+    return and_(*(named(source, name, NullType()) == literal(value, NullType()) for name, value in pairs))
+
+
+def _tied_query(context: Any, tied: Tied) -> tuple[Any, list[tuple[Any, FromClause]]]:
+    """Return the query of the rows that tie two tenants together, and what stands in it for which table."""
+    child = tied.table.alias()
+    from_, owners, met = _with_owners(context, tied, child)
     if context.dialect.name in ("mysql", "mariadb") and isinstance(tied.owner.type, String):
         owners = [cast(owner, LargeBinary) for owner in owners]  # two ids could be one to its collation
-    child = from_
-    while hasattr(child, "left"):
-        child = child.left
     names = dict.fromkeys([*tied.columns, *(column.name for column in tied.table.primary_key)])
     query = (
         select(*(named(child, name, NullType()) for name in names))
         .select_from(from_)
         .where(or_(*(one != other for one, other in combinations(owners, 2))))
     )
-    return Counter(mark(tuple(row)) for row in context.root_connection.tg_probe(query, {}))
+    return query, met
 
 
-def _with_owners(context: Any, tied: Tied, child: FromClause) -> tuple[Any, list[Any]]:
-    """Return a table joined to the rows that its keys lead to, and the columns that hold the tenants."""
-    from_, owners = child, list[Any]()
+def _with_owners(
+    context: Any, tied: Tied, child: FromClause
+) -> tuple[Any, list[Any], list[tuple[Any, FromClause]]]:
+    """Return a table joined to the rows that its keys lead to, the columns that hold the tenants, and what it met."""
+    from_, owners, met = child, list[Any](), list[tuple[Any, Any]]()
     if tied.placement.kind == "owned":
         owners.append(named(child, tied.placement.column or "", NullType()))
     for link in tied.links:
         parent = link.parent.alias()
         from_ = from_.outerjoin(parent, _linked(child, parent, zip(link.ours, link.columns, strict=True)))
-        from_, owner = _climbed(context, from_, parent, link.parent)
+        from_, owner = _climbed(context, from_, parent, link.parent, met)
         owners.append(owner)
-    return from_, owners
+    return from_, owners, met

@@ -84,7 +84,7 @@ def users_function_of_a_row_beside_a_column(lab: Lab) -> Any:
         raise NotApplicable(f"{s.table.name} has no column that {o.table.name} has not")
     name = lab.admin.dialect.identifier_preparer.quote(min(names))
     _make(lab, name, name_of(lab, o))
-    field = column(min(names), _selectable=o.table)
+    field: Any = column(min(names), _selectable=o.table)
     return lab.rows(select(field, s.table).select_from(o.table).join(s.table, true()))
 
 

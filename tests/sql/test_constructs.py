@@ -112,6 +112,8 @@ def counted(compiler: Any) -> str:
         with_more(LongInsert(CALLS).values(id=4, number_id=1), " ON CONFLICT DO NOTHING"),
         with_more(LongSelect(CALLS.c.id), " OR 1 = 1"),
         with_more(LongSelect(CALLS.c.id), " UNION SELECT 4"),
+        with_more(LongSelect(CALLS.c.id), "; more"),
+        with_more(LongSelect(CALLS.c.id), " -- more"),
         with_more(LongUpdate(CALLS).values(note="x"), " OR 1 = 1"),
         with_more(LongUpdate(CALLS).values(note="x"), "; DELETE FROM calls"),
     ],
@@ -148,6 +150,7 @@ def test_what_keeps_its_place_passes(memory: World) -> None:
             (select(CALLS.c.id).where(CALLS.c.id.in_([1, 4]), Rendered("coalesce(1, 2) = 1")), [1]),
             (select(CALLS.c.id).order_by(Rendered("calls.id DESC")).limit(1), [3]),
             (with_more(LongSelect(CALLS.c.id).order_by(CALLS.c.id), " LIMIT 1 OFFSET 1"), [2]),
+            (with_more(LongSelect(CALLS.c.id).where(CALLS.c.id == 1), " /* more */"), [1]),
         ):
             assert connection.scalars(statement).all() == expected
         changed = with_more(LongUpdate(CALLS).values(note="x"), " AND id = 1")
@@ -166,6 +169,10 @@ def test_what_it_renders_is_composed_anew(url: str) -> None:
     dialect: Any = guard(create_engine(url), make_tenancy()).dialect
     compiled: Any = select(Rendered(either)).compile(dialect=dialect.tg_variants["tenant"])
     assert compiled.tg.fault is None
+    long: Any = with_more(LongSelect(Call.id).where(Call.id == 1), "\n/* more */ LIMIT  1")
+    sent = str(long.compile(dialect=dialect.tg_variants["tenant"]))
+    assert sent.endswith(" LIMIT 1")
+    assert "\n" not in sent
     assert re.search(r"coalesce\(.+, calls.id IN \(__\[POSTCOMPILE_\w+\]\)\) \|\| '%%'", str(compiled))
 
 

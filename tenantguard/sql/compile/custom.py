@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import TableClause
+from sqlalchemy.sql.selectable import SelectBase, TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
@@ -31,6 +31,7 @@ _EXPANDED = re.compile(r"__\[POSTCOMPILE_\S+?(?:~~(.*?)~~REPL~~(.*?)~~)?\]")
 _VALUE = re.compile(rf"%\(\w+\)s|{_EXPANDED.pattern}")
 _QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|`(?:[^`]|``)*`")
 _COMMENT = re.compile(r"--|/\*|#[^>\-]")
+_OPEN_COMMENT = re.compile(r"(?:--|#)[^\n]*\Z")
 _ORDER = (("ASC",), ("DESC",), ("NULLS", "FIRST"), ("NULLS", "LAST"))
 _CONDITION = words("WHERE ON")
 _BEHIND = words(
@@ -77,10 +78,12 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
         text = render()
     finally:
         statement.within = outer
-    if isinstance(element, Executable) and not isinstance(element, ColumnElement):
-        return text  # a whole statement, which is read as one
+    if isinstance(element, Executable) and not isinstance(element, ColumnElement | SelectBase):
+        return (
+            text  # a write: it is read as a whole, and SQLAlchemy finds its VALUES and RETURNING in it again
+        )
     try:
-        return _composed(str(text), compiler, is_column=isinstance(element, ColumnElement))
+        return _composed(str(text), compiler, element)
     except (Unreadable, Ungrammatical, RecursionError) as fault:
         statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
         return text
@@ -93,8 +96,8 @@ def verify_custom(compiler: Any) -> None:
         compiler.tg.refuse(RawSQLError(f"{_OWN} {fault}", kind="custom_construct"))
 
 
-def _composed(text: str, compiler: Any, *, is_column: bool) -> str:
-    """Return what a construct renders, composed anew from its tokens.
+def _composed(text: str, compiler: Any, element: Any) -> str:
+    """Return what a construct renders, composed anew from its tokens; a query loses its comments.
 
     Raises:
         Ungrammatical: what stands for one expression is none, or could leave its place.
@@ -102,10 +105,14 @@ def _composed(text: str, compiler: Any, *, is_column: bool) -> str:
     """
     shown, held = _held(text)
     cursor = _cursor(shown, compiler, "format" if compiler.preparer._double_percents else "none")
-    if _COMMENT.search(_QUOTED.sub("", shown)):
+    if not isinstance(element, SelectBase) and _COMMENT.search(_QUOTED.sub("", shown)):
         raise Ungrammatical("it renders a comment")
-    if is_column:
+    if isinstance(element, ColumnElement):
         _read_column(cursor)
+    if any(token.upper == ";" for token in cursor.tokens):
+        raise Ungrammatical("it holds a semicolon")
+    if cursor.tokens and _OPEN_COMMENT.search(shown, cursor.tokens[-1].end):
+        raise Ungrammatical("it ends in a comment, which would take in what stands behind it")
     for token in cursor.tokens:
         token.text = held.pop(token.start, token.text)
     if held:

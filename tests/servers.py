@@ -51,7 +51,7 @@ ASYNC_DRIVERS: dict[str, Backend] = {
 }
 PATH = os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin:/sbin"
 _LOCK_SECONDS = 60  # a lock that a test left behind fails the next one: MariaDB waits a day for it otherwise
-_ATTEMPTS, _PAUSE = 300, 0.05  # how often, and after how many seconds again, a starting server is asked
+_ATTEMPTS, _PAUSE = 1200, 0.05  # how often, and after how many seconds again, a starting server is asked
 
 
 class MissingServerError(Exception):
@@ -251,7 +251,7 @@ def wait_for(ready: Callable[[], bool], what: str) -> None:
     """Return once a server is ready, as only asking it again and again can tell.
 
     Raises:
-        MissingServerError: it was asked for 15 seconds.
+        MissingServerError: it was asked for a minute.
     """
     for _ in range(_ATTEMPTS):
         if ready():

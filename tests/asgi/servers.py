@@ -15,6 +15,8 @@ import uvloop
 from granian.constants import Interfaces
 from granian.server.embed import Server as Granian
 
+from tests.support.ports import free_port
+
 App = Callable[..., Awaitable[None]]
 LIMIT = 60  # seconds for a client, and as many for what the server does before and after it
 Serving = Callable[[App], AbstractAsyncContextManager[int]]
@@ -62,8 +64,7 @@ async def hypercorn_serving(app: App) -> AsyncIterator[int]:
 @asynccontextmanager
 async def granian_serving(app: App) -> AsyncIterator[int]:
     """Serve an application by granian."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     server = Granian(app, address="127.0.0.1", port=port, interface=Interfaces.ASGI)
     task = asyncio.create_task(server.serve())
     try:

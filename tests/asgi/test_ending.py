@@ -344,6 +344,7 @@ def test_a_client_sees_that_its_answer_was_cut(server: str, tmp_path: Any) -> No
         begun.set()
         await revoked.wait()
         if path == "file":
+            await asyncio.wait(asked[:-1])  # until the others were cut, by the same revocation
             await asyncio.sleep(1)  # it does not read, and is cut while the server cannot write
         try:
             got += await reader.read(-1)
@@ -353,11 +354,12 @@ def test_a_client_sees_that_its_answer_was_cut(server: str, tmp_path: Any) -> No
         return got
 
     revoked = asyncio.Event()
+    asked: list[asyncio.Task[bytes]] = []
 
     async def client(port: int) -> None:
         paths = ["plain", "busy", "silent", "file"]
         begun = [asyncio.Event() for _ in paths]
-        asked = [asyncio.create_task(read(port, *one)) for one in zip(paths, begun, strict=True)]
+        asked.extend(asyncio.create_task(read(port, *one)) for one in zip(paths, begun, strict=True))
         for one in begun:
             await one.wait()
         await revocation.revoke(tenant="acme")

@@ -77,7 +77,7 @@ async def test_an_asynchronous_sink_is_queued_by_itself(record: MemorySink) -> N
         with bypass(reason="a repair"):
             assert kinds == []
         go.set()
-        await asyncio.wait_for(done.wait(), 10)
+        await asyncio.wait_for(done.wait(), 60)
     finally:
         remove_sink(sink)
     assert kinds == ["bypass_opened", "bypass_closed"]
@@ -94,7 +94,7 @@ def test_an_asynchronous_sink_works_without_a_loop() -> None:
     add_sink(sink)
     try:
         record(an_event())
-        assert done.wait(10)
+        assert done.wait(60)
     finally:
         remove_sink(sink)
 
@@ -120,7 +120,7 @@ def test_a_loop_that_ends_loses_no_event() -> None:
         closing.set()
 
     asyncio.run(main())
-    assert done.wait(10)
+    assert done.wait(60)
 
 
 async def test_a_failing_sink_is_counted_and_goes_on() -> None:

@@ -40,7 +40,7 @@ class RedisServer:
         """End it at once, as a crash does."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=60)
             self._process = None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -17,6 +16,7 @@ from sqlalchemy import URL
 
 from tests.postgres.proxy import Proxy
 from tests.servers import PATH
+from tests.support.ports import free_port
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def pgbouncer(url: URL, role: str, mode: str = "transaction") -> Iterator[URL | 
         yield None
         return
     upstream = Proxy(url)  # the server may have a socket file alone
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     # PgBouncer does not run as root, and pytest's own directories are root's alone
     with tempfile.TemporaryDirectory(prefix="tenantguard-pgbouncer-") as folder:
         Path(folder).chmod(0o755)
@@ -55,8 +54,8 @@ def pgbouncer(url: URL, role: str, mode: str = "transaction") -> Iterator[URL | 
             yield url.set(host="127.0.0.1", port=port, username=role, query={})
         finally:
             process.terminate()
-            process.wait(timeout=10)
+            process.wait(timeout=60)
             if reader.ident is not None:
-                reader.join(timeout=10)
+                reader.join(timeout=60)
             process.stderr.close()
             upstream.close()

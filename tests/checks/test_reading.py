@@ -84,6 +84,27 @@ def test_a_package_needs_no_file_of_its_own(tmp_path: Path, name: str, module: s
     assert source.module == module
 
 
+@pytest.mark.parametrize(
+    ("code", "fault"),
+    [
+        (b"import sqlalchemy\x00\n", "not a valid character"),
+        (b'import sqlalchemy\nx = "\xe9\xff"\n', "codec"),
+        (b"import sqlalchemy\nx = " + b"(" * 300 + b"1" + b")" * 300, "brackets"),
+        (b"import sqlalchemy\nx = " + b"+".join([b"1"] * 20_000), "line 2 has 40,003 characters"),
+        (b"import sqlalchemy\n" + b"x = 1\n" * 400_000, "2,400,018 bytes"),
+        (b"import sqlalchemy\n" + b"x = ':('\n" * 300, None),
+        (b'# -*- coding: latin-1 -*-\nimport sqlalchemy\nx = "\xe9"\n', None),
+        (b"\xef\xbb\xbfimport sqlalchemy\r\nx = 1\r\n", None),
+    ],
+)
+def test_an_odd_file_is_read_or_says_why_not(tmp_path: Path, code: bytes, fault: str | None) -> None:
+    """Whatever is in it, nothing ends the process or takes minutes, and nothing is silent."""
+    path = tmp_path / "app.py"
+    path.write_bytes(code)
+    told = read_file(path).fault
+    assert told is None if fault is None else (told is not None and fault in told)
+
+
 def test_what_cannot_be_read_says_so(tmp_path: Path) -> None:
     """A file that is no Python has a fault and no sites."""
     path = tmp_path / "app.py"

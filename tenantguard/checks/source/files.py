@@ -24,6 +24,12 @@ SKIPPED = frozenset(
 )
 # what imports these is a migration, wherever it lies
 _MIGRATION = re.compile(rb"^\s*from\s+alembic\s+import\s[^\n]*\b(op|context)\b", re.MULTILINE)
+_BRACKETS = re.compile(
+    rb"[(\[{}\])]|\n(?=[A-Za-z@#])"
+)  # and where a line begins anew, whatever strings held before
+_DEEPEST = 200  # as CPython's own tokenizer
+_LARGEST = 2_000_000  # bytes
+_LONGEST = 20_000  # characters of a line
 _TESTS = ("test_*.py", "*_test.py", "conftest.py", "noxfile.py", "setup.py")
 
 
@@ -39,13 +45,34 @@ def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterat
             yield root
         else:
             yield from (
-                path for path in sorted(root.rglob("*.py")) if _is_wanted(path.relative_to(root), exclude)
+                path
+                for path in sorted(root.rglob("*.py"))
+                if _is_wanted(path.relative_to(root), exclude) and not path.is_dir()
             )
 
 
 def is_migration(source: bytes) -> bool:
     """Tell whether a file is one of Alembic's, which runs before the application serves."""
     return _MIGRATION.search(source) is not None
+
+
+def not_read(source: bytes) -> str | None:
+    """Tell why a file is not given to a parser, which would take minutes for it or end the process; else ``None``."""
+    if len(source) > _LARGEST:
+        return (
+            f"it has {len(source):,} bytes, as generated code has, and is not read; leave it out with exclude"
+        )
+    for number, line in enumerate(source.splitlines(), 1):
+        if len(line) > _LONGEST:
+            return (
+                f"its line {number} has {len(line):,} characters, and is not read; leave it out with exclude"
+            )
+    depth = 0
+    for found in _BRACKETS.finditer(source):
+        depth = 0 if found[0] == b"\n" else depth + (1 if found[0] in b"([{" else -1)
+        if depth > _DEEPEST:
+            return f"it has more than {_DEEPEST} brackets inside of each other, which Python does not read either"
+    return None
 
 
 def _is_wanted(path: Path, exclude: Collection[str]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 import libcst as cst
 
+from tenantguard.checks.source.files import not_read
 from tenantguard.checks.source.positions import Positions
 
 # a file without any of these has nothing to do with a database or with what runs beside a request
@@ -158,6 +159,9 @@ def read_file(path: Path, root: Path | None = None) -> SourceFile:
     try:
         source = path.read_bytes()
         if not _WORDS.search(source):
+            return made
+        made.fault = not_read(source)
+        if made.fault is not None:
             return made
         _read(made, cst.parse_module(source), is_package=parts[-1:] == ("__init__",))
     except (

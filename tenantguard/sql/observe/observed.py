@@ -88,7 +88,7 @@ def watch_sessions() -> None:
 
 
 def _know(session: Session, transaction: Any, connection: Any) -> None:
-    known = getattr(connection, "tg_session", _ABSENT)
+    known: Any = getattr(connection, "tg_session", _ABSENT)
     if known is _ABSENT:  # of an engine that is not observed
         return
     if not transaction.nested:

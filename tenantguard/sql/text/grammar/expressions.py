@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tenantguard.sql.functions import is_glued
+from tenantguard.sql.text.grammar.callees import note_call, refuse_attribute
 from tenantguard.sql.text.grammar.cursor import (
     CLAUSES,
     JOINS,
@@ -11,7 +11,7 @@ from tenantguard.sql.text.grammar.cursor import (
     Cursor,
     Ungrammatical,
 )
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
 from tenantguard.sql.text.tree import Select, Span
 
 _STOPS = CLAUSES | JOINS
@@ -24,38 +24,6 @@ _HEEDED = _STOPS | _QUERY | {"IN", "CURRENT", "EXAMINED"}
 _BEHIND_WITH = words("TIME UNIQUE WRAPPER CONDITIONAL UNCONDITIONAL ARRAY ROLLUP TIES ORDINALITY")
 _FROM_INSIDE = words("EXTRACT SUBSTRING SUBSTR TRIM OVERLAY POSITION LTRIM RTRIM BTRIM")
 _DEEPEST = 100  # parentheses, and CASEs
-_ATTRIBUTES = frozenset({"currval", "setval", "nextval", "ts_stat", "query_to_xml", "lastval"})
-
-# words before a parenthesis that call nothing: no database lets a function have these names without quotes
-_NO_CALL = words(
-    "AND OR NOT IN ANY ALL SOME EXISTS CASE WHEN THEN ELSE AS ON USING VALUES BETWEEN SELECT DISTINCT FROM WHERE HAVING"
-    " LIMIT OFFSET ARRAY INTERVAL ROW DEFAULT UNION CHECK UNIQUE NULL CAST"
-    " CHAR CHARACTER DEC DECIMAL FLOAT INT INTEGER NCHAR NUMERIC REAL SMALLINT TIME TIMESTAMP VARCHAR BIT BIGINT"
-)
-# and these where they stand behind an operand, or behind a word that makes them part of something else
-_BEHIND = {
-    "BY": words("GROUP ORDER PARTITION"),
-    "SETS": words("GROUPING"),
-    "VARYING": words("CHARACTER CHAR BIT NCHAR"),
-    "GROUP": words("WITHIN"),
-    "OF": words("MEMBER"),
-    "TO": words("SIMILAR"),
-    "OVER": words("NULLS"),
-    "LIKE": words("SOUNDS"),
-}
-_AFTER_OPERAND = words(
-    "LIKE ILIKE RLIKE REGEXP GLOB MATCH COLUMNS ESCAPE AGAINST OVERLAPS DIV XOR PATH PASSING SEPARATOR"
-)
-_BEHIND |= dict.fromkeys(_AFTER_OPERAND - {"LIKE"} | {"FILTER"}, frozenset())
-_NO_OPERAND = (
-    _NO_CALL
-    | RESERVED
-    | _AFTER_OPERAND
-    | words(
-        "SYMMETRIC ASYMMETRIC VARIADIC ISNULL NOTNULL TO PLACING BOTH LEADING TRAILING BINARY PRIOR SIMILAR COLLATE"
-    )
-)
-_TYPE_BEFORE = words("AS RETURNING")
 
 
 def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> Span:
@@ -126,9 +94,9 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
             at += 1
             continue
         if at + 1 < count and tokens[at + 1].text == "(" and tokens[at + 1].kind == "symbol":
-            _note_call(cursor, at, token)
+            note_call(cursor, at, token)
         elif is_postgresql and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol":
-            _refuse_attribute(token)
+            refuse_attribute(token)
         at += 1
     cursor.at = at
     if open_:
@@ -215,76 +183,6 @@ def _innocent(cursor: Cursor, word: str, before: str, after: Token, caller: str)
     if word == "WITH":
         return after.upper in _BEHIND_WITH
     return word == "ONLY" and before in ("ROW", "ROWS")
-
-
-def _note_call(cursor: Cursor, at: int, token: Token) -> None:
-    """Note that a function is called, unless the parenthesis belongs to a keyword or a type."""
-    tokens = cursor.tokens
-    before = tokens[at - 1] if at else None
-    dotted = before is not None and before.text == "." and before.kind == "symbol"
-    if token.kind == "word" and not dotted:
-        if cursor.which == MYSQL and token.end != tokens[at + 1].start and is_glued(token.text):
-            raise Ungrammatical(
-                f"MariaDB takes {token.text} with a space behind it for a function of the users'; write {token.text}("
-            )
-        if _is_keyword(cursor, at, token.upper):
-            return
-    first = at
-    while first > 1 and tokens[first - 1].text == "." and tokens[first - 2].is_name:
-        first -= 2
-    if first and (tokens[first - 1].text == "::" or tokens[first - 1].upper in _TYPE_BEFORE):
-        return  # the type of a cast
-    if _is_column_type(cursor, at, token):
-        return
-    name = ".".join(part.text for part in tokens[first : at + 1 : 2])
-    cursor.joints.add(at + 1)
-    if token.upper in ("SET_CONFIG", "") and name.rpartition(".")[2].strip('"').lower() == "set_config":
-        cursor.settings.append(at + 1)
-    elif not cursor.passes(name):
-        raise Ungrammatical(
-            f"{name}() is no function that is known to read no rows; if it reads none, declare it: "
-            f"Tenancy(functions={{{name.lower()!r}}})"
-        )
-    if first == at:
-        cursor.unqualified.append(at)
-
-
-def _refuse_attribute(token: Token) -> None:
-    """Refuse names behind a dot: ``(value).name`` calls a function on PostgreSQL, where no column has that name."""
-    name = ascii_lower(unquoted(token.text))
-    if name.startswith(("pg_", "lo_")) or name in _ATTRIBUTES:
-        raise Ungrammatical(f"{name} stands behind a dot, where PostgreSQL calls the function of that name")
-
-
-def _is_keyword(cursor: Cursor, at: int, word: str) -> bool:
-    if word in _NO_CALL:
-        return True
-    behind = _BEHIND.get(word)
-    if behind is None or not at:
-        return word == "BINARY" and cursor.which == MYSQL
-    before = cursor.tokens[at - 1]
-    if before.upper == "NOT" and at > 1:
-        before = cursor.tokens[at - 2]
-    if before.upper in behind:
-        return True
-    if word in ("OVER", "FILTER"):
-        return before.text == ")"
-    if before.kind == "word":
-        return word in _AFTER_OPERAND and before.upper not in _NO_OPERAND
-    return word in _AFTER_OPERAND and (before.kind != "symbol" or before.text in (")", "]"))
-
-
-def _is_column_type(cursor: Cursor, at: int, token: Token) -> bool:
-    """Tell whether a word is the type of a column that JSON_TABLE or a list of columns defines: ``name type(10)``."""
-    if token.kind != "word" or at < 2:
-        return False
-    name, before = cursor.tokens[at - 1], cursor.tokens[at - 2]
-    return name.is_name and name.upper not in _NO_CALL and before.text in ("(", ",") and token.upper in _TYPES
-
-
-_TYPES = words(
-    "VARBINARY BINARY DATETIME YEAR TINYINT MEDIUMINT DOUBLE VARBIT TIMESTAMPTZ TIMETZ NVARCHAR TEXT BLOB"
-)
 
 
 def items(cursor: Cursor) -> list[Span]:

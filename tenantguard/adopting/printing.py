@@ -73,7 +73,8 @@ def _function(one: Proposed) -> str:
 
 def _arguments(plan: Plan) -> Iterator[str]:
     owned = plan.having("column")
-    yield f'    column="{plan.companies.column}",  # {len(owned)} tables are owned by it:'
+    many = "1 table is" if len(owned) == 1 else f"{len(owned)} tables are"
+    yield f'    column="{plan.companies.column}",  # {many} owned by it:'
     for one in owned:
         yield f"    #   {one.name}: {one.why}"
     for argument in ("columns", "through"):

@@ -30,7 +30,10 @@ def load_tenancy(target: str) -> Tenancy:
     """
     found = load(target)
     if not isinstance(found, Tenancy):
-        raise typer.BadParameter(f"{target} is a {type(found).__name__}, not a Tenancy")
+        what = "class" if isinstance(found, type) else type(found).__name__
+        raise typer.BadParameter(
+            f"{target} is {'an' if what[0] in 'aeiouAEIOU' else 'a'} {what}, not a Tenancy"
+        )
     return found
 
 

@@ -149,7 +149,7 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["nowhere.at.all:tenancy"], "there is no module 'nowhere.at.all'"),
-        (["{app}:nothing"], "is a int, not a Tenancy"),
+        (["{app}:nothing"], "is an int, not a Tenancy"),
         (["{app}:missing"], "has no 'missing'"),
         (["{app}"], "names nothing; write module:attribute"),
         ([], "name the Tenancy"),

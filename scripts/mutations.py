@@ -1450,6 +1450,54 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "_sending_again._init_statement",
+        *(
+            (f"a text is sent again {how}", old, new, "tests/sql/test_repeats_both_ways.py")
+            for how, old, new in (
+                ("for a tenant of another type", "type(tenant) is sent.expected", "True"),
+                ("after its binding has ended", "binding.mode == 'tenant'", "True"),
+                ("for whoever acts beyond their time", "binding.principal.actor is None", "True"),
+                ("though another catalogue was learnt", "sent.catalogue is guard.catalogue", "True"),
+                ("though row security is told", "not guard.tells", "True"),
+                ("though rows were left without a parent", "not connection.tg_orphans", "True"),
+                ("with more parameters", "len(row) == sent.takes", "True"),
+                (
+                    "past a context of somebody else's",
+                    "and (cls is short):",
+                    ":",
+                ),
+                ("as a listener made it", "binding, (sent.text, row)", "binding, None"),
+                (
+                    "for nobody in particular",
+                    "tenant = (rows or _NOTHING, binding._tenant)",
+                    "tenant = (rows or _NOTHING, 'acme')",
+                ),
+            )
+        ),
+    ),
+    *_of(
+        "sql",
+        "_is_named",
+        *(
+            (f"parameters by name are sent again {how}", old, new, "tests/sql/test_repeats_both_ways.py")
+            for how, old, new in (
+                ("with another among them", "row.keys() == sent.takes", "True"),
+                ("as a listener made them", "not heard", "True"),
+            )
+        ),
+    ),
+    *_of(
+        "sql",
+        "Sent.settle",
+        (
+            "a text whose values are verified is sent again without",
+            "if self.writes or self.checks or self.permissions:",
+            "if False:",
+            "tests/sql/test_repeats_both_ways.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "_do_execute.do_execute",
         (
             "what is sent is not compared",
@@ -1475,6 +1523,12 @@ MUTATIONS = (
             "parameters are compared with what a listener made of them",
             "if connection._has_events or connection.engine._has_events or self.dialect._has_events:",
             "if False:",
+            "tests/sql/test_doors.py",
+        ),
+        (
+            "a statement is compared with what a listener put in its place",
+            "self.tg_kept = (self.statement, rows)",
+            "pass",
             "tests/sql/test_doors.py",
         ),
     ),

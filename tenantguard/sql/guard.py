@@ -63,7 +63,8 @@ class Guard:
         attributes: the attributes of mapped classes that hold their tenant, by mapper.
         shown: the placements of those that a row rule shows to other tenants, by mapper; ``None`` for the others.
         texts: reads SQL text, and keeps what was read.
-        sent: what became of texts that were sent straight to the driver: by dialect, text and number of tenants.
+        sent: what became of texts that were sent straight to the driver, by text; by text and number where several
+            tenants are bound.
         catalogue: what the users of a PostgreSQL server have made, as it was last asked.
         ask_at: when it is to be asked again, on the clock that only goes forward; never on other servers.
         left: a bypass has left something on one of its connections.

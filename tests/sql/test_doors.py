@@ -258,6 +258,22 @@ def test_a_rewritten_statement_is_refused_wherever_it_is_sent(
         connection.execute(statement)
 
 
+def test_a_statement_that_is_exchanged_in_its_context_is_refused(memory: World) -> None:
+    """A listener that assigns to the execution context changes what the guard would compare with."""
+
+    def listen(_connection: Any, _cursor: Any, _text: str, _given: Any, context: Any, _many: bool) -> Any:
+        context.statement, context.parameters = "SELECT note FROM calls", [()]
+        return context.statement, context.parameters[0]
+
+    with (
+        bind("acme"),
+        memory.engine.connect() as connection,
+        listening(memory.engine, "before_cursor_execute", listen, retval=True),
+        pytest.raises(RawSQLError, match="rewrote a statement"),
+    ):
+        connection.execute(select(Call.note))
+
+
 def test_a_comment_that_is_executed_counts_as_a_rewrite(memory: World) -> None:
     """MariaDB executes what stands in these."""
     for comment in ("/*! OR 1 = 1 */", "/*M! OR 1 = 1 */"):

@@ -81,6 +81,15 @@ def test_parameters_are_there_before_the_cursor() -> None:
     assert source.index("self.cursor = self.create_cursor()") < source.index("core_positional_parameters")
 
 
+def test_text_for_the_driver_makes_its_context_in_one_method() -> None:
+    """A known text is sent again by it, with the tenant among its rows; nothing else would look at it."""
+    made = _parameters(DefaultExecutionContext._init_statement)
+    assert made == [
+        "dialect", "connection", "dbapi_connection", "execution_options", "statement", "parameters",
+    ]  # fmt: skip
+    assert "execution_ctx_cls._init_statement" in inspect.getsource(Connection.exec_driver_sql)
+
+
 def test_results_are_set_up_in_one_method() -> None:
     """There the fetch strategy is exchanged for one that watches the binding."""
     assert callable(DefaultExecutionContext._setup_result_proxy)

@@ -15,7 +15,7 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, is
 from tenantguard.sql.execute.ending import end_alone
 from tenantguard.sql.execute.matched import verify_inserted, verify_matched
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
-from tenantguard.sql.execute.sending import keep_parameters
+from tenantguard.sql.execute.sending import copied_parameters
 from tenantguard.sql.execute.stored import StoredCursor
 from tenantguard.sql.execute.verify import stamp_defaults, verify_given
 from tenantguard.sql.refusals import refuse_again
@@ -38,7 +38,7 @@ def guarded_context(base: Any) -> Any:
             tg_binding: the binding that the statement is executed under.
             tg_refused: a reader of its rows was refused since they were last asked for.
             tg_asked: what whoever acts had to be permitted for SQL text, by table and act.
-            tg_kept: its parameters as they were before listeners saw them, where any listens.
+            tg_kept: the statement and its parameters as they were before listeners saw them, where any may listen.
             tg_composes: the next text beside the statement, for a default or a sequence, is composed by the dialect.
             tg_beside: that text and its parameters, or a batch of rows.
             tg_given: what must be verified of the parameters, once they are as the driver takes them.
@@ -51,7 +51,7 @@ def guarded_context(base: Any) -> Any:
         tg_refused = False
         tg_given: Any = None
         tg_asked: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
-        tg_kept: list[Any] | None = None
+        tg_kept: tuple[str, Any] | None = None
         tg_composes = False
         tg_beside: tuple[Any, Any] | None = None
         tg_stored: StoredCursor | None = None
@@ -96,13 +96,15 @@ def guarded_context(base: Any) -> Any:
 
         def pre_exec(self) -> None:
             """Verify what is about to be sent, now that every parameter is as the driver takes it."""
-            connection = self.root_connection
+            connection, rows = self.root_connection, None
             if connection._has_events or connection.engine._has_events or self.dialect._has_events:
-                keep_parameters(self)  # from whoever listens, and could change what is sent
+                rows = copied_parameters(self)
             if self.tg_given is not None:
                 self.tg_verify()
             if before is not None:
                 before(self)
+            if rows is not None:  # somebody listens, and could change what is sent
+                self.tg_kept = self.statement, rows
 
         def tg_verify(self) -> None:
             """Verify the values that the statement gives."""

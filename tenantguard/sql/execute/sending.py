@@ -28,9 +28,10 @@ def sending_methods(cls: Any) -> dict[str, Any]:
     }
 
 
-def keep_parameters(context: Any) -> None:
-    """Remember the parameters before listeners see them, who may change a dictionary in its place."""
-    context.tg_kept = [dict(row) if isinstance(row, dict) else row for row in context.parameters]
+def copied_parameters(context: Any) -> Any:
+    """Return the parameters as they are before listeners see them, who may change a dictionary in its place."""
+    rows = [dict(row) if isinstance(row, dict) else row for row in context.parameters]
+    return rows if context.executemany else rows[0]
 
 
 def admit_beside(context: Any, statement: Any, parameters: Any) -> None:
@@ -51,7 +52,12 @@ def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         try:
-            usual = statement is context.statement and context.tg_kept is None
+            kept = context.tg_kept
+            usual = (
+                statement is context.statement
+                if kept is None
+                else statement is kept[0] and parameters is kept[1]
+            )
         except AttributeError:  # it has none, as that of a default or a sequence
             usual = False
         if not usual:
@@ -114,14 +120,16 @@ def verify_sent(dialect: Any, statement: Any, parameters: Any, context: Any) -> 
     if beside is not None and _is_same(beside[0], statement):
         _verify_parameters(statement, beside[1], parameters)
         return
-    admitted = getattr(context, "statement", None)
+    kept = getattr(context, "tg_kept", None)
+    admitted = getattr(context, "statement", None) if kept is None else kept[0]
     if admitted is None:
         _refuse("a statement reached the driver by a way that the guard does not know", statement)
     if not _is_same(admitted, statement):
         _refuse("an event listener rewrote a statement after the guard", statement)
-    rows = context.parameters if context.tg_kept is None else context.tg_kept
     if parameters is not None:
-        _verify_parameters(statement, rows if context.executemany else rows[0], parameters)
+        rows = context.parameters
+        given = rows if context.executemany else rows[0]
+        _verify_parameters(statement, given if kept is None else kept[1], parameters)
 
 
 def _is_same(admitted: Any, statement: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
@@ -57,7 +58,7 @@ def _is_left(context: Any, guard: Any, statement: str) -> bool:
         return False
     dialect = context.dialect.tg_variants["tenant"]
     try:
-        sent = guard.sent.get((dialect, statement, 0), statement, lambda: Sent(guard, dialect, statement, 0))
+        sent = guard.sent.get(statement, statement, lambda: Sent(guard, dialect, statement, 0))
     except Violation:
         return False
     if not guard.leaves(sent.tables):
@@ -73,9 +74,8 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
     several = 0 if mode == "tenant" else len(binding.tenants)
     dialect = context.dialect.tg_variants[mode]
     try:
-        sent = guard.sent.get(
-            (dialect, statement, several), statement, lambda: Sent(guard, dialect, statement, several)
-        )
+        key = (statement, several) if several else statement
+        sent = guard.sent.get(key, statement, lambda: Sent(guard, dialect, statement, several))
         rows = sent.put(binding, context.parameters)
     except Violation as violation:
         refuse_again(violation, statement)
@@ -105,6 +105,7 @@ def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
         if fault is not None:
             refuse_again(fault, sent.text)
         sent.asked, sent.catalogue = True, guard.catalogue
+        sent.settle()
 
 
 class Sent:
@@ -120,6 +121,9 @@ class Sent:
         text: what is executed.
         checks: what must be verified of the parameters each time.
         expected: the type of the tenant.
+        takes: how many parameters it is given, or their names, where it needs no other look than for the tenant that
+            is put among them; ``None`` where it does, and as long as the server was not asked.
+        merge: puts the tenant, which follows the others, in its place; ``None`` where that is the last, or a name.
         tables: the tables that it names.
         writes: the text writes.
         permissions: what whoever acts has to be permitted, by table and act.
@@ -128,7 +132,6 @@ class Sent:
     """
 
     __slots__ = (
-        "_appends",
         "_process",
         "_read",
         "_rewritten",
@@ -137,8 +140,10 @@ class Sent:
         "catalogue",
         "checks",
         "expected",
+        "merge",
         "permissions",
         "tables",
+        "takes",
         "text",
         "writes",
     )
@@ -155,7 +160,8 @@ class Sent:
         self._rewritten: Rewritten | None = None
         self._process: Callable[[Any], Any] | None = None
         self.expected: type | None = None
-        self._appends: int | None = None  # how many parameters stand before the tenant, where it is the last
+        self.takes: int | frozenset[str] | None = None
+        self.merge: Callable[[Any], Any] | None = None
         if is_begin(statement, dialect.name):
             return
         setting = local_setting(statement, dialect.name)
@@ -174,9 +180,6 @@ class Sent:
             parameter: Any = dialect.statement_compiler.tg_predicates.parameter(placement)
             self._read, self.expected = parameter.tg_read, placement.python_type
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
-            last = (*range(found.given), None)
-            if found.recipe == last and not several and self._process is None:
-                self._appends = found.given
 
     def _is_underneath(self, guard: Guard, style: str) -> bool:
         """Take a text without predicates if row security holds what it reads; tell whether."""
@@ -188,14 +191,16 @@ class Sent:
         self.text = found.text
         return True
 
-    def is_plain(self, guard: Guard, binding: Binding) -> bool:
-        """Tell whether nothing has to be looked at but the parameters: it was asked what it means, and only reads."""
-        return (
-            self.asked
-            and self.catalogue is guard.catalogue
-            and (self._read is None or type(binding._tenant) is self.expected)
-            and not (self.writes or self.checks or self.permissions)
-        )
+    def settle(self) -> None:
+        """Find out whether the tenant is all that differs when the text is sent again, now that it was asked for."""
+        found = self._rewritten
+        if found is None or self._read is None or self._process is not None or self._several:
+            return
+        if self.writes or self.checks or self.permissions:
+            return
+        if found.recipe not in (None, (*range(found.given), None)):
+            self.merge = itemgetter(*[found.given if place is None else place for place in found.recipe])
+        self.takes = found.names if found.recipe is None else found.given
 
     def permit(self, binding: Binding) -> None:
         """Let the text through for whoever acts, or refuse it.
@@ -219,8 +224,6 @@ class Sent:
             return rows if self._rewritten is None else [self._rewritten.bind(row, tenant) for row in rows]
         if self._several or type(tenant) is not self.expected:
             tenant = self._read()  # which refuses another type
-        if len(rows) == 1 and type(rows[0]) is tuple and len(rows[0]) == self._appends:
-            return [(*rows[0], tenant)]
         if self._process is not None:
             tenant = [self._process(one) for one in tenant] if self._several else self._process(tenant)
         found: Any = self._rewritten

@@ -31,6 +31,7 @@ class Rewritten:
         recipe: how positional parameters are merged; ``None`` where parameters go by name.
         tenanted: whether the tenant's parameter stands in the text.
         given: how many positional parameters the user's text has.
+        names: those that go by name.
         several: how many values the tenant's parameter has, where the tenants are a set.
         asked: what whoever acts has to be permitted, by table and act.
         rows: where permission rules stand, which the compiler writes.
@@ -48,6 +49,7 @@ class Rewritten:
     asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     rows: tuple[RuledRows, ...] = ()
     ctes: frozenset[str] = frozenset()
+    names: frozenset[str] = frozenset()
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
         """Return the parameters with the tenant put in.
@@ -172,6 +174,7 @@ def rewrite(
         placing.asked,
         tuple(placing.predicates.rows),
         frozenset(placing.cte_names),
+        frozenset(name for name in numbering.known.values() if isinstance(name, str)),
     )
 
 

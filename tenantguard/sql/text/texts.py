@@ -27,24 +27,24 @@ class Kept:
 
     Args:
         most_bytes: how many.
+
+    Attributes:
+        held: the answers, by their keys.
+        bytes: how many they take together.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._lock = Lock()
-        self._found: dict[Hashable, tuple[Any, int]] = {}
+        self.held: dict[Hashable, Any] = {}
+        self._sizes: dict[Hashable, int] = {}
         self.bytes = 0
-
-    def known(self, key: Hashable) -> Any:
-        """Return the answer for a key, or ``None``."""
-        found = self._found.get(key)
-        return None if found is None else found[0]
 
     def get(self, key: Hashable, text: str, read: Callable[[], ValueT]) -> ValueT:
         """Return the answer for a key, which is found once; what raises is not kept."""
-        known = self._found.get(key)
-        if known is not None:
-            return known[0]  # type: ignore[no-any-return]  # what was read for this key
+        known = self.held.get(key, self)
+        if known is not self:
+            return known  # type: ignore[no-any-return]  # what was read for this key
         answer = read()
         if len(text) <= LONGEST_KEPT:
             self._keep(key, answer, _BASE + _A_CHARACTER * len(text))
@@ -52,22 +52,25 @@ class Kept:
 
     def _keep(self, key: Hashable, answer: Any, size: int) -> None:
         with self._lock:
-            if key in self._found:
+            if key in self.held:
                 return
-            self._found[key] = (answer, size)
+            self.held[key], self._sizes[key] = answer, size
             self.bytes += size
             while self.bytes > self._most:
-                self.bytes -= self._found.pop(next(iter(self._found)))[1]
+                oldest = next(iter(self.held))
+                del self.held[oldest]
+                self.bytes -= self._sizes.pop(oldest)
 
     def forget(self) -> None:
         """Forget every answer."""
         with self._lock:
-            self._found.clear()
+            self.held.clear()
+            self._sizes.clear()
             self.bytes = 0
 
     def __len__(self) -> int:
         """Return how many answers are kept."""
-        return len(self._found)
+        return len(self.held)
 
 
 class Texts:

@@ -1460,6 +1460,11 @@ MUTATIONS = (
                 ("though another catalogue was learnt", "sent.catalogue is guard.catalogue", "True"),
                 ("though row security is told", "not guard.tells", "True"),
                 ("though rows were left without a parent", "not connection.tg_orphans", "True"),
+                (
+                    "on a connection on which a bypass has left something",
+                    "not (guard.left and find_left(connection) is not None)",
+                    "True",
+                ),
                 ("with more parameters", "len(row) == sent.takes", "True"),
                 (
                     "past a context of somebody else's",

@@ -214,6 +214,17 @@ def writes(sides: Sides) -> None:
                 sides.answers.append((type(error).__name__, str(error)))
 
 
+def leftovers(sides: Sides) -> None:
+    """A table that a bypass has left on the connection hides the one that the text was read for."""
+    with sides.engine.connect() as connection:
+        with bypass(reason="a report"):
+            connection.exec_driver_sql(
+                "CREATE TEMP TABLE calls AS SELECT id, 'acme' AS company_id FROM main.calls"
+            )
+        with bind("acme"):
+            sides.ask(connection)
+
+
 def orphans(sides: Sides) -> None:
     """A tenant whose text comes after another's DELETE is told of the rows that have lost their parent."""
     calls = sides.metadata.tables["calls"]
@@ -249,7 +260,8 @@ def beside_other_statements(sides: Sides) -> None:
     "attack",
     [
         other_tenants, bindings_that_are_over, other_parameters, connections_of_other_kinds, listeners,
-        definitions, other_answers_of_the_server, contexts_of_somebody_elses, writes, orphans, beside_other_statements,
+        definitions, other_answers_of_the_server, contexts_of_somebody_elses, writes, leftovers, orphans,
+        beside_other_statements,
     ],
     ids=lambda attack: attack.__name__,
 )  # fmt: skip

@@ -10,7 +10,7 @@ import pytest
 from tests.hostile.judge import Judge, programs
 from tests.servers import BACKENDS, Backend, Database
 
-_PROGRAMS = 150
+_PROGRAMS = 75
 
 
 @pytest.fixture(params=BACKENDS)

@@ -514,7 +514,7 @@ def test_an_injected_setting_does_not_outlive_its_request(engines: Engines) -> N
         assert connection.execute(MINE).one() == ("acme", 3)
     with bind("acme"), engine.connect() as connection:
         connection.execute(MINE)
-        driver.execute("SET tenantguard.tenant = 'globex'")
+        _driver(connection).execute("SET tenantguard.tenant = 'globex'")
         assert connection.execute(MINE).one() == (None, 0)
 
 

@@ -9,7 +9,7 @@ and roles are what they were. A SQLite database in memory goes with its connecti
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
@@ -21,7 +21,6 @@ from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text.leaving import calls_leave, leaves
 
 _LEFT = "tenantguard_left"  # in the info of the pool's connections
-_UNKNOWN: Final = ("",)  # the state of a connection that nobody asked
 _STATE = {
     "postgresql": """
         SELECT session_user, current_user, pg_catalog.current_setting('search_path'),
@@ -78,8 +77,9 @@ def _note(connection: Any) -> None:
 
 def note_driver(connection: Any) -> None:
     """Note that a bypass was given the driver's connection, with which anything can be done."""
-    # not asked for its state now: that would begin a transaction
-    connection.tg_left = (None,) if connection.engine.dialect.name == "sqlite" else _UNKNOWN
+    # PostgreSQL is not asked for its state: that would begin a transaction, and drivers refuse settings inside of one
+    if connection.tg_left is None and connection.engine.dialect.name != "postgresql":
+        connection.tg_left = _state(connection)
     note_raw(connection._dbapi_connection, connection.engine)
 
 
@@ -112,14 +112,14 @@ def verify_left(connection: Any) -> None:
     binding = peek()
     if binding is not None and binding.mode == "bypass":
         return
-    if connection.tg_left is not _UNKNOWN and _state(connection) == connection.tg_left:
+    if _state(connection) == connection.tg_left:
         connection.tg_left = None
         connection._dbapi_connection.info.pop(_LEFT, None)
         return
     refuse(
         RawSQLError(
-            "a bypass was given the driver's connection, or changed its role, its schema or a mode of the parser, or "
-            "made a temporary table that hides another one; use a connection of its own for that",
+            "a bypass has changed the role, the schema or a mode of the connection, or made a temporary table that "
+            "hides another one; use a connection of its own for that",
             kind="leftover",
             tenant=told(binding),
         )

@@ -1419,6 +1419,26 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "GuardedConnection._release_savepoint_impl",
+        (
+            "the release of a savepoint commits what was not verified",
+            "verify_ending(self)",
+            "pass",
+            "tests/sql/test_parents.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "begin_around",
+        (
+            "a savepoint of SQLite's stands outside of any transaction",
+            "send(connection, 'BEGIN')",
+            "pass",
+            "tests/sql/test_parents.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "verify_orphans",
         (
             "rows that have lost their parent are committed",

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import (
     CHAR,
     Column,
+    Connection,
     Engine,
     ForeignKey,
     ForeignKeyConstraint,
@@ -304,6 +305,54 @@ def test_a_commit_that_was_refused_is_over(database: Database, parent: int | Non
     with plain.connect() as connection:
         assert connection.execute(select(children)).all() == []
         assert connection.execute(select(parents)).all() == [(99, "globex")]
+
+
+@pytest.mark.parametrize("level", ["SERIALIZABLE", "AUTOCOMMIT"])
+@pytest.mark.parametrize("parent", [60, 61])
+def test_the_release_of_a_savepoint_commits_nothing_unverified(
+    sqlite_database: Database, level: str, parent: int
+) -> None:
+    """SQLite's driver begins no transaction for one, and its release would commit; under AUTOCOMMIT it does."""
+    schema = MetaData()
+    parents = Table(
+        "calls",
+        schema,
+        Column("id", Integer, primary_key=True),
+        Column("company_id", String(9), nullable=False),
+    )
+    children = Table(
+        "tags", schema, Column("id", Integer, primary_key=True),
+        Column("call_id", ForeignKey("calls.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    )  # fmt: skip
+    plain = sqlite_database.create_engine()
+    schema.create_all(plain)
+    with plain.begin() as connection:
+        connection.execute(insert(parents).values(id=60, company_id="globex"))
+    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"})
+    engine = guard(sqlite_database.create_engine(isolation_level=level), tenancy)
+
+    def write(connection: Connection) -> None:
+        with connection.begin_nested(), connection.begin_nested():
+            connection.execute(insert(children).values(id=1, call_id=parent))
+        connection.commit()
+
+    with bind("acme"), engine.connect() as connection:
+        with pytest.raises(ParentError):
+            write(connection)
+        connection.rollback()
+    with plain.connect() as connection:
+        assert connection.execute(select(children)).all() == []
+
+
+def test_what_follows_a_savepoint_is_rolled_back_with_it(sqlite_database: Database) -> None:
+    """As on every other database: what was released belongs to the transaction."""
+    two = Two(sqlite_database)
+    before = two.rows(calls)
+    with bind("acme"), two.engine.connect() as connection:
+        with connection.begin_nested():
+            connection.execute(insert(calls).values(id=77))
+        connection.rollback()
+    assert two.rows(calls) == before
 
 
 def _write(engine: Engine, parents: Table) -> None:

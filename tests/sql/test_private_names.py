@@ -22,6 +22,7 @@ RELIED = {
         _execute_default _execution_options _handle_dbapi_exception _has_events _is_autocommit_isolation _is_prepared
         _autobegin
         _log_info _nested_transaction _option_cls _connection_cls _prepare_twophase_impl _rollback_impl
+        _release_savepoint_impl _savepoint_impl _previous_nested
         _safe_close_cursor _still_open_and_dbapi_connection_is_valid _transaction""",
     "engine.cursor": "_DEFAULT_FETCH _soft_close",
     "engine.default": """

@@ -19,6 +19,7 @@ from sqlalchemy.pool import Pool
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import leave, verify_ending
+from tenantguard.sql.execute.holding import begin_around
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
 from tenantguard.sql.execute.moved import Moved
@@ -282,6 +283,17 @@ class GuardedConnection(Connection):
             if self.engine.dialect.name == "sqlite" and self._still_open_and_dbapi_connection_is_valid:
                 self.engine.dialect.do_rollback(driver)  # whose transaction goes on then
             raise
+
+    def _savepoint_impl(self, name: str | None = None) -> str:
+        begin_around(self)
+        return super()._savepoint_impl(name)
+
+    def _release_savepoint_impl(self, name: str) -> None:
+        nested: Any = self._nested_transaction
+        # there, the release of the outermost one commits
+        if self._is_autocommit_isolation() and (nested is None or nested._previous_nested is None):
+            verify_ending(self)
+        super()._release_savepoint_impl(name)
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
         if self.tg_noted or self.tg_orphans or self.tg_moved:

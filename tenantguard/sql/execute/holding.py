@@ -27,6 +27,19 @@ def hold(context: Any) -> None:
         context.tg_alone = True
 
 
+def begin_around(connection: Any) -> None:
+    """Begin the transaction that a savepoint of SQLite's is to be in: outside of one, its release commits.
+
+    The driver would begin with the first write, which comes after the savepoint. Source: SQLAlchemy, SQLite,
+    "Enabling Non-Legacy SQLite Transactional Modes".
+    """
+    dialect = connection.engine.dialect
+    if dialect.name != "sqlite" or not dialect.tg_guard.enforces or connection._is_autocommit_isolation():
+        return
+    if not connection._dbapi_connection.driver_connection.in_transaction:
+        send(connection, "BEGIN")
+
+
 def release(context: Any, *, commit: bool) -> None:
     """End the transaction that ``hold`` began under AUTOCOMMIT."""
     if context.tg_alone:

@@ -66,10 +66,9 @@ def fk_seen_in_an_older_snapshot(lab: Lab) -> Any:
         connection.commit()
 
 
-@attack("writes")
-def fk_defined_after_the_guard(lab: Lab) -> Any:
-    """Name the victim's parent by a foreign key that was defined after the first statement."""
-    p, metadata = _owned_pair(lab), MetaData()
+def _copies(lab: Lab, pair: Pair) -> tuple[Any, Table, Table]:
+    """Return an engine of the kit's own, and the two tables in other metadata, without the key that links them."""
+    metadata = MetaData()
     parent, child = (
         Table(
             shape.table.name,
@@ -80,20 +79,45 @@ def fk_defined_after_the_guard(lab: Lab) -> Any:
             ],
             schema=shape.table.schema,
         )
-        for shape in (p.parent, p.child)
+        for shape in (pair.parent, pair.child)
     )
     engine = lab.kits_engine()
     if lab.guarded:
-        columns = {table.fullname: s.tenant.name for table, s in ((parent, p.parent), (child, p.child))}
+        columns = {table.fullname: s.tenant.name for table, s in ((parent, pair.parent), (child, pair.child))}
         engine = guard(engine, Tenancy(metadata, columns=columns))
+    return engine, parent, child
+
+
+def _link(pair: Pair, parent: Table, child: Table, **how: Any) -> None:
+    ours, theirs = [here.key for here, _ in pair.link], [parent.c[there.key] for _, there in pair.link]
+    child.append_constraint(ForeignKeyConstraint(ours, theirs, **how))
+
+
+@attack("writes")
+def fk_defined_after_the_guard(lab: Lab) -> Any:
+    """Name the victim's parent by a foreign key that was defined after the first statement."""
+    p = _owned_pair(lab)
+    engine, parent, child = _copies(lab, p)
     row = {**p.child.new("a"), **p.to(p.parent.a[0])}
     with engine.connect() as connection:
         connection.execute(insert(child).values(row))
         connection.rollback()
-    ours, theirs = [here.key for here, _ in p.link], [parent.c[there.key] for _, there in p.link]
-    child.append_constraint(ForeignKeyConstraint(ours, theirs))
+    _link(p, parent, child)
     with engine.begin() as connection:
         connection.execute(insert(child).values({**row, **p.to(p.parent.b[0])}))
+
+
+@attack("writes")
+def fk_in_a_savepoint_that_commits(lab: Lab) -> Any:
+    """Name the victim's parent by a deferred key in a savepoint, whose release commits on SQLite."""
+    lab.only("sqlite")
+    p = _owned_pair(lab)
+    engine, parent, child = _copies(lab, p)
+    _link(p, parent, child, deferrable=True, initially="DEFERRED")
+    with engine.connect() as connection:
+        with connection.begin_nested():
+            connection.execute(insert(child).values({**p.child.new("a"), **p.to(p.parent.b[0])}))
+        connection.commit()
 
 
 @attack("writes")

@@ -1471,6 +1471,26 @@ MUTATIONS = (
     *_of(
         "sql",
         "_sending_again._init_statement",
+        (
+            "a text is sent again though the server is to be asked anew",
+            "monotonic() < guard.ask_at",
+            "True",
+            "tests/sql/test_calls.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_verify_calls",
+        (
+            "a text that is known is not asked for anew",
+            "guard.ask_at < monotonic()",
+            "False",
+            "tests/sql/test_calls.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_sending_again._init_statement",
         *(
             (f"a text is sent again {how}", old, new, "tests/sql/test_repeats_both_ways.py")
             for how, old, new in (

@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ProgrammingError
 
 from tenantguard import RawSQLError, Tenancy, bind, bypass, guard
+from tenantguard.sql import install
 from tenantguard.sql.servers.natives import foreign_names
 from tests.models import Call
 from tests.servers import Database
@@ -208,3 +209,29 @@ def test_a_function_that_is_made_later_does_not_pass(postgresql_database: Databa
                 connection.execute(statement)
             connection.rollback()
         assert connection.scalars(select(CALLS.c.id)).all() == [1]
+
+
+@pytest.mark.parametrize("shortcuts", [True, False])
+def test_a_text_that_is_known_is_asked_for_again(
+    postgresql_database: Database, monkeypatch: pytest.MonkeyPatch, shortcuts: bool
+) -> None:
+    """An operator that is made later fits the column's type better than PostgreSQL's own of the same name."""
+    monkeypatch.setattr(install, "SHORTCUTS", shortcuts)
+    engine = postgresql_database.create_engine()
+    METADATA.create_all(engine)
+    guard(engine, Tenancy(METADATA, column="company_id"), raw_sql="rewrite")
+    known = "SELECT note || note FROM calls"
+    with bind("acme"), engine.begin() as connection:
+        for _ in range(3):
+            assert connection.exec_driver_sql(known).all() == []
+    with bypass(reason="migration"), engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION joined(varchar, varchar) RETURNS text LANGUAGE sql AS 'SELECT max(note) FROM calls'"
+            )
+        )
+        connection.execute(
+            text("CREATE OPERATOR || (leftarg = varchar, rightarg = varchar, function = joined)")
+        )
+    with bind("acme"), engine.connect() as connection, pytest.raises(RawSQLError, match="operator"):
+        connection.exec_driver_sql(known)

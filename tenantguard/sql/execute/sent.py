@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import itemgetter
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
@@ -95,7 +96,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
 def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
     """Refuse SQL text that calls what the users of the server have made."""
     if context.dialect.name == "postgresql":
-        ask_server(context.root_connection, guard, anew=not sent.asked)
+        ask_server(context.root_connection, guard, anew=not sent.asked or guard.ask_at < monotonic())
     elif sent.asked:
         return
     if not sent.asked or sent.catalogue is not guard.catalogue:

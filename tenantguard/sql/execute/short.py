@@ -6,6 +6,7 @@ runs the same statements both ways, and compares rows, SQL and events.
 
 from __future__ import annotations
 
+from time import monotonic
 from typing import Any
 
 from tenantguard.context import peek
@@ -104,6 +105,7 @@ def _sending_again(short: Any, guard: Any) -> Any:
                     and binding.mode == "tenant"  # type: ignore[union-attr]  # below
                     and (binding.principal is None or binding.principal.actor is None)  # type: ignore[union-attr]
                     and sent.catalogue is guard.catalogue
+                    and (sent.catalogue is None or monotonic() < guard.ask_at)
                     and not guard.tells
                     and not connection.tg_orphans
                     and not (guard.left and find_left(connection) is not None)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import hypothesis  # noqa: F401 - before the freeze below: it looks for what refers to the generators it is given
+import psycopg
 import pytest
 from sqlalchemy import Pool, event
 
@@ -70,17 +71,21 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         Servers(config.stash[_ROOT]).stop()
 
 
-_OPENED: list[tuple[weakref.ref[Any], sqlite3.Connection]] = []
+_REPORTED = (sqlite3.Connection, psycopg.Connection)  # where one is collected while it is open
+_OPENED: list[tuple[weakref.ref[Any], Any]] = []
 
 
 def _opened(connection: Any, record: Any) -> None:
-    if isinstance(connection, sqlite3.Connection):
+    if isinstance(connection, _REPORTED):
         _OPENED.append((weakref.ref(record), connection))
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _close_what_was_left_open() -> Iterator[None]:
-    """Hold the connections to SQLite of every pool: from Python 3.13 on, one that is collected open is reported."""
+    """Hold the connections of every pool whose drivers report one that is collected while it is open.
+
+    psycopg does, and sqlite3 from Python 3.13 on; it fails whatever test runs when the collector comes.
+    """
     event.listen(Pool, "connect", _opened)
     yield
     event.remove(Pool, "connect", _opened)

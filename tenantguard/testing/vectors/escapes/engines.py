@@ -30,8 +30,11 @@ def second_engine_on_pool_without_listeners(lab: Lab) -> Any:
     """Make another engine on a pool that was recreated from the guarded one's."""
     lab.synchronous()
     engine = create_engine(lab.engine.url, pool=lab.engine.pool.recreate())
-    with engine.connect() as connection:
-        return connection.execute(select(lab.owned.table)).all()
+    try:
+        with engine.connect() as connection:
+            return connection.execute(select(lab.owned.table)).all()
+    finally:
+        engine.dispose()
 
 
 @attack("pool")

@@ -124,10 +124,11 @@ def session_two_phase(lab: Lab) -> Any:
 @attack("pool")
 def session_get_bind(lab: Lab) -> Any:
     """Route a session's statements by a `get_bind` of one's own."""
+    engine = lab.engine  # made before the session, and disposed of after it
 
     class Routed(Session):
         def get_bind(self, *args: Any, **kwargs: Any) -> Any:
-            return lab.engine.execution_options(routed=True)
+            return engine.execution_options(routed=True)
 
     return lab.hold(Routed()).scalars(select(lab.owned.cls)).all()
 
@@ -135,8 +136,9 @@ def session_get_bind(lab: Lab) -> Any:
 @attack("pool")
 def bind_arguments(lab: Lab) -> Any:
     """Name the engine in the arguments of one execution."""
+    engine = lab.engine  # made before the session, and disposed of after it
     session = lab.hold(Session())
-    return session.execute(select(lab.owned.table), bind_arguments={"bind": lab.engine}).all()
+    return session.execute(select(lab.owned.table), bind_arguments={"bind": engine}).all()
 
 
 @attack("pool")

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from starlette.routing import Route
 
 import tenantguard
 from tenantguard import TenantMiddleware, guard
+from tenantguard.sql.observe.observed import _know, watch_sessions
 from tests.asgi.driver import bearer, request
 from tests.identity.tokens import clock, token, verifier
 from tests.models import Call, create_schema, make_tenancy, seed
@@ -67,7 +68,15 @@ class Walk:
 
 
 @pytest.fixture
-def app(database: Database) -> Starlette:
+def unobserved() -> None:
+    """Take away the listener to every session that stays in a process where an engine was observed."""
+    if event.contains(Session, "after_begin", _know):
+        event.remove(Session, "after_begin", _know)
+        watch_sessions.cache_clear()
+
+
+@pytest.fixture
+def app(database: Database, unobserved: None) -> Starlette:
     """Give an application that reads through a guarded session."""
     plain = database.create_engine()
     create_schema(plain)

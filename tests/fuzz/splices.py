@@ -97,7 +97,8 @@ class SpliceFuzzer:
         self._guarded, self._alone = self._engine.connect(), self._alone_engine.connect()
         self.dialect = self._engine.dialect.name
         # foreign keys are off there, whose enforcement reads other tables
-        self._lite = sqlite3.connect(str(self._alone_engine.url.database or ":memory:"))
+        place = self._alone_engine.url.database if self.dialect == "sqlite" else None
+        self._lite = sqlite3.connect(place or ":memory:")
         self.name = f"splices on {self.dialect}"
         with bypass(reason="compare"):
             self._theirs = self._theirs_now()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
@@ -100,6 +101,15 @@ def _close_for_pools_that_are_gone() -> Iterator[None]:
         with contextlib.suppress(sqlite3.ProgrammingError):  # it was opened in a thread of its own
             pair[1].close()
             _OPENED.remove(pair)
+
+
+@pytest.fixture(autouse=True)
+def _heard() -> None:
+    """Let the library's loggers be heard: servers and tools that tests start set up logging for the whole process."""
+    logging.disable(logging.NOTSET)
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.startswith("tenantguard") and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 @pytest.fixture(scope="session")

@@ -257,10 +257,8 @@ def _answering(name: str) -> Iterator[None]:
     before = now()
     try:
         yield
-    except (
-        GeneratorExit
-    ):  # dropped half-way, and closed wherever that is found out: what is bound there is another's
-        raise
+    except GeneratorExit:
+        raise  # dropped half-way, and closed wherever that is found out: what is bound there is another's
     except BaseException:
         _taken_out(before)
         raise

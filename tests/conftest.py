@@ -173,14 +173,6 @@ def sqlite_database(make_database: Callable[[Backend, str], Database]) -> Iterat
 
 
 @pytest.fixture
-def memory_database() -> Iterator[Database]:
-    """Give an empty SQLite database in memory, one connection for all."""
-    database = Database("sqlite", "sqlite://", ("sqlite+aiosqlite://",))
-    yield database
-    database.close()
-
-
-@pytest.fixture
 def postgresql_database(make_database: Callable[[Backend, str], Database]) -> Iterator[Database]:
     """Give an empty PostgreSQL database."""
     yield from _database(make_database, "postgresql", "main")

@@ -350,9 +350,6 @@ def rows_of(tenant: str, company_id: Any = None) -> dict[str, list[dict[str, Any
     }
 
 
-INTEGER_IDS = {"acme": 1, "globex": 2, "initech": 3}
-
-
 def with_tenant_type(type_: TypeEngine[Any] | TypeDecorator[Any]) -> MetaData:
     """Return a copy of the tables whose tenant columns have another type, for example ``Integer()``."""
     metadata = MetaData()

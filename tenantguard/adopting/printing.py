@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from tenantguard.adopting.proposing import Plan, Proposed, tenant_column
 
-_WIDTH = 100
-
 
 def source_of(plan: Plan, imports: str, metadata: str, target: str, notes: Iterable[str] = ()) -> str:
     """Return the module that makes the Tenancy of a plan.

@@ -9,7 +9,9 @@ from sqlalchemy.exc import DBAPIError
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.review.snapshot import Row
+from tenantguard.sql.servers.ruled import DIALECT
 
+_quoted = DIALECT.identifier_preparer.quote_identifier
 _PRIVILEGES = frozenset(
     {"SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"}
 )
@@ -51,8 +53,3 @@ def revoke_roles(engine: Engine, rows: Iterable[Row]) -> None:
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]
         raise ConfigurationError(f"nothing was carried out, because the database refused: {said}") from error
-
-
-def _quoted(name: str) -> str:
-    doubled = name.replace('"', '""')
-    return f'"{doubled}"'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import pickle
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -216,24 +217,30 @@ def test_autocommit_keeps_what_it_wrote_and_leaves_nothing_open(two: Two) -> Non
     assert (9, 7) not in two.rows(tags)
 
 
+LATE: Any = {"deferrable": True, "initially": "DEFERRED"}
+
+
+def _deferred(
+    database: Database, *more: Any, shared: Collection[str] = (), **options: Any
+) -> tuple[Engine, Engine, Table, Table]:
+    """Return a guarded and a plain engine, and tables whose foreign key is checked when the transaction ends."""
+    schema = MetaData()
+    key, company = Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False)
+    parents = Table("calls", schema, key, company)
+    named = Column("call_id", ForeignKey("calls.id", **LATE), nullable=False)
+    children = Table("tags", schema, Column("id", Integer, primary_key=True), named, *more)
+    for name in shared:
+        Table(name, schema, Column("id", Integer, primary_key=True))
+    plain = database.create_engine()
+    schema.create_all(plain)
+    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"}, shared=shared)
+    return guard(database.create_engine(**options), tenancy), plain, parents, children
+
+
 @pytest.fixture
 def deferred(postgresql_database: Database) -> tuple[Engine, Engine, Table, Table]:
     """Give tables whose foreign key the database checks when the transaction ends."""
-    schema = MetaData()
-    parents = Table(
-        "calls",
-        schema,
-        Column("id", Integer, primary_key=True),
-        Column("company_id", String(9), nullable=False),
-    )
-    children = Table(
-        "tags", schema, Column("id", Integer, primary_key=True),
-        Column("call_id", ForeignKey("calls.id", deferrable=True, initially="DEFERRED"), nullable=False),
-    )  # fmt: skip
-    plain = postgresql_database.create_engine()
-    schema.create_all(plain)
-    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"})
-    return guard(postgresql_database.create_engine(), tenancy), plain, parents, children
+    return _deferred(postgresql_database)
 
 
 def test_a_deferred_key_may_come_before_its_parent(deferred: Any) -> None:
@@ -272,24 +279,8 @@ def test_a_commit_that_was_refused_is_over(database: Database, parent: int | Non
     """The next tenant on the connection does not commit what was refused, by the guard or by the database."""
     if database.backend == "mariadb":
         pytest.skip("MariaDB defers no constraint")
-    schema = MetaData()
-    parents = Table(
-        "calls",
-        schema,
-        Column("id", Integer, primary_key=True),
-        Column("company_id", String(9), nullable=False),
-    )
-    late: Any = {"deferrable": True, "initially": "DEFERRED"}
-    children = Table(
-        "tags", schema, Column("id", Integer, primary_key=True),
-        Column("call_id", ForeignKey("calls.id", **late), nullable=False),
-        Column("kind_id", ForeignKey("kinds.id", **late)),
-    )  # fmt: skip
-    Table("kinds", schema, Column("id", Integer, primary_key=True))
-    plain = database.create_engine()
-    schema.create_all(plain)
-    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"}, shared={"kinds"})
-    engine = guard(database.create_engine(), tenancy)
+    kind = Column("kind_id", ForeignKey("kinds.id", **LATE))
+    engine, plain, parents, children = _deferred(database, kind, shared={"kinds"})
     with bind("acme"), engine.connect() as connection:
         if parent is None:
             connection.execute(insert(parents).values(id=1))
@@ -313,23 +304,9 @@ def test_the_release_of_a_savepoint_commits_nothing_unverified(
     sqlite_database: Database, level: str, parent: int
 ) -> None:
     """SQLite's driver begins no transaction for one, and its release would commit; under AUTOCOMMIT it does."""
-    schema = MetaData()
-    parents = Table(
-        "calls",
-        schema,
-        Column("id", Integer, primary_key=True),
-        Column("company_id", String(9), nullable=False),
-    )
-    children = Table(
-        "tags", schema, Column("id", Integer, primary_key=True),
-        Column("call_id", ForeignKey("calls.id", deferrable=True, initially="DEFERRED"), nullable=False),
-    )  # fmt: skip
-    plain = sqlite_database.create_engine()
-    schema.create_all(plain)
+    engine, plain, parents, children = _deferred(sqlite_database, isolation_level=level)
     with plain.begin() as connection:
         connection.execute(insert(parents).values(id=60, company_id="globex"))
-    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"})
-    engine = guard(sqlite_database.create_engine(isolation_level=level), tenancy)
 
     def write(connection: Connection) -> None:
         with connection.begin_nested(), connection.begin_nested():

@@ -39,11 +39,18 @@ class Sides:
     def ask(self, connection: Connection, *texts: tuple[str, Any], **options: Any) -> None:
         """Send texts, the known ones if none are named, and keep the rows, or the error."""
         for text, given in texts or KNOWN:
-            try:
-                rows = connection.exec_driver_sql(text, given, execution_options=options).all()
-                self.answers.append([tuple(row) for row in rows])
-            except Exception as error:  # whatever it is, it is the same both ways
-                self.answers.append((type(error).__name__, str(error)))
+            self.keep(_rows, connection, text, given, options)
+
+    def keep(self, act: Callable[..., Any], *arguments: Any) -> None:
+        """Keep what something gives, or its error: whatever it is, it is the same both ways."""
+        try:
+            self.answers.append(act(*arguments))
+        except Exception as error:
+            self.answers.append((type(error).__name__, str(error)))
+
+
+def _rows(connection: Connection, text: str, given: Any, options: Any) -> list[Any]:
+    return [tuple(row) for row in connection.exec_driver_sql(text, given, execution_options=options).all()]
 
 
 def _sides(short: bool, monkeypatch: pytest.MonkeyPatch) -> Sides:
@@ -208,10 +215,7 @@ def writes(sides: Sides) -> None:
             sides.ask(connection, (moved, (company, key)))
         for key in (5, 3, 1):
             sides.ask(connection, (gone, (key,)))
-            try:
-                connection.commit()
-            except Exception as error:  # the same both ways
-                sides.answers.append((type(error).__name__, str(error)))
+            sides.keep(connection.commit)
 
 
 def leftovers(sides: Sides) -> None:
@@ -248,10 +252,7 @@ def beside_other_statements(sides: Sides) -> None:
         with bind("globex"):
             sides.ask(connection)
             for fetch in (half.fetchone, half.fetchmany, half.all):
-                try:
-                    sides.answers.append(fetch())
-                except Exception as error:  # the same both ways
-                    sides.answers.append((type(error).__name__, str(error)))
+                sides.keep(fetch)
         with bind("acme"):
             sides.answers.append([tuple(row) for row in half])
 

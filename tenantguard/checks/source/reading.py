@@ -146,18 +146,19 @@ class SourceFile:
         return self.lines[line - 1].strip() if 0 < line <= len(self.lines) else ""
 
 
-def read_file(path: Path, root: Path | None = None) -> SourceFile:
+def read_file(path: Path, root: Path | None = None, content: bytes | None = None) -> SourceFile:
     """Read one file; what cannot be read has a ``fault`` and nothing else.
 
     Args:
         path: the file.
         root: the directory that its module's name begins in; its own, where nothing is said.
+        content: what it holds, where that was read already.
     """
     relative = path.relative_to(root) if root is not None and path.is_relative_to(root) else Path(path.name)
     parts = relative.with_suffix("").parts
     made = SourceFile(path, ".".join(parts[:-1] if parts[-1:] == ("__init__",) else parts))
     try:
-        source = path.read_bytes()
+        source = path.read_bytes() if content is None else content
         if not _WORDS.search(source):
             return made
         made.fault = not_read(source)

@@ -99,21 +99,25 @@ def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[So
         roots: directories and files.
         exclude: patterns of paths to leave out.
     """
-    return [read_file(path, base) for root in roots for base, path in _files(root, exclude)]
+    return [one for root in roots for one in _files(root, exclude)]
 
 
-def _files(root: Path, exclude: Collection[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield the files under a directory that are no migrations, each with where its module's name begins."""
+def _files(root: Path, exclude: Collection[str]) -> Iterator[SourceFile]:
+    """Read the files under a directory that are no migrations."""
     held = [(path, _bytes(path)) for path in python_files([root], exclude)]
-    base = root.parent if root.is_file() or _is_package(root, [content for _, content in held]) else root
-    yield from ((base, path) for path, content in held if root.is_file() or not is_migration(content))
+    base = (
+        root.parent if root.is_file() or _is_package(root, [content or b"" for _, content in held]) else root
+    )
+    for path, content in held:
+        if root.is_file() or not is_migration(content or b""):
+            yield read_file(path, base, content)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path) -> bytes | None:
     try:
         return path.read_bytes()
     except OSError:
-        return b""  # which reading it tells
+        return None  # which reading it tells
 
 
 def _is_package(root: Path, contents: list[bytes]) -> bool:

@@ -20,7 +20,7 @@ from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, unquoted, words
-from tenantguard.sql.text.parameters import Numbering
+from tenantguard.sql.text.parameters import Numbering, driver_style
 from tenantguard.sql.text.settings import set_by_parameters
 from tenantguard.sql.text.tree import Query, Select
 from tenantguard.sql.text.values import SettingUse
@@ -79,9 +79,8 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
     finally:
         statement.within = outer
     if isinstance(element, Executable) and not isinstance(element, ColumnElement | SelectBase):
-        return (
-            text  # a write: it is read as a whole, and SQLAlchemy finds its VALUES and RETURNING in it again
-        )
+        # a write: it is read as a whole, and SQLAlchemy finds its VALUES and RETURNING in it again
+        return text
     try:
         return _composed(str(text), compiler, element)
     except (Unreadable, Ungrammatical, RecursionError) as fault:
@@ -148,9 +147,8 @@ def _read_column(cursor: Cursor) -> None:
 
 
 def _whole_fault(compiler: Any) -> str | None:
-    style = "driver_named" if compiler.dialect.paramstyle == "named" else compiler.dialect.paramstyle
     try:
-        cursor = _cursor(_expanded(compiler.string), compiler, style)
+        cursor = _cursor(_expanded(compiler.string), compiler, driver_style(compiler.dialect))
         tree = read_statement(cursor)
         settings = set_by_parameters(cursor)
     except (Unreadable, Ungrammatical, RecursionError) as fault:

@@ -39,7 +39,7 @@ from tenantguard.sql.plans import ReadBack, WritePlan
 from tenantguard.sql.predicates import named
 from tenantguard.sql.refusals import sent
 from tenantguard.sql.returning import with_columns
-from tenantguard.sql.text import Written, may_write
+from tenantguard.sql.text import Written, driver_style, may_write
 
 BYPASSED: Final = object()  # what is verified of a statement that a bypass sends
 _MARIADB = ("mysql", "mariadb")
@@ -53,12 +53,8 @@ _PLAIN = (
     Grouping,
     Null,
 )
-_OVERWRITES = (
-    "conflict",
-    "duplicate",
-    "replace",
-    "merge",
-)  # of an INSERT that may change a row that is there
+# of an INSERT that may change a row that is there
+_OVERWRITES = ("conflict", "duplicate", "replace", "merge")
 _MOST = 200  # rows that are looked at before an UPDATE
 
 
@@ -286,8 +282,7 @@ def _verify_text(context: Any) -> None:
     tables = [tied for tied in tied_tables(guard) if tied.placement.key[1].lower() in lowered]
     if not tables or not may_write(sql):
         return
-    style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
-    write = guard.texts.written(sql, dialect=dialect.name, style=style)
+    write = guard.texts.written(sql, dialect=dialect.name, style=driver_style(dialect))
     if write is None or write.beside:
         _compare_all(context, tables)
         return

@@ -296,8 +296,7 @@ class GuardedConnection(Connection):
         super()._release_savepoint_impl(name)
 
     def _prepare_twophase_impl(self, xid: Any) -> None:
-        if self.tg_noted or self.tg_orphans or self.tg_moved:
-            verify_ending(self)
+        verify_ending(self)
         super()._prepare_twophase_impl(xid)
 
     def _rollback_impl(self) -> None:
@@ -320,7 +319,7 @@ def _raw_connection(self: Any) -> Any:
         return made
     connect = getattr(
         self.pool, "tg_connect", self.pool.connect
-    )  # the last where somebody gave it another pool
+    )  # its own, where somebody gave it another pool
     made = connect()
     if not asked and _is_bypassed(peek()):
         note_raw(made, self)

@@ -18,6 +18,7 @@ from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.holding import send
 from tenantguard.sql.refusals import sent, told
+from tenantguard.sql.text import driver_style
 from tenantguard.sql.text.leaving import calls_leave, leaves
 
 _LEFT = "tenantguard_left"  # in the info of the pool's connections
@@ -49,8 +50,7 @@ _STATE["mariadb"] = _STATE["mysql"]
 def note_text(context: Any) -> None:
     """Note what SQL text, or DDL, of a bypass may leave on its connection."""
     sql, dialect = sent(context) or "", context.dialect
-    style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
-    texts = dialect.tg_guard.texts
+    style, texts = driver_style(dialect), dialect.tg_guard.texts
 
     def read() -> bool:
         known = texts.written(sql, dialect=dialect.name, style=style) is not None

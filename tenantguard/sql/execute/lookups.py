@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, cast, literal_column, not_, or_, select
+from sqlalchemy import and_, bindparam, cast, literal, literal_column, not_, or_, select
 from sqlalchemy.types import NullType
 
 from tenantguard.sql.execute.holding import is_isolated, learn_isolation, may_lock
@@ -16,6 +16,8 @@ from tenantguard.sql.execute.storable import storage_of
 from tenantguard.sql.predicates import named, trusted
 
 if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+
     from tenantguard.sql.plans import Link
 
 Key = tuple[Any, ...]  # the values of one foreign key, as the driver is given them
@@ -150,6 +152,12 @@ def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> lis
             value = cast(value, storage_of(type_, dialect))
         found.append(column == value)
     return found
+
+
+def has_key(source: Any, names: Sequence[str], key: Sequence[Any]) -> ColumnElement[bool]:
+    """Return the condition that a row has a primary key, whose values are as the driver is given them."""
+    pairs = zip(names, key, strict=True)
+    return and_(*(named(source, name, NullType()) == literal(value, NullType()) for name, value in pairs))
 
 
 def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any, list[tuple[Any, Any]]]:

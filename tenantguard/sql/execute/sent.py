@@ -17,7 +17,7 @@ from tenantguard.sql.execute.permitted import refuse_permission, refuse_read_onl
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import users_call
 from tenantguard.sql.servers.natives import foreign_call
-from tenantguard.sql.text import Check, Rewritten, is_begin, local_setting
+from tenantguard.sql.text import Check, Rewritten, driver_style, is_begin, local_setting
 from tenantguard.tenancy import Key
 
 if TYPE_CHECKING:
@@ -171,8 +171,7 @@ class Sent:
             return
         if guard.raw_sql == "database" and self._is_underneath(guard, dialect.paramstyle):
             return
-        style = "driver_named" if dialect.paramstyle == "named" else dialect.paramstyle
-        self._rewritten = found = guard.rewrite(statement, dialect, style, several)
+        self._rewritten = found = guard.rewrite(statement, dialect, driver_style(dialect), several)
         self.text, self.checks, self.permissions = found.text, found.checks, found.asked
         self.tables = found.tables
         self.writes = found.verbs != ("select",)

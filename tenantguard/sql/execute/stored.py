@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from sqlalchemy import literal, select
+from sqlalchemy import select
 from sqlalchemy.engine.interfaces import ExecuteStyle
 from sqlalchemy.types import NullType
 
@@ -20,7 +20,7 @@ from tenantguard.audit.events import masked
 from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
 from tenantguard.sql.execute.given import given_values
 from tenantguard.sql.execute.holding import hold, release
-from tenantguard.sql.execute.lookups import mark
+from tenantguard.sql.execute.lookups import has_key, mark
 from tenantguard.sql.execute.parents import Missing, as_stored, missing_parents, verify_parents
 from tenantguard.sql.execute.refusing import parent_error, refuse_parent
 from tenantguard.sql.execute.storable import is_strange
@@ -180,12 +180,10 @@ class StoredCursor:
             given = {column: values(name)[place] for column, name in plan.key.items()}
         except KeyError:  # it was written into the text
             return False
-        picked = [
-            named(source, column, NullType()) == literal(value, NullType()) for column, value in given.items()
-        ]
-        if not picked:
+        if not given:
             return False
-        query = select(*[named(source, name, NullType()) for name in link.ours]).where(*picked)
+        query = select(*[named(source, name, NullType()) for name in link.ours])
+        query = query.where(has_key(source, list(given), list(given.values())))
         rows = [tuple(row) for row in context.root_connection.tg_probe(query, {})]
         return bool(rows) and not missing_parents(context, [(link, rows)], plan.tried)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, and_, cast, literal, or_, select
+from sqlalchemy import LargeBinary, and_, cast, or_, select
 from sqlalchemy.types import NullType, String
 
-from tenantguard.sql.execute.lookups import Key, equal, mark
+from tenantguard.sql.execute.lookups import Key, equal, has_key, mark
 from tenantguard.sql.execute.storable import is_stored_alike
 from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
@@ -208,7 +208,7 @@ def are_left(context: Any, tied: Tied, moved: Tied, keys: Sequence[Key]) -> bool
         query, met = _tied_query(context, tied)
         wanted = keys[start : start + _MOST]
         picked = [
-            _has_key(source, moved.key, key)
+            has_key(source, moved.key, key)
             for name, source in met
             for key in wanted
             if name == moved.placement.key
@@ -218,18 +218,13 @@ def are_left(context: Any, tied: Tied, moved: Tied, keys: Sequence[Key]) -> bool
     return False
 
 
-def _has_key(source: FromClause, names: Sequence[str], key: Key) -> ColumnElement[bool]:
-    pairs = zip(names, key, strict=True)
-    return and_(*(named(source, name, NullType()) == literal(value, NullType()) for name, value in pairs))
-
-
 def _tied_query(context: Any, tied: Tied) -> tuple[Any, list[tuple[Any, FromClause]]]:
     """Return the query of the rows that tie two tenants together, and what stands in it for which table."""
     child = tied.table.alias()
     from_, owners, met = _with_owners(context, tied, child)
     if context.dialect.name in ("mysql", "mariadb") and isinstance(tied.owner.type, String):
         owners = [cast(owner, LargeBinary) for owner in owners]  # two ids could be one to its collation
-    names = dict.fromkeys([*tied.columns, *(column.name for column in tied.table.primary_key)])
+    names = dict.fromkeys([*tied.columns, *tied.key])
     query = (
         select(*(named(child, name, NullType()) for name in names))
         .select_from(from_)

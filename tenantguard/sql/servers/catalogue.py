@@ -83,6 +83,11 @@ class Catalogue:
     made: dict[str, frozenset[str]]
     fields: frozenset[tuple[str, str]] = frozenset()
 
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether nothing was made that a statement could mean."""
+        return not (self.fields or any(self.made.values()))
+
     def fault(self, statement: str, columns: Mapping[str, Collection[str]]) -> str | None:
         """Tell what of the users' a statement could mean, or return ``None``.
 
@@ -90,7 +95,7 @@ class Catalogue:
             statement: the SQL.
             columns: the columns of each table, which come before fields of the same name.
         """
-        if not (self.fields or any(self.made.values())):
+        if self.is_empty:
             return None
         said = meanings(statement)
         for kind, names in self.made.items():
@@ -178,7 +183,8 @@ def verify_asked(compiler: Any) -> None:
 
 def users_call(statement: str, guard: Any) -> RawSQLError | None:
     """Return the refusal of SQL that could mean what the users of the server have made, if it could."""
-    fault = guard.catalogue.fault(statement, _Columns(guard))
+    catalogue = guard.catalogue
+    fault = None if catalogue.is_empty else catalogue.fault(statement, _columns(guard))
     if fault is None:
         return None
     return RawSQLError(
@@ -186,15 +192,13 @@ def users_call(statement: str, guard: Any) -> RawSQLError | None:
     )
 
 
-class _Columns(dict[str, frozenset[str]]):
-    """The columns that tables of one name have, whatever schema they are in."""
-
-    def __init__(self, guard: Any) -> None:
-        super().__init__()
-        for placement in guard.placed:
-            found = guard.ties.column_names(placement.key)
-            name = placement.key[1]
-            self[name] = found & self[name] if name in self else found
+def _columns(guard: Any) -> dict[str, frozenset[str]]:
+    """Return the columns that tables of one name have, whatever schema they are in."""
+    columns: dict[str, frozenset[str]] = {}
+    for placement in guard.placed:
+        found, name = guard.ties.column_names(placement.key), placement.key[1]
+        columns[name] = found & columns[name] if name in columns else found
+    return columns
 
 
 def undeclared_call(error: BaseException, guard: Any) -> RawSQLError | None:

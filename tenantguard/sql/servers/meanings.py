@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from tenantguard.sql.text.grammar.cursor import RESERVED
-from tenantguard.sql.text.lexer import words
+from tenantguard.sql.text.lexer import SIGNS, words
 
 TYPES = words(
     "bigint bool boolean bytea char character date double float int integer interval json jsonb numeric real smallint"
@@ -22,7 +22,6 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s|\$\d+")
-_SIGNS = frozenset("-+*/<>=~!@#%^&|`?")
 _BEFORE_RELATIONS = words("FROM JOIN ONLY INTO UPDATE USING LATERAL WITH RECURSIVE")
 
 
@@ -70,7 +69,7 @@ def meanings(statement: str) -> Meanings:
             target = _last_part(parts, at + 1)
             if not (_PARAMETER.fullmatch(before) and target in TYPES):  # SQLAlchemy says the type of each
                 found.names["cast"].add(target)
-        elif part[0] in _SIGNS:
+        elif part[0] in SIGNS:
             found.names["operator"] |= _operators(part)
         elif _is_name(part):
             _note_name(parts, at, before, behind, found)

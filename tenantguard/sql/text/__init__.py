@@ -2,7 +2,7 @@
 
 from tenantguard.sql.text.clauses import hint, operator_fault, prefix, suffix
 from tenantguard.sql.text.fragments import Fragment, read_fragment, type_fault
-from tenantguard.sql.text.parameters import PARAMETER
+from tenantguard.sql.text.parameters import PARAMETER, driver_style
 from tenantguard.sql.text.placing.given import orphan, shared_write
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
@@ -21,6 +21,7 @@ __all__ = [
     "TenantUse",
     "Texts",
     "Written",
+    "driver_style",
     "hint",
     "is_begin",
     "is_harmless_setting",

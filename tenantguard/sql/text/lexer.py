@@ -66,7 +66,7 @@ _PARAMETER = {
 }
 _NAMED_INSIDE = re.compile(_NAMED)
 _ESCAPED = re.compile(r"\\(:[\w$]*)(?![:\w$])")  # as SQLAlchemy takes the backslash away again
-_SIGNS = frozenset("-+*/<>=~!@#%^&|`?")  # that PostgreSQL's operators are made of
+SIGNS = frozenset("-+*/<>=~!@#%^&|`?")  # that PostgreSQL's operators are made of
 _ANY_END = frozenset("~!@#%^&|`?")  # with one of these an operator may end in + or -
 _RUN = [
     re.compile(rf"(?:(?!--|/\*){sign})+") for sign in (r"[-+*/<>=~!@#%^&|`?]", r"(?:[-+*/<>=~!@#^&|`?]|%%)")
@@ -174,7 +174,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
             token.upper = token.text
             if written == "." or before.text == ".":
                 _refuse_dot(before, token)
-            elif is_postgresql and written[0] in _SIGNS and end < len(text) and text[end] in _SIGNS:
+            elif is_postgresql and written[0] in SIGNS and end < len(text) and text[end] in SIGNS:
                 _refuse_split(text, start, end, style)
         else:
             token = _read(kind, written, start, end, which, style)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tenantguard.sql.text.lexer import PERCENT, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import OWN, refusal
 
@@ -11,6 +13,12 @@ Recipe = tuple[int | None, ...]  # of positional parameters: a place among the u
 
 _BY_PLACE = frozenset({"qmark", "numeric", "numeric_dollar", "format", "pyformat"})
 _NUMBERED = {"numeric": ":", "numeric_dollar": "$"}
+
+
+def driver_style(dialect: Any) -> str:
+    """Return how parameters are written in what goes straight to a dialect's driver."""
+    style: str = dialect.paramstyle
+    return "driver_named" if style == "named" else style  # "named" is how SQLAlchemy's text() writes them
 
 
 class Numbering:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import multiprocessing
+import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    ForeignKey,
     Integer,
     MetaData,
     StaticPool,
@@ -28,7 +31,17 @@ from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteExecutionConte
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tenantguard import ConfigurationError, Guard, NoTenantError, RawSQLError, Tenancy, bind, bypass, guard
+from tenantguard import (
+    ConfigurationError,
+    Guard,
+    NoTenantError,
+    ParentError,
+    RawSQLError,
+    Tenancy,
+    bind,
+    bypass,
+    guard,
+)
 from tests.models import Base, create_schema, make_tenancy, seed
 from tests.sql.world import TABLES, World, content, memory_engine, memory_world
 
@@ -359,3 +372,46 @@ def test_a_refusal_changes_nothing(memory: World) -> None:
             connection.execute(text("DELETE FROM calls"))
         assert connection.scalar(select(func.count()).select_from(CALLS)) == 3
     assert content(memory.plain) == before
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python 3.12 gave sqlite3 its autocommit")
+@pytest.mark.parametrize("autocommit", [True, False])
+@pytest.mark.parametrize("call_id", [1, 7])
+def test_a_driver_that_commits_by_itself_loses_and_leaks_nothing(
+    tmp_path: Path, autocommit: bool, call_id: int
+) -> None:
+    """With ``autocommit=True`` its ``commit()`` and ``rollback()`` do nothing, and a savepoint's release commits."""
+    schema = MetaData()
+    calls = Table(
+        "calls", schema, Column("id", Integer, primary_key=True), Column("company_id", String, nullable=False)
+    )
+    key = ForeignKey("calls.id", deferrable=True, initially="DEFERRED")
+    tags = Table(
+        "tags", schema, Column("id", Integer, primary_key=True), Column("call_id", key, nullable=False)
+    )
+    url = f"sqlite:///{tmp_path / 'one.sqlite'}"
+    plain = create_engine(url)
+    schema.create_all(plain)
+    with plain.begin() as connection:
+        connection.execute(
+            calls.insert(), [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]
+        )
+    tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"})
+    engine = guard(create_engine(url, connect_args={"autocommit": autocommit}), tenancy)
+
+    def write(connection: Connection) -> None:
+        with connection.begin_nested():
+            connection.execute(tags.insert().values(id=1, call_id=call_id))
+        connection.execute(tags.insert().values(id=2, call_id=call_id))
+        connection.commit()
+
+    with (
+        bind("acme"),
+        engine.connect() as connection,
+        nullcontext() if call_id == 1 else pytest.raises(ParentError),
+    ):
+        write(connection)
+    engine.dispose()
+    with plain.connect() as connection:
+        assert [row.id for row in connection.execute(select(tags))] == ([1, 2] if call_id == 1 else [])
+    plain.dispose()

@@ -19,7 +19,7 @@ from sqlalchemy.pool import Pool
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.doors import ask_server, trusted_once
 from tenantguard.sql.execute.ending import leave, verify_ending
-from tenantguard.sql.execute.holding import begin_around
+from tenantguard.sql.execute.holding import begin_around, commits_savepoints, take_back
 from tenantguard.sql.execute.known import Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
 from tenantguard.sql.execute.moved import Moved
@@ -290,9 +290,12 @@ class GuardedConnection(Connection):
 
     def _release_savepoint_impl(self, name: str) -> None:
         nested: Any = self._nested_transaction
-        # there, the release of the outermost one commits
-        if self._is_autocommit_isolation() and (nested is None or nested._previous_nested is None):
-            verify_ending(self)
+        if (nested is None or nested._previous_nested is None) and commits_savepoints(self):
+            try:
+                verify_ending(self)
+            except BaseException:
+                take_back(self)
+                raise
         super()._release_savepoint_impl(name)
 
     def _prepare_twophase_impl(self, xid: Any) -> None:

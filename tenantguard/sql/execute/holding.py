@@ -34,10 +34,25 @@ def begin_around(connection: Any) -> None:
     "Enabling Non-Legacy SQLite Transactional Modes".
     """
     dialect = connection.engine.dialect
-    if dialect.name != "sqlite" or not dialect.tg_guard.enforces or connection._is_autocommit_isolation():
+    if dialect.name != "sqlite" or not dialect.tg_guard.enforces or commits_savepoints(connection):
         return
     if not connection._dbapi_connection.driver_connection.in_transaction:
         send(connection, "BEGIN")
+
+
+def commits_savepoints(connection: Any) -> bool:
+    """Tell whether the release of an outermost savepoint commits, since there is no transaction around it."""
+    if connection.engine.dialect.name != "sqlite":
+        return False
+    return connection._is_autocommit_isolation() or _is_autocommit(
+        connection._dbapi_connection.driver_connection
+    )
+
+
+def take_back(connection: Any) -> None:
+    """Roll back what was done on SQLite, also where the driver's own ``rollback()`` does nothing."""
+    if connection._dbapi_connection.driver_connection.in_transaction:
+        send(connection, "ROLLBACK")
 
 
 def release(context: Any, *, commit: bool) -> None:
@@ -91,7 +106,15 @@ _RIGHTS = "SELECT coalesce(has_any_column_privilege({0}, 'UPDATE') AND NOT row_s
 def _commits_itself(driver: Any) -> bool:
     """Tell whether a driver's connection to SQLite commits each statement, whatever SQLAlchemy was told."""
     inner = getattr(driver, "_conn", driver)  # of aiosqlite
-    return getattr(inner, "isolation_level", "") is None and getattr(inner, "autocommit", None) is not False
+    begins_none = (
+        getattr(inner, "isolation_level", "") is None and getattr(inner, "autocommit", None) is not False
+    )
+    return begins_none or _is_autocommit(driver)
+
+
+def _is_autocommit(driver: Any) -> bool:
+    """Tell whether sqlite3's ``autocommit`` is ``True``, as from Python 3.12 on: its ``commit()`` then does nothing."""
+    return getattr(getattr(driver, "_conn", driver), "autocommit", None) is True
 
 
 def send(connection: Any, statement: str, *, fetch: bool = False) -> Any:

@@ -227,7 +227,7 @@ def _deferred(
     schema = MetaData()
     key, company = Column("id", Integer, primary_key=True), Column("company_id", String(9), nullable=False)
     parents = Table("calls", schema, key, company)
-    named = Column("call_id", ForeignKey("calls.id", **LATE), nullable=False)
+    named: Column[Any] = Column("call_id", ForeignKey("calls.id", **LATE), nullable=False)
     children = Table("tags", schema, Column("id", Integer, primary_key=True), named, *more)
     for name in shared:
         Table(name, schema, Column("id", Integer, primary_key=True))
@@ -279,7 +279,7 @@ def test_a_commit_that_was_refused_is_over(database: Database, parent: int | Non
     """The next tenant on the connection does not commit what was refused, by the guard or by the database."""
     if database.backend == "mariadb":
         pytest.skip("MariaDB defers no constraint")
-    kind = Column("kind_id", ForeignKey("kinds.id", **LATE))
+    kind: Column[Any] = Column("kind_id", ForeignKey("kinds.id", **LATE))
     engine, plain, parents, children = _deferred(database, kind, shared={"kinds"})
     with bind("acme"), engine.connect() as connection:
         if parent is None:

@@ -272,7 +272,7 @@ async def test_litestar_with_the_middleware_alone_answers_alike(how: str) -> Non
             HANDLERS, middleware=[DefineMiddleware(factory, **settings)], logging_config=None
         )
     else:
-        inner = TenantMiddleware(Litestar(HANDLERS, logging_config=None), **settings)  # type: ignore[arg-type]
+        inner = factory(Litestar(HANDLERS, logging_config=None), **settings)
     answers = [
         await request(inner, path, ACME) for path in ("/who", "/violation", "/violation", "/bug", "/health")
     ]

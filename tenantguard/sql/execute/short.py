@@ -34,9 +34,9 @@ def short_context(base: Any, guard: Any) -> Any:
         """A guarded execution context that goes the short way where it may."""
 
         def create_cursor(self) -> Any:
-            binding = peek()
+            binding: Any = peek()  # or nothing, of which the exception below tells
             try:
-                statement, tenant = self.compiled.tg, binding._tenant  # type: ignore[union-attr]  # below
+                statement, tenant = self.compiled.tg, binding._tenant
                 ready = (
                     self.root_connection.tg_ready is binding
                     and type(tenant) in statement.serves
@@ -95,15 +95,16 @@ def _sending_again(short: Any, guard: Any) -> Any:
     def _init_statement(
         cls: Any, dialect: Any, connection: Any, driver: Any, options: Any, text: str, rows: Any
     ) -> Any:
-        sent, binding = guard.sent.held.get(text), peek()
+        sent = guard.sent.held.get(text)
+        binding: Any = peek()  # or nothing, of which the exception below tells
         if sent is not None and sent.takes is not None and cls is short:
             try:
-                (row,), tenant = rows or _NOTHING, binding._tenant  # type: ignore[union-attr]  # below
+                (row,), tenant = rows or _NOTHING, binding._tenant
                 fits = (
                     (len(row) == sent.takes if type(row) is tuple else _is_named(row, sent, connection))
                     and type(tenant) is sent.expected
-                    and binding.mode == "tenant"  # type: ignore[union-attr]  # below
-                    and (binding.principal is None or binding.principal.actor is None)  # type: ignore[union-attr]
+                    and binding.mode == "tenant"
+                    and (binding.principal is None or binding.principal.actor is None)
                     and sent.catalogue is guard.catalogue
                     and (sent.catalogue is None or monotonic() < guard.ask_at)
                     and not guard.tells

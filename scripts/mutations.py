@@ -2184,6 +2184,25 @@ MUTATIONS = (
     ),
     *_of(
         "identity",
+        "Revocation._refresh",
+        ("a reading hides what was told while it went on", "if bell is not self._bell:", "if False:"),
+    ),
+    *_of(
+        "identity",
+        "Subscription._hear",
+        (
+            "nobody reads what was revoked before the subscription",
+            'kinds - {"pong"}',
+            'kinds - {"pong", "subscribe"}',
+        ),
+    ),
+    *_of(
+        "identity",
+        "Subscription._goes_on",
+        ("the child of a process hears nothing", "self._running.is_alive()", "True"),
+    ),
+    *_of(
+        "identity",
         "Revocation.is_fresh",
         (
             "the cut-offs are never read again",

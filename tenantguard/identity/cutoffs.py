@@ -44,7 +44,11 @@ class Changes:
 
 
 class CutOffs(Protocol):
-    """Keep cut-offs where every process that verifies tokens can read them."""
+    """Keep cut-offs where every process that verifies tokens can read them.
+
+    A store that can tell of a new one has ``listen(ring)`` as well. It is called with each reading, and sees that
+    ``ring()`` is called, from whatever thread, once there may be something new; ``ring`` is to be held weakly.
+    """
 
     async def put(self, moments: Mapping[Name, float]) -> None:
         """Keep these, and of two for one name the later."""

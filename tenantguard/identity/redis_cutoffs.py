@@ -11,8 +11,10 @@ from typing import Any
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity.cutoffs import Changes, Name
 from tenantguard.identity.flights import in_asyncio
+from tenantguard.identity.subscription import Ring, Subscription
 
-# One script is one step of the server's: nobody reads a generation whose cut-offs are not all there yet.
+# One script is one step of the server's: nobody reads a generation whose cut-offs are not all there yet. Whoever may
+# not publish revokes all the same, and is heard with the next reading.
 _PUT = """
 local generation = redis.call('INCR', KEYS[1])
 for i = 1, #ARGV, 2 do
@@ -22,6 +24,7 @@ for i = 1, #ARGV, 2 do
     redis.call('ZADD', KEYS[3], generation, ARGV[i])
   end
 end
+redis.pcall('PUBLISH', KEYS[1], generation)
 """
 _SINCE = """
 local generation = tonumber(redis.call('GET', KEYS[1]) or '0')
@@ -47,7 +50,10 @@ end
 
 
 class RedisCutOffs:
-    """Keep cut-offs in three keys of a Redis or Valkey.
+    """Keep cut-offs in three keys of a Redis or Valkey, and tell every process of each as soon as it is there.
+
+    Each process that verifies tokens holds one connection for that, beside those of the client. While it is lost,
+    cut-offs are found by reading.
 
     Give the server a memory policy that evicts nothing (``noeviction``), and let it write to its disk: cut-offs that
     it loses come back only from a process that still knows them.
@@ -55,6 +61,9 @@ class RedisCutOffs:
     Args:
         client: a ``redis.Redis``, or a ``redis.asyncio.Redis`` where all verifiers share one event loop.
         prefix: what the names of the keys begin with. It is one hash tag, so that a cluster keeps them together.
+
+    Attributes:
+        subscription: how this process hears of cut-offs; ``subscription.losses`` counts how often it was lost.
 
     Raises:
         ConfigurationError: it is no client of Redis.
@@ -69,6 +78,11 @@ class RedisCutOffs:
             raise ConfigurationError("RedisCutOffs needs a client: RedisCutOffs(redis.Redis.from_url(url))")
         self._client = client
         self._keys = tuple(f"{{{prefix}}}:{name}" for name in ("generation", "cutoffs", "changed"))
+        self.subscription = Subscription(client, self._keys[0])
+
+    def listen(self, ring: Ring) -> None:
+        """See that ``ring`` is called as soon as there is a new cut-off."""
+        self.subscription.keep_up(ring)
 
     async def put(self, moments: Mapping[Name, float]) -> None:
         """Keep these, and of two for one name the later."""

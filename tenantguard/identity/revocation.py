@@ -35,12 +35,14 @@ _EVERYTHING = -1  # before the first generation
 class Revocation:
     """Refuse tokens that were issued before a cut-off, within a moment of it, in every process.
 
-    The store is read when a token comes and the last reading is older than ``seconds``. A token seen before looks at
-    one time and one mark, which a new cut-off changes.
+    The store is read when a token comes and the last reading is older than ``seconds``, or a store that can tell of new
+    cut-offs (``RedisCutOffs``) has done so. A token seen before looks at one time and one mark, which a new cut-off
+    changes.
 
     Args:
         store: where the cut-offs are: ``MemoryCutOffs``, ``SQLCutOffs``, or one of your own.
-        seconds: for how many seconds a reading holds: so late may a revocation take effect in another process.
+        seconds: for how many seconds a reading holds: so late may a revocation take effect in another process, where
+            the store does not tell of it.
         on_loss: for how many seconds more it holds while the store fails; then every token is refused (503). 0 refuses
             at once.
         timeout: how many seconds the store may take to answer.
@@ -85,6 +87,8 @@ class Revocation:
         self._lost = False
         self._parts: WeakSet[Part[Principal]] = WeakSet()
         self._reading = Flights[None]()
+        self._listen: Callable[[Callable[[], None]], None] | None = getattr(store, "listen", None)
+        self._bell = object()  # another one with each ring
         self._lock = threading.Lock()
         self.losses = 0
 
@@ -105,7 +109,7 @@ class Revocation:
             IssuerUnavailableError: the store is lost.
         """
         if not self.is_fresh():
-            await self._reading.join("store", self._refresh)
+            await self._reading.join(self._bell, self._refresh)
         issued = principal.claims.get("iat")
         if not is_number(issued):
             raise TokenError(
@@ -160,10 +164,17 @@ class Revocation:
         """Forget cut-offs that are older than they are kept, in the store; run it now and then."""
         await self._store.purge(self._steady() - self.keep)
 
+    def _ring(self) -> None:
+        """Let the store be read when the next token comes; called from any thread, which holds no lock if it forks."""
+        self._bell = object()
+        self._holds_until = _NEVER
+
     async def _refresh(self) -> None:
-        begun = self._ticks()
+        begun, bell = self._ticks(), self._bell
         everything = begun >= self._read_all + _ALL_AGAIN
         try:
+            if self._listen is not None:
+                self._listen(self._ring)
             if begun < self._rests_until:
                 raise ConnectionError("it did not answer a moment ago")
             found = await self._ask(_EVERYTHING if everything else self._generation)
@@ -178,6 +189,8 @@ class Revocation:
             self._read = max(self._read, begun)
             self._read_all = begun if everything else self._read_all
             self._holds_until = self._read + self._seconds
+            if bell is not self._bell:  # it rang since, and what this reading holds may be older
+                self._holds_until = _NEVER
         if everything:
             await self._put_back(found.moments)
 
@@ -228,7 +241,7 @@ class Revocation:
         if begun >= ends:
             message = "the store of revocations is lost"
             raise IssuerUnavailableError(message, reason="revocation_lost", retry_after=_RETRY) from error
-        self._holds_until = min(begun + max(self._seconds, _RETRY), ends)
+        self._holds_until = min(begun + _RETRY, ends)
 
     def _take(self, moments: Mapping[Name, float]) -> None:
         """Keep the later moment for each name, and let every token be looked at again."""

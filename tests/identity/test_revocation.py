@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -381,6 +381,79 @@ async def test_a_store_is_given_back_what_it_lost() -> None:
     time.now += 1
     await revocation.check(Principal("eve", "acme", claims={"iat": NOW}))
     assert (await store.since(-1)).moments == {Name("subject", "ada"): NOW}
+
+
+class Ringing(MemoryCutOffs):
+    """Be a store that tells of what is new, and whose readings the test holds up."""
+
+    ring: Callable[[], None] | None = None
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = asyncio.Event()
+        self.open.set()
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """Note what is to be called."""
+        self.ring = ring
+
+    async def since(self, generation: int) -> Changes:
+        """Answer with what was there when it was asked."""
+        found = await super().since(generation)
+        await self.open.wait()
+        return found
+
+    async def tell(self, subject: str) -> None:
+        """Put a cut-off in, and say so, as another process would."""
+        await self.put({Name("subject", subject): NOW})
+        assert self.ring is not None
+        self.ring()
+
+
+async def test_a_store_that_tells_of_a_cut_off_is_read_at_once() -> None:
+    """However long its last reading would hold, and by tokens seen before, too."""
+    store, time = Ringing(), Time()
+    checked = verifier(revocation=made(store, time, seconds=60), clock=time.clock)
+    sent = token(iat=NOW - 1)
+    await checked.verify(sent)
+    assert checked.recall(f"Bearer {sent}".encode()) is not None
+    await store.tell("ada")
+    assert checked.recall(f"Bearer {sent}".encode()) is None
+    with pytest.raises(TokenError, match="revoked"):
+        await checked.verify(sent)
+
+
+async def test_what_is_told_while_the_store_is_read_is_read_as_well() -> None:
+    """Neither who waits for that reading's end nor who comes later takes it for the last word."""
+    store, time = Ringing(), Time()
+    revocation = made(store, time, seconds=60)
+    store.open.clear()
+    first = asyncio.create_task(revocation.check(principal()))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    await store.tell("ada")
+    second = asyncio.create_task(revocation.check(principal()))
+    await asyncio.sleep(0)
+    store.open.set()
+    await asyncio.wait([first, second])
+    assert [str(task.exception()) for task in (first, second)][1].startswith("the token was revoked")
+    with pytest.raises(TokenError, match="revoked"):
+        await revocation.check(principal())
+
+
+async def test_what_is_told_while_the_store_fails_is_read_as_soon_as_it_is_back() -> None:
+    """Not when the last reading would have ended."""
+    store, time = Ringing(), Time()
+    revocation = made(store, time, seconds=60, timeout=0.01)
+    await revocation.check(principal())
+    store.open.clear()
+    await store.tell("ada")
+    time.now += 1
+    await revocation.check(principal())
+    store.open.set()
+    time.now += 1
+    with pytest.raises(TokenError, match="revoked"):
+        await revocation.check(principal())
 
 
 class Switched:

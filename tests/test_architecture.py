@@ -33,7 +33,7 @@ FLOORS = (
 )
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
-    {"elements", "functions", "part", "plans", "returning"},
+    {"elements", "functions", "mappers", "part", "plans", "returning"},
     {"granted", "refusals", "rules", "ties"},
     {"predicates"},
     {"text"},

@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy import Table
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.orm import RelationshipProperty, mapperlib
+from sqlalchemy.orm import RelationshipProperty
 
 from tenantguard.checks.belongs import OF_TENANTS
 from tenantguard.checks.catalogue import found
 from tenantguard.checks.finding import Finding
+from tenantguard.sql.mappers import all_registries, mappers_of
 from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
 
 
@@ -42,8 +43,8 @@ def mapped_classes(tenancy: Tenancy) -> set[str]:
 
 def _registries(tenancy: Tenancy) -> Iterator[tuple[Any, list[Any]]]:
     """Yield the registries that map tables of the tenancy; other applications may live in the same process."""
-    for registry in list(mapperlib._all_registries()):
-        mappers = [one for one in registry.mappers if _placed(tenancy, one) is not None]
+    for registry in all_registries():
+        mappers = [one for one in mappers_of(registry) if _placed(tenancy, one) is not None]
         if mappers:
             yield registry, mappers
 

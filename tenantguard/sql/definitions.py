@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import Column, ForeignKey, MetaData, Table, event
-from sqlalchemy.orm import mapperlib
 from sqlalchemy.schema import ColumnCollectionConstraint, ForeignKeyConstraint, Index
+
+from tenantguard.sql.mappers import all_mappers
 
 if TYPE_CHECKING:
     from tenantguard.sql.guard import Guard
@@ -53,8 +54,7 @@ def _defined(_target: Any, parent: Any) -> None:
 
 def _forget_flushes() -> None:
     """Let units of work compile their statements anew, which each mapped class keeps for itself."""
-    for registry in mapperlib._all_registries():
-        for mapper in registry.mappers:
-            kept = mapper.__dict__.get("_compiled_cache")
-            if kept is not None:
-                kept.clear()
+    for mapper in all_mappers():
+        kept = mapper.__dict__.get("_compiled_cache")
+        if kept is not None:
+            kept.clear()

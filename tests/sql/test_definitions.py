@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
     update,
 )
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, registry
 
 from tenantguard import CrossTenantError, Guard, Tenancy, UnknownTableError, Violation, bind, guard
@@ -148,6 +149,25 @@ def test_a_table_that_is_defined_later_is_guarded(world: World) -> None:
             "later", world.metadata, Column("id", Integer), Column("company_id", String(40), nullable=False)
         )
         assert connection.execute(select(later)).all() == []
+
+
+def test_a_class_that_is_mapped_later_is_guarded(world: World) -> None:
+    """Its table gets its columns while the class is half mapped; another whose mapping failed stays so."""
+    mapped = registry(metadata=world.metadata)
+    with bind("acme"), Session(world.guarded) as session:
+        session.execute(select(world.calls))
+        with pytest.raises(ArgumentError, match="primary key"):
+            mapped.map_declaratively(type("Broken", (), {"__table__": Table("broken", MetaData())}))
+        members = {
+            "__tablename__": "later",
+            "id": Column(Integer, primary_key=True),
+            "company_id": _company(),
+        }
+        later: Any = mapped.map_declaratively(type("Later", (), members)).class_
+        session.add(later(id=8))
+        session.commit()
+        assert session.scalars(select(later.id)).all() == [8]
+    mapped.dispose()
 
 
 def test_a_table_that_is_not_placed_is_refused(world: World) -> None:

@@ -35,6 +35,7 @@ RELIED = {
     "ext.compiler": "_dispatcher",
     "orm.bulk_persistence": "_BulkUDCompileState",
     "orm.identity": "_add_unpresent _dict _manage_removed_state _modified _wr _kill",
+    "orm.decl_api": "_managers",
     "orm.mapper": "_all_registries",
     "orm.session": "_new _parent _sessions",
     "orm.state": "_expire _expire_attributes _instance_dict",

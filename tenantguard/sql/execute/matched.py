@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import and_, case, func, literal_column, or_, select
-from sqlalchemy.orm import mapperlib
 
 from tenantguard.audit import notice, refuse
 from tenantguard.context import peek
 from tenantguard.errors import CrossTenantError, MissingRowError
 from tenantguard.sql.execute.lookups import MOST
+from tenantguard.sql.mappers import all_mappers
 from tenantguard.sql.predicates import named, trusted
 from tenantguard.sql.refusals import refuse_again, sent, told
 
@@ -53,8 +53,7 @@ def _is_flushed(context: Any) -> bool:
     cache = context.execution_options.get("compiled_cache")
     if cache is None:  # as a mapper without one has
         return False
-    mappers = (mapper for registry in mapperlib._all_registries() for mapper in registry.mappers)
-    return any(mapper.__dict__.get("_compiled_cache") is cache for mapper in mappers)
+    return any(mapper.__dict__.get("_compiled_cache") is cache for mapper in all_mappers())
 
 
 def _unmatched(plans: Iterable[WritePlan], context: Any, *, raises: bool) -> None:

@@ -27,11 +27,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import OperationalError, ResourceClosedError, StatementError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
-from sqlalchemy.orm.mapper import _all_registries
 from sqlalchemy.util import greenlet_spawn
 
 from tenantguard.context import bind, bypass
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.mappers import all_mappers
 from tenantguard.tenancy import Tenancy
 from tenantguard.testing.kinds import tenant_kind
 from tenantguard.testing.vectors.copies import (
@@ -453,9 +453,7 @@ def _tables_of(tenancy: Tenancy) -> list[Table]:
 def mappers_of(tenancy: Tenancy) -> list[Mapper[Any]]:
     """Return the mappers of the application, in no order that matters."""
     known: set[MetaData] = set(tenancy.metadata)
-    return [
-        m for r in _all_registries() for m in r.mappers if getattr(m.local_table, "metadata", None) in known
-    ]
+    return [mapper for mapper in all_mappers() if getattr(mapper.local_table, "metadata", None) in known]
 
 
 def two_tenants(tenancy: Tenancy, dialect: Dialect) -> tuple[Any, Any]:

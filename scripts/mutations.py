@@ -373,7 +373,7 @@ MUTATIONS = (
             "rows stay behind where the one that they name moves to another tenant",
             "if is_left:",
             "if False:",
-            "tests/sql/test_bypassed.py",
+            "tests/sql/test_bypass_writes.py",
         ),
     ),
     *_of(
@@ -409,7 +409,7 @@ MUTATIONS = (
             "what an UPDATE on MariaDB stored of a strange value is not looked at",
             "return bool(rows) and (not missing_parents(context, [(link, rows)], plan.tried))",
             "return True",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -419,7 +419,7 @@ MUTATIONS = (
             "one of several rows is taken for the one that an UPDATE meets",
             "and clause.operator is operators.and_",
             "",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -976,7 +976,7 @@ MUTATIONS = (
             "a tenant that the database computes is not read back",
             "_read_back(plan).tenant = True",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1020,19 +1020,19 @@ MUTATIONS = (
             "an expression may name another tenant",
             "_refuse_tenant(context, read, tried)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
         (
             "a key that only the database knows may point anywhere",
             "verify_parents(context, wanted, tried, context.tg_binding)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
         (
             "a row that was read back may belong to nobody",
             "_refuse_orphan(context, read, link)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1245,7 +1245,7 @@ MUTATIONS = (
             "what only the database knows is not read back",
             "store(context, partial(StoredCursor, context=context, read=given.stored))",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1270,7 +1270,7 @@ MUTATIONS = (
             "what was read back is not verified",
             "verify_stored(self._context, self._read, self._found)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1280,7 +1280,7 @@ MUTATIONS = (
             "the database's own answer tells a parent that is not there",
             "return missing_parent(self._context, self._read, recorded=False)",
             "raise",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1290,7 +1290,7 @@ MUTATIONS = (
             "what was read back and refused stays written",
             "self._do(f'ROLLBACK TO SAVEPOINT {_NAME}')",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1300,7 +1300,7 @@ MUTATIONS = (
             "what cannot be taken back is written",
             "_refuse(context, 'each statement is a transaction of its own, and cannot be taken back')",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1310,7 +1310,7 @@ MUTATIONS = (
             "a write that cannot be read back passes",
             "_refuse(compiler, stored, fault)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1326,7 +1326,7 @@ MUTATIONS = (
             "a key that the database computes is not read back",
             "stored.links.append(link)",
             "pass",
-            "tests/sql/test_stored.py",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(
@@ -1459,13 +1459,13 @@ MUTATIONS = (
             "a row that goes the short way names any tenant",
             "row[place] is not tenant",
             "False",
-            "tests/sql/test_short.py",
+            "tests/sql/test_shortcuts.py",
         ),
         (
             "a row that goes the short way names any parent",
             "mark(tuple([row[place] for place in places])) not in known_keys(context, link)",
             "False",
-            "tests/sql/test_short.py",
+            "tests/sql/test_shortcuts.py",
         ),
     ),
     *_of(

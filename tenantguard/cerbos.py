@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tenantguard.belonging.permitted import PermissionRule
+from tenantguard.belonging.permissions import PermissionRule
 from tenantguard.errors import ConfigurationError
 from tenantguard.principal import Principal
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import MetaData, Table
 from sqlalchemy.sql.expression import FromClause, TableClause
 
-from tenantguard.belonging.declared import Declared, functions_of, metadata_of
+from tenantguard.belonging.declarations import Declared, functions_of, metadata_of
 from tenantguard.belonging.faults import faults_of
-from tenantguard.belonging.permitted import Permitted
+from tenantguard.belonging.permissions import Permitted
 from tenantguard.belonging.placement import (
     Kind,
     Placement,

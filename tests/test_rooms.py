@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 import tenantguard
 from tenantguard import TenantMiddleware, guard
-from tenantguard.sql.observe.observed import _know
+from tenantguard.sql.observe.engine import _know
 from tests.asgi.driver import bearer, request
 from tests.identity.tokens import clock, token, verifier
 from tests.models import Call, create_schema, make_tenancy, seed

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Literal
 
 from tenantguard.asgi.paths import listed, patterns_of
-from tenantguard.asgi.requested import Agreement, Place, on_routes
+from tenantguard.asgi.request_tenant import Agreement, Place, on_routes
 from tenantguard.asgi.tokens import is_for_us, presented_token
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import refuse

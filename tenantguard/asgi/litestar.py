@@ -6,8 +6,8 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from tenantguard.asgi.litestar_hook import let_through
 from tenantguard.asgi.middleware import TenantMiddleware
-from tenantguard.asgi.reraising import let_through
 from tenantguard.asgi.types import Scope
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity import Verifier

@@ -10,21 +10,21 @@ from typing import Any, Literal
 
 from tenantguard.asgi.admission import PRINCIPAL, Admission
 from tenantguard.asgi.answers import Answers, OwnAnswer
-from tenantguard.asgi.ending import Ending
+from tenantguard.asgi.expiry import Ending
+from tenantguard.asgi.generators import Unclosed, watch_unclosed
 from tenantguard.asgi.layers import is_preflight
+from tenantguard.asgi.litestar_hook import reraising
 from tenantguard.asgi.outside import Exchange, Unbound, hand_nothing_over, unbound
 from tenantguard.asgi.paths import ExemptPaths
-from tenantguard.asgi.refused import note_refused
+from tenantguard.asgi.refusal_events import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
-from tenantguard.asgi.requested import Place
-from tenantguard.asgi.reraising import reraising
+from tenantguard.asgi.request_tenant import Place
 from tenantguard.asgi.responses import refusal_in
+from tenantguard.asgi.server_errors import Withheld, answers_errors
 from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Receive, Scope, Send
-from tenantguard.asgi.unclosed import Unclosed, watch_unclosed
 from tenantguard.asgi.watch import Sleep, in_time
-from tenantguard.asgi.withheld import Withheld, answers_errors
 from tenantguard.context import Principal, begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from tenantguard.asgi.refused import note_refused
+from tenantguard.asgi.refusal_events import note_refused
 from tenantguard.asgi.responses import Answer
 from tenantguard.asgi.types import App, Receive, Scope, Send
 from tenantguard.errors import ConfigurationError, IssuerUnavailableError, TokenError

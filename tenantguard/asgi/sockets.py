@@ -7,9 +7,9 @@ from typing import Any
 
 from tenantguard.asgi.admission import PRINCIPAL, Admission
 from tenantguard.asgi.answers import Answers
-from tenantguard.asgi.ending import Ending
+from tenantguard.asgi.expiry import Ending
 from tenantguard.asgi.outside import Unbound, unbound
-from tenantguard.asgi.refused import note_refused
+from tenantguard.asgi.refusal_events import note_refused
 from tenantguard.asgi.request_id import forget, note_from_headers
 from tenantguard.asgi.responses import POLICY_VIOLATION, refusal_in
 from tenantguard.asgi.tokens import Credential

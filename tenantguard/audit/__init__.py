@@ -1,7 +1,7 @@
 """The record: every violation and every bypass becomes one event, handed to sinks before anything is raised."""
 
 from tenantguard.audit.events import Event, fingerprint
-from tenantguard.audit.queued import QueuedSink
+from tenantguard.audit.queue import QueuedSink
 from tenantguard.audit.record import add_sink, notice, record, refuse, remove_sink, sinks
 from tenantguard.audit.sinks import AsyncSink, LoggingSink, MemorySink, Sink
 

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 from tenantguard import context
 from tenantguard.audit.events import Event, fingerprint, masked, now
-from tenantguard.audit.queued import QueuedSink, is_asynchronous
+from tenantguard.audit.queue import QueuedSink, is_asynchronous
 from tenantguard.audit.sinks import AsyncSink, LoggingSink, Sink, called_by
 from tenantguard.audit.where import where
 from tenantguard.errors import NoTenantError, Violation

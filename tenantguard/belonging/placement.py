@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Table, TypeDecorator, UniqueConstraint
 
-from tenantguard.belonging.permitted import Permitted
+from tenantguard.belonging.permissions import Permitted
 from tenantguard.belonging.references import Key, Reference
 
 Kind = Literal["owned", "through", "shared", "shown"]

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
 
-from tenantguard.belonging.declared import Declared
+from tenantguard.belonging.declarations import Declared
 from tenantguard.belonging.placement import (
     Placement,
     RowRule,

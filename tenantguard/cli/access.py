@@ -19,7 +19,7 @@ from tenantguard.cli.revoke import revocation_of
 from tenantguard.cli.targets import load_tenancy
 from tenantguard.errors import ConfigurationError
 from tenantguard.review.formats import COLUMNS, as_csv, as_html, as_oscal, cells
-from tenantguard.review.revoking import revoke_roles, revoking
+from tenantguard.review.revocation import revoke_roles, revoking
 from tenantguard.review.snapshot import Decision, Row, Snapshot
 from tenantguard.review.sources import granted, people, reached, recorded, written
 

@@ -13,13 +13,13 @@ import typer
 from rich.console import Console
 
 from tenantguard.checks.approved.lock import read_lock
-from tenantguard.checks.asking import Asked, Found
 from tenantguard.checks.finding import SEVERITIES, Finding
+from tenantguard.checks.options import Asked, Found
 from tenantguard.checks.settings import Settings, read_settings
-from tenantguard.checks.silencing import Sorted, read_baseline, sort, stale, write_baseline
-from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
+from tenantguard.checks.silences import Sorted, read_baseline, sort, stale, write_baseline
 from tenantguard.cli.check_page import page
 from tenantguard.cli.github import workflow_commands
+from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sarif import sarif
@@ -83,7 +83,7 @@ def check(
     Exit status: 0 nothing of the severity or above, 1 findings, 2 the check could not run. `tenantguard help TG104`
     explains a finding. Settings stand in [tool.tenantguard] of pyproject.toml; the command line overrides them.
     """
-    from tenantguard.checks.running import run  # Alembic, libcst and sqlglot: no other command waits for them
+    from tenantguard.checks.run import run  # Alembic, libcst and sqlglot: no other command waits for them
 
     with explained("check", debug=debug):
         settings = read_settings(Path.cwd())
@@ -172,8 +172,8 @@ def _write(settings: Settings, given: Path | None, told: Sorted) -> None:
 
 def _with_lock(asked: Asked, result: Found, settings: Settings, given: Path | None) -> Found:
     """Add what differs from what was approved."""
-    from tenantguard.checks.approved.differing import findings_of, uncompared
-    from tenantguard.checks.approved.making import make_lock
+    from tenantguard.checks.approved.contents import make_lock
+    from tenantguard.checks.approved.differences import findings_of, uncompared
 
     approved, now = read_lock(lock_path(settings, given)), make_lock(asked)
     result.findings += [*findings_of(approved, now), *uncompared(approved, now)]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from html import escape
 
 from tenantguard.checks.finding import SEVERITIES, Finding
-from tenantguard.checks.silencing import Sorted
+from tenantguard.checks.silences import Sorted
 from tenantguard.cli.html import STYLE, table
 
 _COLOURS = """

@@ -14,11 +14,11 @@ from rich.console import Console
 from tenantguard.adopting.companies import Schema, find_companies
 from tenantguard.adopting.database import look
 from tenantguard.adopting.models import Models, models_of
-from tenantguard.adopting.printing import source_of
-from tenantguard.adopting.proposing import Plan, propose
-from tenantguard.checks.live.connecting import connected
-from tenantguard.checks.source.reading import read_file
+from tenantguard.adopting.plan import Plan, propose
+from tenantguard.adopting.printer import source_of
+from tenantguard.checks.live.connection import connected
 from tenantguard.checks.source.sites import Site, read_source, sites
+from tenantguard.checks.source.syntax import read_file
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained

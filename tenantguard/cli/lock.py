@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
+from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
@@ -37,7 +37,7 @@ def lock(
     in it, and `tenantguard check --locked` fails where code or database differ from it. Exit status 2: it could not be
     made.
     """
-    from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
+    from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
     with explained("lock", debug=debug):
         settings = read_settings(Path.cwd())

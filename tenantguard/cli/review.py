@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from tenantguard.checks.approved.comment import review_comment
 from tenantguard.checks.approved.lock import Lock, parse_lock
-from tenantguard.checks.approved.reviewing import review_comment
 from tenantguard.checks.settings import Settings, read_settings
-from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
+from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
@@ -43,7 +43,7 @@ def review(
     The base is read from its tenancy.lock; where it has none, or with --run-base, its code is checked out beside and
     imported. The branch is what stands in the working directory. Exit status 0 whatever changes, 2 where it cannot run.
     """
-    from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
+    from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
     with explained("review", debug=debug):
         settings = read_settings(Path.cwd())

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from tenantguard.checks.catalogue import RULES
 from tenantguard.checks.finding import Finding, Rule
 from tenantguard.checks.settings import Silence
-from tenantguard.checks.silencing import Sorted
+from tenantguard.checks.silences import Sorted
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _HELP = "https://github.com/tenantguard/tenantguard/blob/main/docs/check.md"

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from sqlalchemy.exc import SQLAlchemyError
 
-from tenantguard.checks.live.connecting import first_line
+from tenantguard.checks.live.connection import first_line
 from tenantguard.errors import TenantGuardError
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from tenantguard.checks.finding import SEVERITIES
-from tenantguard.checks.silencing import Sorted
+from tenantguard.checks.silences import Sorted
 
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 _PARTS = {"TG1": "models", "TG2": "source", "TG3": "database", "TG5": "lock"}

@@ -11,11 +11,11 @@ import typer
 from rich.console import Console
 
 from tenantguard.audit import Event, record
-from tenantguard.checks.approved.differing import Difference, differences, telling
+from tenantguard.checks.approved.differences import Difference, differences, telling
 from tenantguard.checks.approved.lock import Lock, read_lock
-from tenantguard.checks.asking import Asked
+from tenantguard.checks.options import Asked
 from tenantguard.checks.settings import read_settings
-from tenantguard.cli.asked import DebugOption, TenancyArgument, asked_of, lock_path
+from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
 from tenantguard.errors import ConfigurationError
@@ -74,7 +74,7 @@ class _Watched:
 
     def look(self) -> None:
         """Compare once, and record what is new."""
-        from tenantguard.checks.approved.making import make_lock  # libcst: no other command waits for it
+        from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
         self.looks += 1
         with quiet():

@@ -3,10 +3,10 @@
 from tenantguard.postgres.drift import check
 from tenantguard.postgres.findings import Finding
 from tenantguard.postgres.indexes import indexes
-from tenantguard.postgres.installing import install, uninstall
+from tenantguard.postgres.installation import install, uninstall
 from tenantguard.postgres.roles import Roles
-from tenantguard.postgres.sealing import add_key, retire_key
-from tenantguard.postgres.written import policies
+from tenantguard.postgres.seal_check import add_key, retire_key
+from tenantguard.postgres.statements import policies
 from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.telling.seal import Seal
 

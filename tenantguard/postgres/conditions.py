@@ -7,7 +7,7 @@ from uuid import UUID
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import identifier, literal, relation
-from tenantguard.sql.servers.ruled import OWN, TOLD, tenant_setting
+from tenantguard.sql.servers.rule_policies import OWN, TOLD, tenant_setting
 from tenantguard.sql.text.placing.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
 

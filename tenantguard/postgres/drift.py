@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from tenantguard.postgres.findings import Finding
-from tenantguard.postgres.installing import ready
+from tenantguard.postgres.installation import ready
 from tenantguard.postgres.roles import Roles
-from tenantguard.postgres.sealing import KEYS, sealed_body
-from tenantguard.postgres.secured import Secured, secured
-from tenantguard.postgres.written import mark
-from tenantguard.sql.servers.ruled import CONTENT, OWN, rule_mark
+from tenantguard.postgres.seal_check import KEYS, sealed_body
+from tenantguard.postgres.statements import mark
+from tenantguard.postgres.tables import Secured, secured
+from tenantguard.sql.servers.rule_policies import CONTENT, OWN, rule_mark
 from tenantguard.tenancy import Tenancy
 
 _AGAIN = "run install() again"

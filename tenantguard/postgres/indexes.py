@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from tenantguard.postgres.findings import Finding
-from tenantguard.postgres.installing import ready
-from tenantguard.postgres.secured import Secured, secured
+from tenantguard.postgres.installation import ready
 from tenantguard.postgres.spelling import identifier
+from tenantguard.postgres.tables import Secured, secured
 from tenantguard.tenancy import Placement, Tenancy
 
 # An operator counts where both of its sides have the type that the index orders: a btree family lists those between

@@ -21,4 +21,4 @@ def setup(plugin: Any) -> None:
 
 
 def _compare(context: Any, operations: Any) -> None:
-    import_module("tenantguard.postgres.migrations.comparing").compare(context, operations)
+    import_module("tenantguard.postgres.migrations.comparison").compare(context, operations)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.servers.ruled import DIALECT
+from tenantguard.sql.servers.rule_policies import DIALECT
 from tenantguard.tenancy import Key
 
 _DELIMITER = "$tenantguard$"

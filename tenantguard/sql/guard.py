@@ -12,8 +12,8 @@ from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.granted import Grants
 from tenantguard.sql.part import Part
+from tenantguard.sql.row_grants import Grants
 from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.text import Rewritten, Texts
 from tenantguard.sql.text.texts import Kept

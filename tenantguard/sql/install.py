@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy.engine import Engine
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.compile.bypassing import bypassing_compiler
+from tenantguard.sql.compile.bypass_compiler import bypassing_compiler
 from tenantguard.sql.compile.compiler import guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
 from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool
+from tenantguard.sql.execute.cursors import sending_methods
 from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.execution import guarded_context
-from tenantguard.sql.execute.prepared import prepared_methods
 from tenantguard.sql.execute.results import watch_results
-from tenantguard.sql.execute.sending import sending_methods
-from tenantguard.sql.execute.short import short_context
+from tenantguard.sql.execute.shortcuts import short_context
+from tenantguard.sql.execute.two_phase import prepared_methods
 from tenantguard.sql.guard import Guard, Mode, RawSQL, permitting
 from tenantguard.sql.observe import Observer, Observing
-from tenantguard.sql.observe.observed import (
+from tenantguard.sql.observe.engine import (
     announce,
     install_observer,
     observed,
@@ -29,7 +29,7 @@ from tenantguard.sql.observe.observed import (
     verify_enforced,
 )
 from tenantguard.sql.predicates import Predicates
-from tenantguard.sql.servers.row_security import verify_row_security
+from tenantguard.sql.servers.database_mode import verify_row_security
 from tenantguard.sql.servers.versions import verified, verify_next, verify_server
 from tenantguard.sql.sessions.patches import patch_sessions
 from tenantguard.sql.telling.drivers import connecting, verify_told

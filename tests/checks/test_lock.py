@@ -11,10 +11,10 @@ from sqlalchemy import MetaData, text
 
 from tenantguard import Tenancy
 from tenantguard.checks.approved.code import code_sections
-from tenantguard.checks.approved.differing import findings_of
+from tenantguard.checks.approved.comment import review_comment
+from tenantguard.checks.approved.differences import findings_of
 from tenantguard.checks.approved.live import database_sections
 from tenantguard.checks.approved.lock import Lock, parse_lock
-from tenantguard.checks.approved.reviewing import review_comment
 from tenantguard.checks.source.project import Project
 from tenantguard.checks.source.sites import read_source
 from tenantguard.errors import ConfigurationError

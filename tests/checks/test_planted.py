@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 
 from tenantguard import Tenancy
-from tenantguard.checks.live.looking import live_findings
+from tenantguard.checks.live.inspection import live_findings
 from tenantguard.checks.models import model_findings
 from tests.checks.clean import fill, key, make, tenancy, tenant
 from tests.postgres.world import Secured

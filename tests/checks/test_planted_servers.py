@@ -14,12 +14,12 @@ from sqlalchemy import Column, MetaData, Table, Text, text
 
 import tenantguard.postgres
 from tenantguard import Tenancy
-from tenantguard.checks.asking import Asked
-from tenantguard.checks.live.connecting import connected
-from tenantguard.checks.live.looking import live_findings
-from tenantguard.checks.live.proving import proven
-from tenantguard.checks.live.secured import ELSEWHERE, IDS
-from tenantguard.checks.running import run
+from tenantguard.checks.live.connection import connected
+from tenantguard.checks.live.inspection import live_findings
+from tenantguard.checks.live.pgrls import proven
+from tenantguard.checks.live.row_security import ELSEWHERE, IDS
+from tenantguard.checks.options import Asked
+from tenantguard.checks.run import run
 from tenantguard.postgres import Roles
 from tests.checks.clean import fill, key, make, tenancy
 from tests.postgres.pooler import pgbouncer

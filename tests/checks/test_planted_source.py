@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tenantguard.checks.finding import Finding
-from tenantguard.checks.source.looking import source_findings
+from tenantguard.checks.source.findings import source_findings
 from tenantguard.checks.source.pooler_files import pooler_findings
 from tenantguard.checks.source.project import Project
 from tenantguard.checks.source.sites import read_source

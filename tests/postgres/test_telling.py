@@ -20,7 +20,7 @@ from tenantguard import ConfigurationError, Guard, RawSQLError, bind, bypass, gu
 from tenantguard.context import peek
 from tenantguard.postgres import RowSecurity, Seal
 from tenantguard.sql.telling.drivers import verify_driver
-from tenantguard.sql.telling.pipelined import verify_names
+from tenantguard.sql.telling.psycopg_pipeline import verify_names
 from tests.models import Call, Label, SessionLog, make_tenancy
 from tests.postgres.proxy import Proxy
 from tests.postgres.world import KEY, Secured

@@ -10,7 +10,7 @@ import sqlalchemy
 from sqlalchemy import Connection, event, func, select, text
 
 from tenantguard import RawSQLError, bind, bypass, guard
-from tenantguard.sql.text.leaving import calls_leave, leaves
+from tenantguard.sql.text.side_effects import calls_leave, leaves
 from tests.models import Country, create_schema, make_tenancy, seed
 from tests.servers import Database
 from tests.sql.world import World, memory_world

@@ -16,7 +16,7 @@ from tenantguard.audit import MemorySink
 from tenantguard.binding import put_mode
 from tenantguard.principal import Actor
 from tenantguard.sql import install
-from tenantguard.sql.execute import sent
+from tenantguard.sql.execute import direct_text
 from tenantguard.sql.servers.catalogue import Catalogue
 from tests.sql.world import memory_engine
 
@@ -186,7 +186,7 @@ def other_answers_of_the_server(sides: Sides) -> None:
     installed = Guard.of(sides.engine)
     installed.catalogue = Catalogue({"function": frozenset({"count"})})
     with bind("acme"), sides.engine.connect() as connection, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sent, "_verify_calls", lambda *_: sides.answers.append("asked again"))
+        patch.setattr(direct_text, "_verify_calls", lambda *_: sides.answers.append("asked again"))
         sides.ask(connection)
     installed.catalogue, installed.tells = None, True
     with bind("acme"), sides.engine.connect() as connection:

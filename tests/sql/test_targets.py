@@ -27,7 +27,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.elements import quoted_name
 
 from tenantguard import Tenancy, Violation, bind, guard
-from tenantguard.sql.compile.spelling import folded, grouped_fault, spelling_fault
+from tenantguard.sql.compile.targets import folded, grouped_fault, spelling_fault
 from tests.sql.world import TABLES, World, memory_engine
 
 CALLS, NUMBERS, TAGS = TABLES["calls"], TABLES["numbers"], TABLES["call_tags"]

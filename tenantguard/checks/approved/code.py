@@ -8,7 +8,7 @@ from tenantguard.checks.belongs import is_of_one_row, primary_key
 from tenantguard.checks.source.project import Project
 from tenantguard.checks.source.sites import is_of
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.servers.ruled import ruled, tenant_setting
+from tenantguard.sql.servers.rule_policies import ruled, tenant_setting
 from tenantguard.tenancy import Placement, Reference, Tenancy, full_name, table_key
 
 _NO_SETTINGS = (None, "engine", "tenancy")

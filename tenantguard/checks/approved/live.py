@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from tenantguard.sql.servers.ruled import CONTENT
+from tenantguard.sql.servers.rule_policies import CONTENT
 from tenantguard.tenancy import Tenancy
 
 _TABLES = text(

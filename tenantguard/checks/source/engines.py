@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project, last
-from tenantguard.checks.source.reading import Argument, Called
 from tenantguard.checks.source.sites import ENGINES, is_driver, is_of
+from tenantguard.checks.source.syntax import Argument, Called
 
 
 def engine_findings(project: Project) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from tenantguard.checks.belongs import OF_TENANTS
 from tenantguard.checks.catalogue import found
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.relationships import mapped_classes
-from tenantguard.checks.source.reading import Called, Function, SourceFile
+from tenantguard.checks.source.syntax import Called, Function, SourceFile
 from tenantguard.tenancy import Tenancy
 
 _READS = frozenset(

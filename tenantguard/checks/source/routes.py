@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project, last
-from tenantguard.checks.source.reading import Called, SourceFile
 from tenantguard.checks.source.sites import ROUTES, is_of
+from tenantguard.checks.source.syntax import Called, SourceFile
 
 _APPS = frozenset({"FastAPI", "Starlette", "Litestar"})
 _FRAMEWORKS = ("fastapi", "starlette", "litestar")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from tenantguard.checks.source.files import is_migration, python_files
-from tenantguard.checks.source.reading import Called, Function, SourceFile, read_file
+from tenantguard.checks.source.syntax import Called, Function, SourceFile, read_file
 
 Kind = Literal[
     "engine", "guard", "session", "sql", "driver", "bypass", "app", "route", "entry point", "thread", "cache"

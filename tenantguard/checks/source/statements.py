@@ -13,8 +13,8 @@ from sqlglot.errors import SqlglotError
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project
-from tenantguard.checks.source.reading import Called, SourceFile
 from tenantguard.checks.source.sites import is_of, sql_of
+from tenantguard.checks.source.syntax import Called, SourceFile
 from tenantguard.errors import TenantGuardError
 from tenantguard.sql.text import is_begin, is_health_check, local_setting, read_fragment, rewrite
 

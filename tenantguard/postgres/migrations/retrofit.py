@@ -10,7 +10,7 @@ from alembic.operations import MigrateOperation, Operations
 
 from tenantguard.postgres.migrations.operations import emit
 from tenantguard.postgres.spelling import block, identifier, literal
-from tenantguard.sql.servers.ruled import OWN, digest
+from tenantguard.sql.servers.rule_policies import OWN, digest
 
 _LONGEST = "5s"
 

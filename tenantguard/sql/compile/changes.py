@@ -10,14 +10,19 @@ from sqlalchemy.sql.elements import BinaryExpression, ClauseList, ColumnClause, 
 from sqlalchemy.sql.selectable import Join, TableClause
 from sqlalchemy.sql.util import tables_from_leftmost
 
-from tenantguard.sql.compile.allowed import verify_allowed
-from tenantguard.sql.compile.assigned import given_values, is_verified, parameter_name, values_with_defaults
+from tenantguard.sql.compile.access import ask_change
+from tenantguard.sql.compile.assignments import (
+    given_values,
+    is_verified,
+    parameter_name,
+    values_with_defaults,
+)
 from tenantguard.sql.compile.leaves import holding
-from tenantguard.sql.compile.permitted import ask_change
 from tenantguard.sql.compile.pieces import base_of, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
-from tenantguard.sql.compile.watched import Given, watch
+from tenantguard.sql.compile.shared_columns import verify_allowed
+from tenantguard.sql.compile.verified_columns import Given, watch
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import Key, table_key
 

@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy.ext.compiler import _dispatcher
 
-from tenantguard.sql.compile.belongs import filtered_table, predicate, refuse_shadowed
 from tenantguard.sql.compile.calls import read_function, sampling, unshadowed, verify_calls
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
 from tenantguard.sql.compile.custom import render_custom, verify_custom
-from tenantguard.sql.compile.fragments import (
+from tenantguard.sql.compile.identifiers import checked_literal, name_fault, reading
+from tenantguard.sql.compile.inline_text import (
     is_setting,
     note_setting,
     prefixes_text,
@@ -26,10 +26,10 @@ from tenantguard.sql.compile.fragments import (
     read_tstring,
     whole,
 )
-from tenantguard.sql.compile.identifiers import checked_literal, name_fault, reading
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
+from tenantguard.sql.compile.predicate_text import filtered_table, predicate, refuse_shadowed
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
-from tenantguard.sql.compile.ruled import noted_cte, refuse_mistaken, ruled
+from tenantguard.sql.compile.rule_text import noted_cte, refuse_mistaken, ruled
 from tenantguard.sql.compile.statement import Statement, set_apart, verify_definitions
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
 from tenantguard.sql.elements import BYTES, EXACTLY

@@ -14,7 +14,7 @@ from sqlalchemy.sql.selectable import SelectBase, TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.text.composing import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query

@@ -10,19 +10,19 @@ from sqlalchemy.sql.elements import Null, TextClause
 from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.compile.allowed import verify_allowed
-from tenantguard.sql.compile.assigned import (
+from tenantguard.sql.compile.access import ask_change
+from tenantguard.sql.compile.assignments import (
     given_values,
     is_verified,
     named_values,
     values_with_defaults,
     watched_columns,
 )
-from tenantguard.sql.compile.permitted import ask_change
 from tenantguard.sql.compile.pieces import PICKED, bound_row, columns_of, with_state
 from tenantguard.sql.compile.readback import returned
-from tenantguard.sql.compile.spelling import key_of
-from tenantguard.sql.compile.watched import Given, watch
+from tenantguard.sql.compile.shared_columns import verify_allowed
+from tenantguard.sql.compile.targets import key_of
+from tenantguard.sql.compile.verified_columns import Given, watch
 from tenantguard.sql.plans import WritePlan
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Placement

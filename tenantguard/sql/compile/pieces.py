@@ -10,7 +10,7 @@ from sqlalchemy.sql import coercions, roles
 from sqlalchemy.sql.elements import BindParameter, ColumnElement
 from sqlalchemy.sql.selectable import TableClause
 
-from tenantguard.sql.compile.spelling import key_of
+from tenantguard.sql.compile.targets import key_of
 
 PICKED: Any = object()  # a value that the database computes, or picks
 EXCLUDED: Any = object()  # in a conflict clause, the value that was to be inserted

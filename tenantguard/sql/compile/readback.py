@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.compile.belongs import belongs
+from tenantguard.sql.compile.predicate_text import belongs
 from tenantguard.sql.elements import NamedColumn
 from tenantguard.sql.plans import Link, ReadBack, WritePlan
 from tenantguard.sql.returning import with_columns

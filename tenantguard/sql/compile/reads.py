@@ -20,10 +20,10 @@ from sqlalchemy.sql.selectable import (
 )
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.compile.belongs import is_hidden, rely
+from tenantguard.sql.compile.access import granted_rows
 from tenantguard.sql.compile.leaves import Filtered, Leaf, enclosed, equalities, holding, linked, root_first
-from tenantguard.sql.compile.permitted import granted_rows
-from tenantguard.sql.compile.ruled import within_rule
+from tenantguard.sql.compile.predicate_text import is_hidden, rely
+from tenantguard.sql.compile.rule_text import within_rule
 from tenantguard.sql.predicates import is_trusted
 
 _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)

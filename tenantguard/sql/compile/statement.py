@@ -8,10 +8,10 @@ from uuid import UUID
 
 from sqlalchemy.engine.interfaces import BindTyping
 
-from tenantguard.belonging.permitted import Act
+from tenantguard.belonging.permissions import Act
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
 from tenantguard.sql.elements import RuleParameter, TenantParameter
-from tenantguard.sql.granted import GrantedParameter
+from tenantguard.sql.row_grants import GrantedParameter
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from sqlalchemy import LargeBinary, and_, case, cast
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.compile.assigned import refuse_target, refuse_twice
+from tenantguard.sql.compile.access import granted
+from tenantguard.sql.compile.assignments import refuse_target, refuse_twice
 from tenantguard.sql.compile.leaves import enclosed
-from tenantguard.sql.compile.permitted import granted
 from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, columns_of, element_of
-from tenantguard.sql.compile.spelling import grouped_fault, key_of, spelling_fault
+from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.tenancy import Placement, table_key
 
 

@@ -11,14 +11,14 @@ from sqlalchemy.sql.selectable import SelectBase
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.execute.bypassed import BYPASSED, is_writing
+from tenantguard.sql.execute.authorization import acts, end_in_time, permit, refuse_read_only
+from tenantguard.sql.execute.bypass_writes import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.direct_text import admit_text
 from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
 from tenantguard.sql.execute.leftovers import find_left, note_calls, note_text
 from tenantguard.sql.execute.orphans import watch_text
-from tenantguard.sql.execute.permitted import acts, end_in_time, permit, refuse_read_only
-from tenantguard.sql.execute.sent import admit_text
-from tenantguard.sql.execute.verify import verify
+from tenantguard.sql.execute.verification import verify
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled, refuse_outdated
 from tenantguard.sql.servers.catalogue import verify_asked

@@ -17,17 +17,17 @@ from sqlalchemy.engine.base import OptionEngine
 from sqlalchemy.pool import Pool
 
 from tenantguard.context import Binding, peek
+from tenantguard.sql.execute.authorization import acts
+from tenantguard.sql.execute.commits import leave, verify_ending
+from tenantguard.sql.execute.cursors import admit_beside
 from tenantguard.sql.execute.doors import ask_server, trusted_once
-from tenantguard.sql.execute.ending import leave, verify_ending
-from tenantguard.sql.execute.holding import begin_around, commits_savepoints, take_back
-from tenantguard.sql.execute.known import Noted
+from tenantguard.sql.execute.known_keys import Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
-from tenantguard.sql.execute.moved import Moved
+from tenantguard.sql.execute.locks import begin_around, commits_savepoints, take_back
+from tenantguard.sql.execute.moves import Moved
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
-from tenantguard.sql.execute.permitted import acts
-from tenantguard.sql.execute.sending import admit_beside
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
-from tenantguard.sql.servers.row_security import settings
+from tenantguard.sql.servers.database_mode import settings
 from tenantguard.tenancy import Key
 
 _MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given

@@ -10,14 +10,14 @@ from sqlalchemy.engine.default import DefaultExecutionContext
 
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.admission import admit
+from tenantguard.sql.execute.commits import end_alone
 from tenantguard.sql.execute.connections import GuardedConnection
+from tenantguard.sql.execute.cursors import copied_parameters
 from tenantguard.sql.execute.defaults import composes_default, default_query, is_its_own
-from tenantguard.sql.execute.ending import end_alone
-from tenantguard.sql.execute.matched import verify_inserted, verify_matched
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
-from tenantguard.sql.execute.sending import copied_parameters
-from tenantguard.sql.execute.stored import StoredCursor
-from tenantguard.sql.execute.verify import stamp_defaults, verify_given
+from tenantguard.sql.execute.row_counts import verify_inserted, verify_matched
+from tenantguard.sql.execute.stored_values import StoredCursor
+from tenantguard.sql.execute.verification import stamp_defaults, verify_given
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import undeclared_call
 

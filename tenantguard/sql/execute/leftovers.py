@@ -16,10 +16,10 @@ from sqlalchemy.pool import SingletonThreadPool, StaticPool
 from tenantguard.audit import refuse
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.execute.holding import send
+from tenantguard.sql.execute.locks import send
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import driver_style
-from tenantguard.sql.text.leaving import calls_leave, leaves
+from tenantguard.sql.text.side_effects import calls_leave, leaves
 
 _LEFT = "tenantguard_left"  # in the info of the pool's connections
 _STATE = {

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import and_, bindparam, cast, literal, literal_column, not_, or_, select
 from sqlalchemy.types import NullType
 
-from tenantguard.sql.execute.holding import is_isolated, learn_isolation, may_lock
+from tenantguard.sql.execute.locks import is_isolated, learn_isolation, may_lock
 from tenantguard.sql.execute.storable import storage_of
 from tenantguard.sql.predicates import named, trusted
 

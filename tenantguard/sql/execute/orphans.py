@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tenantguard.audit import refuse
 from tenantguard.context import peek
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.execute.holding import hold, send
+from tenantguard.sql.execute.locks import hold, send
 from tenantguard.sql.refusals import told
 from tenantguard.tenancy import table_key
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tenantguard.sql.execute.holding import hold, may_lock
-from tenantguard.sql.execute.known import known_keys, note
+from tenantguard.sql.execute.known_keys import known_keys, note
+from tenantguard.sql.execute.locks import hold, may_lock
 from tenantguard.sql.execute.lookups import Key, find_each, find_many, mark
-from tenantguard.sql.execute.refusing import refuse_parent
+from tenantguard.sql.execute.parent_refusals import refuse_parent
 from tenantguard.sql.execute.storable import is_strange, storing
 from tenantguard.sql.plans import Link
 

@@ -17,7 +17,7 @@ from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
 from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
-from tenantguard.sql.execute.permitted import permit_reading
+from tenantguard.sql.execute.authorization import permit_reading
 
 DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 

@@ -1,7 +1,7 @@
 """Observing: what the guard would do to each statement, recorded while the statement goes out as it was written."""
 
-from tenantguard.sql.observe.comparing import How
-from tenantguard.sql.observe.observed import Observing, observed
+from tenantguard.sql.observe.comparison import How
+from tenantguard.sql.observe.engine import Observing, observed
 from tenantguard.sql.observe.observer import Observer
 from tenantguard.sql.observe.records import Record, Recorded, read
 

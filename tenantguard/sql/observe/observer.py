@@ -17,7 +17,7 @@ from tenantguard.binding import Binding, same_tenants
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.admission import is_schema_ddl
-from tenantguard.sql.observe.comparing import Comparing, How, Job
+from tenantguard.sql.observe.comparison import Comparing, How, Job
 from tenantguard.sql.observe.records import Record, Records
 from tenantguard.sql.observe.shadow import Shadow
 from tenantguard.sql.observe.shapes import Shape, shape_of, text_shape

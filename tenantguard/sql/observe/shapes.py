@@ -14,7 +14,7 @@ from tenantguard.audit.events import fingerprint, masked
 from tenantguard.audit.sinks import called_by
 from tenantguard.errors import CrossTenantError, NoTenantError, Violation
 from tenantguard.sql.elements import RuleParameter, TenantParameter
-from tenantguard.sql.execute.sent import Sent
+from tenantguard.sql.execute.direct_text import Sent
 from tenantguard.sql.text import is_begin, local_setting
 from tenantguard.tenancy import Placement
 

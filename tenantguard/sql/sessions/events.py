@@ -12,8 +12,8 @@ from tenantguard.binding import same_tenants
 from tenantguard.context import peek
 from tenantguard.sql.definitions import guards_of
 from tenantguard.sql.sessions.identity import GuardedIdentityMap, added_by, switched
-from tenantguard.sql.sessions.lifted import remember
-from tenantguard.sql.sessions.mapped import stamped_attributes
+from tenantguard.sql.sessions.mappings import stamped_attributes
+from tenantguard.sql.sessions.nested_bypass import remember
 
 
 def judge(session: Session, transaction: Any, connection: Any) -> None:

@@ -20,7 +20,7 @@ from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import TenantSwitchError
-from tenantguard.sql.sessions.mapped import is_permitted
+from tenantguard.sql.sessions.mappings import is_permitted
 
 _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["WeakInstanceDict"]
 # no tenant is None, so these are nobody's

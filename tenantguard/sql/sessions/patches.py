@@ -18,9 +18,9 @@ from sqlalchemy.orm.state import InstanceState
 from tenantguard.binding import same_tenants
 from tenantguard.context import peek
 from tenantguard.sql.sessions.events import begin, is_a_tenants, judge, stamp
-from tenantguard.sql.sessions.frozen import owner_of_result, verify_frozen
+from tenantguard.sql.sessions.frozen_results import owner_of_result, verify_frozen
 from tenantguard.sql.sessions.identity import UNKNOWN, GuardedIdentityMap, owner_of, switched
-from tenantguard.sql.sessions.synchronized import synchronized
+from tenantguard.sql.sessions.synchronization import synchronized
 
 _CHANGES: Any = (
     getattr(bulk_persistence, "_BulkUDCompileState", None) or vars(bulk_persistence)["BulkUDCompileState"]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.telling import appended, pipelined
+from tenantguard.sql.telling import asyncpg_begin, psycopg_pipeline
 from tenantguard.sql.telling.row_security import RowSecurity
 
 DRIVERS = frozenset({"psycopg", "psycopg_async", "asyncpg"})
@@ -63,16 +63,16 @@ def connecting(cls: Any) -> dict[str, Any]:
     def call(self: Any, *args: Any, **kw: Any) -> Any:
         if self.driver == "asyncpg":
             if "async_creator_fn" not in kw:
-                kw["connection_class"] = appended.telling_connection(
+                kw["connection_class"] = asyncpg_begin.telling_connection(
                     kw.get("connection_class", self.dbapi.asyncpg.Connection)
                 )
         elif self.is_async:
             psycopg = self.dbapi.psycopg
-            telling = pipelined.telling_connection(psycopg.AsyncConnection, psycopg)
+            telling = psycopg_pipeline.telling_connection(psycopg.AsyncConnection, psycopg)
             kw.setdefault("async_creator_fn", telling.connect)
         else:
             psycopg = self.loaded_dbapi
-            return pipelined.telling_connection(psycopg.Connection, psycopg).connect(*args, **kw)
+            return psycopg_pipeline.telling_connection(psycopg.Connection, psycopg).connect(*args, **kw)
         return connect(self, *args, **kw)
 
     return {"connect": call} if cls.name == "postgresql" and cls.driver in DRIVERS else {}

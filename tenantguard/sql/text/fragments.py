@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.text.composing import Composer, is_named, with_schemas
+from tenantguard.sql.text.composition import Composer, is_named, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of

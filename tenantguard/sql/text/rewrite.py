@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenantguard.sql.text.composing import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer, with_schemas
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.lexer import Token, Unreadable
 from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
-from tenantguard.sql.text.placing.predicates import RuledRows
+from tenantguard.sql.text.placing.predicate_tokens import RuledRows
 from tenantguard.sql.text.placing.writes import Statement
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check, parameter_sets

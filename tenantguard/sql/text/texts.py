@@ -11,7 +11,7 @@ from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.underneath import read_underneath, writes
-from tenantguard.sql.text.written import Written, read_written
+from tenantguard.sql.text.write_targets import Written, read_written
 from tenantguard.tenancy import Tenancy
 
 LONGEST_KEPT = 20_000  # characters; longer texts are read each time

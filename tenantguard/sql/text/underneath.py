@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.text.composing import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer, with_schemas
 from tenantguard.sql.text.fragments import Fragment
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement

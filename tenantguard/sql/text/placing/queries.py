@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tenantguard.belonging.permitted import Act
+from tenantguard.belonging.permissions import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
-from tenantguard.sql.text.placing.predicates import AND, CLOSE, OPEN, Predicates, plain
+from tenantguard.sql.text.placing.predicate_tokens import AND, CLOSE, OPEN, Predicates, plain
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View, derive
 from tenantguard.sql.text.tree import Cte, Derived, Joined, Query, Relation, Select, Source, Span, Step
 from tenantguard.tenancy import Key, Placement

@@ -8,9 +8,9 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
-from tenantguard.sql.text.placing.given import Given, Watched, orphan, shared_write
 from tenantguard.sql.text.placing.origins import Origins, Wanted
-from tenantguard.sql.text.placing.predicates import CLOSE, COMMA, OPEN, TENANT, plain
+from tenantguard.sql.text.placing.ownership import Given, Watched, orphan, shared_write
+from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
 from tenantguard.sql.text.placing.queries import OF_ROWS, Placing
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
 from tenantguard.sql.text.tree import Assignment, Query, Relation, Span, Write

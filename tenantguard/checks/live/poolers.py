@@ -1,0 +1,38 @@
+"""Poolers: whether the tenant's setting holds for a transaction on this connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from tenantguard.checks.catalogue import found
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.live.connection import first_line
+
+_SET = text("SELECT pg_catalog.set_config('tenantguard.probe', 'held', true)")
+_GET = text("SELECT pg_catalog.current_setting('tenantguard.probe', true)")
+
+
+def pooling(connection: Connection) -> Iterator[Finding]:
+    """Yield a finding where a setting of the transaction is gone by its next statement."""
+    try:
+        with connection.begin_nested():
+            connection.execute(_SET)
+            held = connection.execute(_GET).scalar()
+    except SQLAlchemyError as error:
+        held = first_line(error)
+    if held != "held":
+        told = held or "it is gone"
+        yield found("TG419", "the database", f"a setting does not last for its transaction: {told}")
+
+
+def without_transactions(told: str) -> Iterator[Finding]:
+    """Yield what is found where no transaction can be begun: the pooler's mode, and that nothing else was looked at."""
+    yield found("TG419", "the database", told)
+    yield found(
+        "TG904",
+        "the database",
+        "nothing of the database was compared, since it holds no transaction together",
+    )

@@ -1,0 +1,147 @@
+"""Sharing: sessions that cross tasks, executors that lose the binding, caches that forget whose rows they hold."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.project import Project, last, reads
+from tenantguard.checks.source.sites import SESSIONS, is_cache, is_of
+from tenantguard.checks.source.syntax import Argument, Called, Function, SourceFile
+
+_SESSION_TYPES = re.compile(r"\b(Async)?Session\b")
+_MAKERS = frozenset({"sessionmaker", "async_sessionmaker"})
+_TASKS = frozenset({"create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor"})
+_POOLS = re.compile(r"(executor|pool)s?$", re.IGNORECASE)
+_POOL_TYPES = frozenset({"ThreadPoolExecutor", "ProcessPoolExecutor"})
+
+
+def sharing_findings(project: Project) -> Iterator[Finding]:
+    """Yield what is handed from one tenant's work to another's, or loses its tenant on the way."""
+    makers = {
+        last(name)
+        for _, called in project.calls()
+        if called.last in _MAKERS and is_of(called.name, "sqlalchemy", "sqlmodel")
+        for name in called.assigned
+    }
+    pools = {
+        last(name) for _, called in project.calls() if called.last in _POOL_TYPES for name in called.assigned
+    }
+    for source, called in project.calls():
+        yield from _of_session(project, source, called, makers)
+        yield from _of_tasks(project, source, called, makers)
+        yield from _of_executor(project, source, called, pools)
+    for source in project.sources:
+        for function in source.functions:
+            yield from _of_cache(project, source, function)
+
+
+def _of_session(project: Project, source: SourceFile, called: Called, makers: set[str]) -> Iterator[Finding]:
+    """Yield a session that lives as long as its module or class does."""
+    functions = {function.name for function in source.functions}
+    if (
+        _is_session(called, makers)
+        and called.assigned
+        and not called.is_managed
+        and called.function not in functions
+    ):
+        name = called.assigned[0]
+        yield project.at("TG206", source, called.line, f"{name} is one session for every request and task")
+
+
+def _is_session(called: Called, makers: set[str]) -> bool:
+    made = called.last in (SESSIONS - _MAKERS) and "scoped" not in called.last
+    return (made and is_of(called.name, "sqlalchemy", "sqlmodel")) or called.last in makers
+
+
+def _of_tasks(project: Project, source: SourceFile, called: Called, makers: set[str]) -> Iterator[Finding]:
+    """Yield a session that is handed to other tasks or threads."""
+    many = called.last == "gather" and is_of(called.name, "asyncio")
+    is_thread = called.name in ("threading.Thread", "threading.Timer")
+    if not (many or is_thread or (called.last in _TASKS and "." in called.name)):
+        return
+    sessions = _sessions(source, called.function, makers)
+    if not many and _is_no_work(called, sessions):
+        return
+    handed = [one for one in called.arguments if one.holds & sessions and (one.call is not None or not many)]
+    several = many and any(one.code.startswith(("[", "(")) or len(handed) > 1 for one in handed)
+    if handed and (several or not many):
+        name = min(handed[0].holds & sessions)
+        yield project.at("TG206", source, called.line, f"the session {name} is handed to {called.last}()")
+
+
+def _is_no_work(called: Called, sessions: set[str]) -> bool:
+    """Tell whether what a call is given first cannot be run: ``task_service.create_task(session, title=...)``."""
+    first = called.argument(0)
+    if called.last in ("create_task", "ensure_future"):
+        return first is None or first.call is None
+    return first is not None and first.name in sessions
+
+
+def _sessions(source: SourceFile, function: str, makers: set[str]) -> set[str]:
+    """Return the names of a function's own sessions."""
+    names: set[str] = set()
+    for one in source.functions:
+        if one.name == function:
+            names |= {name for name, annotation in one.parameters if _SESSION_TYPES.search(annotation)}
+    for called in source.calls:
+        if called.function == function and _is_session(called, makers):
+            names |= {name for name in called.assigned if name != last(function)}
+    return names
+
+
+def _of_executor(project: Project, source: SourceFile, called: Called, pools: set[str]) -> Iterator[Finding]:
+    """Yield work that goes to a thread or process and reads the database there."""
+    work = _work(called, pools)
+    if work is None or (work.call is not None and last(work.call.name) == "carry"):
+        return
+    names = {work.name} if work.name else {part for part in work.holds if part not in ("self", "cls")}
+    if work.call is not None and work.call.last == "partial":
+        names |= set(work.holds)
+    if any(name and (reads(name) or project.resolve(source, name) in project.readers) for name in names):
+        detail = f"{work.code} reads the database in a thread or process that has no binding"
+        yield project.at("TG207", source, called.line, detail, f"carry({work.code})")
+
+
+def _work(called: Called, pools: set[str]) -> Argument | None:
+    """Return what a call lets a thread or process do."""
+    if called.name in ("threading.Thread", "threading.Timer", "multiprocessing.Process"):
+        timer = called.last == "Timer"
+        return called.argument(1 if timer else None, "function" if timer else "target")
+    if called.last == "run_in_executor":
+        return called.argument(1, "func")
+    base = last(called.name.rpartition(".")[0])
+    if called.last in ("submit", "map") and (base in pools or base in _POOL_TYPES or _POOLS.search(base)):
+        return called.argument(0, "fn")
+    return None
+
+
+def _of_cache(project: Project, source: SourceFile, function: Function) -> Iterator[Finding]:
+    """Yield a function whose kept results are rows of whoever asked first."""
+    cached = next((one for one in function.decorators if is_cache(one)), None)
+    if cached is None or not _returns_rows(project, source, function):
+        return
+    words = _tenant_words(project)
+    told = [name for name, _ in function.parameters] + [one.code for one in cached.arguments]
+    said = any(word in text.lower() for text in told for word in words)
+    if not (said or "tenantguard.current" in function.names):
+        detail = f"{last(function.name)}() keeps what it read, and its key does not tell the tenant"
+        yield project.at("TG208", source, function.line, detail)
+
+
+def _returns_rows(project: Project, source: SourceFile, function: Function) -> bool:
+    """Tell whether a function reads tenants' rows, as far as its names and what it calls tell."""
+    key = (source.module, function.name)
+    if key not in project.readers:
+        return False
+    return key in project.owning or not project.models
+
+
+def _tenant_words(project: Project) -> set[str]:
+    columns = {
+        placement.column for placement in project.tenancy if placement.kind == "owned" and placement.column
+    }
+    named = {project.tenancy.column or ""} | columns
+    stems = {re.sub(r"_(id|uuid|key|code)$", "", name.lower()) for name in named}
+    return {word for word in (stems | {"tenant"}) if len(word) > 2}

@@ -1,0 +1,89 @@
+"""What a command line asks a check for, with what the settings say."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from tenantguard.checks.options import Asked
+from tenantguard.checks.settings import Settings
+from tenantguard.cli.targets import load_tenancy
+from tenantguard.errors import ConfigurationError
+from tenantguard.postgres import Roles
+
+TenancyArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"),
+]
+DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")]
+
+
+def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
+    """Return what is to be checked, by the command line and the settings.
+
+    Raises:
+        ConfigurationError: the Tenancy cannot be loaded, or something that is named is not there.
+    """
+    target = settings.get("tenancy", tenancy)
+    if target is None:
+        raise ConfigurationError(
+            'name the Tenancy: tenantguard check app.db:tenancy, or tenancy = "app.db:tenancy" in [tool.tenantguard]'
+        )
+    loaded = _loaded(str(target))
+    return Asked(
+        loaded,
+        Path.cwd(),
+        source=() if given.get("no_source") else _sources(settings, given.get("source"), str(target)),
+        exclude=tuple(settings.get("exclude", given.get("exclude")) or ()),
+        url=settings.get("url", given.get("url")),
+        roles=_roles(settings, given),
+        keys=bool(given.get("keys")),
+    )
+
+
+def lock_path(settings: Settings, given: Path | None) -> Path:
+    """Return where the lock is."""
+    return Path(settings.get("lock", given) or "tenancy.lock")
+
+
+def _loaded(target: str) -> Any:
+    try:
+        return load_tenancy(target)
+    except (typer.BadParameter, ConfigurationError):
+        raise
+    except Exception as error:
+        what = " ".join(str(error).split())
+        module = target.partition(":")[0]
+        raise ConfigurationError(f"{module} does not import: {type(error).__name__}: {what}") from error
+
+
+def _sources(settings: Settings, given: Any, target: str) -> tuple[Path, ...]:
+    named = [Path(one) for one in settings.get("source", given) or ()]
+    for path in named:
+        if not path.exists():
+            raise ConfigurationError(f"there is no source at {path}")
+    return tuple(named) or _own(target)
+
+
+def _own(target: str) -> tuple[Path, ...]:
+    """Return the package that the Tenancy is in, or its module; nothing of other people's."""
+    top = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    paths = [Path(one) for one in getattr(top, "__path__", ())]
+    if not paths and getattr(top, "__file__", None):
+        paths = [Path(str(top.__file__))]  # type: ignore[union-attr]  # it has a file, so it is one
+    return tuple([path for path in paths if path.resolve().is_relative_to(Path.cwd().resolve())])
+
+
+def _roles(settings: Settings, given: dict[str, Any]) -> Roles | None:
+    names = {
+        name: settings.get(f"{name}_role", given.get(f"{name}_role")) for name in ("maintenance", "owner")
+    }
+    role = settings.get("role", given.get("role"))
+    if role is None:
+        if any(names.values()):
+            raise ConfigurationError("say --role, the application's, beside the other roles")
+        return None
+    return Roles(str(role), maintenance=names["maintenance"], owner=names["owner"])

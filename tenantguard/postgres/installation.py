@@ -1,0 +1,137 @@
+"""Installing row security in a database, and taking it out: in the caller's transaction, as often as wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.seal_check import add_key
+from tenantguard.postgres.statements import ground, removal, table_statements
+from tenantguard.postgres.tables import Secured, secured
+from tenantguard.sql.telling.seal import Seal
+from tenantguard.tenancy import Tenancy
+
+OLDEST = (13,)
+_LOCKS = "SET LOCAL lock_timeout = '3s'"
+
+
+def install(
+    connection: Connection, tenancy: Tenancy, roles: Roles | None = None, *, seal: Seal | None = None
+) -> None:
+    """Let PostgreSQL hold every table to the tenant: roles, grants, policies, and the seal where a key is given.
+
+    It runs in the transaction of the connection, which the caller commits: a statement that fails leaves nothing half
+    done. It may be run again, after each change of the tenancy. No lock is waited for longer than three seconds.
+
+    Args:
+        connection: of the tables' owner or a superuser, on an engine without a guard.
+        tenancy: how every table belongs.
+        roles: the roles of the database.
+        seal: the key that signs the tenant; the database is given it.
+
+    Raises:
+        ConfigurationError: the server or the role cannot, or a table cannot be held by policies.
+
+    Example:
+        >>> def upgrade(owner):
+        ...     with owner.begin() as connection:
+        ...         install(connection, tenancy, Roles("app", maintenance="app_maintenance"))
+    """
+    schema = ready(connection)
+    given = roles or Roles()
+    tables = secured(tenancy, schema, sealed=seal is not None)
+    verify_present(connection, tables)
+    run(connection, [_LOCKS, *given.statements()])
+    run(connection, ground(tables, given, schema, sealed=seal is not None))
+    for table in tables:
+        run(connection, table_statements(table, given), table.name)
+    if seal is not None:
+        add_key(connection, seal)
+
+
+def uninstall(connection: Connection, tenancy: Tenancy, roles: Roles | None = None) -> None:
+    """Take the policies and triggers out of every table; roles, grants and the key table stay.
+
+    Args:
+        connection: as for ``install``.
+        tenancy: how every table belongs.
+        roles: the roles of the database.
+    """
+    schema = ready(connection)
+    run(connection, [_LOCKS])
+    for table in secured(tenancy, schema, sealed=False):
+        run(connection, removal(table, roles or Roles()), table.name)
+
+
+def ready(connection: Connection, *, writes: bool = True) -> str:
+    """Return the schema of tables that name none, or say why nothing can be installed here.
+
+    Args:
+        connection: to the database.
+        writes: whether it has to take changes.
+
+    Raises:
+        ConfigurationError: it is another database, it is too old, a standby, or the engine is guarded.
+    """
+    if connection.dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"row security is PostgreSQL's, and this is a connection to {connection.dialect.name}"
+        )
+    if hasattr(connection.dialect, "tg_guard"):
+        raise ConfigurationError(
+            "policies are installed through an engine without a guard, as the tables' owner: create_engine(owner_url)"
+        )
+    version = connection.dialect.server_version_info or ()
+    if tuple(version) < OLDEST:
+        raise ConfigurationError(
+            f"the server is PostgreSQL {'.'.join(map(str, version))}; the policies need {OLDEST[0]} or later"
+        )
+    standby, schema = connection.execute(
+        text("SELECT pg_catalog.pg_is_in_recovery(), pg_catalog.current_schema()")
+    ).one()
+    if standby and writes:
+        raise ConfigurationError("the server is in recovery and takes no change; connect to the primary")
+    if schema is None:
+        raise ConfigurationError(
+            "no schema of the connection's search_path is in the database; set one that is"
+        )
+    return str(schema)
+
+
+def verify_present(connection: Connection, tables: Iterable[Secured]) -> None:
+    """Raise where a table of the tenancy is not in the database yet.
+
+    Raises:
+        ConfigurationError: one or more are missing; all are listed.
+    """
+    names = [table.name for table in tables]
+    asked = text(
+        "SELECT name FROM unnest(CAST(:names AS text[])) name WHERE to_regclass(name) IS NULL ORDER BY 1"
+    )
+    missing = connection.execute(asked, {"names": names}).scalars().all()
+    if missing:
+        raise ConfigurationError(
+            f"{len(missing)} table(s) of the tenancy are not in the database: {', '.join(missing)}; "
+            "run its migrations first"
+        )
+
+
+def run(connection: Connection, statements: Iterable[str], where: str = "the database") -> None:
+    """Execute statements, and say in one sentence which of them PostgreSQL refuses.
+
+    Raises:
+        ConfigurationError: one is refused; the caller's transaction is rolled back with it.
+    """
+    for statement in statements:
+        try:
+            connection.execute(text(statement.replace(":", "\\:")))
+        except DBAPIError as error:
+            said = str(error.orig).partition("\n")[0]
+            raise ConfigurationError(
+                f"row security cannot be installed on {where}: {said} ({statement[:60]}...); nothing is done once the "
+                "transaction is rolled back"
+            ) from error

@@ -1,0 +1,129 @@
+"""Sealing: the key table, and the function that checks the seal once for each table in a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, text
+
+from tenantguard.errors import ConfigurationError
+from tenantguard.postgres.spelling import body
+from tenantguard.sql.servers.rule_policies import OWN
+from tenantguard.sql.telling.seal import SEAL, Seal
+from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
+
+KEYS = f"{OWN}.keys"
+
+
+def seal_statements(application: str) -> Iterator[str]:
+    """Yield what makes the key table and the function; who may run the one may not read the other.
+
+    The function is STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one.
+    """
+    yield (
+        f"CREATE TABLE IF NOT EXISTS {KEYS} (id bigint PRIMARY KEY, inner_pad bytea NOT NULL, "
+        "outer_pad bytea NOT NULL, made timestamptz NOT NULL DEFAULT now(), retires timestamptz)"
+    )
+    yield f"REVOKE ALL ON {KEYS} FROM PUBLIC, {application}"
+    yield (
+        f"CREATE OR REPLACE FUNCTION {OWN}.sealed() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER "
+        f"PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS {body(sealed_body())}"
+    )
+    yield f"REVOKE ALL ON FUNCTION {OWN}.sealed() FROM PUBLIC"
+    yield f"GRANT EXECUTE ON FUNCTION {OWN}.sealed() TO {application}"
+
+
+def sealed_body() -> str:
+    """Return what the function does that checks the seal.
+
+    The expiry is compared with the beginning of the transaction: a long one stays who it is. Nothing of a seal is
+    converted before its signature was found right. No regular expression tells its form: it would cost three times as
+    much as all the rest.
+    """
+    return f"""
+DECLARE
+  tenant text := current_setting('{SETTING}', true);
+  seal text := current_setting('{SEAL}', true);
+  key_id text := split_part(seal, '.', 1);
+  expiry text := split_part(seal, '.', 2);
+  process text := split_part(seal, '.', 3);
+  signed text := key_id || '.' || expiry || '.' || process;
+  permissions text := coalesce(current_setting('{PERMISSIONS}', true), '');
+  what text;
+  inner_pad bytea;
+  outer_pad bytea;
+BEGIN
+  IF coalesce(tenant, '') = '' THEN
+    RETURN false;
+  END IF;
+  IF coalesce(seal, '') = '' THEN
+    RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the tenant is not sealed';
+  END IF;
+  SELECT k.inner_pad, k.outer_pad INTO inner_pad, outer_pad FROM {KEYS} AS k
+    WHERE k.id::text = key_id AND (k.retires IS NULL OR k.retires > transaction_timestamp());
+  IF NOT FOUND THEN
+    RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the key of the seal is not known here';
+  END IF;
+  what := signed || CASE permissions WHEN '' THEN '.' ELSE ':' || permissions || chr(10) END || tenant;
+  IF seal <> signed || '.' || encode(sha256(outer_pad || sha256(inner_pad || convert_to(what, 'UTF8'))), 'hex')
+     OR process NOT IN ('0', pg_backend_pid()::text) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the seal is not of this tenant and session';
+  END IF;
+  IF expiry::bigint < extract(epoch FROM transaction_timestamp()) THEN
+    RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the seal has expired';
+  END IF;
+  RETURN true;
+END
+"""
+
+
+def add_key(connection: Connection, seal: Seal) -> None:
+    """Give the database a key, beside those that it has: the first step of a rotation.
+
+    Then let every process of the application sign with it, and ``retire_key`` the one before.
+
+    Args:
+        connection: of a role that may write the key table.
+        seal: the key and its number.
+
+    Raises:
+        ConfigurationError: the number stands for another key there, or there is no key table.
+    """
+    _verify_table(connection)
+    inner, outer = seal.pads
+    given = {"id": seal.key_id, "inner": inner, "outer": outer}
+    connection.execute(
+        text(
+            f"INSERT INTO {KEYS} (id, inner_pad, outer_pad) VALUES (:id, :inner, :outer) ON CONFLICT (id) DO NOTHING"
+        ),
+        given,
+    )
+    same = text(f"SELECT retires, inner_pad = :inner AND outer_pad = :outer FROM {KEYS} WHERE id = :id")
+    retires, is_same = connection.execute(same, given).one()
+    if not is_same or retires is not None:
+        what = "is retired" if is_same else "is another one"
+        raise ConfigurationError(
+            f"key {seal.key_id} {what} in the database; give the new key a number of its own"
+        )
+
+
+def retire_key(connection: Connection, key_id: int, *, after: int = 300) -> None:
+    """Let a key sign nothing any more, once the transactions that begin within some seconds have begun.
+
+    Raises:
+        ConfigurationError: the database has no such key, or no other that is not retired.
+    """
+    _verify_table(connection)
+    others = text(f"SELECT count(*) FROM {KEYS} WHERE id <> :id AND retires IS NULL")
+    if not connection.execute(others, {"id": key_id}).scalar():
+        raise ConfigurationError(f"key {key_id} is the only one; add_key() the next one first")
+    retired = text(f"UPDATE {KEYS} SET retires = now() + make_interval(secs => :after) WHERE id = :id")
+    if connection.execute(retired, {"id": key_id, "after": after}).rowcount != 1:
+        raise ConfigurationError(f"the database has no key {key_id}")
+
+
+def _verify_table(connection: Connection) -> None:
+    if connection.execute(text(f"SELECT to_regclass('{KEYS}')")).scalar() is None:
+        raise ConfigurationError(
+            f"the key table {KEYS} is not in the database, or the role may not see it; install() with a seal makes it"
+        )

@@ -1,0 +1,163 @@
+"""The statements, in the order in which they run: roles, our schema, and then table by table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.seal_check import seal_statements
+from tenantguard.postgres.spelling import block, identifier, literal
+from tenantguard.postgres.tables import Secured, secured
+from tenantguard.sql.servers.rule_policies import CONTENT, OWN, digest, rule_mark
+from tenantguard.tenancy import Tenancy
+
+POLICY_NAMES = tuple([f"{OWN}_{name}" for name in ("select", "insert", "update", "delete", "seal")])
+
+
+def policies(
+    tenancy: Tenancy, roles: Roles | None = None, *, sealed: bool = False, schema: str = "public"
+) -> list[str]:
+    """Return the statements that let PostgreSQL hold every table to the tenant; they can be run again.
+
+    Run them in one transaction, as the tables' owner or a superuser; ``install`` does. The key of a seal is not
+    among them, since it belongs in no file: see ``add_key``.
+
+    Args:
+        tenancy: how every table belongs.
+        roles: the roles of the database; the application's is ``"app"`` where nothing is said.
+        sealed: ask for the seal as well, in a restrictive policy of its own.
+        schema: the schema of tables that name none.
+
+    Raises:
+        ConfigurationError: the tenancy has faults, or a table cannot be held by a policy; all are listed.
+
+    Example:
+        >>> from sqlalchemy import Column, Integer, MetaData, String, Table
+        >>> metadata = MetaData()
+        >>> calls = Table("calls", metadata, Column("id", Integer, primary_key=True),
+        ...               Column("company_id", String, nullable=False))
+        >>> statements = policies(Tenancy(metadata, column="company_id"))
+        >>> [line for line in statements if "FOR DELETE" in line][0]
+        "CREATE POLICY tenantguard_delete ON public.calls FOR DELETE TO app USING (company_id = (SELECT current_setting('tenantguard.tenant', true)))"
+    """  # noqa: E501 - the statement is one line
+    given = roles or Roles()
+    tables = secured(tenancy, schema, sealed=sealed)
+    return [
+        *given.statements(),
+        *ground(tables, given, schema, sealed=sealed),
+        *(statement for table in tables for statement in table_statements(table, given)),
+    ]
+
+
+def ground(tables: list[Secured], roles: Roles, schema: str, *, sealed: bool) -> Iterator[str]:
+    """Yield what the tables' own statements stand on: schemas, and the seal."""
+    application = identifier(roles.application)
+    for name in sorted({table.placement.key[0] or schema for table in tables}):
+        yield f"REVOKE CREATE ON SCHEMA {identifier(name)} FROM PUBLIC, {application}"
+        yield f"GRANT USAGE ON SCHEMA {identifier(name)} TO {roles.served}"
+    # a temporary table outlives its transaction, and the next tenant on the connection finds it
+    yield block(
+        f"EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %s', current_database(), "
+        f"{literal(application)});"
+    )
+    yield f"CREATE SCHEMA IF NOT EXISTS {OWN}"
+    yield f"REVOKE ALL ON SCHEMA {OWN} FROM PUBLIC, {application}"
+    yield f"GRANT USAGE ON SCHEMA {OWN} TO {roles.served}"
+    if sealed:
+        yield from seal_statements(application)
+
+
+def table_statements(table: Secured, roles: Roles) -> Iterator[str]:
+    """Yield what one table needs; what was there of ours before is replaced."""
+    if table.is_view:
+        yield f"ALTER VIEW {table.name} SET (security_invoker = true)"
+    else:
+        if roles.owner is not None:
+            yield f"ALTER TABLE {table.name} OWNER TO {identifier(roles.owner)}"
+        yield from _row_security(table, roles)
+    yield from _granted(table, roles)
+
+
+def _row_security(table: Secured, roles: Roles) -> Iterator[str]:
+    yield from drops(table.name)
+    yield from _made(table, roles)
+    if table.policies:
+        yield _marked(table, roles)
+
+
+def _made(table: Secured, roles: Roles) -> Iterator[str]:
+    if table.policies:
+        yield f"ALTER TABLE {table.name} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"
+    else:
+        yield _closed_no_more(table.name)
+    for policy in table.policies:
+        yield policy.create(table.name, roles.application)
+    for tie in table.ties:
+        yield from tie.create(table.name)
+
+
+def _closed_no_more(name: str) -> str:
+    """Return the block that turns row security off where no policy is left, with which nobody would see a row."""
+    return block(
+        f"IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = {literal(name)}::regclass) THEN "
+        f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; END IF;"
+    )
+
+
+def mark(table: Secured, roles: Roles) -> str:
+    """Return what tells which statements made a table's policies, by which ``check`` finds what is old."""
+    return digest(*_made(table, roles))
+
+
+def _marked(table: Secured, roles: Roles) -> str:
+    """Return the block that notes on each policy what made it, and what PostgreSQL made of it."""
+    return block(
+        "DECLARE path text := current_setting('search_path'); found record; BEGIN "
+        "PERFORM set_config('search_path', 'pg_catalog', true); "
+        f"FOR found IN SELECT polname, {CONTENT} AS content FROM pg_policy p "
+        f"WHERE polrelid = {literal(table.name)}::regclass AND polname LIKE '{OWN}\\_%' LOOP "
+        f"EXECUTE format('COMMENT ON POLICY %I ON %s IS %L', found.polname, {literal(table.name)}, "
+        f"'{OWN} {mark(table, roles)} ' || found.content || ' {rule_mark(table.placement)}'); END LOOP; "
+        "PERFORM set_config('search_path', path, true); END;"
+    )
+
+
+def drops(name: str) -> Iterator[str]:
+    """Yield what takes our policies and triggers from a table."""
+    for policy in POLICY_NAMES:
+        yield f"DROP POLICY IF EXISTS {policy} ON {name}"
+    yield block(
+        f"DECLARE found record; BEGIN FOR found IN SELECT t.tgname, p.oid::regprocedure AS made "
+        f"FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
+        f"WHERE t.tgrelid = {literal(name)}::regclass AND p.pronamespace = {literal(OWN)}::regnamespace "
+        f"AND NOT t.tgisinternal LOOP "
+        f"EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, {literal(name)}); "
+        "EXECUTE format('DROP FUNCTION %s', found.made); END LOOP; END;"
+    )
+
+
+def _granted(table: Secured, roles: Roles) -> Iterator[str]:
+    application = identifier(roles.application)
+    yield f"REVOKE ALL ON {table.name} FROM PUBLIC, {application}"
+    yield f"GRANT {', '.join(table.grants)} ON {table.name} TO {application}"
+    if roles.maintenance is not None:
+        rights = "SELECT" if table.is_view else "SELECT, INSERT, UPDATE, DELETE"
+        yield f"GRANT {rights} ON {table.name} TO {identifier(roles.maintenance)}"
+    if not table.is_view:
+        # serial columns ask for their sequence; reading it, or an identity's, would tell how much others have stored
+        wanted = f"EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', found, {literal(roles.served)}); "
+        yield block(
+            f"DECLARE found regclass; BEGIN FOR found IN SELECT d.objid::regclass FROM pg_catalog.pg_depend d "
+            f"JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
+            f"WHERE d.refobjid = {literal(table.name)}::regclass AND d.deptype IN ('a', 'i') LOOP "
+            f"EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s', found, {literal(application)}); "
+            f"{wanted if 'INSERT' in table.grants else ''}END LOOP; END;"
+        )
+
+
+def removal(table: Secured, roles: Roles) -> Iterator[str]:
+    """Yield what takes row security from a table again; its grants stay."""
+    if table.is_view:
+        return
+    yield from drops(table.name)
+    yield f"ALTER TABLE {table.name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY"

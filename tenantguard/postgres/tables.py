@@ -1,0 +1,255 @@
+"""Secured tables: what one table of a tenancy needs of PostgreSQL, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Table
+
+from tenantguard.belonging.placement import is_view
+from tenantguard.errors import ConfigurationError
+from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, permitted, through
+from tenantguard.postgres.spelling import body, identifier, identifiers, relation
+from tenantguard.sql.servers.rule_policies import OWN, digest, ruled
+from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
+
+_SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
+_WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """One policy of row security.
+
+    Attributes:
+        name: its name, which no other of the table has.
+        command: ``SELECT``, ``INSERT``, ``UPDATE``, ``DELETE``, or ``ALL`` of them.
+        using: the condition on rows that are there, where the command meets any.
+        check: the condition on rows that come to be.
+        restrictive: it takes away from what others give.
+    """
+
+    name: str
+    command: str
+    using: str | None = None
+    check: str | None = None
+    restrictive: bool = False
+
+    def create(self, table: str, role: str) -> str:
+        """Return the statement that creates it."""
+        kind = " AS RESTRICTIVE" * self.restrictive
+        using = "" if self.using is None else f" USING ({self.using})"
+        check = "" if self.check is None else f" WITH CHECK ({self.check})"
+        return f"CREATE POLICY {self.name} ON {table}{kind} FOR {self.command} TO {identifier(role)}{using}{check}"
+
+
+@dataclass(frozen=True)
+class Tie:
+    """A foreign key whose parent must be seen by who writes it.
+
+    A policy cannot ask for it: one that reads its own table is refused by PostgreSQL as infinite, and each is asked
+    before the rows of the same statement are there. So a trigger asks, when the key itself is checked.
+
+    Attributes:
+        name: of the trigger and of its function.
+        columns: the columns of the key.
+        condition: that the parent is seen.
+        parent: its name, for the message.
+        deferred: when the database checks the key: ``None`` at once, or what a constraint trigger says.
+        before: ask before the row is there, since a row rule could be fulfilled by the row itself.
+        still: that the parent is seen now, where the transaction's snapshot is older and may show another tenant's as
+            its own; ``None`` where a row rule shows it, since only rows that may be changed can be locked.
+    """
+
+    name: str
+    columns: tuple[str, ...]
+    condition: str
+    parent: str
+    deferred: str | None = None
+    before: bool = False
+    still: str | None = None
+
+    @property
+    def function(self) -> str:
+        """Return the whole name of its function."""
+        return f"{OWN}.{self.name}"
+
+    @property
+    def body(self) -> str:
+        """Return what its function does, as the catalogue keeps it."""
+        still = "" if self.still is None else f" OR {_SNAPSHOT} AND NOT {self.still}"
+        return (
+            f"BEGIN IF NOT {self.condition}{still} THEN RAISE foreign_key_violation USING MESSAGE = "
+            f"format('%s on %I.%I names a row of %s that is not there for this tenant', "
+            f"lower(TG_OP), TG_TABLE_SCHEMA, TG_TABLE_NAME, '{self.parent}'); END IF; RETURN NEW; END"
+        )
+
+    def create(self, table: str) -> Iterator[str]:
+        """Yield the statements that create it; the function reads with the rights of who writes."""
+        kind = "TRIGGER" if self.deferred is None else "CONSTRAINT TRIGGER"
+        given = " AND ".join(f"NEW.{identifier(name)} IS NOT NULL" for name in self.columns)
+        yield (
+            f"CREATE OR REPLACE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql "
+            f"SET search_path = pg_catalog, pg_temp AS {body(self.body)}"
+        )
+        yield f"REVOKE ALL ON FUNCTION {self.function}() FROM PUBLIC"
+        moment = "BEFORE" if self.before else "AFTER"
+        yield (
+            f"CREATE {kind} {self.name} {moment} INSERT OR UPDATE OF {identifiers(self.columns)} ON {table} "
+            f"{'' if self.deferred is None else self.deferred + ' '}FOR EACH ROW WHEN ({given}) "
+            f"EXECUTE FUNCTION {self.function}()"
+        )
+
+
+@dataclass(frozen=True)
+class Secured:
+    """What one table needs.
+
+    Attributes:
+        placement: how it belongs.
+        name: its whole name.
+        is_view: it is a view, which is read with its reader's rights.
+        policies: its policies; none for a table that every tenant may read.
+        ties: its foreign keys that policies alone would not hold.
+        grants: what the application's role may do with it.
+    """
+
+    placement: Placement
+    name: str
+    is_view: bool
+    policies: tuple[Policy, ...]
+    ties: tuple[Tie, ...]
+    grants: tuple[str, ...]
+
+
+def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
+    """Return what each table of a tenancy needs, parents and children by name.
+
+    Args:
+        tenancy: how every table belongs.
+        schema: the schema of tables that name none.
+        sealed: ask for the seal as well.
+
+    Raises:
+        ConfigurationError: the tenancy has faults, or a table cannot be held by a policy; all are listed.
+    """
+    tenancy.verify()
+    found, faults = [], []
+    parents = _parents(tenancy)
+    for placement in tenancy:
+        try:
+            found.append(_secured(tenancy, placement, schema, sealed, parents))
+        except ConfigurationError as error:
+            faults.append(str(error))
+    if faults:
+        listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise ConfigurationError(f"no policies can be written, {len(faults)} fault(s):\n{listed}")
+    return found
+
+
+def _parents(tenancy: Tenancy) -> frozenset[Key]:
+    """Return the tables that foreign keys name."""
+    tables = [placement.mapping for placement in tenancy if placement.mapping is not None]
+    found = {reference.parent_key for table in tables for reference in tenancy.references(table)}
+    through = {table_key(placement.parent) for placement in tenancy if placement.parent is not None}
+    return frozenset(found | through)
+
+
+def _secured(
+    tenancy: Tenancy, placement: Placement, schema: str, sealed: bool, parents: frozenset[Key]
+) -> Secured:
+    name, table = relation(placement.key, schema), placement.mapping
+    view = table is not None and is_view(table)
+    policies: tuple[Policy, ...] = ()
+    if not view and placement.kind != "shared":
+        made = _policies(placement, schema, sealed)
+        policies = tuple(_permitted(policy, placement, placement.key in parents) for policy in made)
+    ties = () if view or table is None else tuple(_ties(tenancy, placement, table, schema))
+    return Secured(placement, name, view, policies, ties, ("SELECT",) if view else _grants(placement))
+
+
+def _grants(placement: Placement) -> tuple[str, ...]:
+    if placement.kind == "shown":
+        columns = identifiers(sorted(placement.changeable))
+        return ("SELECT", f"UPDATE ({columns})") if columns else ("SELECT",)
+    return ("SELECT",) if placement.kind == "shared" and not placement.writable else _WRITES
+
+
+def _policies(placement: Placement, schema: str, sealed: bool) -> Iterator[Policy]:
+    """Yield a policy for each command: a condition ``FOR ALL`` would widen what is read by what is written."""
+    if placement.kind == "shown":
+        read = ruled(placement)
+        yield Policy(f"{OWN}_select", "SELECT", using=read)
+        if placement.changeable:
+            yield Policy(f"{OWN}_update", "UPDATE", using=read, check=read)
+    else:
+        mine = owned(placement) if placement.kind == "owned" else through(placement, schema)
+        read = mine if placement.visible is None else f"({mine}) OR ({ruled(placement)})"
+        yield Policy(f"{OWN}_select", "SELECT", using=read)
+        yield Policy(f"{OWN}_insert", "INSERT", check=mine)
+        yield Policy(f"{OWN}_update", "UPDATE", using=mine, check=mine)
+        yield Policy(f"{OWN}_delete", "DELETE", using=mine)
+    floor = SEALED if sealed else SOMEBODY
+    yield Policy(f"{OWN}_seal", "ALL", using=floor, check=floor, restrictive=True)
+
+
+def _permitted(policy: Policy, placement: Placement, is_parent: bool) -> Policy:
+    """Return a policy that asks as well for the permission that its command takes.
+
+    It never keeps out what the guard lets in. A row that a foreign key names is looked up and locked by whoever may
+    write the other one, so such a table is read by everybody, and is kept from being changed where the new row is
+    checked, which no lock asks for. A write looks at rows too, so that whoever may write may read.
+    """
+    said = placement.permitted
+    if said is None or policy.restrictive:
+        return policy
+    if policy.command == "SELECT":
+        if is_parent or not said.read or not said.write:
+            return policy
+        return replace(policy, using=f"({policy.using}) AND {permitted(said.read, said.write)}")
+    if not said.write:
+        return policy
+    asked = permitted(said.write)
+    if policy.check is not None:
+        return replace(policy, check=f"({policy.check}) AND {asked}")
+    return replace(policy, using=f"({policy.using}) AND {asked}")
+
+
+def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> Iterator[Tie]:
+    for reference in tenancy.references(table):
+        parent = tenancy.find_key(reference.parent_key)
+        if parent is None or parent.kind == "shared" or _covers(placement, parent, reference):
+            continue
+        ruled_parent, whole = follows_rule(tenancy, parent), relation(parent.key, schema)
+        name = digest(relation(placement.key, schema), *reference.columns, whole)
+        yield Tie(
+            # triggers fire by their names, and one that asks before the row is there has to be the last
+            f"zz_{OWN}_{name}" if ruled_parent else f"{OWN}_{name}",
+            reference.columns,
+            leads("NEW", reference.pairs, whole),
+            full_name(parent.key).replace("'", "''"),
+            None if ruled_parent else _deferred(reference),
+            before=ruled_parent,
+            still=None if ruled_parent else leads("NEW", reference.pairs, whole, now=True),
+        )
+
+
+def follows_rule(tenancy: Tenancy, placement: Placement) -> bool:
+    """Tell whether a row rule has a say in who sees a table."""
+    while placement.kind == "through" and placement.parent is not None:
+        placement = tenancy.of(placement.parent)
+    return placement.visible is not None
+
+
+def _covers(placement: Placement, parent: Placement, reference: Reference) -> bool:
+    """Tell whether a key is held already: by a key that includes the tenant, or by the policies themselves."""
+    if placement.kind == "through":
+        return placement.link == reference.pairs
+    return placement.kind == parent.kind == "owned" and (placement.column, parent.column) in reference.pairs
+
+
+def _deferred(reference: Reference) -> str | None:
+    if not reference.constraint.deferrable:
+        return None
+    return f"DEFERRABLE INITIALLY {str(reference.constraint.initially or 'IMMEDIATE').upper()}"

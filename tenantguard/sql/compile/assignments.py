@@ -1,0 +1,138 @@
+"""Assigned values: what a write gives its columns, in its own words and by the columns' defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy.sql.elements import BindParameter
+
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.pieces import Named, base_of, columns_of, values_of_defaults
+from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
+from tenantguard.sql.plans import WritePlan
+from tenantguard.tenancy import Placement, table_key
+
+
+def given_values(
+    compiler: Any, table: Any, state: Any, toplevel: bool, *, several: bool = False
+) -> dict[str, Any]:
+    """Return what a statement gives for each column, by the column's name: an element, or a parameter's name.
+
+    Args:
+        compiler: the compiler, after it rendered the statement.
+        table: the table whose columns are asked for.
+        state: SQLAlchemy's compile state.
+        toplevel: the statement stands in no other one.
+        several: SET names columns of several tables, as MariaDB allows.
+    """
+    given: dict[str, Any] = {}
+    columns = columns_of(table)
+    placement = compiler.tg_guard.placed.find(table)
+    if placement is not None and is_verified(placement):
+        keys = state._dict_parameters or ()
+        refuse_target(
+            compiler, placement, grouped_fault(keys, columns, compiler.tg_guard.ties.watched(placement))
+        )
+    if toplevel:
+        for key in compiler.column_keys or ():
+            column = columns.get(key)
+            if column is not None:
+                given[column.name] = Named(compiler._get_bind_name_for_col(column))
+    row = state._dict_parameters or {}
+    if several:
+        own = (None, table_key(table))
+        row = {key: value for key, value in row.items() if _source(key) in own}
+    return given | named_values(compiler, placement, row, columns)
+
+
+def is_verified(placement: Placement) -> bool:
+    """Tell whether what is written into a table is verified: into a shared one that is not writable, nothing is."""
+    return placement.kind != "shared" or placement.writable
+
+
+def named_values(
+    compiler: Any, placement: Placement | None, row: Mapping[Any, Any], columns: Any
+) -> dict[str, Any]:
+    """Return the values of a row by their columns' names; a verified one that is given twice is refused."""
+    found: dict[str, Any] = {}
+    for key, value in row.items():
+        column = columns.get(key_of(key))
+        if column is None:
+            continue
+        if column.name in found:
+            refuse_twice(compiler, placement, column.name)
+        found[column.name] = value
+    return found
+
+
+def refuse_twice(compiler: Any, placement: Placement | None, name: str) -> None:
+    """Refuse a verified column that is named twice: which of the values is written depends on the statement."""
+    if placement is not None and is_verified(placement) and name in compiler.tg_guard.ties.watched(placement):
+        refuse_target(compiler, placement, f"{name!r} is set twice; set it once")
+
+
+def values_with_defaults(
+    compiler: Any, plan: WritePlan, given: Mapping[str, Any], row: int = 0
+) -> dict[str, Any]:
+    """Return what a statement gives, with what the verified columns that it leaves out are given.
+
+    A mapping of the table may know less of a column than the tenancy's own metadata does.
+    """
+    ties = compiler.tg_guard.ties
+    missing = ties.watched(plan.placement).difference(given)
+    if not missing:
+        return dict(given)
+    known = columns_of(ties.table(plan.placement.key), missing) | columns_of(plan.table, missing)
+    columns = {column.name: column for column in known.values()}
+    found = values_of_defaults(compiler, plan.verb, columns.values(), row)
+    plan.late |= {value.name for value in found.values() if isinstance(value, Named)}
+    return {**given, **found}
+
+
+def watched_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, Any]:
+    """Return the columns, by key and by name, whose values are verified, or may be pointed at by the same table."""
+    ties = compiler.tg_guard.ties
+    return columns_of(table, ties.watched(placement) | ties.own_keys(placement.key))
+
+
+def verify_spelling(compiler: Any, placement: Placement, names: Iterable[str]) -> None:
+    """Refuse a column that is written under another spelling of one that is verified."""
+    watched = compiler.tg_guard.ties.watched(placement)
+    if watched.issuperset(names):
+        return
+    refuse_target(
+        compiler,
+        placement,
+        spelling_fault(names, watched, compiler.tg_guard.ties.column_names(placement.key)),
+    )
+
+
+def refuse_target(compiler: Any, placement: Placement, fault: str | None) -> None:
+    if fault is not None:
+        compiler.tg.refuse(
+            CrossTenantError(
+                f"a write to {placement.name} was refused: {fault}", kind="target", table=placement.name
+            )
+        )
+
+
+def parameter_name(compiler: Any, value: Any) -> str | None:
+    """Return the name of the parameter that holds a value, or ``None`` where it is an expression."""
+    if isinstance(value, Named):
+        return value.name
+    if isinstance(value, BindParameter):
+        found = compiler.bind_names.get(value)
+        return found or next((n for p, n in compiler.bind_names.items() if _is_copy(p, value)), None)
+    return None
+
+
+def _is_copy(parameter: Any, value: BindParameter[Any]) -> bool:
+    """Tell whether a parameter was rendered for a value: ON DUPLICATE KEY UPDATE renders copies with other keys."""
+    return parameter.key == value.key or value in parameter._cloned_set
+
+
+def _source(key: Any) -> Any:
+    """Return the table that a column of SET is of, if it says so."""
+    source = base_of(getattr(key, "table", None))
+    return None if source is None else table_key(source)

@@ -1,0 +1,164 @@
+"""Verified columns: what a write gives for the tenant and for the keys, and how it is verified.
+
+What a plain parameter holds is looked up before the write. Whatever else a column is given is read back after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, Null
+
+from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.alike import binds_alike
+from tenantguard.sql.compile.assignments import parameter_name, verify_spelling
+from tenantguard.sql.compile.pieces import EXCLUDED, columns_of, is_picked
+from tenantguard.sql.elements import TenantParameter
+from tenantguard.sql.plans import Link, Pairs, ReadBack, WritePlan
+from tenantguard.sql.text import orphan
+from tenantguard.tenancy import table_key
+
+
+@dataclass
+class Given:
+    """The values that a write gives.
+
+    Attributes:
+        values: an element, a parameter, ``PICKED`` or ``EXCLUDED`` for each column, by its name.
+        target: the table, or the alias of it, that is written.
+        fresh: the row is a new one, where what is left out is NULL.
+        first: SQLAlchemy gives a parameter without a type its column's; it does so in the first row of VALUES.
+        sure: each row that is given is inserted, so that others of the same statement may point at it.
+        plain: the parameters that hold what verified columns store, as it is bound.
+    """
+
+    values: Mapping[str, Any]
+    target: Any
+    fresh: bool
+    first: bool = True
+    sure: bool = False
+    plain: dict[str, str] = field(default_factory=dict)
+
+
+def watch(compiler: Any, plan: WritePlan, given: Given) -> None:
+    """Fill in a plan what must be verified of the columns that a write gives, after it was rendered."""
+    placement, ties = plan.placement, compiler.tg_guard.ties
+    verify_spelling(compiler, placement, given.values)
+    given.plain = _plain_names(compiler, plan, given)
+    if placement.kind == "owned" and placement.column is not None and placement.column in given.values:
+        _watch_tenant(compiler, plan, given, placement.column)
+    for parent, pairs in ties.links(placement.key):
+        if ties.covered(placement, parent, pairs):
+            continue
+        if given.sure and table_key(parent) == placement.key:
+            _note_row(plan, given, tuple([theirs for _, theirs in pairs]))
+        if not given.values.keys().isdisjoint([ours for ours, _ in pairs]):
+            _watch_link(compiler, plan, given, parent, pairs)
+
+
+def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]:
+    """Return the parameters that hold, as they are bound, what the verified columns and the row's own keys store."""
+    columns, ties = columns_of(plan.table), compiler.tg_guard.ties
+    found = {}
+    for name in (ties.watched(plan.placement) | ties.own_keys(plan.placement.key)).intersection(given.values):
+        value, column = given.values[name], columns.get(name)
+        parameter = parameter_name(compiler, value)
+        if parameter is None or column is None:
+            continue
+        own = value if isinstance(value, BindParameter) else None
+        if isinstance(value, TenantParameter) or binds_alike(
+            own, column.type, compiler.dialect, first=given.first
+        ):
+            found[name] = parameter
+    return found
+
+
+def _note_row(plan: WritePlan, given: Given, columns: tuple[str, ...]) -> None:
+    """Note the parameters of a new row's own key, where another row of the statement may point at it."""
+    if all(name in given.plain for name in columns):
+        rows = plan.beside.setdefault(columns, [])
+        rows.append(tuple([given.plain[name] for name in columns]))
+
+
+def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> None:
+    value = given.values[name]
+    if name in given.plain:
+        plan.tenant.append(given.plain[name])
+    elif value is EXCLUDED or _same_column(value, given.target, name):
+        return
+    elif plan.verb == "insert":
+        _read_back(plan).tenant = True
+    else:
+        compiler.tg.refuse(
+            CrossTenantError(
+                f"update on {plan.placement.name} sets {name} by an expression; a row stays its tenant's. Leave "
+                "the column out",
+                kind="tenant_change",
+                table=plan.placement.name,
+            )
+        )
+
+
+def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs: Pairs) -> None:
+    values, names = given.values, tuple([ours for ours, _ in pairs])
+    if all(values.get(name) is EXCLUDED for name in names):
+        return  # verified as what was to be inserted
+    picked = plan.verb == "insert" and _are_picked(compiler, plan, names)
+    required = picked or _belongs_by(plan, pairs)
+    if any(isinstance(values.get(name), Null) for name in names) and not picked:
+        if required:
+            compiler.tg.refuse(orphan(plan.placement, ", ".join(names)))
+        return
+    if given.fresh and any(name not in values for name in names):
+        return  # a part of it is NULL, so that it leads nowhere
+    if all(_same_column(values[name], given.target, name) for name in names if name in values):
+        return
+    is_plain = given.plain.keys() >= set(names)
+    link = Link(
+        parent,
+        table_key(parent),
+        tuple([theirs for _, theirs in pairs]),
+        [tuple([given.plain[name] for name in names])] if is_plain else [],
+        read=compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != pairs,
+        required=required,
+        child=compiler.tg_guard.ties.table(plan.placement.key),
+        ours=names,
+    )
+    if is_plain:
+        plan.links.append(link)
+        return
+    stored = _read_back(plan)
+    if all((known.ours, known.parent_key) != (link.ours, link.parent_key) for known in stored.links):
+        stored.links.append(link)
+
+
+def _read_back(plan: WritePlan) -> ReadBack:
+    if plan.stored is None:
+        plan.stored = ReadBack(plan)
+    return plan.stored
+
+
+def _belongs_by(plan: WritePlan, pairs: Pairs) -> bool:
+    """Tell whether a row belongs through a key that the database lets be NULL."""
+    if plan.placement.link != tuple(pairs):
+        return False
+    columns = columns_of(plan.table)
+    return any(getattr(columns.get(ours), "nullable", False) for ours, _ in pairs)
+
+
+def _are_picked(compiler: Any, plan: WritePlan, names: Iterable[str]) -> bool:
+    columns = columns_of(plan.table)
+    return any(name in columns and is_picked(compiler, columns[name]) for name in names)
+
+
+def _same_column(value: Any, target: Any, name: str) -> bool:
+    """Tell whether an expression is the row's own column, so that nothing changes."""
+    return (
+        isinstance(value, ColumnClause)
+        and not value.is_literal
+        and value.name == name
+        and value.table is not None
+        and hash(value.table) == hash(target)
+    )

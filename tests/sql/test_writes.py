@@ -233,9 +233,23 @@ def _by_merge(session: Session) -> None:
     session.flush()
 
 
+class _Closed(Label):
+    """A label as pydantic makes them: its own code may set no field that it did not declare."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "company_id":
+            raise ValueError(f'"Closed" object has no field "{name}"')
+        super().__setattr__(name, value)
+
+
+def _by_closed_object(session: Session) -> None:
+    session.add(_Closed(name="new"))
+    session.flush()
+
+
 STAMPED = [
-    _by_flush, _by_orm_insert, _by_orm_insert_one, _by_core, _by_core_one, _by_values, _by_explicit_none, _by_null,
-    _by_bulk_objects, _by_bulk_mappings, _by_select, _by_select_distinct, _by_merge,
+    _by_closed_object, _by_flush, _by_orm_insert, _by_orm_insert_one, _by_core, _by_core_one, _by_values,
+    _by_explicit_none, _by_null, _by_bulk_objects, _by_bulk_mappings, _by_select, _by_select_distinct, _by_merge,
 ]  # fmt: skip
 
 

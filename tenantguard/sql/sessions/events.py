@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.orm.base import instance_dict
 
 from tenantguard.binding import same_tenants
@@ -109,4 +110,4 @@ def stamp(mapper: Any, connection: Any, state: Any) -> None:
         held = instance_dict(target)
         for key in stamped_attributes(guard, mapper):
             if held.get(key) is None:
-                setattr(target, key, tenants[0])
+                set_attribute(target, key, tenants[0])  # a class may refuse unknown fields in its __setattr__

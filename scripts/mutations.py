@@ -51,7 +51,7 @@ MUTATIONS = (
     *_of(
         "postgres",
         "_permitted",
-        ("policies ask for no permission", "if said is None or policy.restrictive:", "if True:"),
+        ("policies ask for no permission", "if said is None:", "if True:"),
         (
             "policies keep reading from nobody",
             "if is_parent or not said.read or (not said.write):",
@@ -76,8 +76,25 @@ MUTATIONS = (
             "'UPDATE', using=mine, check=mine)",
             "'UPDATE', using=read, check=read)",
         ),
-        ("the seal is asked for nowhere", "SEALED if sealed else SOMEBODY", "SOMEBODY"),
-        ("an empty setting is a tenant", "SEALED if sealed else SOMEBODY", "SEALED if sealed else 'true'"),
+    ),
+    *_of(
+        "postgres",
+        "commands",
+        ("the seal is asked for nowhere", "_restrictive(floor) if sealed else", "() if sealed else"),
+        (
+            "an empty setting is a tenant",
+            "_restrictive_alone(SETTINGS.somebody)",
+            "_restrictive_alone('true')",
+        ),
+    ),
+    *_of(
+        "postgres",
+        "_mine",
+        (
+            "a statement is for two tenants",
+            "return owned(placement, read)",
+            "return owned(placement, read) if read is not SEALED else read.somebody",
+        ),
     ),
     *_of(
         "postgres",
@@ -140,7 +157,7 @@ MUTATIONS = (
     *_of(
         "postgres",
         "ground",
-        ("temporary tables are made", "REVOKE TEMPORARY ON DATABASE", "REVOKE CONNECT ON DATABASE"),
+        ("temporary tables are made", "REVOKE CREATE, TEMPORARY ON DATABASE", "REVOKE CONNECT ON DATABASE"),
         ("tables are made in the schema", "REVOKE CREATE ON SCHEMA", "REVOKE USAGE ON SCHEMA"),
     ),
     *_of(

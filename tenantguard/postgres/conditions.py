@@ -3,45 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from uuid import UUID
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import identifier, literal, relation
-from tenantguard.sql.servers.rule_policies import OWN, TOLD, tenant_setting
+from tenantguard.sql.servers.rule_policies import OWN, TOLD, read_once
 from tenantguard.sql.text.placing.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
 
-SEALED = f"(SELECT {OWN}.sealed())"
-SOMEBODY = (
-    f"(SELECT {TOLD} <> '')"  # the setting is '' after a transaction, which a row could hold as its tenant
-)
+
+@dataclass(frozen=True)
+class Reading:
+    """Where a policy reads who is told.
+
+    Attributes:
+        tenant: the tenant, as an expression of text.
+        permissions: the permissions, between spaces.
+    """
+
+    tenant: str
+    permissions: str
+
+    @property
+    def somebody(self) -> str:
+        """Return the condition that anybody is told: after a transaction a setting is '', which a row could hold."""
+        return f"(SELECT {self.tenant} <> '')"
 
 
-def owned(placement: Placement) -> str:
+SETTINGS = Reading(TOLD, f"current_setting('{PERMISSIONS}', true)")
+SEALED = Reading(f"{OWN}.sealed_tenant()", f"{OWN}.sealed_permissions()")  # each verifies what it returns
+
+
+def owned(placement: Placement, read: Reading) -> str:
     """Return the condition that the tenant column holds the tenant."""
     if placement.python_type not in (str, int, UUID):
         raise ConfigurationError(
             f"{placement.name}.{placement.column} has a type of the application's own, whose form in the database is "
             "not known: use String, Integer or Uuid, or a TypeDecorator that says its python_type"
         )
-    return f"{identifier(placement.column or '')} = {tenant_setting(placement.type)}"
+    return f"{identifier(placement.column or '')} = {read_once(read.tenant, placement.type)}"
 
 
-def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, now: bool = False) -> str:
+def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, lock: str | None = None) -> str:
     """Return the condition that the row which a foreign key names is seen; the parent's own policies say by whom.
 
     Args:
         child: what the columns of the key are qualified with.
         pairs: the names of its columns, and those of the parent's.
         parent: the parent's whole name.
-        now: the row is that of now, and not of an older snapshot; it is locked.
+        lock: the row is that of now, and not of an older snapshot, and is locked: ``SHARE`` or ``KEY SHARE``.
     """
     alias = f"{OWN}_parent"
     link = " AND ".join(
         f"{alias}.{identifier(theirs)} = {child}.{identifier(ours)}" for ours, theirs in pairs
     )
-    lock = f" FOR SHARE OF {alias}" * now
-    return f"EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {link}{lock})"
+    locked = "" if lock is None else f" FOR {lock} OF {alias}"
+    return f"EXISTS (SELECT 1 FROM {parent} AS {alias} WHERE {link}{locked})"
 
 
 def through(placement: Placement, schema: str) -> str:
@@ -50,8 +68,8 @@ def through(placement: Placement, schema: str) -> str:
     return leads(identifier(placement.key[1]), placement.link, parent)
 
 
-def permitted(*alternatives: frozenset[str]) -> str:
+def permitted(read: Reading, *alternatives: frozenset[str]) -> str:
     """Return the condition that whoever acts has all permissions of one of several sets, read once for a statement."""
-    told = f"string_to_array(current_setting('{PERMISSIONS}', true), ' ')"
+    told = f"string_to_array({read.permissions}, ' ')"
     sets = [f"{told} @> ARRAY[{', '.join(map(literal, sorted(needed)))}]" for needed in alternatives]
     return f"(SELECT {' OR '.join(sets)})"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from sqlalchemy import Connection, text
 
 from tenantguard.postgres.findings import Finding
 from tenantguard.postgres.installation import ready
 from tenantguard.postgres.roles import Roles
-from tenantguard.postgres.seal_check import KEYS, sealed_body
-from tenantguard.postgres.statements import mark
+from tenantguard.postgres.seal_check import KEYS, bodies
+from tenantguard.postgres.statements import mark, parts
 from tenantguard.postgres.tables import Secured, secured
 from tenantguard.sql.servers.rule_policies import CONTENT, OWN, rule_mark
 from tenantguard.tenancy import Tenancy
@@ -59,17 +58,33 @@ _GRANTS = text(
       FROM unnest(CAST(:rights AS text[])) wanted
     """
 )
+_PARTS = text(
+    (
+        f"SELECT part::text FROM ({parts(':name')}) AS found (part) "
+        "WHERE pg_catalog.has_any_column_privilege(:role, part::oid, 'SELECT, INSERT, UPDATE') "
+        "OR pg_catalog.has_table_privilege(:role, part::oid, 'DELETE, TRUNCATE') ORDER BY 1"
+    ).replace("::", r"\:\:")
+)
+_CREATES = text(
+    """
+    SELECT 'the database', lower(wanted) FROM unnest(ARRAY['CREATE', 'TEMPORARY']) wanted
+     WHERE pg_catalog.has_database_privilege(:role, current_database(), wanted)
+    UNION ALL SELECT 'schema ' || nspname, 'create' FROM pg_catalog.pg_namespace
+     WHERE nspname NOT LIKE 'pg\\_%' AND pg_catalog.has_schema_privilege(:role, oid, 'CREATE') ORDER BY 1, 2
+    """
+)
 _SEQUENCES = text(
     """
     SELECT d.objid::regclass::text FROM pg_catalog.pg_depend d
       JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S'
      WHERE d.refobjid = to_regclass(:name) AND d.deptype IN ('a', 'i')
-       AND CASE WHEN s.relkind = 'S' THEN pg_catalog.has_sequence_privilege(:role, d.objid, 'SELECT, UPDATE') END
+       AND CASE WHEN s.relkind = 'S' THEN pg_catalog.has_sequence_privilege(:role, d.objid,
+                                    CASE d.deptype WHEN 'i' THEN 'SELECT, UPDATE, USAGE' ELSE 'SELECT, UPDATE' END) END
     """
 )
 _SEAL = text(
-    f"SELECT prosrc, prosecdef, provolatile::text, proparallel::text, proconfig FROM pg_catalog.pg_proc "
-    f"WHERE oid = to_regprocedure('{OWN}.sealed()')"
+    f"SELECT proname, prosrc, prosecdef, provolatile::text, proparallel::text, proconfig FROM pg_catalog.pg_proc "
+    f"WHERE pronamespace = to_regnamespace('{OWN}') AND proname = ANY (CAST(:names AS text[])) AND pronargs = 0"
 )
 _PATH = text("SELECT set_config('search_path', :path, true)")
 _CONFIG = re.compile(r"search_path=pg_catalog, pg_temp")
@@ -134,6 +149,12 @@ def _of_roles(connection: Connection, roles: Roles) -> Iterator[Finding]:
                 f"the application's role may become {other}, and an injected SET ROLE with it",
                 "REVOKE the membership, or NOCREATEROLE",
             )
+        for place, right in connection.execute(_CREATES, {"role": roles.application}):
+            detail = (
+                f"the application's role may {right.replace('temporary', 'make temporary tables')} in it, "
+            )
+            detail += "and what it makes there is met by the next tenant"
+            yield Finding("create-extra", "error", place, detail, f"REVOKE, or {_AGAIN}")
     if roles.maintenance in rows and not (rows[roles.maintenance][0] or rows[roles.maintenance][1]):
         detail = "the maintenance role is held by the policies, so a bypass sees nothing"
         yield Finding("role-held", "warning", str(roles.maintenance), detail, "ALTER ROLE ... BYPASSRLS")
@@ -197,18 +218,21 @@ def _of_grants(connection: Connection, table: Secured, roles: Roles) -> Iterator
         elif right in wanted and not held:
             detail = f"the application's role may not {right} it"
             yield Finding("grant-missing", "warning", table.name, detail, _AGAIN)
+    for part in connection.execute(_PARTS, given).scalars():
+        detail = f"the application's role reaches {part}, a part of it, by a name that no policy holds"
+        yield Finding("grant-extra", "error", table.name, detail, f"REVOKE ALL, or {_AGAIN}")
     for sequence in connection.execute(_SEQUENCES, {"name": table.name, "role": roles.application}).scalars():
         detail = f"the application's role may read {sequence}, which tells how many rows others have stored"
-        yield Finding("grant-extra", "error", table.name, detail, f"REVOKE SELECT, UPDATE, or {_AGAIN}")
+        yield Finding("grant-extra", "error", table.name, detail, f"REVOKE ALL, or {_AGAIN}")
 
 
 def _of_seal(connection: Connection, roles: Roles) -> Iterator[Finding]:
-    row: Any = connection.execute(_SEAL).one_or_none()
-    right = (sealed_body(), True, "s", "s")
-    if row is None or tuple(row[:4]) != right or not any(map(_CONFIG.fullmatch, row[4] or [])):
-        yield Finding(
-            "seal-changed", "error", f"{OWN}.sealed()", "the function is missing or another one", _AGAIN
-        )
+    made = {row[0]: row[1:] for row in connection.execute(_SEAL, {"names": list(bodies())})}
+    for name, source in bodies().items():
+        *said, config = made.get(name, (None, []))
+        if said != [source, True, "s", "s"] or not any(map(_CONFIG.fullmatch, config or [])):
+            detail = "the function is missing or another one"
+            yield Finding("seal-changed", "error", f"{OWN}.{name}()", detail, _AGAIN)
     if connection.execute(text(f"SELECT to_regclass('{KEYS}')")).scalar() is None:
         yield Finding("keys-missing", "error", KEYS, "the key table is missing", "install() with a seal")
         return

@@ -1,4 +1,4 @@
-"""Sealing: the key table, and the function that checks the seal once for each table in a statement."""
+"""Sealing: the key table, and the functions that verify the seal once for each table in a statement."""
 
 from __future__ import annotations
 
@@ -13,28 +13,40 @@ from tenantguard.sql.telling.seal import SEAL, Seal
 from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
 
 KEYS = f"{OWN}.keys"
+_PERMITTED = f"""
+BEGIN
+  RETURN CASE WHEN {OWN}.sealed_tenant() IS NULL THEN '' ELSE coalesce(current_setting('{PERMISSIONS}', true), '') END;
+END
+"""
 
 
 def seal_statements(application: str) -> Iterator[str]:
-    """Yield what makes the key table and the function; who may run the one may not read the other.
+    """Yield what makes the key table and the functions; who may run the ones may not read the other.
 
-    The function is STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one.
+    A function is STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one.
     """
     yield (
         f"CREATE TABLE IF NOT EXISTS {KEYS} (id bigint PRIMARY KEY, inner_pad bytea NOT NULL, "
         "outer_pad bytea NOT NULL, made timestamptz NOT NULL DEFAULT now(), retires timestamptz)"
     )
     yield f"REVOKE ALL ON {KEYS} FROM PUBLIC, {application}"
-    yield (
-        f"CREATE OR REPLACE FUNCTION {OWN}.sealed() RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER "
-        f"PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS {body(sealed_body())}"
-    )
-    yield f"REVOKE ALL ON FUNCTION {OWN}.sealed() FROM PUBLIC"
-    yield f"GRANT EXECUTE ON FUNCTION {OWN}.sealed() TO {application}"
+    for name, statements in bodies().items():
+        function = f"{OWN}.{name}()"
+        yield (
+            f"CREATE OR REPLACE FUNCTION {function} RETURNS text LANGUAGE plpgsql STABLE SECURITY DEFINER "
+            f"PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS {body(statements)}"
+        )
+        yield f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC"
+        yield f"GRANT EXECUTE ON FUNCTION {function} TO {application}"
+
+
+def bodies() -> dict[str, str]:
+    """Return what the functions do, by name: each returns what it verified, as long as nothing else can run."""
+    return {"sealed_tenant": sealed_body(), "sealed_permissions": _PERMITTED}
 
 
 def sealed_body() -> str:
-    """Return what the function does that checks the seal.
+    """Return what the function does that verifies the seal and returns the tenant.
 
     The expiry is compared with the beginning of the transaction: a long one stays who it is. Nothing of a seal is
     converted before its signature was found right. No regular expression tells its form: it would cost three times as
@@ -54,7 +66,7 @@ DECLARE
   outer_pad bytea;
 BEGIN
   IF coalesce(tenant, '') = '' THEN
-    RETURN false;
+    RETURN NULL;
   END IF;
   IF coalesce(seal, '') = '' THEN
     RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the tenant is not sealed';
@@ -72,7 +84,7 @@ BEGIN
   IF expiry::bigint < extract(epoch FROM transaction_timestamp()) THEN
     RAISE insufficient_privilege USING MESSAGE = 'tenantguard: the seal has expired';
   END IF;
-  RETURN true;
+  RETURN tenant;
 END
 """
 

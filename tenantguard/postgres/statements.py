@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tenantguard.postgres.commands import NAMES
 from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.seal_check import seal_statements
 from tenantguard.postgres.spelling import block, identifier, literal
 from tenantguard.postgres.tables import Secured, secured
 from tenantguard.sql.servers.rule_policies import CONTENT, OWN, digest, rule_mark
 from tenantguard.tenancy import Tenancy
-
-POLICY_NAMES = tuple([f"{OWN}_{name}" for name in ("select", "insert", "update", "delete", "seal")])
 
 
 def policies(
@@ -55,9 +54,9 @@ def ground(tables: list[Secured], roles: Roles, schema: str, *, sealed: bool) ->
     for name in sorted({table.placement.key[0] or schema for table in tables}):
         yield f"REVOKE CREATE ON SCHEMA {identifier(name)} FROM PUBLIC, {application}"
         yield f"GRANT USAGE ON SCHEMA {identifier(name)} TO {roles.served}"
-    # a temporary table outlives its transaction, and the next tenant on the connection finds it
+    # a temporary table outlives its transaction, and the next tenant on the connection finds it; a schema outlives both
     yield block(
-        f"EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %s', current_database(), "
+        f"EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC, %s', current_database(), "
         f"{literal(application)});"
     )
     yield f"CREATE SCHEMA IF NOT EXISTS {OWN}"
@@ -124,7 +123,7 @@ def _marked(table: Secured, roles: Roles) -> str:
 
 def drops(name: str) -> Iterator[str]:
     """Yield what takes our policies and triggers from a table."""
-    for policy in POLICY_NAMES:
+    for policy in NAMES:
         yield f"DROP POLICY IF EXISTS {policy} ON {name}"
     yield block(
         f"DECLARE found record; BEGIN FOR found IN SELECT t.tgname, p.oid::regprocedure AS made "
@@ -144,15 +143,35 @@ def _granted(table: Secured, roles: Roles) -> Iterator[str]:
         rights = "SELECT" if table.is_view else "SELECT, INSERT, UPDATE, DELETE"
         yield f"GRANT {rights} ON {table.name} TO {identifier(roles.maintenance)}"
     if not table.is_view:
-        # serial columns ask for their sequence; reading it, or an identity's, would tell how much others have stored
-        wanted = f"EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', found, {literal(roles.served)}); "
+        # a partition that is read by its own name is held by no policy of its parent's
         yield block(
-            f"DECLARE found regclass; BEGIN FOR found IN SELECT d.objid::regclass FROM pg_catalog.pg_depend d "
+            f"DECLARE part regclass; BEGIN FOR part IN {parts(literal(table.name))} LOOP "
+            f"EXECUTE format('REVOKE ALL ON %s FROM PUBLIC, %s', part, {literal(application)}); END LOOP; END;"
+        )
+        # serial columns ask for their sequence, and those of an identity do not; using one tells how much others stored
+        wanted = (
+            f"IF found.serial THEN EXECUTE format('GRANT USAGE ON SEQUENCE %s TO %s', found.sequence, "
+            f"{literal(roles.served)}); END IF; "
+        )
+        yield block(
+            f"DECLARE found record; BEGIN FOR found IN SELECT d.objid::regclass AS sequence, d.deptype = 'a' AS serial "
+            f"FROM pg_catalog.pg_depend d "
             f"JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' "
             f"WHERE d.refobjid = {literal(table.name)}::regclass AND d.deptype IN ('a', 'i') LOOP "
-            f"EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s', found, {literal(application)}); "
+            f"EXECUTE format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s', found.sequence, "
+            f"{literal(application)}); "
             f"{wanted if 'INSERT' in table.grants else ''}END LOOP; END;"
         )
+
+
+def parts(name: str) -> str:
+    """Return the query for the partitions and the inheriting tables of one that have no row security themselves."""
+    return (
+        "WITH RECURSIVE part (oid) AS (SELECT inhrelid FROM pg_catalog.pg_inherits "
+        f"WHERE inhparent = to_regclass({name}) UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i "
+        "JOIN part ON i.inhparent = part.oid) SELECT c.oid::regclass FROM part JOIN pg_catalog.pg_class c USING (oid) "
+        "WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relrowsecurity"
+    )
 
 
 def removal(table: Secured, roles: Roles) -> Iterator[str]:

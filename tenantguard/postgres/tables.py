@@ -3,45 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sqlalchemy import Table
 
 from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.conditions import SEALED, SOMEBODY, leads, owned, permitted, through
+from tenantguard.postgres.commands import Policy, commands
+from tenantguard.postgres.conditions import leads
 from tenantguard.postgres.spelling import body, identifier, identifiers, relation
-from tenantguard.sql.servers.rule_policies import OWN, digest, ruled
+from tenantguard.sql.servers.rule_policies import OWN, digest
 from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
 _SNAPSHOT = "current_setting('transaction_isolation') IN ('repeatable read', 'serializable')"
 _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-
-
-@dataclass(frozen=True)
-class Policy:
-    """One policy of row security.
-
-    Attributes:
-        name: its name, which no other of the table has.
-        command: ``SELECT``, ``INSERT``, ``UPDATE``, ``DELETE``, or ``ALL`` of them.
-        using: the condition on rows that are there, where the command meets any.
-        check: the condition on rows that come to be.
-        restrictive: it takes away from what others give.
-    """
-
-    name: str
-    command: str
-    using: str | None = None
-    check: str | None = None
-    restrictive: bool = False
-
-    def create(self, table: str, role: str) -> str:
-        """Return the statement that creates it."""
-        kind = " AS RESTRICTIVE" * self.restrictive
-        using = "" if self.using is None else f" USING ({self.using})"
-        check = "" if self.check is None else f" WITH CHECK ({self.check})"
-        return f"CREATE POLICY {self.name} ON {table}{kind} FOR {self.command} TO {identifier(role)}{using}{check}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +48,7 @@ class Tie:
     @property
     def function(self) -> str:
         """Return the whole name of its function."""
-        return f"{OWN}.{self.name}"
+        return f"{OWN}.{identifier(self.name)}"
 
     @property
     def body(self) -> str:
@@ -96,7 +71,8 @@ class Tie:
         yield f"REVOKE ALL ON FUNCTION {self.function}() FROM PUBLIC"
         moment = "BEFORE" if self.before else "AFTER"
         yield (
-            f"CREATE {kind} {self.name} {moment} INSERT OR UPDATE OF {identifiers(self.columns)} ON {table} "
+            f"CREATE {kind} {identifier(self.name)} {moment} INSERT OR UPDATE OF {identifiers(self.columns)} "
+            f"ON {table} "
             f"{'' if self.deferred is None else self.deferred + ' '}FOR EACH ROW WHEN ({given}) "
             f"EXECUTE FUNCTION {self.function}()"
         )
@@ -163,8 +139,7 @@ def _secured(
     view = table is not None and is_view(table)
     policies: tuple[Policy, ...] = ()
     if not view and placement.kind != "shared":
-        made = _policies(placement, schema, sealed)
-        policies = tuple(_permitted(policy, placement, placement.key in parents) for policy in made)
+        policies = commands(placement, schema, sealed=sealed, is_parent=placement.key in parents)
     ties = () if view or table is None else tuple(_ties(tenancy, placement, table, schema))
     return Secured(placement, name, view, policies, ties, ("SELECT",) if view else _grants(placement))
 
@@ -176,46 +151,6 @@ def _grants(placement: Placement) -> tuple[str, ...]:
     return ("SELECT",) if placement.kind == "shared" and not placement.writable else _WRITES
 
 
-def _policies(placement: Placement, schema: str, sealed: bool) -> Iterator[Policy]:
-    """Yield a policy for each command: a condition ``FOR ALL`` would widen what is read by what is written."""
-    if placement.kind == "shown":
-        read = ruled(placement)
-        yield Policy(f"{OWN}_select", "SELECT", using=read)
-        if placement.changeable:
-            yield Policy(f"{OWN}_update", "UPDATE", using=read, check=read)
-    else:
-        mine = owned(placement) if placement.kind == "owned" else through(placement, schema)
-        read = mine if placement.visible is None else f"({mine}) OR ({ruled(placement)})"
-        yield Policy(f"{OWN}_select", "SELECT", using=read)
-        yield Policy(f"{OWN}_insert", "INSERT", check=mine)
-        yield Policy(f"{OWN}_update", "UPDATE", using=mine, check=mine)
-        yield Policy(f"{OWN}_delete", "DELETE", using=mine)
-    floor = SEALED if sealed else SOMEBODY
-    yield Policy(f"{OWN}_seal", "ALL", using=floor, check=floor, restrictive=True)
-
-
-def _permitted(policy: Policy, placement: Placement, is_parent: bool) -> Policy:
-    """Return a policy that asks as well for the permission that its command takes.
-
-    It never keeps out what the guard lets in. A row that a foreign key names is looked up and locked by whoever may
-    write the other one, so such a table is read by everybody, and is kept from being changed where the new row is
-    checked, which no lock asks for. A write looks at rows too, so that whoever may write may read.
-    """
-    said = placement.permitted
-    if said is None or policy.restrictive:
-        return policy
-    if policy.command == "SELECT":
-        if is_parent or not said.read or not said.write:
-            return policy
-        return replace(policy, using=f"({policy.using}) AND {permitted(said.read, said.write)}")
-    if not said.write:
-        return policy
-    asked = permitted(said.write)
-    if policy.check is not None:
-        return replace(policy, check=f"({policy.check}) AND {asked}")
-    return replace(policy, using=f"({policy.using}) AND {asked}")
-
-
 def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> Iterator[Tie]:
     for reference in tenancy.references(table):
         parent = tenancy.find_key(reference.parent_key)
@@ -224,14 +159,15 @@ def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> 
         ruled_parent, whole = follows_rule(tenancy, parent), relation(parent.key, schema)
         name = digest(relation(placement.key, schema), *reference.columns, whole)
         yield Tie(
-            # triggers fire by their names, and one that asks before the row is there has to be the last
-            f"zz_{OWN}_{name}" if ruled_parent else f"{OWN}_{name}",
+            # Triggers fire by their names. One that asks before the row is there has to be the last, and one that asks
+            # afterwards comes before "RI_...", PostgreSQL's own, whose error would tell which keys others have.
+            f"zz_{OWN}_{name}" if ruled_parent else f"A_{OWN}_{name}",
             reference.columns,
-            leads("NEW", reference.pairs, whole),
+            leads("NEW", reference.pairs, whole, lock=None if ruled_parent else "KEY SHARE"),
             full_name(parent.key).replace("'", "''"),
             None if ruled_parent else _deferred(reference),
             before=ruled_parent,
-            still=None if ruled_parent else leads("NEW", reference.pairs, whole, now=True),
+            still=None if ruled_parent else leads("NEW", reference.pairs, whole, lock="SHARE"),
         )
 
 

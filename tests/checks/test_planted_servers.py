@@ -68,7 +68,7 @@ SEALED: dict[str, tuple[list[str], list[str]]] = {
     ),
     "a seal that nobody verifies": (
         ["TG411"],
-        ["CREATE OR REPLACE FUNCTION tenantguard.sealed() RETURNS boolean LANGUAGE sql STABLE AS 'SELECT true'"],
+        ["CREATE OR REPLACE FUNCTION tenantguard.sealed_tenant() RETURNS text LANGUAGE sql STABLE AS 'SELECT $$x$$'"],
     ),
     "keys that the application reads": (["TG411"], ["GRANT SELECT ON tenantguard.keys TO {app}"]),
     "keys that are gone": (["TG411"], ["ALTER TABLE tenantguard.keys RENAME TO others"]),

@@ -19,6 +19,10 @@ CHANGES = {
     "GRANT TRUNCATE ON calls TO {app}": ("grant-extra", "public.calls"),
     "GRANT UPDATE (name) ON countries TO PUBLIC": ("grant-extra", "public.countries"),
     "GRANT SELECT ON SEQUENCE calls_id_seq TO {app}": ("grant-extra", "public.calls"),
+    "GRANT USAGE ON SEQUENCE comments_id_seq TO {app}": ("grant-extra", "public.comments"),
+    "CREATE TABLE part () INHERITS (calls); GRANT SELECT ON part TO PUBLIC": ("grant-extra", "public.calls"),
+    "GRANT CREATE ON SCHEMA public TO {app}": ("create-extra", "schema public"),
+    "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC": ("create-extra", "the database"),
     "REVOKE DELETE ON orders FROM {app}": ("grant-missing", "public.orders"),
     "ALTER TABLE calls OWNER TO {app}": ("owner", "public.calls"),
     "ALTER VIEW call_stats SET (security_invoker = false)": ("view", "public.call_stats"),
@@ -28,8 +32,18 @@ CHANGES = {
     "ALTER ROLE {maintenance} NOBYPASSRLS": ("role-held", "{maintenance}"),
     "GRANT SELECT ON tenantguard.keys TO {app}": ("keys-open", "tenantguard.keys"),
     "DROP TABLE tenantguard.keys": ("keys-missing", "tenantguard.keys"),
-    "ALTER FUNCTION tenantguard.sealed() SECURITY INVOKER": ("seal-changed", "tenantguard.sealed()"),
-    "ALTER FUNCTION tenantguard.sealed() RESET search_path": ("seal-changed", "tenantguard.sealed()"),
+    "ALTER FUNCTION tenantguard.sealed_tenant() SECURITY INVOKER": (
+        "seal-changed",
+        "tenantguard.sealed_tenant()",
+    ),
+    "ALTER FUNCTION tenantguard.sealed_tenant() RESET search_path": (
+        "seal-changed",
+        "tenantguard.sealed_tenant()",
+    ),
+    "ALTER FUNCTION tenantguard.sealed_permissions() VOLATILE": (
+        "seal-changed",
+        "tenantguard.sealed_permissions()",
+    ),
     "DROP TABLE tag_notes": ("table-missing", "public.tag_notes"),
 }
 
@@ -44,6 +58,7 @@ def test_nothing_is_found_where_all_is_well(sealed: Secured) -> None:
 def test_a_change_by_hand_is_found(sealed: Secured, change: str) -> None:
     """It is named, with its place."""
     names = {"app": sealed.roles.application, "maintenance": sealed.roles.maintenance}
+    names["database"] = sealed.owner.url.database
     name, place = CHANGES[change]
     with sealed.owner.connect() as connection:
         connection.execute(text(change.format(**names)))

@@ -100,7 +100,7 @@ def test_a_shape_uses_its_index(engine: Engine, sealed_plans: Secured, shape: st
     plan = _plan(engine, sealed_plans, statement)
     assert index in plan, plan
     assert "Seq Scan" not in plan, plan
-    seals = [line for line in plan.splitlines() if "sealed()" in line]
+    seals = [line for line in plan.splitlines() if "sealed_tenant()" in line]
     assert seals == [], plan  # it stands in an InitPlan, which names its number in the place of the call
 
 

@@ -8,7 +8,7 @@ from tenantguard.checks.belongs import is_of_one_row, primary_key
 from tenantguard.checks.source.project import Project
 from tenantguard.checks.source.sites import is_of
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.servers.rule_policies import ruled, tenant_setting
+from tenantguard.sql.servers.rule_policies import TOLD, read_once, ruled
 from tenantguard.tenancy import Placement, Reference, Tenancy, full_name, table_key
 
 _NO_SETTINGS = (None, "engine", "tenancy")
@@ -62,7 +62,7 @@ def _rule(placement: Placement) -> str:
         told = " ".join(ruled(placement).split())
     except ConfigurationError:
         return "a row rule that no database can be told"
-    return told.replace(tenant_setting(placement.type), ":tenant")
+    return told.replace(read_once(TOLD, placement.type), ":tenant")
 
 
 def _keys(tenancy: Tenancy, placement: Placement) -> dict[str, str]:

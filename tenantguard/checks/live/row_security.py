@@ -22,6 +22,7 @@ IDS = {
     "role-reaches": "TG406",
     "owner": "TG407",
     "grant-extra": "TG408",
+    "create-extra": "TG408",
     "grant-missing": "TG409",
     "tie-missing": "TG410",
     "seal-changed": "TG411",
@@ -36,8 +37,8 @@ ELSEWHERE = frozenset({"table-missing"})  # Alembic's comparison tells it
 _INSTALLED = text(
     "SELECT pg_catalog.to_regnamespace('tenantguard') IS NOT NULL, "
     "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname LIKE 'tenantguard\\_%'), "
-    "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname = 'tenantguard_seal' "
-    "AND pg_catalog.pg_get_expr(polqual, polrelid) LIKE '%sealed()%')"
+    "EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polname LIKE 'tenantguard\\_seal%' "
+    "AND pg_catalog.pg_get_expr(polqual, polrelid) LIKE '%tenantguard.sealed\\_%')"
 )
 _POLICY_ROLE = text(
     "SELECT r.rolname FROM pg_catalog.pg_policy p JOIN pg_catalog.pg_roles r ON r.oid = ANY (p.polroles) "

@@ -19,7 +19,7 @@ from tenantguard.postgres.tables import Secured, secured
 from tenantguard.sql.servers.rule_policies import OWN
 from tenantguard.tenancy import Tenancy
 
-_GROUND = frozenset({"role-missing", "seal-changed", "keys-missing", "keys-open"})
+_GROUND = frozenset({"role-missing", "create-extra", "seal-changed", "keys-missing", "keys-open"})
 
 
 def compare(context: Any, operations: Any) -> None:

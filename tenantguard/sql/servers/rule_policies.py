@@ -30,10 +30,10 @@ def digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
-def tenant_setting(type_: TypeEngine[Any]) -> str:
+def read_once(tenant: str, type_: TypeEngine[Any]) -> str:
     """Return the tenant that was told, in a column's type, read once for each table in a statement."""
     cast = _cast(type_)
-    return f"(SELECT {TOLD})" if cast is None else f"(SELECT {TOLD}::{cast})"
+    return f"(SELECT {tenant})" if cast is None else f"(SELECT {tenant}::{cast})"
 
 
 def _cast(type_: TypeEngine[Any]) -> str | None:
@@ -45,15 +45,19 @@ def _cast(type_: TypeEngine[Any]) -> str | None:
     return None if isinstance(plain, String) else str(type_.compile(DIALECT))
 
 
-def ruled(placement: Placement) -> str:
+def ruled(placement: Placement, told: str = TOLD) -> str:
     """Return the row rule's condition, for the tenant that was told.
+
+    Args:
+        placement: how the table belongs.
+        told: the tenant, as an expression of text.
 
     Raises:
         ConfigurationError: a value in it cannot be written into a policy.
     """
     assert placement.visible is not None
     assert placement.mapping is not None
-    tenant: Any = literal_column(tenant_setting(placement.type), placement.type)
+    tenant: Any = literal_column(read_once(told, placement.type), placement.type)
     query: Any = select(literal_column("1")).select_from(placement.mapping)
     try:
         asked = query.where(placement.visible(placement.mapping, tenant))

@@ -73,7 +73,7 @@ def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> 
         rows_of(
             driver, f"SELECT set_config('{SETTING}', 'probe', true), set_config('{SEAL}', '{seal}', true)"
         )
-        rows_of(driver, "SELECT tenantguard.sealed()")
+        rows_of(driver, "SELECT tenantguard.sealed_tenant()")
     except dialect.dbapi.Error as error:
         told = str(error).partition("\n")[0]
         raise ConfigurationError(f"the database refuses the seal of this application: {told}") from error

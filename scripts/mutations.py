@@ -1497,12 +1497,64 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_verify_calls",
+        "short_context.ShortContext.create_cursor",
         (
-            "a text that is known is not asked for anew",
-            "guard.ask_at < monotonic()",
+            "a statement goes the short way though the server is to be asked anew",
+            "monotonic() < guard.ask_at",
+            "True",
+            "tests/sql/test_calls.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "ask_in_time",
+        (
+            "a server is not asked in each transaction for what only its users could have made",
+            "calls and _is_new(connection)",
             "False",
             "tests/sql/test_calls.py",
+        ),
+        (
+            "a server is asked again by each statement",
+            "connection.tg_asked = connection._transaction",
+            "pass",
+            "tests/sql/test_calls.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_admit_compiled",
+        (
+            "a statement that a new answer refuses goes the short way next",
+            "compiled.tg.settle(translated=bool(compiled.schema_translate_map))",
+            "pass",
+            "tests/sql/test_calls.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "calls_something",
+        (
+            "an operator that PostgreSQL does not have is taken for its own",
+            "not _OPERATORS.issuperset(said.names['operator'])",
+            "False",
+            "tests/sql/test_catalogue.py",
+        ),
+        (
+            "a field of an alias is any table's column",
+            "tables.get(relation, given)",
+            "given",
+            "tests/sql/test_catalogue.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "as_stored",
+        (
+            "a key is compared in the type that its column had",
+            "link.storing[0] != types",
+            "False",
+            "tests/sql/test_definitions.py",
         ),
     ),
     *_of(
@@ -1553,8 +1605,8 @@ MUTATIONS = (
         "Sent.settle",
         (
             "a text whose values are verified is sent again without",
-            "if self.writes or self.checks or self.permissions:",
-            "if False:",
+            "if self.writes or self.checks or self.permissions or self.calls:",
+            "if self.calls:",
             "tests/sql/test_repeats_both_ways.py",
         ),
     ),
@@ -2376,8 +2428,8 @@ MUTATIONS = (
         ),
         (
             "the type that a JSON function returns is no cast",
-            "part.upper() == 'RETURNING'",
-            "part == ''",
+            "part.upper() in _BEFORE_TYPES",
+            "part.upper() == 'AS'",
             "tests/sql/test_catalogue.py",
         ),
     ),

@@ -2,7 +2,7 @@
 
 Nothing is asked when a statement executes. Where something is attached to a MetaData of the tenancy, its guards forget
 what they have found, and what was compiled before is compiled anew. That a table was removed, or a column given another
-type, is noticed when the next statement is compiled (``Guard.notice``).
+type, is noticed when the next statement is compiled (``Guard.notice``); keys are compared in the types of the moment.
 """
 
 from __future__ import annotations

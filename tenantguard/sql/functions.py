@@ -137,7 +137,7 @@ _MYSQL = _words(
 )
 
 # what PostgreSQL's grammar reads, and no look into its catalogue
-_GRAMMAR = _words(
+GRAMMAR = _words(
     """
     all any array between bigint bit boolean cast char character coalesce cube current_catalog current_date
     current_role current_schema current_time current_timestamp current_user dec decimal exists extract float greatest
@@ -213,7 +213,7 @@ def passes(name: str, dialect: str, tenancy: Any = None) -> bool:
     if _is_declared(whole, family, tenancy):
         return True
     # in quotes a word of the grammar is the name of a function that somebody made
-    grammar = {"postgresql": _GRAMMAR, "mysql": _MYSQL_GRAMMAR}.get(family, frozenset())
+    grammar = {"postgresql": GRAMMAR, "mysql": _MYSQL_GRAMMAR}.get(family, frozenset())
     return _is_known(whole, family) and (whole not in grammar or not _QUOTES.intersection(name))
 
 
@@ -279,7 +279,7 @@ def is_own(name: str, tenancy: Any, version: int | None = None) -> bool:
         version: the server's, where it is known: what became a part of the grammar takes no schema since.
     """
     whole = whole_name(name, "postgresql")
-    if whole not in _POSTGRESQL or whole in _GRAMMAR or _is_declared(whole, "postgresql", tenancy):
+    if whole not in _POSTGRESQL or whole in GRAMMAR or _is_declared(whole, "postgresql", tenancy):
         return False
     since = _GRAMMAR_SINCE.get(whole)
     return since is None or (version is not None and version < since)

@@ -27,7 +27,7 @@ RawSQL = Literal["refuse", "rewrite", "database"]
 Mode = Literal["enforce", "observe"]
 
 permitting: WeakSet[Guard] = WeakSet()  # the guards of tenancies with permissions
-_ASKED_AGAIN = 30.0  # seconds; a statement that is new, and calls something, asks by itself
+_ASKED_AGAIN = 30.0  # seconds; a statement that calls what only the users could have made asks by itself
 
 
 class Era:
@@ -66,7 +66,8 @@ class Guard:
         sent: what became of texts that were sent straight to the driver, by text; by text and number where several
             tenants are bound.
         catalogue: what the users of a PostgreSQL server have made, as it was last asked.
-        ask_at: when it is to be asked again, on the clock that only goes forward; never on other servers.
+        ask_at: when it is to be asked again, on the clock that only goes forward; at first on PostgreSQL, and never on
+            other servers.
         left: a bypass has left something on one of its connections.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         era: while it lasts, what was found of the tenancy's tables holds.
@@ -151,9 +152,9 @@ class Guard:
 
     def learn(self, catalogue: Any) -> bool:
         """Keep what a server has answered; tell whether that changes what was found of statements."""
-        changed = self.catalogue not in (None, catalogue)
+        changed = self.catalogue != catalogue
         self.catalogue, self.ask_at = catalogue, monotonic() + _ASKED_AGAIN
-        if changed:
+        if changed and self.era.used:
             self.renew()
         return changed
 

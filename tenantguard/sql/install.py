@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -233,6 +234,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     if installed.row_security is not None and installed.enforces:
         members |= connecting(cls)
     if cls.name == "postgresql":
+        installed.ask_at = 0.0 if installed.enforces else math.inf
         members["initialize"] = asking(members["initialize"])
     if not installed.unproven:
         members["initialize"] = verified(members["initialize"])

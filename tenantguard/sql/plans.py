@@ -26,10 +26,8 @@ class Link:
         read: a parent that a row rule shows will do; never where the row belongs through it.
         required: it may not be NULL: the row belongs through it, or the database would pick a value.
         deferred: the database looks for the parent when the transaction ends.
-        types: the types that store the key.
         unique: the parent's columns are declared to identify one row.
-        shape: what a look-up of the parent depends on.
-        storing: what finds the values that the columns store, once it was asked for.
+        storing: what finds the values that the columns of some types store, once it was asked for.
     """
 
     parent: Any
@@ -41,18 +39,26 @@ class Link:
     child: Any = None
     ours: tuple[str, ...] = ()
     deferred: bool = field(init=False)
-    types: tuple[TypeEngine[Any], ...] = field(init=False)
     unique: bool = field(init=False)
-    shape: tuple[Any, ...] = field(init=False)
     storing: Any = None
+    _storing: tuple[Any, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         source, names = (self.parent, self.columns) if self.child is None else (self.child, self.ours)
-        types = {column.name: column.type for column in source.c}
-        self.types = tuple([types[name] for name in names])
+        columns = {column.name: column for column in source.c}
+        self._storing = tuple([columns[name] for name in names])
         self.deferred = self.child is not None and is_deferred(self.child, self.ours)
-        self.shape = self.parent_key, self.columns, self.types, self.read
-        self.unique = any(columns <= set(self.columns) for columns in unique_columns(self.parent))
+        self.unique = any(unique <= set(self.columns) for unique in unique_columns(self.parent))
+
+    @property
+    def types(self) -> tuple[TypeEngine[Any], ...]:
+        """Return the types that store the key, which may be others than when the statement was compiled."""
+        return tuple([column.type for column in self._storing])
+
+    @property
+    def shape(self) -> tuple[Any, ...]:
+        """Return what a look-up of the parent depends on."""
+        return self.parent_key, self.columns, self.types, self.read
 
 
 @dataclass

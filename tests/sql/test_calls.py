@@ -16,6 +16,7 @@ from sqlalchemy import (
     String,
     Table,
     column,
+    event,
     func,
     insert,
     literal,
@@ -26,7 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ProgrammingError
 
-from tenantguard import RawSQLError, Tenancy, bind, bypass, guard
+from tenantguard import Guard, RawSQLError, Tenancy, bind, bypass, guard
 from tenantguard.sql import install
 from tenantguard.sql.servers.natives import foreign_names
 from tests.models import Call
@@ -209,6 +210,64 @@ def test_a_function_that_is_made_later_does_not_pass(postgresql_database: Databa
                 connection.execute(statement)
             connection.rollback()
         assert connection.scalars(select(CALLS.c.id)).all() == [1]
+
+
+def _known(statement: str, how: str) -> Any:
+    """Return a text to execute: in a construct, or as it is."""
+    return text(statement) if how == "text" else select(literal_column(statement.removeprefix("SELECT ")))
+
+
+@pytest.mark.parametrize("how", ["text", "construct"])
+@pytest.mark.parametrize(
+    ("called", "is_time_over"), [("SELECT 7 @@@ 7", False), ("SELECT 'a'::varchar || 'a'::varchar", True)]
+)
+def test_what_is_made_later_is_noticed_on_the_same_connection(
+    postgresql_database: Database, how: str, called: str, is_time_over: bool
+) -> None:
+    """In the next transaction where only the users could have made it, and otherwise after half a minute."""
+    engine = postgresql_database.create_engine()
+    guard(engine, Tenancy(METADATA, column="company_id"), raw_sql="rewrite")
+    known = _known(called, how)
+    with bind("acme"), engine.connect() as connection:
+        with suppress(ProgrammingError):  # there is no such operator yet
+            connection.execute(known)
+        connection.rollback()
+        with postgresql_database.create_engine().begin() as plain:
+            for kind in ("int", "varchar"):
+                plain.exec_driver_sql(
+                    f"CREATE FUNCTION either({kind}, {kind}) RETURNS text LANGUAGE sql AS 'SELECT NULL::text'"
+                )
+            for name, kind in (("@@@", "int"), ("||", "varchar")):
+                plain.exec_driver_sql(
+                    f"CREATE OPERATOR {name} (leftarg = {kind}, rightarg = {kind}, function = either)"
+                )
+        if is_time_over:
+            Guard.of(engine).ask_at = 0.0
+        for _ in range(2):  # the refusal is kept with what was compiled
+            with pytest.raises(RawSQLError, match="operator"):
+                connection.execute(known)
+            connection.rollback()
+
+
+def test_the_server_is_asked_once_in_a_transaction_and_only_by_what_calls(
+    postgresql_database: Database,
+) -> None:
+    """Ordinary statements cost no flight, however often they are compiled and by whichever driver."""
+    engine = postgresql_database.create_engine()
+    guard(engine, Tenancy(METADATA, column="company_id"))
+    METADATA.create_all(engine)
+    sent: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
+    calling = select(CALLS.c.id).where(column("others", _selectable=CALLS) == "x")
+    with bind("acme"), engine.connect() as connection:
+        for statement, asked in ((select(func.count(CALLS.c.id).label("picked")), 0), (calling, 1)):
+            for _ in range(2):
+                sent.clear()
+                for _ in range(2):
+                    with suppress(ProgrammingError), connection.begin_nested():
+                        connection.execute(statement)
+                connection.rollback()
+                assert sum("pg_proc" in one for one in sent) == asked
 
 
 @pytest.mark.parametrize("shortcuts", [True, False])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tenantguard.sql.servers.catalogue import Catalogue
+from tenantguard.sql.servers.catalogue import Catalogue, calls_something
 from tenantguard.sql.servers.meanings import meanings
 
 MADE = Catalogue(
@@ -55,13 +55,50 @@ def test_what_could_be_the_users_is_told(statement: str) -> None:
         "SELECT t.total, c.id FROM tags AS t JOIN calls c ON c.id = t.id",
         "SELECT tags.total, tags.secret FROM calls, tags",
         "SELECT s.total FROM (SELECT total FROM tags) AS s",
-        "SELECT tags.total(1) FROM tags",
+        "SELECT tags.total(1), id AS mood FROM tags",
         "SELECT count(*), a::text FROM tags /* lower(x) */",
     ],
 )
 def test_what_is_a_column_of_its_table_is_not(statement: str) -> None:
     """A field that its own table has as a column comes before a function, whatever other tables have."""
     assert MADE.fault(statement, COLUMNS) is None
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT pg_catalog.count(*) AS mood FROM calls",
+        "SELECT pg_catalog.max(c.note) AS max_1 FROM calls AS c WHERE c.id = $1::INTEGER AND (c.note = $2::mood)",
+        "SELECT s.n, s.id FROM (SELECT calls.id, pg_catalog.count(*) AS n FROM calls GROUP BY calls.id) AS s",
+        "WITH RECURSIVE tree(id, up) AS (SELECT calls.id, 1 FROM calls) SELECT tree.up FROM tree",
+        "SELECT v.a FROM shop.calls JOIN (VALUES (%(p)s::INTEGER)) AS v (a) ON v.a = shop.calls.id",
+        "SELECT CAST(calls.id AS VARCHAR(10)) || '%%' FROM calls WHERE calls.id %% %(n)s::INTEGER = -1.5",
+        "INSERT INTO calls (id, note) VALUES (%s, %s) ON CONFLICT (id) DO UPDATE SET note = excluded.note",
+        "SELECT e.key, EXTRACT(year FROM c.id) FROM calls c, pg_catalog.jsonb_each(c.id) AS e FETCH FIRST (2) ROWS",
+    ],
+)
+def test_ordinary_statements_call_nothing(statement: str) -> None:
+    """Neither labels, nor the columns of queries, nor the types of parameters are what users could make."""
+    assert not calls_something(statement, COLUMNS | {"excluded": {"note"}}, {"tree"})
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT calls.others FROM calls",
+        "SELECT c.others AS others FROM calls AS c",
+        "SELECT (c).note FROM calls AS c",
+        "SELECT s.others FROM (SELECT calls.id FROM calls) AS s",
+        "SELECT 7 @@@ 7",
+        "SELECT CAST(calls.id AS mood), $1::mood FROM calls",
+        "SELECT calls.id::mood FROM calls",
+        "SELECT 1 FROM calls WHERE calls.note = %(x)s::VARCHAR AND substring(calls.note, 1, 2) = 'x'",
+        "SELECT count(*) FROM calls",
+    ],
+)
+def test_what_only_the_users_could_have_made_is_a_call(statement: str) -> None:
+    """Whatever stands before it, and whatever else in the statement has the name."""
+    assert calls_something(statement, COLUMNS)
 
 
 def test_nothing_is_read_where_nothing_was_made() -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     ForeignKeyConstraint,
     Integer,
     MetaData,
+    Numeric,
     String,
     Table,
     create_engine,
@@ -25,7 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, registry
 
-from tenantguard import CrossTenantError, Guard, Tenancy, UnknownTableError, Violation, bind, guard
+from tenantguard import CrossTenantError, Guard, Tenancy, UnknownTableError, Violation, bind, bypass, guard
+from tests.servers import Database
 
 
 def _company() -> Any:
@@ -216,6 +218,30 @@ def test_a_parent_that_is_removed_from_its_metadata_is_missed(world: World) -> N
         world.metadata.remove(world.calls)
         with pytest.raises(UnknownTableError, match=r"calls, to which notes\.call_id leads, was removed"):
             connection.execute(insert(world.notes).values(id=6, company_id="acme", call_id=7))
+
+
+def test_a_key_is_compared_in_the_type_that_its_column_has_now(mariadb_database: Database) -> None:
+    """A statement that was compiled before a migration meets the column as the migration left it."""
+    metadata = MetaData()
+    number = Numeric(3, 1)
+    Table("calls", metadata, Column("id", number, primary_key=True, autoincrement=False), _company())
+    notes = Table("notes", metadata, Column("id", Integer, primary_key=True), _company())
+    notes.append_column(Column("call_id", number, ForeignKey("calls.id")))
+    engine = mariadb_database.create_engine()
+    metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO calls VALUES (6.6, 'acme'), (7, 'globex')"))
+    guard(engine, Tenancy(metadata, column="company_id"))
+    known = insert(notes)
+    with bind("acme"), engine.begin() as connection:
+        connection.execute(known, {"id": 5, "call_id": 6.6})
+    with bypass(reason="migration"), engine.begin() as connection:
+        connection.execute(text("ALTER TABLE notes DROP FOREIGN KEY notes_ibfk_1"))
+        connection.execute(text("DELETE FROM notes"))
+        connection.execute(text("ALTER TABLE notes MODIFY call_id NUMERIC(3, 0)"))
+    notes.c.call_id.type = Numeric(3, 0)
+    with bind("acme"), engine.begin() as connection, pytest.raises(CrossTenantError):
+        connection.execute(known, {"id": 6, "call_id": 6.6})
 
 
 def test_a_column_that_gets_another_type_is_known_by_it(world: World) -> None:

@@ -57,5 +57,6 @@ def verify_calls(compiler: Any) -> None:
     if compiler.dialect.name == "postgresql":
         if compiler.tg_guard.catalogue is not None:
             verify_asked(compiler)
-        # the users may have made something since
-        compiler.tg.unasked = compiler.tg_guard.catalogue is None or calls_something(compiler)
+        tables = {key[1]: compiler.tg_guard.ties.column_names(key) for key in compiler.tg.tables}
+        names = compiler.tg.ctes.union(compiler.tg.rendered)
+        compiler.tg.calls = calls_something(compiler.string, tables, names)

@@ -34,7 +34,8 @@ class Statement:
         serves: the types of a tenant for whom the statement needs no second look when it executes; none where each
             execution does, since a refusal or a check of its text awaits it.
         verified: what it writes must be verified.
-        unasked: the catalogue of the server was not asked yet what the statement could mean.
+        calls: it has a call, an operator, a field or a cast that only the users of the server could have made, of
+            which the server is asked in each transaction.
         writes: what must be verified at the execution of each write.
         checks: what must be verified of the parameters of SQL text.
         changes: it is SQL text that writes.
@@ -79,6 +80,7 @@ class Statement:
     __slots__ = (
         "asked",
         "asks",
+        "calls",
         "changes",
         "changing",
         "checks",
@@ -113,7 +115,6 @@ class Statement:
         "stored",
         "tables",
         "target",
-        "unasked",
         "unions",
         "upserts",
         "verified",
@@ -127,7 +128,7 @@ class Statement:
         self.mode = mode
         self.fault: Violation | None = None
         self.serves: frozenset[type] = frozenset()
-        self.verified = self.unasked = self.changes = False
+        self.verified = self.calls = self.changes = False
         self.writes: tuple[WritePlan, ...] = ()
         self.checks: tuple[Any, ...] = ()
         self.tables: dict[Key, Placement] = {}
@@ -243,7 +244,7 @@ class Statement:
             and len(self.kinds - {None}) <= 1
             and not self.checks
             and not self.changes
-            and not self.unasked
+            and not self.calls
             and not self.rules
             and not translated
         )

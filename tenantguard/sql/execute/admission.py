@@ -15,7 +15,7 @@ from tenantguard.sql.execute.authorization import acts, end_in_time, permit, ref
 from tenantguard.sql.execute.bypass_writes import BYPASSED, is_writing
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.direct_text import admit_text
-from tenantguard.sql.execute.doors import ask_again, ask_server, takes_trust
+from tenantguard.sql.execute.doors import ask_again, ask_in_time, takes_trust
 from tenantguard.sql.execute.leftovers import find_left, note_calls, note_text
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.execute.verification import verify
@@ -78,10 +78,10 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
         _refuse_many_texts(context, compiled)
     if compiled.tg.kinds or compiled.tg.rules:
         set_tenants(context.compiled_parameters, compiled, binding)
-    if compiled.tg.unasked:
-        if ask_server(connection, compiled.tg_guard, anew=True):
-            compiled.tg.era = compiled.tg_guard.era  # it is verified by the new answer right now
+    if ask_in_time(connection, compiled.tg_guard, calls=compiled.tg.calls):
+        compiled.tg.era = compiled.tg_guard.era  # it is verified by the new answer right now
         verify_asked(compiled)
+        compiled.tg.settle(translated=bool(compiled.schema_translate_map))
     if compiled.tg.fault is not None:
         refuse_again(compiled.tg.fault, compiled.string)
     if compiled.schema_translate_map:

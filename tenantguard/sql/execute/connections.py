@@ -7,7 +7,6 @@ import sys
 import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from time import monotonic
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -20,7 +19,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.authorization import acts
 from tenantguard.sql.execute.commits import leave, verify_ending
 from tenantguard.sql.execute.cursors import admit_beside
-from tenantguard.sql.execute.doors import ask_server, trusted_once
+from tenantguard.sql.execute.doors import trusted_once
 from tenantguard.sql.execute.known_keys import Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
 from tenantguard.sql.execute.locks import begin_around, commits_savepoints, take_back
@@ -50,6 +49,7 @@ class GuardedConnection(Connection):
     Attributes:
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
             second look.
+        tg_asked: the transaction in which a PostgreSQL server was last asked what its users have made.
         tg_own: the statement of SQLAlchemy's own, or of ours, that is on its way and is trusted.
         tg_noted: the keys whose parents are verified before the transaction ends.
         tg_moved: the rows that a bypass may have given to another tenant.
@@ -62,6 +62,7 @@ class GuardedConnection(Connection):
 
     tg_ready: Any = False  # never what peek() returns
     tg_own: Any = None
+    tg_asked: Any = None
     tg_names: Any = None
     tg_left: tuple[Any, ...] | None = None
     _tg_told: tuple[Any, Any, Any] | None = None
@@ -87,13 +88,6 @@ class GuardedConnection(Connection):
         held: Any = self.engine.dialect
         if held.tg_guard.left:
             self.tg_left = find_left(self)
-        if (
-            held.tg_guard.ask_at < monotonic()
-            and binding is not None
-            and binding.tenants
-            and self.tg_own is None
-        ):
-            ask_server(self, held.tg_guard, anew=True)
         self.dialect = held.tg_variants[mode]
         if held.tg_guard.restricts and binding is not None and binding.tenants:
             self.dialect = held.tg_guard.variant(binding, self.dialect)

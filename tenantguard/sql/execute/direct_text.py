@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from operator import itemgetter
-from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tenantguard.context import Binding
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.execute.authorization import refuse_permission, refuse_read_only
 from tenantguard.sql.execute.bypass_writes import BYPASSED
-from tenantguard.sql.execute.doors import ask_again, ask_server
+from tenantguard.sql.execute.doors import ask_again, ask_in_time
 from tenantguard.sql.execute.leftovers import note_text
 from tenantguard.sql.execute.orphans import watch_text
 from tenantguard.sql.refusals import refuse_again
-from tenantguard.sql.servers.catalogue import users_call
+from tenantguard.sql.servers.catalogue import calls_something, users_call
 from tenantguard.sql.servers.natives import foreign_call
 from tenantguard.sql.text import Check, Rewritten, driver_style, is_begin, local_setting
 from tenantguard.tenancy import Key
@@ -95,10 +94,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
 
 def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
     """Refuse SQL text that calls what the users of the server have made."""
-    if context.dialect.name == "postgresql":
-        ask_server(context.root_connection, guard, anew=not sent.asked or guard.ask_at < monotonic())
-    elif sent.asked:
-        return
+    ask_in_time(context.root_connection, guard, calls=sent.calls)
     if not sent.asked or sent.catalogue is not guard.catalogue:
         fault = foreign_call(sent.text, context.dialect, guard)
         if fault is None and guard.catalogue is not None:
@@ -107,6 +103,10 @@ def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
             refuse_again(fault, sent.text)
         sent.asked, sent.catalogue = True, guard.catalogue
         sent.settle()
+
+
+def _calls(guard: Guard, text: str, tables: Iterable[Key], ctes: Collection[str] = ()) -> bool:
+    return calls_something(text, {key[1]: guard.ties.column_names(key) for key in tables}, ctes)
 
 
 class Sent:
@@ -128,7 +128,8 @@ class Sent:
         tables: the tables that it names.
         writes: the text writes.
         permissions: what whoever acts has to be permitted, by table and act.
-        asked: the server was asked what the text could mean, since it was first seen.
+        asked: what the server has answered was held against the text.
+        calls: it has a call, an operator, a field or a cast that only the users of a PostgreSQL server could have made.
         catalogue: what a PostgreSQL server answered.
     """
 
@@ -138,6 +139,7 @@ class Sent:
         "_rewritten",
         "_several",
         "asked",
+        "calls",
         "catalogue",
         "checks",
         "expected",
@@ -151,7 +153,7 @@ class Sent:
 
     def __init__(self, guard: Guard, dialect: Any, statement: str, several: int) -> None:
         self.text, self._several = statement, several
-        self.asked, self.writes = False, False
+        self.asked = self.writes = self.calls = False
         self.permissions: Any = {}
         self.tables: frozenset[Key] = frozenset()
         self.catalogue: Any = None
@@ -170,10 +172,12 @@ class Sent:
             self.text = setting
             return
         if guard.raw_sql == "database" and self._is_underneath(guard, dialect.paramstyle):
+            self.calls = _calls(guard, self.text, [placement.key for placement in guard.placed])
             return
         self._rewritten = found = guard.rewrite(statement, dialect, driver_style(dialect), several)
         self.text, self.checks, self.permissions = found.text, found.checks, found.asked
         self.tables = found.tables
+        self.calls = dialect.name == "postgresql" and _calls(guard, self.text, found.tables, found.ctes)
         self.writes = found.verbs != ("select",)
         if found.tenanted:
             placement = guard.ties.any_owned(found.tables)
@@ -196,7 +200,7 @@ class Sent:
         found = self._rewritten
         if found is None or self._read is None or self._process is not None or self._several:
             return
-        if self.writes or self.checks or self.permissions:
+        if self.writes or self.checks or self.permissions or self.calls:
             return
         if found.recipe not in (None, (*range(found.given), None)):
             self.merge = itemgetter(*[found.given if place is None else place for place in found.recipe])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -87,27 +88,36 @@ def takes_trust(context: Any, connection: Any) -> bool:
     return True
 
 
-def ask_server(connection: Any, guard: Any, *, anew: bool = False) -> bool:
-    """Ask a PostgreSQL server what its users have made.
+def ask_server(connection: Any, guard: Any) -> bool:
+    """Ask a PostgreSQL server what its users have made; tell whether the answer is another one than before."""
+    return bool(guard.learn(ask_catalogue(own(connection), guard.tenancy)))
+
+
+def ask_in_time(connection: Any, guard: Any, *, calls: bool) -> bool:
+    """Ask a PostgreSQL server anew where its answer may be outdated; tell whether it is another one than before.
 
     Args:
         connection: the connection.
         guard: keeps the answer.
-        anew: ask though there is one, which may be outdated by now.
-
-    Returns:
-        Whether the answer is another one than before.
+        calls: the statement that follows calls what only the users could have made: each transaction asks by itself.
     """
-    if guard.catalogue is not None and not anew:
+    if monotonic() < guard.ask_at and not (calls and _is_new(connection)):
         return False
-    return bool(guard.learn(ask_catalogue(own(connection), guard.tenancy)))
+    changed = ask_server(connection, guard)
+    connection.tg_asked = connection._transaction
+    return changed
+
+
+def _is_new(connection: Any) -> bool:
+    """Tell whether the server was not asked in this transaction; under AUTOCOMMIT each statement is one."""
+    known = connection.tg_asked
+    return known is None or known is not connection._transaction or connection._is_autocommit_isolation()
 
 
 def ask_again(context: Any) -> None:
     """Have a PostgreSQL server asked before a tenant is served next: what a bypass executes may make functions."""
-    guard = context.dialect.tg_guard
-    if guard.catalogue is not None:
-        guard.ask_at = 0.0
+    if context.dialect.name == "postgresql":
+        context.dialect.tg_guard.ask_at = 0.0
 
 
 def asking(initialize: Callable[..., Any]) -> Callable[..., Any]:

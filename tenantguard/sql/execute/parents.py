@@ -105,9 +105,10 @@ def is_null(key: Key) -> bool:
 
 def as_stored(key: Key, link: Link, dialect: Any) -> Key:
     """Return a key as the columns of the child store it."""
-    if link.storing is None:
-        link.storing = [storing(type_, dialect) for type_ in link.types]
-    return tuple([store(value) for store, value in zip(link.storing, key, strict=True)])
+    types = link.types
+    if link.storing is None or link.storing[0] != types:
+        link.storing = types, [storing(type_, dialect) for type_ in types]
+    return tuple([store(value) for store, value in zip(link.storing[1], key, strict=True)])
 
 
 def _missing(context: Any, unknown: Sequence[tuple[Link, list[Key]]]) -> list[tuple[Link, Key]]:

@@ -42,6 +42,7 @@ def short_context(base: Any, guard: Any) -> Any:
                     and type(tenant) in statement.serves
                     and statement.era.alive
                     and binding.mode == "tenant"
+                    and monotonic() < guard.ask_at
                 )
             except AttributeError:  # nothing is bound, or the connection was made by hand
                 ready = False
@@ -106,7 +107,7 @@ def _sending_again(short: Any, guard: Any) -> Any:
                     and binding.mode == "tenant"
                     and (binding.principal is None or binding.principal.actor is None)
                     and sent.catalogue is guard.catalogue
-                    and (sent.catalogue is None or monotonic() < guard.ask_at)
+                    and monotonic() < guard.ask_at
                     and not guard.tells
                     and not connection.tg_orphans
                     and not (guard.left and find_left(connection) is not None)

@@ -14,8 +14,9 @@ from typing import Any
 from sqlalchemy import text
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.functions import is_declared, passes
+from tenantguard.sql.functions import GRAMMAR, is_declared, passes
 from tenantguard.sql.servers.meanings import TYPES, Meanings, meanings
+from tenantguard.sql.text.grammar.cursor import RESERVED
 from tenantguard.sql.text.lexer import words
 
 _QUERY = text(
@@ -59,16 +60,7 @@ _QUERY = text(
     """
 )
 _KINDS = ("function", "operator", "cast")
-# literals, the drivers' placeholders, and the star of count(*)
-_APART = re.compile(r"'(?:[^']|'')*'|%\(\w+\)s(?:::[\w \[\]]+)?|\(\*\)")
-_ODD_NAME = re.compile(r'"[^"]*[^\w"]|""')  # the patterns below would take one for two
 _OWN = re.compile(r"\bpg_catalog\.(\w+)\(")
-_FOUND = {
-    "function": re.compile(r'(?<![\w."])"?(\w+)"?\s*\('),
-    "field": re.compile(r'(?:\b(\w+)"?)?\.\s*"?(\w+)\b"?(?!\s*\()'),
-    "operator": re.compile(r"([-+*/<>=~!@#%^&|`?]+)"),
-    "cast": re.compile(r'(?:\bAS|::)\s*"?(\w+)"?', re.IGNORECASE),
-}
 
 
 @dataclass(frozen=True)
@@ -144,41 +136,53 @@ def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
     return Catalogue({kind: frozenset(names) for kind, names in made.items()}, frozenset(fields))
 
 
-# what a statement is made of that no function of the users' can take the place of
-_WORDS = words(
-    "all and any as by coalesce delete distinct except exists filter from having in insert intersect into is join key"
-    " lateral like not nulls on or order over partition returning row select set some then union update using values"
-    " when where with"
+# words before a parenthesis that call nothing of the users'
+_WORDS = (
+    {word.lower() for word in RESERVED}
+    | words(
+        "any conflict exclude extract filter ignore into key materialized over position recursive returning row"
+        " sets some varying within zone"
+    )
+    | (GRAMMAR - {"substring", "overlay"})
+)  # which PostgreSQL looks up where they take plain arguments
+# PostgreSQL's own, those that extensions bring for texts and vectors, and the star of all columns. One of the users'
+# may have such a name, for types of its own; that is found when the server is next asked.
+_OPERATORS = words(
+    "= <> != < > <= >= * + - / % %% ^ || & | # ~ << >> <<= >>= ~~ !~~ ~~* !~~* ~* !~ !~* ^@ -> ->> #> #>> @> <@ ? ?| ?&"
+    " #- @? @@ && &< &> -|- <-> <=> <#> <+> <% %> <<% %>> <<-> <->> <<<-> <->>>"
 )
-_COMPARES = words("= <> != < > <= >= *")
 
 
-def calls_something(compiler: Any) -> bool:
-    """Tell whether a statement has a call, an operator, a field or a cast that the users could have made since."""
-    if _ODD_NAME.search(compiler.string):
+def calls_something(
+    statement: str, tables: Mapping[str, Collection[str]], names: Collection[str] = ()
+) -> bool:
+    """Tell whether a statement has a call, an operator, a field or a cast that only the users could have made.
+
+    Args:
+        statement: the SQL.
+        tables: the columns of each table that it names.
+        names: what else stands before a parenthesis and is no call, as a common table expression with its columns.
+    """
+    said = meanings(statement)
+    if not _WORDS.issuperset(said.names["function"].difference(tables, names)):
         return True
-    plain = _APART.sub(" ", compiler.string)
-    tables = {key[1]: compiler.tg_guard.ties.column_names(key) for key in compiler.tg.tables}
-    columns = frozenset[str]().union(*tables.values())
-    own = _WORDS | set(compiler.tg.rendered)
-    if not {name.lower() for name in _FOUND["function"].findall(plain)} <= own:
+    if not _OPERATORS.issuperset(said.names["operator"]) or not TYPES.issuperset(said.computed):
         return True
-    if not _COMPARES.issuperset(_FOUND["operator"].findall(plain)):
-        return True
-    if any(name not in tables.get(of, columns) for of, name in _FOUND["field"].findall(plain)):
-        return True
-    casts = _FOUND["cast"].findall(plain) if "::" in plain or "CAST(" in plain else ()
-    return not TYPES.issuperset(map(str.lower, casts))
+    # the columns that a query in it may have, or a function
+    given = said.bare.union(tables, *tables.values(), ("key", "value"))
+    return not all(
+        qualifier and name in tables.get(relation, given)
+        for name, qualifiers in said.fields.items()
+        for qualifier in qualifiers
+        for relation in said.relations.get(qualifier, ("",))
+    )
 
 
 def verify_asked(compiler: Any) -> None:
-    """Refuse a compiled statement that could mean what the users of the server have made, now that it was asked."""
+    """Refuse a compiled statement that could mean what the users of the server have made, as it has answered."""
     fault = users_call(compiler.string, compiler.tg_guard)
     if fault is not None:
         compiler.tg.refuse(fault)
-    if compiler.tg.unasked:  # and waits for its first execution
-        compiler.tg.unasked = False
-        compiler.tg.settle(translated=bool(compiler.schema_translate_map))
 
 
 def users_call(statement: str, guard: Any) -> RawSQLError | None:

@@ -9,19 +9,22 @@ from tenantguard.sql.text.grammar.cursor import RESERVED
 from tenantguard.sql.text.lexer import SIGNS, words
 
 TYPES = words(
-    "bigint bool boolean bytea char character date double float int integer interval json jsonb numeric real smallint"
-    " text time timestamp uuid varchar"
+    "bigint bit bool boolean bpchar bytea char character cidr date decimal double float float4 float8 inet int int2"
+    " int4 int8 integer interval json jsonb jsonpath money name numeric oid real regclass smallint text time timestamp"
+    " timestamptz tsquery tsvector uuid varchar xml"
 )
 _TOKEN = re.compile(
     r"""
     /\*.*?\*/                          # a hint
     | [eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*'
-    | %\(\w+\)s | \$\d+ | \(\*\)
+    | %\(\w+\)s | %s\b | \$\d+ | \(\*\)
     | "(?:[^"]|"")*" | \w+ | :: | [-+*/<>=~!@#%^&|`?]+ | \S
     """,
     re.DOTALL | re.VERBOSE,
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s|\$\d+")
+_BEFORE_TYPES = words("AS RETURNING")
+_CASTING = words("CAST TREAT XMLSERIALIZE")
 _BEFORE_RELATIONS = words("FROM JOIN ONLY INTO UPDATE USING LATERAL WITH RECURSIVE")
 
 
@@ -34,6 +37,8 @@ class Meanings:
         fields: the names behind a dot, each with what stands before the dot; nothing where that is no name.
         relations: what stands in a FROM, by the name that it goes by: its own names, and nothing for a query or a
             call. More than there is does no harm.
+        computed: the targets of casts of something else than a parameter.
+        bare: the names that stand by themselves, as that of a column which a query gives does where it is given.
     """
 
     names: dict[str, set[str]] = field(
@@ -41,6 +46,8 @@ class Meanings:
     )
     fields: dict[str, set[str]] = field(default_factory=dict)
     relations: dict[str, set[str]] = field(default_factory=dict)
+    computed: set[str] = field(default_factory=set)
+    bare: set[str] = field(default_factory=set)
 
 
 def meanings(statement: str) -> Meanings:
@@ -56,32 +63,44 @@ def meanings(statement: str) -> Meanings:
         >>> found.names["function"], found.names["cast"]
         ({'lower'}, {'mood'})
     """
-    parts = [one for one in _TOKEN.findall(statement) if one[:2] != "/*" and one != "(*)"]
+    parts = [one for one in _TOKEN.findall(statement) if one[:2] != "/*"]
     found = Meanings()
-    inside: list[bool] = []  # for each open parenthesis, whether it is that of a JSON constructor
+    inside = [""]  # what stands before each open parenthesis
     for at, part in enumerate(parts):
-        before, behind = parts[at - 1] if at else "", parts[at + 1] if at + 1 < len(parts) else ""
+        before = parts[at - 1] if at else ""
         if part == "(":
-            inside.append(before.upper().startswith("JSON"))
-        elif part == ")" and inside:
+            inside.append(before.upper())
+        elif part == ")" and len(inside) > 1:
             inside.pop()
-        elif part == "::" or part.upper() == "AS" or (part.upper() == "RETURNING" and any(inside[-1:])):
+        elif part == "::" or (part.upper() in _BEFORE_TYPES and _is_before_type(part.upper(), inside[-1])):
             target = _last_part(parts, at + 1)
-            if not (_PARAMETER.fullmatch(before) and target in TYPES):  # SQLAlchemy says the type of each
+            is_given = _PARAMETER.fullmatch(before) is not None
+            if not is_given:
+                found.computed.add(target)
+            if not (is_given and target in TYPES):  # SQLAlchemy says the type of each parameter
                 found.names["cast"].add(target)
-        elif part[0] in SIGNS:
+        elif part[0] in SIGNS and not _PARAMETER.fullmatch(part):
             found.names["operator"] |= _operators(part)
-        elif _is_name(part):
-            _note_name(parts, at, before, behind, found)
+        elif _is_name(part) and part not in RESERVED:
+            _note_name(parts, at, before, parts[at + 1] if at + 1 < len(parts) else "", found)
     return found
+
+
+def _is_before_type(word: str, around: str) -> bool:
+    """Tell whether a word leads to the target of a cast, by what stands before the parenthesis around it."""
+    return around in _CASTING if word == "AS" else word == "RETURNING" and around.startswith("JSON")
 
 
 def _note_name(parts: list[str], at: int, before: str, behind: str, found: Meanings) -> None:
     """Note what a name could be: a function, a field, or what something in a FROM goes by."""
     name = _folded(parts[at])
-    if behind == "(" and before != ".":
-        found.names["function"].add(name)
-    elif before == "." and behind != "(":
+    calls = behind[:1] == "("
+    if calls and before != ".":
+        if before.upper() not in ("AS", "FETCH"):  # an alias with the names of its columns; FETCH FIRST (2)
+            found.names["function"].add(name)
+    elif before != "." and behind != ".":
+        found.bare.add(name)
+    elif before == "." and not calls:
         of = parts[at - 2] if at > 1 else ""
         found.fields.setdefault(name, set()).add(_folded(of) if of and _is_name(of) else "")
     if behind != ".":

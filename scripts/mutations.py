@@ -1032,7 +1032,39 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "Shape.depends_on",
+        (
+            "a row may become somebody else's",
+            "if columns is None or not known.issuperset(columns):",
+            "if columns is None:",
+            "tests/sql/test_granted_writes.py",
+        ),
+        (
+            "a rule that looks at other rows judges no change",
+            "isinstance(element, TableClause)",
+            "False",
+            "tests/sql/test_granted_writes.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Statement._note_stored",
+        (
+            "SQL text makes rows of somebody else",
+            "self.stores.append((placement.key, columns))",
+            "pass",
+            "tests/sql/test_granted_writes.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "verify_stored",
+        (
+            "a new row may be somebody else's",
+            "_refuse_row(context, read, tried)",
+            "pass",
+            "tests/sql/test_granted_writes.py",
+        ),
         (
             "an expression may name another tenant",
             "_refuse_tenant(context, read, tried)",

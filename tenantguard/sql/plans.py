@@ -68,6 +68,7 @@ class ReadBack:
     Attributes:
         plan: the write.
         tenant: the first column tells whether the row is the tenant's: 1 or 0.
+        granted: the next one tells whether a permission rule grants the row to whoever acts.
         links: the foreign keys whose columns follow.
         key: the last column is the key that the database generated.
         texts: the columns, as they are rendered; none where the database returns nothing.
@@ -75,6 +76,7 @@ class ReadBack:
 
     plan: WritePlan
     tenant: bool = False
+    granted: bool = False
     links: list[Link] = field(default_factory=list)
     key: bool = False
     texts: list[str] = field(default_factory=list)

@@ -14,14 +14,14 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy.sql import coercions, roles, visitors
-from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
-from sqlalchemy.sql.expression import FromClause
+from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, TextClause, True_
+from sqlalchemy.sql.expression import FromClause, TableClause
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, Principal, peek
 from tenantguard.errors import PermissionDeniedError
 from tenantguard.sql.elements import UNSET, Ruled, RuleParameter
-from tenantguard.tenancy import Key, Placement, Tenancy
+from tenantguard.tenancy import Key, Placement, Tenancy, table_key
 
 _SHAPES = 64  # that are kept; one that comes again later is compiled again
 _ROW = "tenantguard_row"
@@ -75,6 +75,31 @@ class Shape:
             return source if hash(element) == mark else None
 
         return Ruled(visitors.replacement_traverse(condition, {}, fit), source)
+
+    def depends_on(self, table: Key, columns: Iterable[str] | None) -> bool:
+        """Tell whether a row may be granted no more once it is written.
+
+        Args:
+            table: the table of the row.
+            columns: the columns that are set, ``None`` where the row is new.
+        """
+        row, condition = self.conditions[table]
+        if isinstance(condition, True_):
+            return False
+        known = {column.name for column in row.c}
+        if columns is None or not known.issuperset(
+            columns
+        ):  # another spelling may be the same to the database
+            return True
+        looked_at = set[str]()
+        for element in visitors.iterate(condition):
+            if isinstance(element, TextClause) or getattr(element, "is_literal", False):
+                return True
+            if isinstance(element, TableClause) and table_key(element) == table:
+                return True  # it looks at other rows of the table, of which this one may be one
+            if isinstance(element, ColumnClause) and hash(element.table) == hash(row):
+                looked_at.add(element.name.lower())
+        return not looked_at.isdisjoint(name.lower() for name in columns)
 
 
 class Granted:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.sql.elements import ColumnClause, ColumnElement, TextClause
-from sqlalchemy.sql.selectable import Alias, FromClause
+from sqlalchemy.sql.selectable import Alias, FromClause, TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import PermissionDeniedError
@@ -37,6 +37,34 @@ def granted(compiler: Any, source: FromClause, placement: Placement) -> Any:
         )
         return ColumnClause("NULL", is_literal=True, _selectable=None)
     return shape.condition(source, placement)
+
+
+def may_lose(compiler: Any, placement: Placement, columns: Iterable[str] | None) -> bool:
+    """Tell whether whoever acts may not be granted a row of a table any more, once it is written.
+
+    Args:
+        compiler: the guarded compiler.
+        placement: how the table belongs.
+        columns: the columns that are set, ``None`` where the row is new.
+    """
+    if not placement.has_rows:
+        return False
+    shape = compiler.dialect.tg_shape
+    if shape is None:
+        granted(compiler, TableClause(placement.name), placement)  # refused
+        return False
+    return bool(shape.depends_on(placement.key, columns))
+
+
+def refuse_unread(compiler: Any, placement: Placement, why: str) -> None:
+    """Refuse a write that may store a row which a permission rule grants to others alone, and is not read back."""
+    compiler.tg.refuse(
+        PermissionDeniedError(
+            f"a write to {placement.name} may store a row that its permission rule does not grant to whoever acts: "
+            f"{why}. Leave the columns that the rule looks at as they are, or let the rule grant such rows",
+            table=placement.name,
+        )
+    )
 
 
 def ask_change(compiler: Any, table: Any, placement: Placement, looked_at: Iterable[Any]) -> None:

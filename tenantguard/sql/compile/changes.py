@@ -18,11 +18,12 @@ from tenantguard.sql.compile.assignments import (
     values_with_defaults,
 )
 from tenantguard.sql.compile.leaves import holding
-from tenantguard.sql.compile.pieces import base_of, with_state
+from tenantguard.sql.compile.pieces import base_of, columns_of, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
 from tenantguard.sql.compile.shared_columns import verify_allowed
-from tenantguard.sql.compile.verified_columns import Given, watch
+from tenantguard.sql.compile.targets import key_of
+from tenantguard.sql.compile.verified_columns import Given, same_column, watch, watch_rows
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import Key, table_key
 
@@ -135,7 +136,27 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
         plan.frees = not referenced.isdisjoint(given)
         given = values_with_defaults(compiler, plan, given)
         watch(compiler, plan, Given(given, core.table, fresh=False))
+        if placement.has_rows:
+            watch_rows(compiler, plan, _set_names(compiler, core.table, state, table))
     return plan
+
+
+def _set_names(compiler: Any, target: Any, state: Any, table: Any) -> set[str]:
+    """Return the names of the columns that an UPDATE sets, and of those that change by themselves."""
+    columns, of_table = columns_of(table), table_key(table)
+    named = columns.keys() & (compiler.column_keys or ())
+    for key, value in (state._dict_parameters or {}).items():
+        name, source = key_of(key), base_of(getattr(key, "table", None))
+        if source is not None and table_key(source) != of_table:
+            continue  # MariaDB sets columns of several tables
+        if name not in columns or not same_column(value, target, columns[name].name):
+            named.add(name)
+    own = {
+        name
+        for name, column in columns.items()
+        if column.onupdate is not None or column.server_onupdate is not None
+    }
+    return {columns[name].name if name in columns else name for name in map(str, named | own)}
 
 
 def _set_values(state: Any) -> Iterable[Any]:

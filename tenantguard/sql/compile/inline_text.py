@@ -13,7 +13,7 @@ from sqlalchemy.sql.elements import TextClause
 from sqlalchemy.sql.expression import TableClause
 
 from tenantguard.errors import RawSQLError, Violation
-from tenantguard.sql.compile.access import granted
+from tenantguard.sql.compile.access import granted, may_lose, refuse_unread
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.text import (
     LONGEST_KEPT,
@@ -98,6 +98,12 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
         clone._bindparams = {**clone._bindparams, **_rules(compiler, found)}
     compiler.tg.checks = (*compiler.tg.checks, *found.checks)
     compiler.tg.asked.update(found.asked)
+    for table, columns in found.stores:
+        placement = compiler.tg_guard.placed.find_key(table)
+        if may_lose(compiler, placement, columns):
+            refuse_unread(
+                compiler, placement, "what SQL text stores is not read back; use insert() or update()"
+            )
     compiler.tg.changes = found.verbs != ("select",)
     return cast("TextClause", clone)
 

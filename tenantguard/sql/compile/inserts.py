@@ -22,7 +22,7 @@ from tenantguard.sql.compile.pieces import PICKED, bound_row, columns_of, with_s
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.shared_columns import verify_allowed
 from tenantguard.sql.compile.targets import key_of
-from tenantguard.sql.compile.verified_columns import Given, watch
+from tenantguard.sql.compile.verified_columns import Given, watch, watch_rows
 from tenantguard.sql.plans import WritePlan
 from tenantguard.sql.text import orphan
 from tenantguard.tenancy import Placement
@@ -82,6 +82,7 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
     if is_verified(placement):
         _plan_values(compiler, plan, insert)
         watch(compiler, plan, Given(compiler.tg.conflict, core.table, fresh=False))
+        watch_rows(compiler, plan, None)
         plan.upserts = (
             placement.kind != "shared"
             and compiler.tg.upserts

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.access import granted, refuse_unread
+from tenantguard.sql.compile.pieces import base_of
 from tenantguard.sql.compile.predicate_text import belongs
 from tenantguard.sql.elements import NamedColumn
 from tenantguard.sql.plans import Link, ReadBack, WritePlan
@@ -57,6 +59,8 @@ def _once(links: Iterable[Link]) -> list[Link]:
 def _render(compiler: Any, read: ReadBack, target: Any) -> None:
     if read.tenant:
         read.texts.append(_verdict(compiler, read.plan, target))
+    if read.granted:
+        read.texts.append(_granted(compiler, read.plan, target))
     for link in read.links:
         read.texts += _columns(compiler, target, link.ours)
     key = _generated_key(compiler, read.plan)
@@ -78,6 +82,9 @@ def _refuse(compiler: Any, stored: ReadBack, fault: str) -> None:
     names = [stored.plan.placement.column] if stored.tenant else []
     names += [name for link in stored.links for name in link.ours if name not in names]
     table = stored.plan.placement.name
+    if stored.granted:
+        refuse_unread(compiler, stored.plan.placement, fault)
+        return
     compiler.tg.refuse(
         CrossTenantError(
             f"{stored.plan.verb} on {table} gives {', '.join(map(str, names))} by something else than a plain "
@@ -94,6 +101,12 @@ def _verdict(compiler: Any, plan: WritePlan, target: Any) -> str:
         compiler, lambda name: _column(compiler, target, name), plan.placement, plan.placement.name
     )
     return f"CASE WHEN {condition} THEN 1 ELSE 0 END"
+
+
+def _granted(compiler: Any, plan: WritePlan, target: Any) -> str:
+    """Render the column that tells whether whoever acts is granted a row: 1 or 0."""
+    row = target if compiler.dialect.name == "postgresql" else base_of(target)  # as _column does
+    return f"CASE WHEN {compiler.process(granted(compiler, row, plan.placement))} THEN 1 ELSE 0 END"
 
 
 def _columns(compiler: Any, target: Any, names: Iterable[str]) -> list[str]:

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, Null
 
 from tenantguard.errors import CrossTenantError
+from tenantguard.sql.compile.access import may_lose
 from tenantguard.sql.compile.alike import binds_alike
 from tenantguard.sql.compile.assignments import parameter_name, verify_spelling
 from tenantguard.sql.compile.pieces import EXCLUDED, columns_of, is_picked
@@ -86,7 +87,7 @@ def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> No
     value = given.values[name]
     if name in given.plain:
         plan.tenant.append(given.plain[name])
-    elif value is EXCLUDED or _same_column(value, given.target, name):
+    elif value is EXCLUDED or same_column(value, given.target, name):
         return
     elif plan.verb == "insert":
         _read_back(plan).tenant = True
@@ -113,7 +114,7 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
         return
     if given.fresh and any(name not in values for name in names):
         return  # a part of it is NULL, so that it leads nowhere
-    if all(_same_column(values[name], given.target, name) for name in names if name in values):
+    if all(same_column(values[name], given.target, name) for name in names if name in values):
         return
     is_plain = given.plain.keys() >= set(names)
     link = Link(
@@ -132,6 +133,18 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
     stored = _read_back(plan)
     if all((known.ours, known.parent_key) != (link.ours, link.parent_key) for known in stored.links):
         stored.links.append(link)
+
+
+def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) -> None:
+    """Have what a write stores read back where a permission rule might not grant it to whoever acts.
+
+    Args:
+        compiler: the compiler.
+        plan: the write.
+        columns: what an UPDATE sets, ``None`` for a new row.
+    """
+    if may_lose(compiler, plan.placement, columns):
+        _read_back(plan).granted = True
 
 
 def _read_back(plan: WritePlan) -> ReadBack:
@@ -153,7 +166,7 @@ def _are_picked(compiler: Any, plan: WritePlan, names: Iterable[str]) -> bool:
     return any(name in columns and is_picked(compiler, columns[name]) for name in names)
 
 
-def _same_column(value: Any, target: Any, name: str) -> bool:
+def same_column(value: Any, target: Any, name: str) -> bool:
     """Tell whether an expression is the row's own column, so that nothing changes."""
     return (
         isinstance(value, ColumnClause)

@@ -17,7 +17,7 @@ from sqlalchemy.types import NullType
 
 from tenantguard.audit import refuse
 from tenantguard.audit.events import masked
-from tenantguard.errors import CrossTenantError, ParentError, RawSQLError
+from tenantguard.errors import CrossTenantError, ParentError, PermissionDeniedError, RawSQLError
 from tenantguard.sql.execute.driver_values import given_values
 from tenantguard.sql.execute.locks import hold, release
 from tenantguard.sql.execute.lookups import has_key, mark
@@ -278,6 +278,10 @@ def verify_stored(context: Any, read: ReadBack, rows: Sequence[Any]) -> None:
         if not all(row[0] == 1 for row in rows):
             _refuse_tenant(context, read, tried)
         place = 1
+    if read.granted:
+        if not all(row[place] == 1 for row in rows):
+            _refuse_row(context, read, tried)
+        place += 1
     wanted = []
     for link in read.links:
         end = place + len(link.columns)
@@ -328,6 +332,18 @@ def _refuse_tenant(context: Any, read: ReadBack, tried: str) -> NoReturn:
             kind="foreign_insert",
             tenant=bound,
             table=placement.name,
+            statement=sent(context),
+        )
+    )
+
+
+def _refuse_row(context: Any, read: ReadBack, tried: str) -> NoReturn:
+    table = read.plan.placement.name
+    refuse(
+        PermissionDeniedError(
+            f"{tried} writes a row that the permission rule of {table} does not grant to whoever acts",
+            tenant=told(context.tg_binding),
+            table=table,
             statement=sent(context),
         )
     )

@@ -36,6 +36,7 @@ class Rewritten:
         asked: what whoever acts has to be permitted, by table and act.
         rows: where permission rules stand, which the compiler writes.
         ctes: the names of its common table expressions.
+        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
     """
 
     text: str
@@ -49,6 +50,7 @@ class Rewritten:
     asked: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     rows: tuple[RuledRows, ...] = ()
     ctes: frozenset[str] = frozenset()
+    stores: tuple[tuple[Key, frozenset[str] | None], ...] = ()
     names: frozenset[str] = frozenset()
 
     def bind(self, parameters: Any, tenant: Any) -> Any:
@@ -174,6 +176,7 @@ def rewrite(
         placing.asked,
         tuple(placing.predicates.rows),
         frozenset(placing.cte_names),
+        tuple(placing.stores),
         frozenset(name for name in numbering.known.values() if isinstance(name, str)),
     )
 

@@ -129,6 +129,10 @@ def test_a_form_carries_the_rules_of_its_tables(worlds: Any, backend: Backend, f
     except RawSQLError:  # text, which cannot carry a rule
         assert Does.WHERE not in form.does or "text" in form.name
         return
+    except PermissionDeniedError as error:  # its rows cannot be read back
+        assert "may store a row" in str(error)
+        assert "text" in str(error) or "inside another statement" in str(error)
+        return
     assert (_plain(form, ruled[0]), ruled[2]) == (_plain(form, found), after)
     if any(_WRITES.search(statement) for statement, _ in sent):
         _assert_untouched(world, form)

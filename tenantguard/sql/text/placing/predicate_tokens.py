@@ -78,13 +78,21 @@ class Predicates:
         rule = self._rule(placement, qualifier)
         return [*mine, AND, rule] if mine else [rule]
 
-    def _rule(self, placement: Placement, qualifier: Token) -> Token:
+    def carry_rule(self, placement: Placement) -> None:
+        """Return if the text can carry the permission rule of a table.
+
+        Raises:
+            RawSQLError: it is sent straight to the driver.
+        """
         if not self._compiled:
             raise refusal(
                 f"table {placement.name!r} has a permission rule, which text that is sent straight to the driver "
                 "cannot carry; execute it as text()",
                 table=placement.name,
             )
+
+    def _rule(self, placement: Placement, qualifier: Token) -> Token:
+        self.carry_rule(placement)
         name = unquoted(qualifier.text)
         if qualifier.kind == "word" and self._catalog.which == POSTGRESQL:
             name = ascii_lower(name)

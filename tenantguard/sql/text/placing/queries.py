@@ -32,6 +32,7 @@ class Placing:
         cuts: the indexes of tokens that are left out.
         tables: the tables that are named.
         asked: what whoever acts has to be permitted, by table and act.
+        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
         verbs: what the statement does, in order.
         named: the expressions whose names a result shows.
     """
@@ -47,6 +48,7 @@ class Placing:
         self.cuts: set[int] = set()
         self.tables: set[Key] = set()
         self.asked: dict[tuple[str, str], frozenset[str]] = {}
+        self.stores: list[tuple[Key, frozenset[str] | None]] = []
         self.verbs: list[str] = []
         self.named: list[Span] = []
         self.cte_names: set[str] = set()

@@ -122,6 +122,7 @@ class Statement(Placing):
         """Note what an UPDATE sets, and verify that it may write the tables whose columns it sets."""
         for target in self._targets(assignments, scope):
             self._writable("update", target.placement)
+            self._note_stored(target.placement, [name for one in assignments for name in _columns(one)])
             watched = self.given.watched(target.placement)
             mine: dict[str, Value | None] = {}
             for assignment in assignments:
@@ -130,6 +131,17 @@ class Statement(Placing):
                     for column in (c for c in watched.columns() if self.catalog.same(name, c)):
                         mine[column] = self._assigned_value(assignment, column, watched, scope, alone=alone)
             self._note_update(mine, watched)
+
+    def _note_stored(self, placement: Placement, names: list[Token] | None) -> None:
+        """Note that rows are written of which a permission rule grants some alone.
+
+        Raises:
+            RawSQLError: the text is sent straight to the driver.
+        """
+        if placement.has_rows:
+            self.predicates.carry_rule(placement)
+            columns = None if names is None else frozenset(ascii_lower(unquoted(name.text)) for name in names)
+            self.stores.append((placement.key, columns))
 
     def _named_in_full(self, names: list[Token], placement: Placement) -> None:
         """Refuse to write what the database itself calls a row's key, or its place: it may be a verified column."""
@@ -203,6 +215,7 @@ class Statement(Placing):
 
     def _insert(self, write: Write, relation: Relation, env: Environment) -> Scope:
         target = self._target(write.verb, relation)
+        self._note_stored(target.placement, None)
         watched = self.given.watched(target.placement)
         if write.defaults >= 0:
             self._insert_defaults(write, watched)
@@ -421,6 +434,11 @@ class Statement(Placing):
         begun, end = assignment.value
         texts = [ascii_lower(unquoted(token.text)) for token in self.tokens[begun : min(end, begun + 5)]]
         return texts in (["excluded", ".", name], ["values", "(", name, ")"], ["value", "(", name, ")"])
+
+
+def _columns(assignment: Assignment) -> list[Token]:
+    """Return the columns that a SET names, without the table in front of one."""
+    return assignment.names[-1:] if assignment.single else assignment.names
 
 
 def _looks(write: Write) -> bool:

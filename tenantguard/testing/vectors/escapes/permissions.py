@@ -114,6 +114,16 @@ def granted_rows_by_sql_text(lab: Lab) -> Any:
         return _leak(lab.connect(engine).execute(asked).all(), "read somebody else's row")
 
 
+@attack("writes")
+def granted_rows_given_away(lab: Lab) -> Any:
+    """Make a row of one's own somebody else's, whose rows a permission rule hides."""
+    engine, table = _permitted(lab, _rule(lab))
+    text_column = table.c[lab.owned.text.name]
+    change = update(table).where(text_column == _first(lab)).values({text_column.name: "somebody else"})
+    with _as(lab, _first(lab)):
+        return _leak(lab.connect(engine).execute(change).rowcount, "gave it away")
+
+
 @attack("cache")
 def granted_rows_of_an_earlier_person(lab: Lab) -> Any:
     """Send the statement that a person has sent before who may see every row, on the same connection."""

@@ -129,15 +129,25 @@ def test_a_form_carries_the_rules_of_its_tables(worlds: Any, backend: Backend, f
     except RawSQLError:  # text, which cannot carry a rule
         assert Does.WHERE not in form.does or "text" in form.name
         return
-    except PermissionDeniedError as error:  # its rows cannot be read back
-        assert "may store a row" in str(error)
-        assert "text" in str(error) or "inside another statement" in str(error)
+    except PermissionDeniedError as error:
+        _assert_unread(str(error))
         return
+    if (
+        form.name == "ON DUPLICATE KEY UPDATE"
+    ):  # MariaDB counts a changed row twice, unless the rows are returned
+        assert (ruled[0], found) == (1, 2)
+        found = 1
     assert (_plain(form, ruled[0]), ruled[2]) == (_plain(form, found), after)
     if any(_WRITES.search(statement) for statement, _ in sent):
         _assert_untouched(world, form)
     else:
         assert _told(world.ruled, backend, form, "nothing") == _told(world.empty, backend, form)
+
+
+def _assert_unread(told: str) -> None:
+    """Assert that a write was refused because what it stores cannot be read back."""
+    assert "may store a row" in told
+    assert "what SQL text stores" in told or "inside another statement" in told
 
 
 def _assert_untouched(world: World, form: Form) -> None:

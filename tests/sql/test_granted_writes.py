@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import Connection, Engine, bindparam, column, insert, literal, select, table, text, update
@@ -79,7 +79,7 @@ AWAY: dict[str, Any] = {
     "an UPDATE": update(calls).values(owner="bob"),
     "an UPDATE of another spelling": update(table("calls", column("OWNER"))).values(OWNER="bob"),
     "an UPDATE by an expression": update(calls).values(owner=calls.c.owner + "x"),
-    "an UPDATE through an alias": update(calls.alias("theirs")).values(owner="bob"),
+    "an UPDATE through an alias": update(cast("Any", calls.alias("theirs"))).values(owner="bob"),
     "UPDATEs": lambda connection: connection.execute(
         update(calls).where(calls.c.id == bindparam("of")).values(owner=bindparam("to")), [{"of": 1, "to": "bob"}]
     ),
@@ -103,7 +103,9 @@ def stored(connection: Connection) -> list[Any]:
     with bypass(reason="look"):
         return [
             tuple(row)
-            for row in connection.execute(select(calls.c["id", "owner", "note"]).order_by(calls.c.id))
+            for row in connection.execute(
+                select(calls.c.id, calls.c.owner, calls.c.note).order_by(calls.c.id)
+            )
         ]
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.sql.selectable import SelectBase, TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.text.composition import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
@@ -117,8 +117,7 @@ def _composed(text: str, compiler: Any, element: Any) -> str:
     if held:
         raise Ungrammatical("a quote in it holds a parameter")
     numbering = Numbering(cursor.tokens, cursor.which, "none", 0)
-    composer = Composer(shown, cursor.tokens, cursor.which, numbering, escaped=False)
-    return composer.compose(with_schemas({}, cursor, compiler.tg_guard.tenancy), joints=cursor.joints)
+    return Composer(shown, cursor, numbering, escaped=False).compose()
 
 
 def _held(text: str) -> tuple[str, dict[int, str]]:

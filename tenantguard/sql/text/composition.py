@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from types import MappingProxyType
 
 from tenantguard.sql.functions import is_own
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
 from tenantguard.sql.text.parameters import Numbering
+from tenantguard.sql.text.placing.predicate_tokens import OPEN
 from tenantguard.sql.text.tree import Span
 
-_JOINT = -2  # where a parenthesis of ours stands that belongs to the name of a function before it
+Edits = Mapping[int, Iterable[Token]]
+
 _BEFORE_NOTHING = frozenset({"(", "[", "."})
 _BEHIND_NOTHING = frozenset({")", "]", ".", ","})
+_OURS = words("parameter tenant rule")  # the kinds of token that are not written as they are
 _BLANKS = str.maketrans("\t\r\n", "   ")
 _LONGEST_NAME = 250  # of a column of MariaDB
 _ENDINGS = words("END NULL TRUE FALSE UNKNOWN ISNULL NOTNULL")
@@ -23,103 +26,96 @@ _OPERATORS = words(
 )
 
 
-def with_schemas(
-    edits: Mapping[int, Iterable[Token]], cursor: Cursor, tenancy: Any
-) -> dict[int, list[Token]]:
-    """Return edits that name PostgreSQL's own functions whole, where one of the users' could have such a name.
-
-    Args:
-        edits: what is put in before a token, by its index.
-        cursor: what was read.
-        tenancy: declares functions, which stay as they are.
-    """
-    found = {at: list(tokens) for at, tokens in edits.items()}
-    if cursor.which != POSTGRESQL:
-        return found
-    for at in cursor.unqualified:
-        if is_own(cursor.tokens[at].text, tenancy):
-            found.setdefault(at, []).extend(_SCHEMA)
-    return found
-
-
 class Composer:
     """A text that is being written.
 
     Args:
         sql: what was read.
-        tokens: its tokens.
-        which: the family of the dialect.
+        cursor: has read it.
         numbering: its parameters.
         escaped: a colon that is no parameter is written for SQLAlchemy's text().
+
+    Attributes:
+        order: which parameter stands where, by place; the tenant's is ``None``.
     """
 
-    def __init__(
-        self, sql: str, tokens: list[Token], which: str, numbering: Numbering, *, escaped: bool
-    ) -> None:
-        self._sql = sql
-        self._tokens = tokens
-        self._which = which
-        self._numbering = numbering
-        self._escaped = escaped
+    def __init__(self, sql: str, cursor: Cursor, numbering: Numbering, *, escaped: bool) -> None:
+        self._sql, self._cursor, self._numbering, self._escaped = sql, cursor, numbering, escaped
+        self._tokens, self._which = cursor.tokens, cursor.which
         self._out: list[str] = []
-        self._before: Token | None = None
+        self._before = OPEN  # behind which no space is written
         self.order: list[int | None] = []
 
     def compose(
-        self,
-        edits: Mapping[int, Iterable[Token]],
-        cuts: Collection[int] = (),
-        joints: Collection[int] = (),
-        named: Iterable[Span] = (),
+        self, edits: Edits = MappingProxyType({}), cuts: Collection[int] = (), named: Iterable[Span] = ()
     ) -> str:
         """Write the text.
 
         Args:
             edits: the tokens that are put in before a token, by its index.
             cuts: the indexes of tokens that are left out.
-            joints: the indexes of parentheses that belong to the name of a function before them.
             named: the expressions whose names a result shows.
         """
-        begins: dict[int, Span] = {}
-        if self._which != POSTGRESQL:
-            begins = {span[0]: span for span in named if self._has_no_name(span)}
-        open_: list[tuple[Span, int]] = []
-        for at, token in enumerate(self._tokens):
-            while open_ and open_[-1][0][1] == at:
+        tokens, at, open_ = self._tokens, 0, list[tuple[Span, int]]()
+        if tokens and tokens[-1].text == ";":
+            cuts = {*cuts, len(tokens) - 1}
+        begins = self._begins(named)
+        schemas = self._schemas()
+        for mark in sorted({*edits, *cuts, *schemas, *begins, *(span[1] for span in begins.values())}):
+            self._write(tokens[at:mark], at)
+            at = mark + (mark in cuts)
+            while open_ and open_[-1][0][1] == mark:
                 self._keep_name(*open_.pop())
-            if at in edits:
-                self._put(edits[at])
-            if at in begins:
-                open_.append((begins[at], len(self._out)))
-            if at not in cuts and token.text != ";":
-                tight = at in joints or (self._before is not None and token.start == self._before.end)
-                self._write(token, at, tight)
-        while open_:
-            self._keep_name(*open_.pop())
-        self._put(edits.get(len(self._tokens), ()))
+            self._write(edits.get(mark, ()))
+            if mark in schemas:
+                self._write(_SCHEMA)
+            if mark in begins:
+                open_.append((begins[mark], len(self._out)))
+        self._write(tokens[at:], at)
         return "".join(self._out)
 
-    def _put(self, tokens: Iterable[Token]) -> None:
-        for token in tokens:
-            self._write(token, -1, token.start == _JOINT)
+    def _begins(self, named: Iterable[Span]) -> dict[int, Span]:
+        if self._which == POSTGRESQL:
+            return {}
+        return {span[0]: span for span in named if self._has_no_name(span)}
 
-    def _write(self, token: Token, at: int, tight: bool) -> None:
-        before, out, kind = self._before, self._out, token.kind
-        if before is not None and not _is_joined(before, token, tight):
-            out.append(" ")
-        self._before = token
-        if kind == "parameter":
+    def _schemas(self) -> set[int]:
+        """Return where PostgreSQL's own functions are called that one of the users' could be taken for."""
+        if self._which != POSTGRESQL:
+            return set()
+        tenancy = self._cursor.tenancy  # it declares functions, which stay as they are
+        return {at for at in self._cursor.unqualified if is_own(self._tokens[at].text, tenancy)}
+
+    def _write(self, tokens: Iterable[Token], at: int = 0) -> None:
+        """Write tokens: those of the text from an index on, or ours."""
+        out, before, joints, escaped = self._out, self._before, self._cursor.joints, self._escaped
+        for token in tokens:
+            text, kind = token.text, token.kind
+            if not (
+                before.text in _BEFORE_NOTHING
+                or text in _BEHIND_NOTHING
+                or (
+                    (text == "(" or text == "[")
+                    and before.is_name
+                    and (token.start in joints or 0 < token.start == before.end)
+                )
+            ):
+                out.append(" ")
+            out.append(self._written(token, at) if kind in _OURS or (escaped and ":" in text) else text)
+            before = token
+            at += 1
+        self._before = before
+
+    def _written(self, token: Token, at: int) -> str:
+        if token.kind == "parameter":
             which = self._numbering.known[at]
             if isinstance(which, int):
                 self.order.append(which)
-            out.append(self._numbering.text(token))
-        elif kind == "tenant":
+            return self._numbering.text(token)
+        if token.kind == "tenant":
             self.order.append(None)
-            out.append(self._numbering.tenant())
-        elif self._escaped and ":" in token.text and kind != "rule":
-            out.append(token.text.replace(":", "\\:"))
-        else:
-            out.append(token.text)
+            return self._numbering.tenant()
+        return token.text if token.kind == "rule" else token.text.replace(":", "\\:")
 
     def _plain(self, text: str) -> str:
         return text.replace(":", "\\:") if self._escaped and ":" in text else text
@@ -127,16 +123,15 @@ class Composer:
     def _has_no_name(self, span: Span) -> bool:
         """Tell whether a database names a column by its text."""
         begun, end = span
+        if end - begun == 1:
+            return self._tokens[begun].kind == "parameter"
         tokens = self._tokens[begun:end] if end - begun < 8 else self._tokens[end - 2 : end]
-        if self._which == MYSQL and tokens[0].text == "+" and end - begun == 2:
-            tokens = tokens[1:]  # it leaves the sign out
-        if len(tokens) == 1 and tokens[0].kind != "parameter":
-            return False
+        if self._which == MYSQL and tokens[0].text == "+" and len(tokens) == end - begun == 2:
+            return tokens[1].kind == "parameter"  # it leaves the sign out
         while len(tokens) > 2 and tokens[0].text == "(" and tokens[-1].text == ")":
             tokens = tokens[1:-1]
-        if all(
-            token.is_name or token.text in (".", "*") for token in tokens[:1] + tokens[1:2] + tokens[2:]
-        ) and (len(tokens) % 2 and all(token.text == "." for token in tokens[1::2])):
+        is_column = len(tokens) % 2 and all(token.is_name or token.text == "*" for token in tokens[::2])
+        if is_column and all(token.text == "." for token in tokens[1::2]):
             return False
         return not is_named(tokens)
 
@@ -163,17 +158,7 @@ class Composer:
         if self._which == MYSQL and (parameters or not is_short):
             return  # the driver puts the values in, and the name has them
         mark = "`" if self._which == MYSQL else '"'
-        self._put((Token("word", "AS"), Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")))
-
-
-def _is_joined(before: Token, token: Token, tight: bool) -> bool:
-    """Tell whether nothing is written between two tokens: beside parentheses, commas and the dots of a name."""
-    if before.kind == "symbol" and before.text in _BEFORE_NOTHING:
-        return True
-    if token.kind != "symbol":
-        return False
-    text = token.text
-    return text in _BEHIND_NOTHING or (tight and (text == "(" or text == "[") and before.is_name)
+        self._write((Token("word", "AS"), Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")))
 
 
 def is_named(tokens: list[Token]) -> bool:

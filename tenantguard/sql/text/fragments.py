@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.text.composition import Composer, is_named, with_schemas
+from tenantguard.sql.text.composition import Composer, is_named
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
@@ -70,9 +70,8 @@ def read_fragment(
         checks = tuple(setting_checks(cursor, numbering.known))
     except (Unreadable, Ungrammatical, Violation) as refused:
         return Fragment(text, str(refused))
-    composer = Composer(text, tokens, which, numbering, escaped=style == "named")
-    edits = with_schemas({}, cursor, tenancy)
-    composed = composer.compose(edits, joints=cursor.joints, named=spans if shown else ())
+    composer = Composer(text, cursor, numbering, escaped=style == "named")
+    composed = composer.compose(named=spans if shown else ())
     parts = [tokens[begun:end] for begun, end in spans]
     width = 0 if any(part[-1].text == "*" or is_named(part) for part in parts) else len(spans)
     return Fragment(composed, None, checks, width)

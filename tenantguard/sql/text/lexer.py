@@ -27,7 +27,7 @@ _FOLDING = frozenset("\u0130\u0131\u017f\u212a")  # dotted and dotless i, long s
 
 _SPACES = " \t\r\n"
 _BLOCK = r"/\*(?![!M])(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
-_WORD = r"[A-Za-z_\u0080-\U0010ffff][\w$\u0080-\U0010ffff]*"
+_WORD = r"[A-Za-z_\u0080-\U0010ffff][A-Za-z0-9_$\u0080-\U0010ffff]*+"
 _NUMBER = r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
 _PLAIN = r"'(?:[^']++|'')*+'"  # no escapes: SQLite, and PostgreSQL, where it is written anew
 _WARY = r"'(?:[^'\\]++|''|\\[^'\"])*+'"  # ends at the same place with and without backslash escapes
@@ -68,9 +68,11 @@ _NAMED_INSIDE = re.compile(_NAMED)
 _ESCAPED = re.compile(r"\\(:[\w$]*)(?![:\w$])")  # as SQLAlchemy takes the backslash away again
 SIGNS = frozenset("-+*/<>=~!@#%^&|`?")  # that PostgreSQL's operators are made of
 _ANY_END = frozenset("~!@#%^&|`?")  # with one of these an operator may end in + or -
+_COMMON = r"[(),]|\.(?![0-9])|=(?![-+*/<>=~!@#%^&|`?])"
 _RUN = [
     re.compile(rf"(?:(?!--|/\*){sign})+") for sign in (r"[-+*/<>=~!@#%^&|`?]", r"(?:[-+*/<>=~!@#^&|`?]|%%)")
 ]
+_NO_SIGNS: frozenset[str] = frozenset()
 _PREFIXES = frozenset(["b", "x", "n", "e", "u", "q"])
 
 
@@ -158,44 +160,54 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
         )
     text = text.rstrip(_SPACES)
     found: list[Token] = []
-    before = Token("symbol", "")
-    match, end, is_postgresql = _scanner(which, style).match, 0, which == POSTGRESQL
-    while (matched := match(text, end)) is not None:
-        kind = matched.lastgroup or ""
-        start, end = matched.span(kind)
-        if kind == "comment":
-            _read_comment(matched[kind], which, style)
-            continue
-        written = matched[kind]
-        if kind == "word" and written.isascii() and end - start <= _LONGEST_NAME:
-            token = Token("word", written, start, end, written.upper())
-        elif kind == "symbol":
-            token = Token("symbol", _plain_symbol(written), start, end)
-            token.upper = token.text
-            if written == "." or before.text == ".":
+    before, end, signs = Token("symbol", ""), 0, SIGNS if which == POSTGRESQL else _NO_SIGNS
+    common, rare = _scanners(which, style)
+    parts = common.findall(text)
+    if len(parts) > _MOST_TOKENS:
+        raise Unreadable(f"it has more than {_MOST_TOKENS:,} words and signs")
+    is_ascii = text.isascii()
+    for space, word, sign, _tag in parts:
+        start = end + len(space)
+        if word:
+            end = start + len(word)
+            if is_ascii and end - start <= _LONGEST_NAME:
+                token = Token("word", word, start, end, word.upper())
+            else:
+                token = _read("word", word, start, end, which, style)
+        elif sign:
+            end = start + 1
+            token = Token("symbol", sign, start, end, sign)
+            if sign == "." or before.text == ".":
                 _refuse_dot(before, token)
-            elif is_postgresql and written[0] in SIGNS and end < len(text) and text[end] in SIGNS:
-                _refuse_split(text, start, end, style)
         else:
+            matched = rare.match(text, start)
+            if matched is None:
+                raise Unreadable(_doubt(text, start, which))
+            kind, written, end = matched.lastgroup or "", matched[0], matched.end()
+            if kind == "comment":
+                _read_comment(written, which, style)
+                continue
             token = _read(kind, written, start, end, which, style)
-            _refuse_joined(before, token, text[end : end + 1], which)
+            if kind != "symbol":
+                _refuse_joined(before, token, text[end : end + 1], which)
+            elif before.text == ".":
+                _refuse_dot(before, token)
+            elif written[0] in signs and text[end : end + 1] in signs:
+                _refuse_split(text, start, end, style)
         found.append(token)
         before = token
-        if len(found) > _MOST_TOKENS:
-            raise Unreadable(f"it has more than {_MOST_TOKENS:,} words and signs")
-    if end < len(text):
-        raise Unreadable(_doubt(text, len(text) - len(text[end:].lstrip(_SPACES)), which))
-    if before.text == "." and before.kind == "symbol":
+    if before.text == ".":
         raise Unreadable("it holds a dot with no name behind it")
     return found
 
 
-def _plain_symbol(written: str) -> str:
-    return written.replace("\\", "") if written[0] == "\\" else written
-
-
 @cache
-def _scanner(which: str, style: str) -> re.Pattern[str]:
+def _scanners(which: str, style: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return two patterns: of any token, with groups for the spaces before it and for the commonest, and of the others.
+
+    The commonest are words that no string can begin with, and signs that are no part of longer ones. What begins no
+    token is one to the first pattern, to the end of the text, and none to the second.
+    """
     driver = which == SQLITE and style not in ("named", "none")
     symbols = sorted(_SYMBOLS[which].split(), key=len, reverse=True)
     if style in PERCENT:
@@ -203,18 +215,21 @@ def _scanner(which: str, style: str) -> re.Pattern[str]:
     if style == "named":
         symbols += [r"\:\:", r"\:"] if which == POSTGRESQL else []
     line = r"--[^\n]*" if which != MYSQL else r"--(?=[ \t\r\n]|$)[^\n]*|\#[^\n]*"
-    number = r"0[xX][0-9a-fA-F]+|" + _NUMBER if which != POSTGRESQL else _NUMBER
     grammar = (
-        ("comment", rf"{line}|{_BLOCK}"),
+        ("number", r"0[xX][0-9a-fA-F]+|" + _NUMBER if which != POSTGRESQL else _NUMBER),
         ("string", _STRING[which]),
         ("quoted", _QUOTED[which]),
-        ("number", number),
         ("parameter", _PARAMETER[SQLITE if driver else style]),
-        ("word", _WORD),
+        ("comment", rf"{line}|{_BLOCK}"),
         ("symbol", r"(?!--|/\*|\*/)(?:" + "|".join(map(re.escape, symbols)) + ")"),
+        ("word", _WORD),
     )
-    pattern = "|".join(f"(?P<{kind}>{part})" for kind, part in grammar)
-    return re.compile(rf"[{_SPACES}]*+(?:{pattern})", re.DOTALL)
+    others = "|".join(part for _, part in grammar) + (
+        "" if which == POSTGRESQL else "|()(?!)"
+    )  # for the tag's group
+    named = "|".join(f"(?P<{kind}>{part})" for kind, part in grammar)
+    common = rf"([{_SPACES}]*+)(?:({_WORD})(?!['&])|({_COMMON})|{others}|.+)"
+    return re.compile(common, re.DOTALL), re.compile(named, re.DOTALL)
 
 
 def _doubt(text: str, at: int, which: str) -> str:
@@ -248,7 +263,7 @@ def _read_comment(comment: str, which: str, style: str) -> None:
         raise Unreadable("a comment in it holds a parameter")
 
 
-def _read(kind: str | None, text: str, start: int, end: int, which: str, style: str) -> Token:
+def _read(kind: str, text: str, start: int, end: int, which: str, style: str) -> Token:
     """Return a token as the database gets it."""
     if kind == "word":
         if not text.isascii():
@@ -268,6 +283,9 @@ def _read(kind: str | None, text: str, start: int, end: int, which: str, style: 
         if "\\" in text or text[0] == "$":
             text = _canonical(text, which, style)
         return Token("string", text, start, end)
+    if kind == "symbol":
+        text = text.replace("\\", "")  # of \\: in a text()
+        return Token("symbol", text, start, end, text)
     return Token(kind, text, start, end)  # type: ignore[arg-type]  # a number or a parameter
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tenantguard.sql.text.composition import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.lexer import Token, Unreadable
@@ -161,9 +161,8 @@ def rewrite(
         raise refusal(str(fault)) from None
     except RecursionError:
         raise refusal("it nests too deep") from None
-    composer = Composer(sql, tokens, which, numbering, escaped=style == "named")
-    edits = with_schemas(placing.edits, cursor, tenancy)
-    text = composer.compose(edits, placing.cuts, cursor.joints, placing.named)
+    composer = Composer(sql, cursor, numbering, escaped=style == "named")
+    text = composer.compose(placing.edits, placing.cuts, placing.named)
     return Rewritten(
         text,
         frozenset(placing.tables | placing.predicates.tables),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tenantguard.errors import Violation
-from tenantguard.sql.text.composition import Composer, with_schemas
+from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.fragments import Fragment
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.queries import statement as read_statement
@@ -47,8 +47,7 @@ def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -
         for name in (unquoted(part.text).lower() for part in parts):
             if name.startswith("pg_") or name == "information_schema":
                 return Fragment(statement, f"it names {name}, which has no policies")
-    composer = Composer(statement, cursor.tokens, cursor.which, numbering, escaped=style == "named")
-    return Fragment(composer.compose(with_schemas({}, cursor, tenancy), joints=cursor.joints))
+    return Fragment(Composer(statement, cursor, numbering, escaped=style == "named").compose())
 
 
 def writes(statement: str, style: str = "named", dialect: str = POSTGRESQL) -> bool:

@@ -63,7 +63,7 @@ def note_call(cursor: Cursor, at: int, token: Token) -> None:
     if _is_column_type(cursor, at, token):
         return
     name = ".".join(part.text for part in tokens[first : at + 1 : 2])
-    cursor.joints.add(at + 1)
+    cursor.joints.add(tokens[at + 1].start)
     if token.upper in ("SET_CONFIG", "") and name.rpartition(".")[2].strip('"').lower() == "set_config":
         cursor.settings.append(at + 1)
     elif not cursor.passes(name):

@@ -27,6 +27,7 @@ RESERVED = CLAUSES | JOINS | words(
 _DEEPEST = 40  # queries in queries
 _MOST_RELATIONS = 500
 
+JOINT = -2  # where such a parenthesis of ours stands
 _END = Token("symbol", "", 0, 0)
 _BEHIND = ("",) * 4  # so that a look ahead needs no bound
 
@@ -43,14 +44,16 @@ class Cursor:
         which: the family of the dialect.
         passes: tells whether a function may be called.
         returns_rows: tells whether a function may stand in a FROM.
+        tenancy: declares functions.
 
     Attributes:
         at: the index of the next token.
+        uppers: the words of the tokens in upper case, and their symbols, with nothing for the others.
         nested: the queries in the expressions of what is being read.
         queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
         unqualified: where the names of those begin that are called without a schema.
         settings: the parentheses of calls of set_config.
-        joints: the indexes of parentheses that belong to the name of a function before them.
+        joints: where parentheses stand that belong to the name of a function before them.
         relations: how many names stand in a FROM.
         mentioned: the names of tables, or of common table expressions, part by part.
         cte_names: the names of common table expressions.
@@ -63,18 +66,20 @@ class Cursor:
         which: str,
         passes: Callable[[str], bool],
         returns_rows: Callable[[str], bool] = lambda _name: False,
+        tenancy: Any = None,
     ) -> None:
         self.tokens = tokens
         self.which = which
         self.passes = passes
         self.returns_rows = returns_rows
+        self.tenancy = tenancy
         self.at = 0
-        self._uppers = [*(token.upper for token in tokens), *_BEHIND]
+        self.uppers = [*[token.upper for token in tokens], *_BEHIND]
         self.nested: list[Query] = []
         self.queries: dict[int, tuple[Query, int]] = {}
         self.unqualified: list[int] = []
         self.settings: list[int] = []
-        self.joints: set[int] = set()
+        self.joints = {JOINT}
         self.relations = 0
         self.mentioned: list[list[Token]] = []
         self.cte_names: set[str] = set()
@@ -91,7 +96,11 @@ class Cursor:
         known = {"dialect": dialect, "tenancy": tenancy}
         which = family(dialect)
         return cls(
-            tokens_of(text, which, style), which, partial(passes, **known), partial(returns_rows, **known)
+            tokens_of(text, which, style),
+            which,
+            partial(passes, **known),
+            partial(returns_rows, **known),
+            tenancy,
         )
 
     def token(self, ahead: int = 0) -> Token:
@@ -102,28 +111,28 @@ class Cursor:
     @property
     def upper(self) -> str:
         """Return the next word in upper case, or the next symbol."""
-        return self._uppers[self.at]
+        return self.uppers[self.at]
 
     @property
     def is_done(self) -> bool:
         """Tell whether the end is reached."""
         return self.at >= len(self.tokens)
 
-    def sees(self, *expected: str) -> bool:
+    def sees(self, word: str, *more: str) -> bool:
         """Tell whether these words and symbols come next."""
-        at = self.at
-        return self._uppers[at] == expected[0] and (
-            len(expected) == 1 or self._uppers[at : at + len(expected)] == [*expected]
+        behind = self.at + 1
+        return self.uppers[self.at] == word and (
+            not more or self.uppers[behind : behind + len(more)] == [*more]
         )
 
-    def took(self, *expected: str) -> bool:
+    def took(self, word: str, *more: str) -> bool:
         """Step over these words and symbols, where they come next."""
-        at = self.at
-        if self._uppers[at] != expected[0]:
+        behind = self.at + 1
+        if self.uppers[self.at] != word:
             return False
-        if len(expected) > 1 and self._uppers[at : at + len(expected)] != [*expected]:
+        if more and self.uppers[behind : behind + len(more)] != [*more]:
             return False
-        self.at = at + len(expected)
+        self.at = behind + len(more)
         return True
 
     def expect(self, *expected: str) -> None:

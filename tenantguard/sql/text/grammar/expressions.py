@@ -37,7 +37,12 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
     Raises:
         Ungrammatical: a word or a function in it is not known to be harmless there.
     """
-    tokens, begun, is_postgresql = cursor.tokens, cursor.at, cursor.which == POSTGRESQL
+    tokens, uppers, begun, is_postgresql = (
+        cursor.tokens,
+        cursor.uppers,
+        cursor.at,
+        cursor.which == POSTGRESQL,
+    )
     count = len(tokens)
     open_: list[tuple[str, str]] = []  # what closes each parenthesis, and the word before it
     at, cases = begun, 0
@@ -78,8 +83,7 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
             continue
         if kind == "word":
             upper = token.upper
-            before = tokens[at - 1].upper if at else ""
-            if upper in _HEEDED and before != "." and before != "AS":
+            if upper in _HEEDED and (before := uppers[at - 1] if at else "") != "." and before != "AS":
                 cursor.at = at
                 if not open_ and upper in _STOPS and _stops(cursor, upper, before):
                     break
@@ -93,9 +97,9 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
         elif kind != "quoted":
             at += 1
             continue
-        if at + 1 < count and tokens[at + 1].text == "(" and tokens[at + 1].kind == "symbol":
+        if uppers[at + 1] == "(":
             note_call(cursor, at, token)
-        elif is_postgresql and at > 1 and tokens[at - 1].text == "." and tokens[at - 1].kind == "symbol":
+        elif is_postgresql and at > 1 and uppers[at - 1] == ".":
             refuse_attribute(token)
         at += 1
     cursor.at = at

@@ -162,7 +162,7 @@ def _function(cursor: Cursor) -> None:
         raise Ungrammatical(f"{name}() stands where a table does, and what it reads is not known")
     if len(parts) == 1:
         cursor.unqualified.append(begun)
-    cursor.joints.add(cursor.at)
+    cursor.joints.add(cursor.token().start)
     if cursor.token(1).upper == ")":
         cursor.at += 2
     else:

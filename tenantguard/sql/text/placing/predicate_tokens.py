@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import String, Table
 
+from tenantguard.sql.text.grammar.cursor import JOINT
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.tenancy import Key, Placement, full_name, table_key
@@ -19,7 +20,7 @@ DOT, COMMA, OPEN, CLOSE = (
 )
 AND = Token("word", "AND")
 _EQUALS, _STAR = Token("symbol", "="), Token("symbol", "*")
-_CALLED = Token("symbol", "(", -2)  # right behind the name of its function
+_CALLED = Token("symbol", "(", JOINT)  # right behind the name of its function
 
 
 def plain(text: str) -> list[Token]:

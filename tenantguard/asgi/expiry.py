@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from asyncio import Task
 from collections.abc import Callable
+from typing import Any
 
 from tenantguard.asgi.admission import Admission
 from tenantguard.asgi.outside import Exchange
 from tenantguard.asgi.refusal_events import note_refused
 from tenantguard.asgi.types import Scope
 from tenantguard.asgi.watch import Running, Sleep, Watch
-from tenantguard.binding import put_mode
+from tenantguard.binding import Binding, put_mode
 from tenantguard.context import Principal
 from tenantguard.errors import ConfigurationError, TokenError, Violation
 
@@ -44,17 +46,33 @@ class Ending:
         """Give the seconds after which a token is verified again: soon where it may have been revoked."""
         return self._admission.recheck if self._recheck is None else self._recheck
 
-    def watch(self, exchange: Exchange) -> None:
-        """Cut an answer that takes long where its token ends."""
-        principal, running = exchange.principal, exchange.running or Running(exchange.task)
+    def watch(
+        self,
+        exchange: Exchange,
+        principal: Principal,
+        value: bytes | None,
+        scope: Scope,
+        runs: Task[Any] | Running,
+        binding: Binding | None,
+    ) -> None:
+        """Cut an answer that takes long where its token ends.
+
+        Args:
+            exchange: what carries the answer.
+            principal: who is served.
+            value: the connection's ``Authorization``.
+            scope: the connection as it came in.
+            runs: the task that serves it, or its handler on trio.
+            binding: what is bound for it, if anything is.
+        """
         if not self.comes_to(principal):
             return
 
         async def over(sleep: Sleep) -> bool:
             exchange.over = await self.of(
-                exchange.scope,
+                scope,
                 principal,
-                exchange.value,
+                value,
                 sleep,
                 outlives=lambda: self._finish or not exchange.begun,  # what was asked in time is answered
                 is_done=lambda: exchange.is_complete,  # and only the framework's background tasks go on
@@ -62,10 +80,10 @@ class Ending:
             return exchange.over is not None
 
         async def late() -> None:
-            if exchange.binding is not None:
-                put_mode(exchange.binding, "closed")  # the handler goes on, and does so for nobody
+            if binding is not None:
+                put_mode(binding, "closed")  # the handler goes on, and does so for nobody
 
-        exchange.watch = Watch(over, late, running)
+        exchange.watch = Watch(over, late, runs if isinstance(runs, Running) else Running(runs))
         exchange.watch.start()
 
     async def of(

@@ -8,13 +8,16 @@ from __future__ import annotations
 from asyncio import AbstractEventLoop
 from collections.abc import Callable
 from contextvars import Context
+from typing import Any
 
 from tenantguard.asgi.outside import Exchange
 from tenantguard.asgi.watch import Sleep, on_trio, spawn_on_trio
 from tenantguard.identity.cache import Warm
 
 TICK = 0.2  # seconds: an answer that takes twice as long is watched
-Promote = Callable[[Exchange], None]
+# What watches a request, and what it is told beside the exchange: Ending.watch() and its arguments. Every request makes
+# one, so it is a plain tuple.
+Facts = tuple[Callable[..., None], *tuple[Any, ...]]
 
 
 class Lasting:
@@ -24,7 +27,7 @@ class Lasting:
         loop: asyncio's, or ``None`` on trio.
 
     Attributes:
-        young: those that have come since the last tick, and who watches them.
+        young: those that have come since the last tick.
         ticks: whether somebody looks at them before long.
     """
 
@@ -32,17 +35,15 @@ class Lasting:
 
     def __init__(self, loop: AbstractEventLoop | None) -> None:
         self._loop = loop
-        self.young: dict[Exchange, Promote] = {}
-        self._old: dict[Exchange, Promote] = {}
+        self.young: dict[Exchange, Facts] = {}
+        self._old: dict[Exchange, Facts] = {}
         self.ticks = False
 
-    def add(self, exchange: Exchange, watch: Promote) -> None:
-        """Note a request that has come."""
-        self.young[exchange] = watch
-        if not self.ticks:
-            self.ticks = True
-            if self._tick_later():
-                Warm.cool(again_within=2 * TICK)
+    def start(self) -> None:
+        """Look at them from now on."""
+        self.ticks = True
+        if self._tick_later():
+            Warm.cool(again_within=2 * TICK)
 
     def drop(self, exchange: Exchange) -> None:
         """Forget a request that is over."""
@@ -52,8 +53,8 @@ class Lasting:
     def _tick(self) -> bool:
         """Watch those that were there at the last tick already; tell whether there are others."""
         lasting, self._old, self.young = self._old, self.young, {}
-        for exchange, watch in lasting.items():
-            watch(exchange)
+        for exchange, (watch, *facts) in lasting.items():
+            watch(exchange, *facts)
         self.ticks = bool(self._old)
         Warm.cool(again_within=2 * TICK if self.ticks else 0.0)
         return self.ticks

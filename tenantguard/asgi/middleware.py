@@ -24,8 +24,8 @@ from tenantguard.asgi.server_errors import Withheld, answers_errors
 from tenantguard.asgi.sockets import Sockets
 from tenantguard.asgi.tokens import authorization, or_cookie, or_subprotocol
 from tenantguard.asgi.types import App, Receive, Scope, Send
-from tenantguard.asgi.watch import Sleep, in_time
-from tenantguard.context import Principal, begin, end, peek_request
+from tenantguard.asgi.watch import Running, Sleep, in_time
+from tenantguard.context import begin, end, peek_request
 from tenantguard.errors import TokenError, Violation
 from tenantguard.identity import Registry, Verifier
 from tenantguard.identity.registry import IsActive
@@ -134,24 +134,18 @@ class TenantMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
         kind = scope["type"]
-        if kind != "http" and kind != "websocket":
-            await self.app(scope, receive, send)
+        if kind != "http":
+            await (self._serve_socket if kind == "websocket" else self.app)(scope, receive, send)
             return
         hooks: Any = get_asyncgen_hooks()[1]
         if hooks.__class__ is not Unclosed:  # as at the first request of an event loop
             hooks = watch_unclosed()
-        withheld = None
-        if self._withholds and kind == "http":
+        withheld = lasting = principal = value = None
+        if self._withholds:
             send = withheld = Withheld(send)
         exchange = Exchange(receive, send)
         receive, send = exchange.receive, exchange.send
-        exempt = self._exempt is not None and self._exempt.covers(scope)
-        if kind == "websocket":
-            await self._sockets.serve(self.app, scope, receive, send, exempt=exempt)
-            return
-        principal: Principal | None = None
-        value = None
-        if exempt:
+        if self._exempt is not None and self._exempt.covers(scope):
             note_from_headers(scope)
         else:
             try:
@@ -163,23 +157,21 @@ class TenantMiddleware:
                 await unbound(self._refuse(error, value, scope, receive, send))
                 return
         asked = dict(scope) if self._asks_again else scope
-        app, served = self.app, principal
+        app: App = self.app
         if principal is None:
-            binding: Any = Unbound(scope)
-            served = scope.get(PRINCIPAL)
-            exchange.binding = None
+            bound, served = None, scope.get(PRINCIPAL)
+            unguarded = Unbound(scope)
         else:
-            exchange.binding = binding = begin(principal, scope)
+            bound, served = begin(principal, scope), principal
         if served is not None and hooks is not None:
-            exchange.principal, exchange.value, exchange.scope = served, value, asked
-            exchange.task = task = None if hooks.loop is None else current_task(hooks.loop)
-            if task is None:
-                app = exchange.within(app)
+            runs: Any = None if hooks.loop is None else current_task(hooks.loop)
+            if runs is None:
+                runs = Running(None)
+                app = runs.within(app)
             lasting = hooks.lasting
-            if lasting.ticks:
-                lasting.young[exchange] = self._watch
-            else:
-                lasting.add(exchange, self._watch)
+            lasting.young[exchange] = (self._watch, served, value, asked, runs, bound)
+            if not lasting.ticks:
+                lasting.start()
             if "extensions" in scope:
                 hand_nothing_over(scope)
         try:
@@ -201,16 +193,22 @@ class TenantMiddleware:
             note_refused(refusal, asked)
             await self._answers.send(refusal, asked, receive, send)
         finally:
-            if principal is None:
-                binding.end()
+            if bound is None:
+                unguarded.end()
             else:
-                end(binding)
-            if served is not None and hooks is not None and lasting.young.pop(exchange, None) is None:
+                end(bound)
+            if lasting is not None and lasting.young.pop(exchange, None) is None:
                 lasting.drop(exchange)
             if peek_request() is not None:
                 forget(scope)
             if withheld is not None:
                 await withheld.release()
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        watch_unclosed()
+        exchange = Exchange(receive, send)
+        exempt = self._exempt is not None and self._exempt.covers(scope)
+        await self._sockets.serve(self.app, scope, exchange.receive, exchange.send, exempt=exempt)
 
     async def _cut(self, exchange: Exchange, asked: Scope) -> None:
         """Break off an answer whose token has ended, or refuse where it has not begun.

@@ -6,17 +6,15 @@ with a copy of the context of that moment. What was in force before the request 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Token
 from typing import Any
 
-from tenantguard.asgi.types import App, Message, Receive, Scope, Send
-from tenantguard.asgi.watch import Running, Watch
+from tenantguard.asgi.types import Message, Receive, Scope, Send
+from tenantguard.asgi.watch import Watch
 from tenantguard.binding import Binding, Life, end_life
 from tenantguard.context import (
-    Principal,
     Request,
     peek,
     peek_request,
@@ -37,42 +35,26 @@ class Exchange:
     Attributes:
         begun: whether a response has begun.
         over: why the token has ended, once it has: the server is reached no more.
-        principal: who is served, ``scope`` the connection as it came in, and ``value`` its ``Authorization``.
-        binding: what is bound for it, if anything is.
-        task: what serves it on asyncio.
-        running: its handler, and ``watch`` what ends that, where the answer takes long.
+        watch: what ends the handler, where the answer takes long.
     """
 
-    __slots__ = (
-        "_before", "_earlier", "_last", "_receive", "_send", "begun", "binding", "over", "principal", "running",
-        "scope", "task", "value", "watch",
-    )  # fmt: skip
+    __slots__ = ("_before", "_earlier", "_last", "_receive", "_send", "begun", "over", "watch")
 
-    binding: Binding | None
-    principal: Principal
-    scope: Scope
-    value: bytes | None
-    task: asyncio.Task[Any] | None
+    _last: Message  # what was handed to the server last, once something was
+    over: TokenError | Violation | None
+    watch: Watch | None
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive, self._send = receive, send
         self._before, self._earlier = peek(), peek_request()
-        self._last: Message | None = None
-        self.over: TokenError | Violation | None = None
-        self.running: Running | None = None
-        self.watch: Watch | None = None
+        self.over = self.watch = None
         self.begun = False
 
     @property
     def is_complete(self) -> bool:
         """Tell whether the whole response has been handed to the server."""
-        last = self._last
+        last = getattr(self, "_last", None)
         return last is not None and last["type"] == "http.response.body" and not last.get("more_body", False)
-
-    def within(self, app: App) -> App:
-        """Return the application so that it can be cancelled where no task of asyncio runs it."""
-        self.running = Running(None)
-        return self.running.within(app)
 
     async def break_off(self) -> None:
         """Make sure that a client sees that the answer is broken off.
@@ -93,9 +75,11 @@ class Exchange:
         """Call the server's ``receive``, and put back in force what was."""
         if self.over is not None:
             return {"type": "http.disconnect"}
-        request, earlier = peek_request(), self._earlier
+        request = peek_request()
         token = put(self._before)
-        other = None if request is earlier else put_request(earlier)  # the same, for most requests
+        other = (
+            None if request is self._earlier else put_request(self._earlier)
+        )  # the same, for most requests
         try:
             message = await self._receive()
         except BaseException as error:
@@ -114,22 +98,21 @@ class Exchange:
             raise ConnectionError("the answer was cut: its token has ended")
         if message["type"] == "http.response.start":
             self.begun = True
-        request, earlier = peek_request(), self._earlier
+        request = peek_request()
         token = put(self._before)
-        other = None if request is earlier else put_request(earlier)
+        other = None if request is self._earlier else put_request(self._earlier)
         try:
             await self._send(message)
         except BaseException as error:
             _put_back(error, token, other, request)
             raise
         self._last = message
-        if other is None:
-            try:  # as _put_back(), without a call on the path that every request takes
-                reset(token)
-            except ValueError:
-                put(_replaced(token))
-        else:
-            _put_back(None, token, other, request)
+        try:  # as _put_back(), without a call on the path that every request takes
+            reset(token)
+        except ValueError:
+            put(_replaced(token))
+        if other is not None:
+            put_request(request)
 
 
 def hand_nothing_over(scope: Scope) -> None:

@@ -97,18 +97,18 @@ class Warm:
 
     A server holds them for longer, with the connections that they came on. They are kept only while somebody drops
     them before long, as the middleware does. A look-up tells nothing of a token by its time: a hash is compared before
-    any byte is, and the secret mark in front of each token goes into the hash.
+    any byte is, and hashes of texts are keyed by a secret of the process.
 
     Attributes:
         entries: what is known by a mark and a token.
     """
 
-    entries: ClassVar[dict[bytes, Entry[Any]]] = {}
+    entries: ClassVar[dict[tuple[Mark, bytes], Entry[Any]]] = {}
     _MOST: ClassVar[int] = 512
     _until: ClassVar[float] = 0.0  # on the monotonic clock
 
     @classmethod
-    def keep(cls, key: bytes, entry: Entry[Any]) -> None:
+    def keep(cls, key: tuple[Mark, bytes], entry: Entry[Any]) -> None:
         """Keep a token, if somebody will drop it before long."""
         if time.monotonic() < cls._until and len(cls.entries) < cls._MOST:
             cls.entries[key] = entry
@@ -141,7 +141,7 @@ class Part(Generic[T]):
     """
 
     def __init__(self, cache: Cache[T]) -> None:
-        self._cache = cache
+        self._cache, self._clock = cache, cache._clock
         self._guards: tuple[Callable[[], bool], ...] = ()
         self.mark = Mark()
 
@@ -153,14 +153,14 @@ class Part(Generic[T]):
         """Return the same, without a digest where a request that has just come showed the same token."""
         if token is None:
             return None
-        cache, key = self._cache, self.mark.borne + token
+        key = self.mark, token
         entry = Warm.entries.get(key)
         if entry is None:
-            entry = cache.find(key)
+            entry = self._cache.find(key[0].borne + token)
             if entry is None:
                 return None
             Warm.keep(key, entry)
-        return entry[0] if cache._clock() < entry[1] else None
+        return entry[0] if self._clock() < entry[1] else None
 
     def get_guarded(self, token: bytes | None) -> T | None:
         """Return what a token that asks for no proof means, while all guards say that it may be told."""

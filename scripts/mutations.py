@@ -2142,7 +2142,7 @@ MUTATIONS = (
     *_of(
         "identity",
         "Part.get_warm",
-        ("a warm token is remembered beyond its end", "if cache._clock() < entry[1]", "if True"),
+        ("a warm token is remembered beyond its end", "if self._clock() < entry[1]", "if True"),
     ),
     *_of(
         "identity",
@@ -2328,7 +2328,7 @@ MUTATIONS = (
     *_of(
         "asgi",
         "TenantMiddleware.__call__",
-        ("a request's company stays bound after it", "end(binding)", "pass"),
+        ("a request's company stays bound after it", "end(bound)", "pass"),
         (
             "a refusal after the answer began is answered again",
             "if begun or refusal is None:",

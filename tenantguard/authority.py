@@ -41,7 +41,7 @@ class Requirement:
 
         Raises:
             PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
-            StepUpError: whoever acts has to sign in again, or better; answered with 401 (RFC 9470).
+            StepUpError: the user has to sign in again, or better; answered with 401 (RFC 9470).
             NoTenantError: nothing is bound.
         """
         return self.check_of(current().principal)
@@ -51,7 +51,10 @@ class Requirement:
         if principal is None:
             refuse(
                 PermissionDeniedError(
-                    "nobody whose permissions are known acts here: the binding is bind(tenant)'s, and not a token's",
+                    (
+                        "no principal with known permissions is bound: the binding comes from "
+                        "bind(tenant), not from a token"
+                    ),
                     needed=self._named(),
                 )
             )
@@ -75,7 +78,7 @@ class Requirement:
         """
         if not inspect.isroutine(function):
             raise ConfigurationError(
-                f"@requires(...) stands on functions, not on {function!r}; put it on the methods of a class"
+                f"@requires(...) decorates functions, not {function!r}; for a class, put it on the methods"
             )
         wrap: Callable[[Callable[..., Any]], Callable[..., Any]] = self._around
         if inspect.iscoroutinefunction(function):
@@ -121,7 +124,7 @@ class Requirement:
         single = self.mfa and not (isinstance(methods, tuple) and _MULTIPLE in methods)
         if old or weak or single:
             raise StepUpError(
-                "whoever acts has to sign in "
+                "the user has to sign in "
                 + ("again" if old and not (weak or single) else "with a stronger authentication"),
                 acr_values=self.acr,
                 max_age=self.max_age,
@@ -178,9 +181,7 @@ def requires(
         raise ConfigurationError(f"any_of={any_of!r} is one string; give a list: [{any_of!r}]")
     texts = [*permissions, *any_of, *contexts]
     if not all(isinstance(text, str) and text.strip() for text in texts):
-        raise ConfigurationError(
-            "a permission or an acr is a text that is not empty: requires('calls:write')"
-        )
+        raise ConfigurationError("a permission or an acr must be a non-empty string: requires('calls:write')")
     if max_age is not None and (isinstance(max_age, bool) or not max_age >= 0):
         raise ConfigurationError("max_age is a number of seconds")
     if not texts and not mfa and max_age is None:

@@ -69,7 +69,7 @@ class Binding(Fields):
         return made  # type: ignore[no-any-return]  # typing.cast() is a call, on the path of every request
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"a binding is read-only ({name}); open a block with bind(...) or bypass(...)")
+        raise AttributeError(f"a binding is read-only ({name}); use `with bind(...)` or `with bypass(...)`")
 
     __delattr__ = None  # type: ignore[assignment]  # an attribute can no more be taken away than set
 
@@ -149,14 +149,15 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
         )
     if binding.mode is ASIDE:
         return NoTenantError(
-            f"{what} while the garbage collector finalised what nobody had closed, such as a generator of a client "
-            "that hung up. Close it inside its request, or wrap the generator function in carry(...)."
+            f"{what} while the garbage collector finalised something that was never closed, such as "
+            "the generator of a client that hung up. Close it inside its request, or wrap the "
+            "generator function in carry(...)."
         )
     if binding.reason is None:
         return NoTenantError(
-            f"{what} under a binding that has ended: the request is over that it was copied from, or its block "
-            "was ended in another task or thread. Pass what outlives a request as carry(function), and wrap a "
-            "generator function that somebody else closes in carry(...)."
+            f"{what} under a binding that has ended: its request is over, or its block ended in "
+            "another task or thread. Pass what outlives a request as carry(function), and wrap a "
+            "generator function that is closed elsewhere in carry(...)."
         )
     return NoTenantError(
         f"{what} in a task that outlived its bypass ({binding.reason}, {binding.caller}). "
@@ -169,6 +170,6 @@ def in_a_dependency() -> str:
     if "fastapi" not in sys.modules:
         return ""
     return (
-        " A FastAPI dependency that binds has to be `async def`: one of plain `def` runs in a thread, and its "
+        " A FastAPI dependency that binds must be `async def`: a plain `def` runs in a thread, and its "
         "binding does not reach the endpoint."
     )

@@ -33,7 +33,7 @@ class break_glass:  # used like a function
     Raises:
         ConfigurationError: the time is out of range, or neither a second person nor a sign-in is asked for.
         PermissionDeniedError: nobody is known to act, or the approver is the same person.
-        StepUpError: whoever acts has to sign in again, or better.
+        StepUpError: the user has to sign in again, or better.
 
     Example:
         >>> from tenantguard import Principal, bind, break_glass
@@ -61,7 +61,7 @@ class break_glass:  # used like a function
         )
         if approver is None and not steps_up:
             raise ConfigurationError(
-                "break_glass() takes a second person (approver=...), or a sign-in that is looked at "
+                "break_glass() needs a second person (approver=...) or a verified sign-in "
                 "(requirement=requires(mfa=True, max_age=300))"
             )
         frame = sys._getframe(1)
@@ -103,7 +103,7 @@ class break_glass:  # used like a function
 
     def _checked(self, who: Principal | None) -> Principal:
         if who is None:
-            refuse(PermissionDeniedError("nobody is known to act, so that nobody can break the glass"))
+            refuse(PermissionDeniedError("no principal is bound, so nobody can break the glass"))
         if self._requirement is not None:
             self._requirement.check_of(who)
         if self._approver is not None:
@@ -111,7 +111,7 @@ class break_glass:  # used like a function
             if self._approver.subject in people or self._approver.actor is not None:
                 refuse(
                     PermissionDeniedError(
-                        f"{self._approver.subject} cannot approve what they do themselves, nor for somebody else"
+                        f"{self._approver.subject} cannot approve their own action, nor while acting for somebody else"
                     )
                 )
             if self._approves is not None:

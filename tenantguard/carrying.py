@@ -48,8 +48,8 @@ class _Carried(Plain):
     def __reduce__(self) -> NoReturn:
         name = getattr(self, "__qualname__", "function")
         raise pickle.PicklingError(
-            f"carry({name}) was sent to another process, and a binding does not cross processes. Send the function "
-            "itself and the id of the tenant, and open `with bind(tenant):` in it."
+            f"carry({name}) was sent to another process, but a binding does not cross processes. Send "
+            "the function itself and the tenant's id, and use `with bind(tenant):` in it."
         )
 
 

@@ -39,8 +39,8 @@ def cerbos_rule(
         ) from error
     if "table_mapping" in options:
         raise ConfigurationError(
-            "a rule of rows has one table and joins none; map attributes of other tables by operator_override_fns, to "
-            "a subquery"
+            "a row rule covers one table, without joins; map attributes of other tables to a "
+            "subquery with operator_override_fns"
         )
 
     def rule(principal: Principal, table: Any) -> Any:

@@ -183,7 +183,7 @@ class bind:  # used like a function
 
 def _entered_twice(verb: str) -> ConfigurationError:
     return ConfigurationError(
-        f"this {verb}(...) is entered already, perhaps by another task; write `with {verb}(...):` at each place"
+        f"this {verb}(...) is already in use, perhaps in another task; write a new `with {verb}(...):` in each place"
     )
 
 
@@ -211,7 +211,7 @@ def time_over(principal: Principal, now: float | None = None) -> NoTenantError |
     if actor is None or actor.until >= (time.time() if now is None else now):
         return None
     return NoTenantError(
-        f"the time is over for which {actor.subject} may act for {principal.subject!r}; it has to be granted anew"
+        f"the time in which {actor.subject} may act for {principal.subject!r} is over; it has to be granted again"
     )
 
 

@@ -67,7 +67,7 @@ class OnwardAuth(httpx.Auth):
     ) -> None:
         if not 0 < seconds <= _LONGEST:
             raise ConfigurationError(
-                f"seconds={seconds!r}: a token that goes onward lives {_LONGEST:.0f} seconds at most"
+                f"seconds={seconds!r}: an onward token may be valid for {_LONGEST:.0f} seconds at most"
             )
         self._headers = {"typ": TYP} | ({} if key_id is None else {"kid": key_id})
         self._named = {"iss": issuer, "aud": audience}
@@ -75,9 +75,7 @@ class OnwardAuth(httpx.Auth):
         try:
             self._signed({})
         except (jwt.PyJWTError, TypeError, ValueError, NotImplementedError) as error:
-            raise ConfigurationError(
-                f"nothing can be signed by {algorithm!r} with this key: {error}"
-            ) from error
+            raise ConfigurationError(f"this key cannot sign with {algorithm!r}: {error}") from error
 
     def token(self) -> str:
         """Return a token for the binding in force.
@@ -89,7 +87,7 @@ class OnwardAuth(httpx.Auth):
         binding = current()
         if binding.bypassed:
             raise NoTenantError(
-                "a bypass acts for no company, so that nothing can go onward; bind the company first"
+                "a bypass acts for no company, so no token can be sent onward; bind the company first"
             )
         principal = binding.principal
         over = None if principal is None else time_over(principal, self._clock())
@@ -120,7 +118,7 @@ class OnwardAuth(httpx.Auth):
         """
         if not is_safe(str(request.url)):
             raise ConfigurationError(
-                f"{request.url.host} is not reached by https, nor on this machine: no token goes there"
+                f"{request.url.host} is neither reached over https nor on this machine, so no token is sent there"
             )
         request.headers["authorization"] = f"Bearer {self.token()}"
         yield request
@@ -205,9 +203,9 @@ class OnwardVerifier:
     async def _once(self, principal: Principal) -> Principal:
         used = principal.claims.get("jti")
         if not isinstance(used, str):
-            raise TokenError("a token that goes onward has an id (jti)", reason="proof")
+            raise TokenError("an onward token needs an id (jti)", reason="proof")
         if not await self._replays(f"{principal.claims.get('iss')} {used}", self._remembered):
-            raise TokenError("a token that went onward was used before", reason="replayed")
+            raise TokenError("the onward token was used before", reason="replayed")
         return principal
 
 

@@ -35,13 +35,13 @@ class Actor:
 
     def __post_init__(self) -> None:
         if not all(isinstance(text, str) and text.strip() for text in (self.subject, self.reason)):
-            raise TokenError("who acts for somebody has a subject and a reason", reason="acting")
+            raise TokenError("an Actor needs a subject and a reason", reason="acting")
         if (
             isinstance(self.until, bool)
             or not isinstance(self.until, int | float)
             or self.until != self.until
         ):
-            raise TokenError("who acts for somebody does so until a moment", reason="acting")
+            raise TokenError("an Actor needs an end: until=", reason="acting")
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class Principal:
 
     def __post_init__(self) -> None:
         if not isinstance(self.subject, str) or not self.subject.strip():
-            raise TokenError("a principal has no subject; give it the token's `sub`", reason="subject")
+            raise TokenError("a principal needs a subject: the token's `sub`", reason="subject")
         if isinstance(self.permissions, str):
             raise ConfigurationError(
                 f"permissions={self.permissions!r} is one string; give a set: {{{self.permissions!r}}}"
@@ -116,7 +116,7 @@ def tenant_id(value: object) -> TenantId:
             "a tenant id is empty, blank or holds control characters; bind the id of a real tenant"
         )
     raise NoTenantError(
-        f"a tenant id is a str, int or UUID, not {type(value).__name__}; bind the id of a real tenant"
+        f"a tenant id must be a str, int or UUID, not {type(value).__name__}; bind the id of a real tenant"
     )
 
 

@@ -177,7 +177,7 @@ class Tenancy:
         unplaced, found = self._faults()
         proposals = self._proposals()
         return [
-            f"table {full_name(key)} is none of owned, through or shared. Likely: {proposals.of(key)}"
+            f"table {full_name(key)} is neither owned, through nor shared. Likely: {proposals.of(key)}"
             for key in unplaced
         ] + found
 
@@ -200,7 +200,7 @@ class Tenancy:
         if unplaced:
             which = "1 table is" if len(unplaced) == 1 else f"{len(unplaced)} tables are"
             likely = self._proposals().listed(unplaced)
-            told = [f"  - {which} none of owned, through or shared. Likely placements:\n{likely}", *told]
+            told = [f"  - {which} neither owned, through nor shared. Likely placements:\n{likely}", *told]
         if told:
             listed = "\n".join(told)
             count = len(unplaced) + len(found)
@@ -251,7 +251,7 @@ class Tenancy:
 
 
 _CLAUSE_END = r"[:.] "
-_IS_NONE = "it is none of owned, through or shared"
+_IS_NONE = "it is neither owned, through nor shared"
 _IS_OUTSIDE = "it is in none of the tenancy's MetaData"
 _HOW_TO_PLACE = (
     'Give it the tenant column, or say columns={"table": "column"}, through={"table": "foreign_key"}, '

@@ -67,7 +67,7 @@ def test_nobody_is_permitted_nothing() -> None:
     requirement = requires("a")
     with pytest.raises(NoTenantError):
         requirement.check()
-    with bind("acme"), pytest.raises(PermissionDeniedError, match="nobody whose permissions are known"):
+    with bind("acme"), pytest.raises(PermissionDeniedError, match="no principal with known permissions"):
         requirement.check()
 
 

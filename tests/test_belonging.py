@@ -166,7 +166,7 @@ def test_a_parent_that_is_not_placed_is_told(metadata: MetaData) -> None:
     child_table("tags", metadata, "lost")
     faults = tenancy_of(metadata, through={"tags": "parent_id"}).faults()
     assert any(
-        "tags belongs through parent_id to lost, which is not placed itself" in fault for fault in faults
+        "tags belongs through parent_id to lost, which itself is not placed" in fault for fault in faults
     )
 
 
@@ -177,7 +177,7 @@ def test_a_parent_of_another_metadata_must_be_given(metadata: MetaData) -> None:
     Table("tags", other, Column("id", Integer, primary_key=True), key)
     said = {"column": "company_id", "through": {"tags": "call_id"}}
     (fault,) = Tenancy(other, **said).faults()  # type: ignore[arg-type]
-    assert "which is not placed itself" in fault
+    assert "which itself is not placed" in fault
     assert Tenancy(other, metadata, shared={"countries"}, **said).faults() == []  # type: ignore[arg-type]
 
 
@@ -185,7 +185,7 @@ def test_a_foreign_key_to_nowhere_is_a_fault(metadata: MetaData) -> None:
     """A foreign key whose parent table is not in the metadata is not usable."""
     child_table("tags", metadata, "nowhere")
     (fault,) = tenancy_of(metadata, through={"tags": "parent_id"}).faults()
-    assert "tags.parent_id is no usable foreign key" in fault
+    assert "tags.parent_id is not a usable foreign key" in fault
 
 
 def test_a_foreign_key_to_a_missing_column_is_a_fault(metadata: MetaData) -> None:
@@ -193,7 +193,7 @@ def test_a_foreign_key_to_a_missing_column_is_a_fault(metadata: MetaData) -> Non
     key: Column[int] = Column("parent_id", ForeignKey("calls.nothing"))
     Table("tags", metadata, Column("id", Integer, primary_key=True), key)
     (fault,) = tenancy_of(metadata, through={"tags": "parent_id"}).faults()
-    assert "tags.parent_id is no usable foreign key" in fault
+    assert "tags.parent_id is not a usable foreign key" in fault
 
 
 def test_a_composite_foreign_key_is_followed_whole() -> None:
@@ -298,7 +298,7 @@ def test_a_key_to_two_bases_is_not_guessed(metadata: MetaData) -> None:
     keys = ForeignKeyConstraint(["id"], ["calls.id"]), ForeignKeyConstraint(["id"], ["numbers.id"])
     Table("both", metadata, Column("id", Integer, primary_key=True), *keys)
     (fault,) = tenancy_of(metadata).faults()
-    assert "table both is none of owned, through or shared" in fault
+    assert "table both is neither owned, through nor shared" in fault
 
 
 def test_a_secondary_table_is_not_guessed(metadata: MetaData) -> None:
@@ -310,5 +310,5 @@ def test_a_secondary_table_is_not_guessed(metadata: MetaData) -> None:
         Column("call_id", ForeignKey("calls.id"), primary_key=True),
         Column("label_id", ForeignKey("labels.id"), primary_key=True),
     )
-    assert any("table call_labels is none of" in fault for fault in tenancy_of(metadata).faults())
+    assert any("table call_labels is neither owned" in fault for fault in tenancy_of(metadata).faults())
     assert tenancy_of(metadata, through={"call_labels": "label_id"}).faults() == []

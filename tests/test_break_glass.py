@@ -85,7 +85,7 @@ def test_a_bypass_before_anybody_is_known_is_refused_too() -> None:
     undo = bypass_requires(requires("ops"))
     request = _in_a_request(ADA)
     try:
-        with bind("acme"), pytest.raises(PermissionDeniedError, match="nobody whose permissions"):
+        with bind("acme"), pytest.raises(PermissionDeniedError, match="no principal with known permissions"):
             bypass(reason="x").__enter__()
     finally:
         end(request)
@@ -236,4 +236,4 @@ def test_who_acts_for_somebody_sends_nothing_after_their_time(
         with pytest.raises(NoTenantError):
             current()
     refused = [event for event in record.events if event.kind == "no_tenant"]
-    assert "the time is over for which sam may act" in str(refused[0].message)
+    assert "the time in which sam may act" in str(refused[0].message)

@@ -170,6 +170,6 @@ def test_a_failing_record_does_not_hide_the_error_of_the_block(observed: list[An
 def test_a_bypass_is_not_entered_twice() -> None:
     """One bypass object in two blocks at once is refused."""
     block = bypass(reason="a repair")
-    with block, pytest.raises(ConfigurationError, match="entered already"):
+    with block, pytest.raises(ConfigurationError, match="already in use"):
         block.__enter__()
     assert inner.peek() is None

@@ -158,7 +158,7 @@ def test_a_block_is_not_entered_twice() -> None:
     """One bind object in two blocks at once is refused, for its end would be ambiguous."""
     block = bind("acme")
     with block:
-        with pytest.raises(ConfigurationError, match="entered already"):
+        with pytest.raises(ConfigurationError, match="already in use"):
             block.__enter__()
         assert tenant() == "acme"
     assert inner.peek() is None

@@ -41,7 +41,7 @@ def copy_of_a_request(*, nested: Any = None) -> contextvars.Context:
 def test_a_binding_ends_with_its_request_and_so_does_what_it_entered(nested: Any) -> None:
     """Whoever copied the context is refused, and told what to do."""
     copy = copy_of_a_request(nested=None if nested is None else bind(nested))
-    with pytest.raises(NoTenantError, match=r"the request is over .* carry\(function\)"):
+    with pytest.raises(NoTenantError, match=r"its request is over.* carry\(function\)"):
         copy.run(current)
 
 

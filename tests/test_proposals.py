@@ -104,7 +104,7 @@ def test_forty_faults_are_one_table(metadata: MetaData) -> None:
         guard(create_engine("sqlite://"), Tenancy(metadata, column="company_id"))
     lines = str(caught.value).splitlines()
     assert lines[0] == "the tenancy cannot be enforced, 40 fault(s):"
-    assert lines[1] == "  - 40 tables are none of owned, through or shared. Likely placements:"
+    assert lines[1] == "  - 40 tables are neither owned, through nor shared. Likely placements:"
     assert [line.split()[0] for line in lines[2:]] == [f"t{number:02}" for number in range(40)]
 
 
@@ -120,14 +120,16 @@ def test_the_nearest_name_is_proposed(metadata: MetaData, given: str, meant: str
 
 def test_a_name_like_no_other_proposes_nothing(metadata: MetaData) -> None:
     """No name is better than a wrong one."""
-    assert faults(metadata, nullable={"xyz"}) == ["nullable names 'xyz', which is no table of the metadata"]
+    assert faults(metadata, nullable={"xyz"}) == [
+        "nullable names 'xyz', which is not a table of the metadata"
+    ]
 
 
 def test_a_column_without_a_foreign_key_is_called_that(metadata: MetaData) -> None:
     """It is not said that a parent is missing."""
     plain("tags", metadata, Column("call_id", Integer))
     (fault,) = faults(metadata, through={"tags": "call_id"})
-    assert "tags.call_id is no foreign key" in fault
+    assert "tags.call_id is not a foreign key" in fault
 
 
 # shared tables
@@ -223,8 +225,8 @@ def test_a_tenancy_says_which_columns_may_be_changed(metadata: MetaData) -> None
 @pytest.mark.parametrize(
     ("changeable", "told"),
     [
-        ({"users": {"nothing"}}, "users.nothing, which is no column of it"),
-        ({"users": {"id"}}, "users.id, which is of its primary key"),
+        ({"users": {"nothing"}}, "users.nothing, which is not one of its columns"),
+        ({"users": {"id"}}, "users.id, which is part of its primary key"),
         ({"calls": {"id"}}, "changeable names 'calls', which is not placed by a row rule alone"),
     ],
 )

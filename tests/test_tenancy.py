@@ -81,7 +81,7 @@ def test_a_tenancy_is_printed_as_a_table() -> None:
 def test_a_table_that_is_not_placed_is_printed_too(metadata: MetaData) -> None:
     """Printing shows what is missing instead of leaving it out."""
     Table("lost", metadata, Column("id", Integer, primary_key=True))
-    assert "lost       ?        not placed: it is none of owned" in str(tenancy_of(metadata))
+    assert "lost       ?        not placed: it is neither owned" in str(tenancy_of(metadata))
 
 
 def test_a_tenancy_tells_its_size() -> None:
@@ -152,7 +152,7 @@ def test_the_model_and_an_argument_may_not_differ(metadata: MetaData) -> None:
     """What the model says and what the argument says must be one thing."""
     metadata.tables["countries"].info["tenant"] = "id"
     (fault,) = tenancy_of(metadata).faults()
-    assert "more than once, differently" in fault
+    assert "more than once, in different ways" in fault
 
 
 @pytest.mark.parametrize("said", [True, 7, {"column": "company_id"}, ["company_id"], object()])
@@ -184,11 +184,11 @@ def test_guard_refuses_to_start_and_lists_every_fault(metadata: MetaData) -> Non
     message = str(caught.value)
     assert "4 fault(s)" in message
     for told in (
-        "1 table is none of owned, through or shared",
+        "1 table is neither owned, through nor shared",
         'lost  the column company_id, or shared={"lost"}',
         "the tenant column loose.company_id is nullable",
         "countries has no column 'nothing' to be its tenant column",
-        "tags.id is no foreign key",
+        "tags.id is not a foreign key",
     ):
         assert told in message
 
@@ -228,7 +228,7 @@ def test_a_name_that_is_no_table_is_a_fault(metadata: MetaData, argument: str) -
     pairs["changeable"] = {"cals": {"id"}}
     said = pairs.get(argument, {"cals"})
     faults = Tenancy(metadata, column="company_id", **{argument: said}).faults()
-    assert f"{argument} names 'cals', which is no table of the metadata; did you mean 'calls'?" in faults
+    assert f"{argument} names 'cals', which is not a table of the metadata; did you mean 'calls'?" in faults
 
 
 @pytest.mark.parametrize("argument", ["nullable", "visible"])
@@ -356,7 +356,7 @@ def test_two_mappings_may_not_disagree(metadata: MetaData) -> None:
     Table("calls", other, Column("id", Integer, primary_key=True), info={"tenant": shared})
     tenancy = Tenancy(metadata, other, column="company_id", shared={"countries"})
     (fault,) = tenancy.faults()
-    assert "calls is declared more than once, differently" in fault
+    assert "calls is declared more than once, in different ways" in fault
 
 
 def test_a_table_added_later_is_found(metadata: MetaData) -> None:
@@ -394,7 +394,7 @@ def test_declared_functions_are_kept_by_their_names(metadata: MetaData) -> None:
 )
 def test_what_is_no_name_of_a_function_is_refused(metadata: MetaData, name: Any) -> None:
     """A declaration that could never match says so where it is made."""
-    with pytest.raises(ConfigurationError, match="no name of a function"):
+    with pytest.raises(ConfigurationError, match="not the name of a function"):
         Tenancy(metadata, functions={name})
 
 

@@ -121,7 +121,7 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
         name = min(counted, key=lambda one: (-counted[one], one))
         return _by_column(schema, name, f"{counted[name]} tables have it")
     raise ConfigurationError(
-        "no table of companies and no tenant column was found by name: say --companies TABLE or --column NAME"
+        "found neither a companies table nor a tenant column by name; pass --companies TABLE or --column NAME"
     )
 
 
@@ -188,5 +188,7 @@ def _named(schema: Schema, name: str, column: str | None) -> Companies:
             else Companies(schema.tables[key], None, column, found.why)
         )
     if not schema.pointing_at(key):
-        raise ConfigurationError(f"no foreign key leads to {name!r}: say --column, the column that names it")
+        raise ConfigurationError(
+            f"no foreign key leads to {name!r}; pass --column, the column that names the company"
+        )
     return _of_table(schema, key, "it was given")

@@ -28,7 +28,7 @@ def look(plan: Plan, connection: Connection, step: Callable[[str], None]) -> Ite
     there = {(schema, name) for schema in schemas for name in inspector.get_table_names(schema=schema)}
     unknown = sorted(name for _, name in there - known if name not in _OWN)
     if unknown:
-        yield f"no model knows these tables of the database, so the guard refuses them: {', '.join(unknown)}"
+        yield f"these tables of the database are not in the models, so the guard refuses them: {', '.join(unknown)}"
     missing = sorted(
         plan.tables[key].name for key in known - there if not plan.tables[key].table.info.get("is_view")
     )

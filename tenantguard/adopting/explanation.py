@@ -109,11 +109,11 @@ def offline(dialect: str) -> Engine:
         made = url.get_dialect()()
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise ConfigurationError(
-            f"there is no dialect {dialect!r}; say postgresql, mysql or sqlite"
+            f"there is no dialect {dialect!r}; use postgresql, mysql or sqlite"
         ) from error
 
     def connect() -> Any:
-        raise ConfigurationError("a statement is explained without a database; name one with --url")
+        raise ConfigurationError("a statement needs no database, but a row does; pass --url")
 
     pool = NullPool(connect)
     pool._dialect = made
@@ -294,4 +294,4 @@ def first_tenant(tenancy: Tenancy, connection: Connection) -> TenantId:
             continue
         if found is not None:
             return found  # type: ignore[no-any-return]  # of the tenant column
-    raise ConfigurationError("no company has a row in the database: say --tenant")
+    raise ConfigurationError("no company has a row in the database; pass --tenant")

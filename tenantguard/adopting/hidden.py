@@ -29,7 +29,7 @@ def why_hidden(tenancy: Tenancy, plain: Connection, guarded: Engine, row: str, t
     name, colon, key = row.partition(":")
     placement = next((one for one in tenancy if one.name == name), None)
     if placement is None or placement.mapping is None or not colon:
-        raise ConfigurationError(f"{row!r} names no row: write table:key, with a table of the tenancy")
+        raise ConfigurationError(f"{row!r} does not name a row; write table:key, with a table of the tenancy")
     picked = _picked(placement.mapping, key)
     if plain.execute(select(placement.mapping).where(picked)).first() is None:
         return f"there is no row {row} in the database"
@@ -54,7 +54,9 @@ def _value(column: Any, part: str) -> Any:
         kind = column.type.python_type
         return part if kind is str else kind(part)
     except (NotImplementedError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"{part!r} is no value of {column.table.fullname}.{column.name}") from error
+        raise ConfigurationError(
+            f"{part!r} is not a value of {column.table.fullname}.{column.name}"
+        ) from error
 
 
 def _reason(tenancy: Tenancy, plain: Connection, placement: Placement, picked: Any) -> str:

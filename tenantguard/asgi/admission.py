@@ -55,7 +55,7 @@ class Admission:
         if not callable(getattr(verifier, "verify", None)):
             raise ConfigurationError("verifier= has no verify(token); give a TokenVerifier")
         if several not in ("refuse", "union"):
-            raise ConfigurationError(f'several={several!r} is neither "refuse" nor "union"')
+            raise ConfigurationError(f'several={several!r} must be "refuse" or "union"')
         self._verify = door_of(verifier)
         self.recall: Recall = recall_of(verifier) or _never
         self.ends: Callable[[Principal], float | None] = getattr(
@@ -164,7 +164,7 @@ class Admission:
             scope.pop(PRINCIPAL, None)
             admitted = await self.admit(scope, value, proven=True) or scope.get(PRINCIPAL)
             if admitted is None or not _is_same(admitted, principal):
-                raise TokenError("the token speaks for somebody else by now", reason="revoked")
+                raise TokenError("the token now stands for somebody else", reason="revoked")
 
         return await _refusal(again)
 

@@ -35,10 +35,10 @@ class Answers:
     ) -> None:
         if own is not None and not callable(own):
             raise ConfigurationError(
-                "answer= is a function: answer(scope, status, error) -> a response, or None"
+                "answer= must be a function: answer(scope, status, error) -> a response, or None"
             )
         if metadata is not None and (urlsplit(metadata).scheme not in ("https", "http") or '"' in metadata):
-            raise ConfigurationError(f"resource_metadata={metadata!r} is no URL")
+            raise ConfigurationError(f"resource_metadata={metadata!r} is not a URL")
         self.conceals = conceal
         self.asks_again = (
             conceal and missing is None

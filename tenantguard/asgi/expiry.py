@@ -33,7 +33,7 @@ class Ending:
         sleep: Sleep | None,
     ) -> None:
         if recheck is not None and recheck < 0:
-            raise ConfigurationError("websocket_recheck= is a number of seconds, or 0 for never")
+            raise ConfigurationError("websocket_recheck= must be a number of seconds, or 0 for never")
         self._admission, self._finish = admission, finish
         self._recheck, self._clock, self._sleep = recheck, clock, sleep
 

@@ -124,7 +124,7 @@ class PathPattern:
         plain = [part for n, part in enumerate(self._parts) if n not in self._places and part != "*"]
         if not str(pattern).startswith("/") or len(self._places) > 1 or not all(map(_is_literal, plain)):
             raise ConfigurationError(
-                f"{pattern!r} is no path pattern; write it as /companies/{{company_id}}/... with one name at most"
+                f"{pattern!r} is not a path pattern; write it as /companies/{{company_id}}/... with one name at most"
             )
         self.reads = bool(self._places)
 

@@ -72,7 +72,7 @@ def from_host(pattern: str, *, ignore: Collection[str] = (), resolve: Resolve | 
         or not re.fullmatch(r"(\.[a-z0-9-]+)+", after)
         or not re.fullmatch(r"([a-z0-9-]+\.)*", before)
     ):
-        raise ConfigurationError(f"{pattern!r} is no host pattern; write it as {{company}}.example.com")
+        raise ConfigurationError(f"{pattern!r} is not a host pattern; write it as {{company}}.example.com")
     host = re.compile(re.escape(before) + _LABEL + re.escape(after) + r"\.?(:[0-9]*)?")
 
     def read(scope: Scope) -> list[str]:
@@ -166,7 +166,7 @@ def on_routes(place: Place, routes: Collection[str]) -> Place:
     """
     patterns = patterns_of(routes, "anonymous_on")
     if not patterns:
-        raise ConfigurationError('anonymous= needs the routes it holds for: anonymous_on=["/sign-in"]')
+        raise ConfigurationError('anonymous= needs the routes it applies to: anonymous_on=["/sign-in"]')
 
     def read(scope: Scope) -> list[str]:
         """Return what the request names, on these routes."""

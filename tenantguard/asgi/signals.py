@@ -36,7 +36,7 @@ def back_channel_logout(signals: Signals) -> App:
         async def take(body: bytes) -> None:
             given = parse_qs(body.decode("ascii"), max_num_fields=10).get("logout_token", [])
             if len(given) != 1:
-                raise TokenError("the form has no logout_token, or several", reason="signal")
+                raise TokenError("the form has no logout_token, or more than one", reason="signal")
             await signals.logout(given[0])
 
         await _answer(scope, receive, send, _FORM, take, lambda _: "invalid_request", "error", HTTPStatus.OK)
@@ -71,7 +71,7 @@ async def _answer(
     done: HTTPStatus,
 ) -> None:
     if scope["type"] != "http":
-        raise ConfigurationError("signals come over HTTP; mount their receiver at a path of HTTP")
+        raise ConfigurationError("signals arrive over HTTP; mount their receiver at an HTTP path")
     status, told = await _outcome(scope, receive, media, take, done)
     body, headers = b"", [(b"cache-control", b"no-store")]
     if told is not None:

@@ -85,7 +85,7 @@ def presented_token(value: bytes | None, most_bytes: int) -> tuple[str, str]:
     named, _, token = value.partition(b" ")
     scheme = _SCHEMES.get(named.lower())
     if scheme is None:
-        raise TokenError("the request authenticates by another scheme", code=None, reason="scheme")
+        raise TokenError("the request uses another authentication scheme", code=None, reason="scheme")
     if len(token) > most_bytes:
         raise TokenError(f"the token is longer than {most_bytes} bytes", reason="oversized")
     if not _TOKEN.fullmatch(token):

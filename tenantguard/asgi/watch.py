@@ -153,7 +153,7 @@ def spawn_on_trio(watch: Callable[[Sleep], Coroutine[Any, Any, None]]) -> Stop:
             with scope:
                 await watch(trio.sleep)
         except Exception:  # trio ends with a system task that fails
-            _log.exception("a connection is watched no more")
+            _log.exception("a connection is no longer watched")
 
     def stop() -> None:
         scope.cancel()

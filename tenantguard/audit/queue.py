@@ -49,7 +49,7 @@ class QueuedSink:
 
     def __init__(self, sink: Sink | AsyncSink, size: int = 10_000) -> None:
         if size < 1:
-            raise ConfigurationError(f"size={size}: a queue has room for one event or more")
+            raise ConfigurationError(f"size={size}: a queue needs room for at least one event")
         self.sink = sink
         self.dropped = self.failed = 0
         self._asynchronous = is_asynchronous(sink)

@@ -63,7 +63,7 @@ class Declared:
             for name in sorted(getattr(self, field.name), key=str):
                 if name not in known:
                     yield (
-                        f"{field.name} names {name!r}, which is no table of the metadata{nearest(str(name), known)}"
+                        f"{field.name} names {name!r}, which is not a table of the metadata{nearest(str(name), known)}"
                     )
 
     def said(self, name: str, table: Table) -> set[Any] | str:
@@ -122,7 +122,7 @@ def functions_of(names: Collection[str]) -> frozenset[str]:
     for name in declared:
         if not isinstance(name, str) or _FUNCTION.fullmatch(name) is None:
             raise ConfigurationError(
-                f"functions names {name!r}, which is no name of a function; say its whole name, as it is called: "
+                f"functions names {name!r}, which is not the name of a function; give its full name, as it is called: "
                 'functions={"slugify", "shop.price"}'
             )
     return declared
@@ -135,7 +135,7 @@ def metadata_of(given: object) -> MetaData:
         ConfigurationError: it is something else, such as the declarative base.
     """
     if not isinstance(given, MetaData):
-        raise ConfigurationError(f"Tenancy() takes MetaData, such as Base.metadata, and was given {given!r}")
+        raise ConfigurationError(f"Tenancy() takes MetaData, such as Base.metadata, not {given!r}")
     return given
 
 

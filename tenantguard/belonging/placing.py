@@ -80,7 +80,7 @@ class Placing:
         told = [self._place_one(key, table) for table in mappings]
         placed = [one for one in told if isinstance(one, Placement)]
         if len({one.way for one in placed}) > 1:
-            return f"{full_name(key)} is declared more than once, differently; say once how it belongs"
+            return f"{full_name(key)} is declared more than once, in different ways; say once how it belongs"
         if placed:
             return placed[0]
         return next((one for one in told if one is not None), None)
@@ -91,7 +91,7 @@ class Placing:
         if isinstance(said, str):
             return said
         if len(said) > 1:
-            return f"{name} is declared more than once, differently; say once how it belongs"
+            return f"{name} is declared more than once, in different ways; say once how it belongs"
         if not said:
             return self._infer(name, table)
         (how,) = said
@@ -116,7 +116,10 @@ class Placing:
     def _shown(self, name: str, table: Table, rule: RowRule) -> Placement | str:
         tenant = self._tenant_column()
         if tenant is None:
-            return f"visible names {name!r}, and no table has a tenant column, whose type the rule's tenant would have"
+            return (
+                f"visible names {name!r}, but no table has a tenant column, from which the type of the "
+                "rule's tenant would be taken"
+            )
         return by_rule(table, rule, tenant, self.declared.changeable.get(name, frozenset()))
 
     def _tenant_column(self) -> Column[Any] | None:
@@ -143,7 +146,7 @@ class Placing:
             told = f"{placed.name} belongs through {placed.column} to {full_name(key)}"
             parent = self.place(key, self.named(key))
             if parent is None or isinstance(parent, str):
-                return [f"{told}, which is not placed itself"]
+                return [f"{told}, which itself is not placed"]
             if parent.kind == "shared":
                 return [f"{told}, which leads to {parent.name}, a shared table; it must lead to an owned one"]
             if parent.kind == "shown":

@@ -22,9 +22,9 @@ from tenantguard.tenancy import Placement, Reference, Tenancy, full_name
 
 # what tells the sentences of a tenancy apart, the first that fits; the tests plant one of each
 _SENTENCES = (
-    ("is none of owned, through or shared", "TG101"),
+    ("is neither owned, through nor shared", "TG101"),
     ("is declared shared, and", "TG103"),
-    ("is nullable: a row of no tenant", "TG104"),
+    ("is nullable: rows without a tenant", "TG104"),
     ("and tenants may write", "TG109"),
     ("tenant columns differ in type", "TG110"),
 )

@@ -26,7 +26,7 @@ def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
             registry.configure(cascade=True)
         except SQLAlchemyError as error:
             detail = (
-                f"the relationships of the mapped classes were not looked at: {str(error).splitlines()[0]}"
+                f"the relationships of the mapped classes could not be checked: {str(error).splitlines()[0]}"
             )
             yield found("TG904", "relationships", detail)
             continue

@@ -86,7 +86,9 @@ def _settings(section: dict[str, Any], name: str) -> Settings:
         kind = _KINDS.get(key)
         if kind is None:
             known = ", ".join(_KINDS)
-            raise ConfigurationError(f"{name}: {key!r} is no setting of tenantguard; there are {known}")
+            raise ConfigurationError(
+                f"{name}: {key!r} is not a setting of tenantguard; the settings are {known}"
+            )
         if not isinstance(value, kind):
             what = "text" if kind is str else "a list"
             raise ConfigurationError(f"{name}: {key} is {what}, not {value!r}")

@@ -24,7 +24,7 @@ _COMMENT = re.compile(
     r"#\s*tenantguard:\s*(?P<id>TG\d+)(?:\s+until\s+(?P<until>[\d-]+))?\s*:?\s*(?P<reason>.*)$"
 )
 VERSION = 1
-SUMMARY = "tenantguard check accepts what is listed here; write it anew with --write-baseline"
+SUMMARY = "tenantguard check accepts what is listed here; write a new one with --write-baseline"
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def read_baseline(path: Path) -> dict[str, str]:
         read = json.loads(path.read_text())
         if read["version"] != VERSION:
             raise ConfigurationError(
-                f"{path} is of version {read['version']}; write it anew with --write-baseline"
+                f"{path} is of version {read['version']}; write a new one with --write-baseline"
             )
         return {str(mark): str(what) for mark, what in read["findings"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:

@@ -52,7 +52,7 @@ def list_(
     if context.invoked_subcommand is not None:
         return
     if tenancy is None:
-        raise typer.BadParameter("say how the tables belong: --tenancy module:tenancy")
+        raise typer.BadParameter("say how the tables belong with --tenancy module:tenancy")
     if format not in ("table", *_FORMATS):
         raise typer.BadParameter("format is table, csv, html or oscal")
     try:
@@ -70,7 +70,7 @@ def list_(
         _tell_difference(snapshot, last)
     if save is not None:
         if save.exists():
-            raise typer.BadParameter(f"{save} is there already, and may hold decisions; name another file")
+            raise typer.BadParameter(f"{save} already exists and may hold decisions; name another file")
         snapshot.save(save)
 
 
@@ -83,7 +83,7 @@ def decide(
 ) -> None:
     """Decide of one row, by somebody named."""
     if decision not in ("keep", "remove"):
-        raise typer.BadParameter("a row is decided by keep or remove")
+        raise typer.BadParameter("decide a row with keep or remove")
     chosen: Decision = "keep" if decision == "keep" else "remove"
     try:
         held = Snapshot.load(snapshot)
@@ -119,7 +119,7 @@ def apply(
     removed = [row for row in held.rows.values() if row.decision == "remove" and row.applied_at is None]
     people_ = sorted({row.who for row in removed if row.kind in ("person", "actor")})
     if people_ and store is None:
-        raise typer.BadParameter("people are to be removed: say --store, where the cut-offs are")
+        raise typer.BadParameter("some people are to be removed; pass --store, the store of cut-offs")
     if database is not None:
         _revoke(database, [row for row in removed if row.kind == "role"])
     if people_ and store is not None:

@@ -106,7 +106,7 @@ def _ask(
 ) -> str | None:
     """Ask the live database for plans, and for a row."""
     if url is None:
-        raise ConfigurationError("a row is looked for in a database: say --url")
+        raise ConfigurationError("a row is looked up in a database; pass --url")
     with connected(url) as connection:
         bound = _tenant(tenancy, tenant) if tenant is not None else first_tenant(tenancy, connection)
         if told is not None:
@@ -115,7 +115,7 @@ def _ask(
         if row is None:
             return None
         if tenant is None:
-            raise ConfigurationError("say --tenant, the company that does not see the row")
+            raise ConfigurationError("pass --tenant, the company that does not see the row")
         step("looking for the row")
         engine = guard(create_engine(sync_url(url), poolclass=NullPool), tenancy, row_security=False)
         return why_hidden(tenancy, connection, engine, row, bound)
@@ -129,7 +129,7 @@ def _tenant(tenancy: Tenancy, given: str) -> TenantId:
         return kind(given) if kind in (int, UUID) else given
     except ValueError as error:
         raise ConfigurationError(
-            f"the tenants' ids are of the type {kind.__name__}: {given!r} is none"
+            f"tenant ids have the type {kind.__name__}, and {given!r} does not"
         ) from error
 
 

@@ -25,7 +25,7 @@ def help_(
         return
     named = id_.upper()
     if named not in RULES:
-        raise typer.BadParameter(f"there is no finding {id_!r}; `tenantguard help` lists them all")
+        raise typer.BadParameter(f"there is no finding {id_!r}; `tenantguard help` lists all of them")
     rule = RULES[named]
     console.print(f"[bold]{rule.id} {rule.name}[/] ({rule.severity})")
     for text in (rule.what, rule.why):

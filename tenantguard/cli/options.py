@@ -84,6 +84,6 @@ def _roles(settings: Settings, given: dict[str, Any]) -> Roles | None:
     role = settings.get("role", given.get("role"))
     if role is None:
         if any(names.values()):
-            raise ConfigurationError("say --role, the application's, beside the other roles")
+            raise ConfigurationError("pass --role, the application's role, as well as the other roles")
         return None
     return Roles(str(role), maintenance=names["maintenance"], owner=names["owner"])

@@ -68,7 +68,7 @@ def _base(
     path = lock_path(settings, lock)
     revision = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
     if revision is None:
-        raise ConfigurationError(f"there is no commit {base!r} here, or this is no git repository")
+        raise ConfigurationError(f"there is no commit {base!r} here, or this is not a git repository")
     prefix = (_git("rev-parse", "--show-prefix") or "").strip()
     if not run:
         text = _git("show", f"{revision.strip()}:{prefix}{path.as_posix()}")
@@ -84,14 +84,16 @@ def _made_at(revision: str, prefix: str, words: list[str], base: str) -> str:
     folder = Path(tempfile.mkdtemp(prefix="tenantguard-review-"))
     try:
         if _git("worktree", "add", "--detach", "--quiet", str(folder / "base"), revision) is None:
-            raise ConfigurationError(f"git could not check {base} out beside the working directory")
+            raise ConfigurationError(f"git could not check out {base} next to the working directory")
         command = [sys.executable, "-m", "tenantguard", "lock", *words, "--output", "-"]
         place = folder / "base" / prefix
         done = subprocess.run(  # noqa: S603 - this program, and the user's own code
             command, cwd=place, capture_output=True, text=True, check=False, timeout=_SECONDS
         )
         if done.returncode:
-            raise ConfigurationError(f"the code of {base} gives no lock: {' '.join(done.stderr.split())}")
+            raise ConfigurationError(
+                f"no lock could be made from the code of {base}: {' '.join(done.stderr.split())}"
+            )
         return done.stdout
     finally:
         _git("worktree", "remove", "--force", str(folder / "base"))
@@ -103,5 +105,5 @@ def _git(*words: str) -> str | None:
     try:
         done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, timeout=_SECONDS)  # noqa: S603, S607 - git, as the user has it
     except OSError as error:
-        raise ConfigurationError("git is not installed, and review compares with a commit") from error
+        raise ConfigurationError("git is not installed; review needs it to compare with a commit") from error
     return None if done.returncode else done.stdout

@@ -43,7 +43,7 @@ def revoke(
     if not wanted and issuer is not None:
         wanted = [{}]
     if not wanted:
-        raise typer.BadParameter("say what: --subject, --tenant, --session, --token or --issuer")
+        raise typer.BadParameter("say what to revoke: --subject, --tenant, --session, --token or --issuer")
     try:
         with quiet():
             revocation = revocation_of(store)
@@ -99,4 +99,4 @@ def _engine(url: str) -> Any:
             return create_async_engine(url, poolclass=NullPool)  # nothing outlives its event loop
         return create_engine(url, poolclass=NullPool)
     except (ArgumentError, ImportError) as error:
-        raise typer.BadParameter(f"no store can be reached by this URL: {error}") from error
+        raise typer.BadParameter(f"the store at this URL cannot be reached: {error}") from error

@@ -46,7 +46,7 @@ def load_values(target: str | None) -> Values:
     found = load(target) if target is not None else {}
     if not isinstance(found, Mapping) or not all(_is_given(name, value) for name, value in found.items()):
         raise typer.BadParameter(
-            f"{target} is no dictionary of functions by column, or of lists: "
+            f"{target} is not a dictionary of functions or lists by column: "
             '{"calls.code": lambda tenant, n: f"x-{n}", "calls.kind": ["in", "out"]}'
         )
     return found
@@ -65,7 +65,7 @@ def load_factory(target: str | None) -> Factory | None:
     """
     found = load(target) if target is not None else None
     if found is not None and not callable(found):
-        raise typer.BadParameter(f"{target} is no function of a URL, such as create_engine")
+        raise typer.BadParameter(f"{target} is not a function that takes a URL, such as create_engine")
     return found
 
 
@@ -78,19 +78,21 @@ def tenants_of(tenancy: Tenancy, url: str, given: list[str]) -> tuple[TenantId, 
     if not given:
         return None
     if len(set(given)) != 2:
-        raise typer.BadParameter("say --tenant twice, with two ids: the attacker's and the victim's")
+        raise typer.BadParameter("pass --tenant twice, with two ids: the attacker's and the victim's")
     kind = tenant_kind(tenancy, make_url(url).get_dialect()())
     try:
         first, second = (_ID[kind](one) for one in given)
     except ValueError as error:
-        raise typer.BadParameter(f"the tenants' ids are of the type {kind}: {error}") from error
+        raise typer.BadParameter(f"tenant ids have the type {kind}: {error}") from error
     return first, second
 
 
 def writable(path: Path | None) -> Path | None:
     """Return the path of a file that will be written, or say now, and not after the run, that it cannot be."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
-        raise typer.BadParameter(f"{path} cannot be written: it is a directory, or lies in none")
+        raise typer.BadParameter(
+            f"{path} cannot be written: it is a directory, or its directory does not exist"
+        )
     return path
 
 
@@ -111,7 +113,7 @@ def load(target: str) -> Any:
         found: Any = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            raise typer.BadParameter(f"there is no module {module!r} here or on the path") from error
+            raise typer.BadParameter(f"no module named {module!r} was found here or on the path") from error
         raise
     for name in attribute.split("."):
         if not hasattr(found, name):

@@ -61,9 +61,9 @@ class Acting:
         if isinstance(self.companies, str) or not (
             callable(self.companies) or isinstance(self.companies, Collection)
         ):
-            raise ConfigurationError("Acting(companies=...) is a collection of companies, or a function")
+            raise ConfigurationError("Acting(companies=...) must be a collection of companies, or a function")
         if not isinstance(self.most_actors, int) or not 1 <= self.most_actors <= 8:
-            raise ConfigurationError("Acting(most_actors=...) is a number from 1 to 8")
+            raise ConfigurationError("Acting(most_actors=...) must be a number from 1 to 8")
 
     def actor(self, claims: Mapping[str, Any], tenants: Collection[TenantId]) -> Actor:
         """Return who acts, by the claims of a token that names one.
@@ -79,10 +79,10 @@ class Acting:
         expires: Any = claims.get("exp")
         timed = checks.is_number(issued) and checks.is_number(expires)
         if not timed or not 0 <= expires - issued <= self.seconds:
-            raise _refused(f"it has to live {self.seconds:.0f} seconds at most, and say from when")
+            raise _refused(f"it may be valid for {self.seconds:.0f} seconds at most, and must say since when")
         reason = claim_reader(self.reason_claim)(claims)
         if reason in (ABSENT, MALFORMED) or not _is_reason(reason):
-            raise _refused("it has to say why, in words that a reviewer can read")
+            raise _refused("it must give a reason that a reviewer can read")
         self._check(chain[0], subject)
         before = tuple([checks.subject_of(one) for one in chain[1:]])
         # whoever sent the token may say that nothing is to be written, and never the contrary
@@ -120,13 +120,13 @@ def _chain(act: Any, most: int) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     while act is not None or not found:
         if not isinstance(act, Mapping) or len(found) == most:
-            raise _refused("its act is no object with a subject, or more stand behind one another than may")
+            raise _refused("its act is not an object with a subject, or the chain of actors is too long")
         found.append(act)
         if "act" not in act:
             break
         act = act["act"]
         if act is None:
-            raise _refused("an act in its act is no object")
+            raise _refused("an act inside its act is not an object")
     return found
 
 

@@ -36,12 +36,12 @@ def check_times(
         raise TokenError("the token is expired", reason="expired")
     for name, begins in (("nbf", _time(claims, "nbf")), ("iat", issued)):
         if begins is not None and begins > now + leeway:
-            raise TokenError(f"the token is not valid yet, by its {name}", reason="not_yet")
+            raise TokenError(f"the token is not valid yet, according to its {name}", reason="not_yet")
     ends = [expires] if expires is not None else []
     if max_age is not None:
         ends.append(_end_by_age(issued, max_age))
         if now >= ends[-1] + leeway:
-            raise TokenError("the token was issued longer ago than the maximum age", reason="too_old")
+            raise TokenError("the token is older than the maximum age", reason="too_old")
     return min(ends) + leeway if ends else None
 
 
@@ -53,7 +53,7 @@ def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
     """
     named = claims.get("iss")
     if issuers and not (isinstance(named, str) and any(named == _filled(one, claims) for one in issuers)):
-        raise TokenError("the token is of another issuer", reason="issuer")
+        raise TokenError("the token is from another issuer", reason="issuer")
 
 
 def check_key_issuer(claims: Claims, issuer: str | None) -> None:
@@ -67,7 +67,7 @@ def check_key_issuer(claims: Claims, issuer: str | None) -> None:
     if issuer is not None:
         expected = _filled(issuer.replace("{tenantid}", "{tid}"), claims)
         if expected is None or claims.get("iss") != expected:
-            raise TokenError("the key that signed the token is for another issuer's", reason="issuer")
+            raise TokenError("the key that signed the token belongs to another issuer", reason="issuer")
 
 
 def check_required(claims: Claims, required: Mapping[str, frozenset[object]]) -> None:
@@ -151,9 +151,7 @@ def _filled(issuer: str, claims: Claims) -> str | None:
 
 def _end_by_age(issued: float | None, max_age: float) -> float:
     if issued is None:
-        raise TokenError(
-            "the token does not say when it was issued, and there is a maximum age", reason="iat"
-        )
+        raise TokenError("the token does not say when it was issued, but a maximum age is set", reason="iat")
     return issued + max_age
 
 
@@ -168,5 +166,5 @@ def _time(claims: Claims, name: str) -> float | None:
         return None
     value = claims[name]
     if not is_number(value) or not 0 <= value < _END_OF_TIME:
-        raise TokenError(f"the token's {name} is not a number of seconds that makes sense", reason=name)
+        raise TokenError(f"the token's {name} is not a plausible number of seconds", reason=name)
     return value

@@ -47,12 +47,16 @@ class Confirmation:
         if "cnf" not in claims:
             if scheme != BEARER:
                 raise TokenError(
-                    "a token that is bound to no key came as one that is", reason="bound", scheme=DPOP
+                    "a token that is not bound to a key was presented as one that is",
+                    reason="bound",
+                    scheme=DPOP,
                 )
             return
         named = claims["cnf"]
         if not isinstance(named, Mapping) or not named or not named.keys() <= {_KEY, _CERTIFICATE}:
-            raise TokenError("the token is bound in a way that is not checked here", reason="bound")
+            raise TokenError(
+                "the token is bound to its sender in a way that cannot be checked here", reason="bound"
+            )
         if presentation is None or (scheme == DPOP) != (_KEY in named):
             raise self._unproven()
         if _CERTIFICATE in named:

@@ -122,6 +122,6 @@ def _text(claims: Mapping[str, object], name: str) -> str | None:
     value = claims.get(name)
     if name in claims and not isinstance(value, str):
         raise TokenError(
-            f"the token's {name} is no text, so that it could not be revoked", reason="revocable"
+            f"the token's {name} is not a string, so it could not be revoked", reason="revocable"
         )
     return value if isinstance(value, str) else None

@@ -103,15 +103,18 @@ class DPoP:
     ) -> None:
         claims, key_thumbprint = self._read(presentation)
         if key_thumbprint != thumbprint:
-            raise self._fault("the proof is by another key than the token is bound to", code="invalid_token")
+            raise self._fault(
+                "the proof is signed with another key than the one the token is bound to",
+                code="invalid_token",
+            )
         self._check_request(claims, presentation.scope)
         if self._nonces is not None and not self._nonces.counts(claims.get("nonce"), now):
             raise self._fault("the proof needs this service's nonce", code="use_dpop_nonce", reason="nonce")
         issued = claims.get("iat")
         if isinstance(issued, bool) or not isinstance(issued, int | float):
-            raise self._fault("the proof does not say when it was made")
+            raise self._fault("the proof does not say when it was created")
         if not now - self._age - leeway < issued <= now + leeway:
-            raise self._fault("the proof was made too long ago, or is still to be made")
+            raise self._fault("the proof is too old, or dated in the future")
         if claims.get("ath") != encode_segment(sha256(token).digest()).decode():
             raise self._fault("the proof is for another token")
         used = claims.get("jti")
@@ -124,7 +127,7 @@ class DPoP:
         """Return what the one proof claims, signed by the key that it carries, and that key's thumbprint."""
         proofs = [value for name, value in presentation.scope["headers"] if name == b"dpop"]
         if len(proofs) != 1:
-            raise self._fault("the request carries no proof, or several")
+            raise self._fault("the request carries no proof, or more than one")
         try:
             text = jws.as_bytes(proofs[0].decode("latin-1"), _MOST_BYTES).decode()
             proof = jws.read(text, typ="dpop+jwt", bearing="jwk")
@@ -133,7 +136,7 @@ class DPoP:
             proof.verify([key])
             claims = proof.claims()
         except (TokenError, ConfigurationError, KeyError) as error:
-            raise self._fault("the proof is malformed, or not signed by the key that it carries") from error
+            raise self._fault("the proof is malformed, or not signed with the key that it carries") from error
         return claims, _thumbprint(entry)
 
     def _check_request(self, claims: Mapping[str, Any], scope: Mapping[str, Any]) -> None:

@@ -71,7 +71,7 @@ def _verify_depth(value: Any) -> None:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise ValueError("a JSON object names a member twice")
+        raise ValueError("a JSON object has the same member twice")
     return members
 
 
@@ -81,12 +81,12 @@ def _constant(_name: str) -> NoReturn:
 
 def _whole(text: str) -> int:
     if len(text) > _MOST_DIGITS:
-        raise ValueError("a JSON number of too many digits")
+        raise ValueError("a JSON number with too many digits")
     return int(text)
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError("a JSON number beyond every float")
+        raise ValueError("a JSON number too large for a float")
     return number

@@ -127,7 +127,7 @@ class Http:
         except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError, TimeoutError) as error:
             raise FetchError(f"the server does not answer: {type(error).__name__}") from error
         except ValueError as error:
-            raise FetchError("the server answers with what is not one JSON object") from error
+            raise FetchError("the server does not answer with one JSON object") from error
 
     def _watch(self, url: str, home: str | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
         """Return what looks at each connection before anything is sent on it: what a name stands for may change."""
@@ -143,7 +143,7 @@ class Http:
                 if not await self._may_reach(peer, host, home):
                     await stream.aclose()
                     raise FetchError(
-                        "the name stands for an address inside, where only a local issuer may lead"
+                        "the name resolves to an internal address, which only a local issuer may use"
                     )
 
         return look
@@ -170,7 +170,7 @@ class Http:
         if response.status_code != 200:
             raise FetchError(f"the server answers with status {response.status_code}")
         if response.headers.get("content-encoding", "identity") != "identity":
-            raise FetchError("the server compresses what was asked for uncompressed")
+            raise FetchError("the server sent a compressed response, though it was asked not to")
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk

@@ -68,7 +68,7 @@ class AnyOf:
         named = [issuer for verifier in verifiers for issuer in verifier.issuers]
         faults += [f"two verifiers state the issuer {one}" for one in set(named) if named.count(one) > 1]
         if sum(not verifier.issuers for verifier in verifiers) > 1:
-            faults.append("two look their issuers up, and the second would never be asked")
+            faults.append("two verifiers look up their issuers, and the second would never be asked")
         if len({verifier.tenant_type for verifier in verifiers}) != 1:
             faults.append("the verifiers differ in tenant_type, or there is none")
         if faults:
@@ -108,7 +108,7 @@ class AnyOf:
         """
         member = self._member(principal.claims)
         if member is None:
-            raise TokenError("the token is of another issuer", reason="issuer")
+            raise TokenError("the token is from another issuer", reason="issuer")
         await member.still(principal)
 
     async def start(self) -> None:
@@ -139,7 +139,7 @@ class AnyOf:
         jws.as_bytes(token, self.most_bytes)
         member = self._member(jws.unverified_claims(token))
         if member is None:
-            raise TokenError("the token is of another issuer", reason="issuer")
+            raise TokenError("the token is from another issuer", reason="issuer")
         if is_whole(member, "verify_in"):
             return await member.verify_in(self._kept, token, presentation)
         if presentation is None:
@@ -160,6 +160,6 @@ def _flat(member: Member | AnyOf) -> tuple[Member, ...]:
         return member._verifiers
     if not callable(getattr(member, "verify_in", None)):
         raise ConfigurationError(
-            f"any_of takes TokenVerifiers and an IssuerStore, and no {type(member).__name__}"
+            f"any_of takes TokenVerifiers and an IssuerStore, not {type(member).__name__}"
         )
     return (member,)

@@ -182,7 +182,7 @@ class RemoteKeys:
             await self._wait()
         if not self._usable():
             raise IssuerUnavailableError(
-                "no key set of the issuer is at hand",
+                "no key set of the issuer is available",
                 reason="keys_unavailable",
                 retry_after=self._retry,
             )
@@ -251,9 +251,9 @@ class RemoteKeys:
         document = await self._fetch(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
         url = document.content.get("jwks_uri")
         if document.content.get("issuer") != issuer:
-            raise FetchError("the discovery document is of another issuer")
+            raise FetchError("the discovery document is from another issuer")
         if not isinstance(url, str) or not is_safe(url):
             raise FetchError("the discovery document names no safe jwks_uri")
         if not may_lead_to(issuer, url):
-            raise FetchError("the discovery document leads to a machine that only a local issuer may name")
+            raise FetchError("the discovery document names a machine that only a local issuer may name")
         return url

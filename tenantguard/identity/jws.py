@@ -74,7 +74,7 @@ class Signed:
             TokenError: it is of none.
         """
         if not any(map(self._is_of, keys)):
-            raise TokenError("the signature is of no key that is trusted", reason="signature")
+            raise TokenError("the signature does not match any trusted key", reason="signature")
 
     async def signer(self, keys: Iterable[Key]) -> Key | None:
         """Return the key that the signature is of, and let others run where many have to be tried."""
@@ -165,10 +165,10 @@ def _checked(header: dict[str, Any], typ: str | None, bearing: str | None) -> tu
         raise TokenError(f"the token's header carries {', '.join(refused)}", reason="header")
     algorithm, kid = header.get("alg"), header.get("kid")
     if not isinstance(algorithm, str) or (kid is not None and not isinstance(kid, str)):
-        raise TokenError("the token's header has alg or kid missing or of a wrong type", reason="header")
+        raise TokenError("the token's header has alg or kid missing or with the wrong type", reason="header")
     named = header.get("typ", "JWT" if typ is None else "")
     if not isinstance(named, str) or not _is_type(named.lower().removeprefix("application/"), typ):
-        raise TokenError("the token is of a type that is not accepted here", reason="typ")
+        raise TokenError("the token's type is not accepted here", reason="typ")
     return algorithm, kid
 
 

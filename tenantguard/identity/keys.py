@@ -147,7 +147,7 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
     for entry in entries_read:
         try:
             if _content(entry) in exposed:
-                raise ConfigurationError(f"{_told(entry)} is published with its private half")
+                raise ConfigurationError(f"{_told(entry)} is published with its private part")
             found.append((entry, read_jwk(entry, allowed)))
         except ConfigurationError as error:
             faults.append(str(error))
@@ -170,7 +170,9 @@ def read_jwk(entry: object, allowed: frozenset[str]) -> Key:
     if not isinstance(entry, Mapping):
         raise ConfigurationError("a key is no object")
     if _is_private(entry):
-        raise ConfigurationError(f"{_told(entry)} is private, and everybody can read it who can read this")
+        raise ConfigurationError(
+            f"{_told(entry)} is a private key, and everybody who can read this can read it"
+        )
     if any(isinstance(entry.get(name), str) and len(entry[name]) > _MOST_CHARACTERS for name in "nexyk"):
         raise ConfigurationError(f"{_told(entry)} is longer than any that is accepted")
     return _jwk(entry, allowed)
@@ -223,7 +225,7 @@ def _document(source: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
     if isinstance(entries, list):
         named = [entry for entry in entries if isinstance(entry, Mapping)]
         if len({entry.get("kty") == "oct" for entry in named}) > 1:
-            raise ConfigurationError("the key set mixes secrets with public keys; split it in two")
+            raise ConfigurationError("the key set mixes secrets and public keys; split it in two")
         if _ambiguous(named):
             raise ConfigurationError("a key id is named twice, for different keys")
     return key_set(source, allowed)
@@ -235,7 +237,7 @@ def _text(source: bytes, allowed: frozenset[str]) -> tuple[Key, ...]:
         try:
             return _document(load_object(text), allowed)
         except ValueError as error:
-            raise ConfigurationError(f"key= looks like a JWK and is not one: {error}") from error
+            raise ConfigurationError(f"key= looks like a JWK but is not one: {error}") from error
     if text.startswith(b"-----BEGIN "):
         return (_usable(_pem(text), allowed),)
     if allowed <= SECRET_BYTES.keys():
@@ -253,7 +255,7 @@ def _pem(text: bytes) -> Any:
             return load_pem_private_key(text, password=None)
         return load_pem_public_key(text)
     except (ValueError, TypeError) as error:
-        raise ConfigurationError("key= looks like a PEM text and cannot be read") from error
+        raise ConfigurationError("key= looks like a PEM text but cannot be read") from error
 
 
 def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
@@ -266,7 +268,7 @@ def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
     needed = max(SECRET_BYTES[name] for name in allowed)
     if len(secret) < needed:
         raise ConfigurationError(
-            f"the secret holds {len(secret)} bytes and {_listed(allowed)} needs {needed}: "
+            f"the secret has {len(secret)} bytes, but {_listed(allowed)} needs {needed}: "
             'python -c "import secrets; print(secrets.token_urlsafe(64))"'
         )
     return Key(secret, allowed)
@@ -276,17 +278,17 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
     """Return the key of a JWK, if it is for verifying signatures with an allowed algorithm."""
     kid, algorithm, operations = entry.get("kid"), entry.get("alg"), entry.get("key_ops")
     if kid is not None and not isinstance(kid, str):
-        raise ConfigurationError("a key's id is not a string")
+        raise ConfigurationError("a key id is not a string")
     told = _told(entry)
     issuer = entry.get("issuer")
     if issuer is not None and not isinstance(issuer, str):
         raise ConfigurationError(f"{told} names an issuer that is not a string")
     if not _signs(entry):
-        raise ConfigurationError(f"{told} is not for signatures")
+        raise ConfigurationError(f"{told} is not meant for signatures")
     if algorithm in _CURVED and entry.get("crv") != algorithm:
-        raise ConfigurationError(f"{told} is of another curve than its algorithm")
+        raise ConfigurationError(f"{told} has another curve than its algorithm")
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
-        raise ConfigurationError(f"{told} is not for verifying")
+        raise ConfigurationError(f"{told} is not meant for verifying")
     only = allowed if algorithm is None else allowed & _meant(str(algorithm))
     return replace(_usable(_material(entry, told), only, kid, told), issuer=issuer)
 

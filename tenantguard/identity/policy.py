@@ -277,7 +277,7 @@ def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
     """Return the policy that the options state, and add to the faults what would not be safe."""
     unknown = sorted(options.keys() - PolicyOptions.__annotations__.keys())
     if unknown:
-        faults.append(f"there is no argument {', '.join(unknown)}")
+        faults.append(f"unknown argument {', '.join(unknown)}")
     kind = options.get("tenant_type", str)
     if kind not in (str, int, UUID):
         faults.append("tenant_type is the type of the tenant column: str, int or UUID")

@@ -192,7 +192,7 @@ def _organizations(claims: Mapping[str, Any]) -> Any:
 def _directory(claims: Mapping[str, Any]) -> Any:
     """Return the directory, unless it is the one that all personal Microsoft accounts share."""
     if claims.get("tid") == _PERSONAL:
-        raise TokenError("the token is of a personal account, which belongs to no company", reason="tenant")
+        raise TokenError("the token belongs to a personal account, which has no company", reason="tenant")
     return claims.get("tid")
 
 
@@ -215,7 +215,7 @@ def _clerk_permissions(claims: Mapping[str, Any]) -> list[str] | None:
     masks = [int(mask) for mask in held["fpm"].split(",")]
     words = [word.strip() for word in held["per"].split(",")]
     if len(features) * len(words) > _MOST_PERMISSIONS:
-        raise ValueError("more permissions than anybody has")
+        raise ValueError("too many permissions")
     return [
         f"org:{feature}:{word}"
         for feature, mask in zip(features, masks, strict=False)

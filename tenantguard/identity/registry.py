@@ -40,7 +40,9 @@ class Registry:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if delay < 0 or entries < 1:
-            raise ConfigurationError("a Registry has a delay of 0 seconds or more, and 1 entry or more")
+            raise ConfigurationError(
+                "a Registry needs a delay of at least 0 seconds and room for at least 1 entry"
+            )
         self._is_active = is_active
         self._delay, self._entries, self._clock = delay, entries, clock
         self._known: dict[TenantId, tuple[bool, float]] = {}

@@ -113,7 +113,7 @@ class Revocation:
         issued = principal.claims.get("iat")
         if not is_number(issued):
             raise TokenError(
-                "the token does not say when it was issued, so that it could not be revoked", reason="iat"
+                "the token does not say when it was issued, so it could not be revoked", reason="iat"
             )
         moments = [self._known[name] for name in names_of(principal) if name in self._known]
         if issued <= max([self._clock() - self.keep, *moments]):
@@ -151,7 +151,7 @@ class Revocation:
         latest = self._clock() + _MOST_AHEAD
         moment = max(self._clock(), self._newest) if at is None else at
         if not is_number(moment) or not 0 <= moment <= (latest if at is not None else math.inf):
-            raise ConfigurationError("at= is a moment in seconds since 1970, and not in the future")
+            raise ConfigurationError("at= must be a time in seconds since 1970, not in the future")
         await self._store.put({name: float(moment)})
         self._take({name: float(moment)})
         record(
@@ -176,7 +176,7 @@ class Revocation:
             if self._listen is not None:
                 self._listen(self._ring)
             if begun < self._rests_until:
-                raise ConnectionError("it did not answer a moment ago")
+                raise ConnectionError("it did not answer the last time it was asked")
             found = await self._ask(_EVERYTHING if everything else self._generation)
             if found.generation < self._generation and not everything:  # it was put back, and counts anew
                 found, everything = await self._ask(_EVERYTHING), True
@@ -277,7 +277,7 @@ def _name(given: dict[str, object], issuer: str | None) -> Name:
     ids = [held for kind, held in given.items() if kind != "tenant"] + ([] if issuer is None else [issuer])
     texts = [str(held) for held in given.values()] + ids
     if not all(isinstance(held, str) and held.strip() for held in texts):
-        raise ConfigurationError("what is revoked has an id: a text that is not empty")
+        raise ConfigurationError("the id to revoke must be a non-empty string")
     if not given:
         return Name("issuer", str(issuer))
     ((kind, value),) = given.items()
@@ -296,5 +296,5 @@ def _checked(changes: Changes) -> Changes:
         for name, moment in changes.moments.items()
     )
     if not good:
-        raise ValueError("the store of revocations holds what are no cut-offs")
+        raise ValueError("the store of revocations holds something that is not a cut-off")
     return changes

@@ -91,7 +91,7 @@ class Signals:
     ) -> None:
         if not verifier.issuers or not verifier.audiences:
             raise ConfigurationError(
-                "a verifier of signals states issuer= and audience=: else anybody's would count"
+                "a verifier of signals needs issuer= and audience=; otherwise anybody's signals would be accepted"
             )
         if isinstance(speaks_for, str):
             raise ConfigurationError(
@@ -111,7 +111,7 @@ class Signals:
         """
         claims = await self._verifier.claims(token, must_expire=False)
         if not isinstance(_events(claims).get(_LOGOUT), dict) or "nonce" in claims:
-            raise _refused("the token is no logout token")
+            raise _refused("the token is not a logout token")
         subject, session = (_text(claims, name) for name in ("sub", "sid"))
         if subject is None and session is None:
             raise _refused("the logout token names neither a subject nor a session")
@@ -134,7 +134,7 @@ class Signals:
         named: list[_Named] = []
         for kind, content in _events(claims).items():
             if not isinstance(content, dict):
-                raise _refused("the content of an event is no object")
+                raise _refused("the content of an event is not an object")
             if kind in _ENDING or (kind == _ASSURANCE and content.get("change_direction") != "increase"):
                 named += self._subjects(claims, content)
             elif kind == _VERIFICATION:

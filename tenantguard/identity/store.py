@@ -140,7 +140,7 @@ class IssuerStore:
         """
         entry = self._known.get(str(principal.claims.get("iss")))
         if entry is None or entry.verifier is None:
-            raise TokenError("the token is of another issuer", reason="issuer")
+            raise TokenError("the token is from another issuer", reason="issuer")
         await entry.verifier.still(principal)
 
     def faults_in_company(self) -> list[str]:
@@ -187,7 +187,7 @@ class IssuerStore:
         claims = jws.unverified_claims(token)
         entry = await self._entry(claims["iss"]) if self.is_for(claims) else None
         if entry is None or entry.settings is None:
-            raise TokenError("the token is of an issuer that is not in the store", reason="issuer")
+            raise TokenError("the token's issuer is not in the store", reason="issuer")
         if entry.verifier is None:
             raise IssuerUnavailableError("the issuer is not set up in a way that can be trusted")
         return await entry.verifier.verify_in(kept, token, presentation, at_most=min(at_most, entry.until))
@@ -233,7 +233,7 @@ class IssuerStore:
         """Return what the store holds now; names that were never heard of wait for nobody."""
         free = self._free.acquire(blocking=False)
         if not free and (before is None or before.settings is None):
-            raise BlockingIOError("the store is asked about too many issuers at once")
+            raise BlockingIOError("the store is being asked about too many issuers at once")
         try:
             settings = await self._find(issuer)
             return None if settings is None else dict(settings)

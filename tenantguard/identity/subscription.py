@@ -113,7 +113,7 @@ class Subscription:
                 elif silent == _SILENCE:
                     await _done(messages.ping())
                 elif silent > 2 * _SILENCE:
-                    raise ConnectionError("the server says nothing any more")
+                    raise ConnectionError("the server has stopped answering")
         finally:
             await _done((getattr(messages, "aclose", None) or messages.close)())
 
@@ -130,7 +130,7 @@ class Subscription:
         self.losses += 1
         if not self._lost:
             self._lost = True
-            _log.warning("revocations are not heard of at once, but with the next reading: %r", error)
+            _log.warning("revocations arrive with the next reading instead of at once: %r", error)
 
 
 async def _kinds(messages: Any) -> set[str]:

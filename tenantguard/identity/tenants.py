@@ -107,7 +107,7 @@ def _call(function: Reader, claims: Mapping[str, Any]) -> Any:
     try:
         found = function(claims)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise TokenError("the token's claims have not the shape that is expected", reason="tenant") from error
+        raise TokenError("the token's claims do not have the expected shape", reason="tenant") from error
     return ABSENT if found is None else found
 
 

@@ -106,7 +106,7 @@ class TokenVerifier(UnderPolicy):
         issuers = sorted(issuer for issuer in self.issuers if "{" not in issuer)
         if key is not None:
             if url is not None:
-                faults.append("key and jwks_url are both given; say one")
+                faults.append("both key and jwks_url are given; choose one")
             return self._static(key, faults)
         issuer = issuers[0] if url is None and len(issuers) == 1 else None
         faults += _place_faults(url or issuer, self._algorithms)
@@ -246,7 +246,7 @@ class TokenVerifier(UnderPolicy):
         if key is None:
             key = await signed.signer(await self._keys.again(signed.kid))
         if key is None:
-            raise TokenError("the signature is of no key that is trusted", reason="signature")
+            raise TokenError("the signature does not match any trusted key", reason="signature")
         return key
 
     def _until(self, claimed: float | None) -> float:

@@ -39,8 +39,8 @@ def owned(placement: Placement, read: Reading) -> str:
     """Return the condition that the tenant column holds the tenant."""
     if placement.python_type not in (str, int, UUID):
         raise ConfigurationError(
-            f"{placement.name}.{placement.column} has a type of the application's own, whose form in the database is "
-            "not known: use String, Integer or Uuid, or a TypeDecorator that says its python_type"
+            f"{placement.name}.{placement.column} has a custom type whose form in the database is not "
+            "known; use String, Integer or Uuid, or a TypeDecorator that says its python_type"
         )
     return f"{identifier(placement.column or '')} = {read_once(read.tenant, placement.type)}"
 

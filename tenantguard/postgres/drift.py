@@ -156,7 +156,7 @@ def _of_roles(connection: Connection, roles: Roles) -> Iterator[Finding]:
             detail += "and what it makes there is met by the next tenant"
             yield Finding("create-extra", "error", place, detail, f"REVOKE, or {_AGAIN}")
     if roles.maintenance in rows and not (rows[roles.maintenance][0] or rows[roles.maintenance][1]):
-        detail = "the maintenance role is held by the policies, so a bypass sees nothing"
+        detail = "the maintenance role is subject to the policies, so a bypass sees nothing"
         yield Finding("role-held", "warning", str(roles.maintenance), detail, "ALTER ROLE ... BYPASSRLS")
 
 

@@ -136,8 +136,10 @@ def _finding(table: Secured, lost: _Lost, rows: int | None) -> Finding:
         "index-unused",
         "warning",
         lost.index,
-        f"row security keeps a search from this {lost.method} index of {table.name}, since "
-        f"{what} may tell hidden rows; {cost}",
+        (
+            f"row security keeps a search from using this {lost.method} index of {table.name}, since "
+            f"{what} could reveal hidden rows; {cost}"
+        ),
         "; or ".join(_remedies(table, lost)),
     )
 

@@ -79,7 +79,7 @@ def ready(connection: Connection, *, writes: bool = True) -> str:
     """
     if connection.dialect.name != "postgresql":
         raise ConfigurationError(
-            f"row security is PostgreSQL's, and this is a connection to {connection.dialect.name}"
+            f"row security needs PostgreSQL, and this is a connection to {connection.dialect.name}"
         )
     if hasattr(connection.dialect, "tg_guard"):
         raise ConfigurationError(
@@ -96,9 +96,7 @@ def ready(connection: Connection, *, writes: bool = True) -> str:
     if standby and writes:
         raise ConfigurationError("the server is in recovery and takes no change; connect to the primary")
     if schema is None:
-        raise ConfigurationError(
-            "no schema of the connection's search_path is in the database; set one that is"
-        )
+        raise ConfigurationError("no schema of the connection's search_path exists; set one that does")
     return str(schema)
 
 

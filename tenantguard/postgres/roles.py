@@ -34,11 +34,11 @@ class Roles:
         given = [name for name in (self.application, self.maintenance, self.owner) if name is not None]
         for name in given:
             if not name or len(name.encode()) > LONGEST or name.lower().startswith(_RESERVED):
-                raise ConfigurationError(f"{name!r} cannot be the name of a role in PostgreSQL")
+                raise ConfigurationError(f"{name!r} is not a valid name for a PostgreSQL role")
         if len(set(given)) != len(given):
             raise ConfigurationError(
-                "the application's, the maintenance and the owner's role are three: one that owns tables or bypasses "
-                "policies is held by none"
+                "the application's, the maintenance and the owner's role must differ: policies do "
+                "not apply to a role that owns tables or bypasses them"
             )
 
     def statements(self) -> Iterator[str]:

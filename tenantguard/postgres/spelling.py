@@ -17,7 +17,7 @@ def identifier(name: str) -> str:
         ConfigurationError: it would end the body of a function that it stands in.
     """
     if _DELIMITER in name or "\0" in name:
-        raise ConfigurationError(f"{name!r} cannot stand in a policy: choose another name")
+        raise ConfigurationError(f"{name!r} cannot be used in a policy; choose another name")
     return str(DIALECT.identifier_preparer.quote(name))
 
 

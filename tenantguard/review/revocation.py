@@ -26,7 +26,7 @@ def revoking(row: Row) -> str:
     if row.tables == "every table":
         return f"ALTER ROLE {_quoted(row.who)} NOSUPERUSER NOBYPASSRLS"
     if not _PRIVILEGES.issuperset(row.by.split(", ")):
-        raise ConfigurationError(f"row {row.id} names what is no privilege of a table: {row.by!r}")
+        raise ConfigurationError(f"row {row.id} names something that is not a table privilege: {row.by!r}")
     schema, _, table = row.tables.partition(".")
     role = "PUBLIC" if row.who == "PUBLIC" else _quoted(row.who)
     return f"REVOKE {row.by} ON {_quoted(schema)}.{_quoted(table)} FROM {role}"
@@ -44,7 +44,7 @@ def revoke_roles(engine: Engine, rows: Iterable[Row]) -> None:
     """
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(
-            f"roles and grants are taken away in PostgreSQL, not in {engine.dialect.name}"
+            f"roles and grants can be revoked in PostgreSQL only, not in {engine.dialect.name}"
         )
     try:
         with engine.begin() as connection:

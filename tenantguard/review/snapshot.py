@@ -102,9 +102,11 @@ class Snapshot:
         if not by.strip():
             raise ConfigurationError("say who decides: --by 'Ada Lovelace'")
         if by.strip().casefold() == row.who.casefold():
-            raise ConfigurationError(f"{by} cannot decide on access of their own; let somebody else do it")
+            raise ConfigurationError(f"{by} cannot decide on their own access; let somebody else do it")
         if row.applied_at is not None:
-            raise ConfigurationError(f"row {name} was carried out at {row.applied_at}; it is decided")
+            raise ConfigurationError(
+                f"row {name} was carried out at {row.applied_at} and can no longer be changed"
+            )
         decided = replace(
             row, decision=decision, decided_by=by.strip(), decided_at=now.isoformat(timespec="seconds")
         )
@@ -133,7 +135,7 @@ class Snapshot:
             told: Any = json.loads(path.read_text())
             rows = [Row(**row) for row in told["rows"]]
             if not all(row.decision in (None, "keep", "remove") for row in rows):
-                raise ValueError("a decision is neither keep nor remove")
+                raise ValueError("a decision must be keep or remove")
             return cls(str(told["name"]), str(told["taken_at"]), {row.id: row for row in rows})
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise ConfigurationError(f"{path} is no snapshot of an access review: {error}") from error
+            raise ConfigurationError(f"{path} is not a snapshot of an access review: {error}") from error

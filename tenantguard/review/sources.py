@@ -148,7 +148,7 @@ def _objects(lines: Iterable[str], *needed: str) -> Iterator[dict[str, Any]]:
         try:
             found = json.loads(line)
         except ValueError as error:
-            raise ConfigurationError(f"line {number} is no JSON: {error}") from error
+            raise ConfigurationError(f"line {number} is not JSON: {error}") from error
         if not isinstance(found, dict) or not all(name in found for name in needed):
-            raise ConfigurationError(f"line {number} has not what such a line has: {', '.join(needed)}")
+            raise ConfigurationError(f"line {number} lacks what it needs: {', '.join(needed)}")
         yield found

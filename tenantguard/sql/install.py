@@ -123,8 +123,7 @@ def _observer(
     if mode == "enforce":
         if enforce is not None or observing is not None:
             raise ConfigurationError(
-                'enforce= and observing= go with mode="observe": they say which tables are enforced while the others '
-                "are observed, and how; without it every table is enforced"
+                'enforce= and observing= need mode="observe"; otherwise every table is enforced'
             )
         return None, None
     enforced = verify_enforced(tenancy, enforce or ())
@@ -139,13 +138,15 @@ def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool
     if not isinstance(engine, Engine):
         raise ConfigurationError(f"guard() takes an Engine or an AsyncEngine, not {type(engine).__name__}")
     if getattr(engine.dialect, "tg_guard", None) is not None:
-        raise ConfigurationError("the engine is guarded already; call guard() once, where the engine is made")
+        raise ConfigurationError(
+            "the engine is already guarded; call guard() once, where the engine is created"
+        )
     if raw_sql not in ("refuse", "rewrite", "database"):
         raise ConfigurationError(f'raw_sql is "refuse", "rewrite" or "database", not {raw_sql!r}')
     if engine.dialect.name not in PROVEN and not unproven:
         raise ConfigurationError(
-            f"the guard is proven on SQLite, PostgreSQL and MariaDB, and not on {engine.dialect.name!r}; say "
-            "dialect_unproven=True to use it all the same"
+            f"the guard is tested on SQLite, PostgreSQL and MariaDB, not on {engine.dialect.name!r}; "
+            "pass dialect_unproven=True to use it anyway"
         )
     tenancy.verify()
     faults = [fault for placement in tenancy if (fault := _collation_fault(placement, engine.dialect.name))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from tenantguard.errors import TenantId
 Route = tuple[str, str]  # the method and the path, ``("GET", "/calls/{call_id}")``
 Headers = Callable[[TenantId], Mapping[str, str]]
 _PARAMETER = re.compile(r"\{(\w+)(?::\w+)?\}")
+_FLASK = re.compile(r"<(?:[^<>]*:)?(\w+)>")
 _ORDER = ("GET", "POST", "PUT", "PATCH", "DELETE")  # what takes away comes last
 
 
@@ -78,6 +80,7 @@ class TwoTenants:
         routes: Iterable[Route] | None = None,
         skip: Collection[str] = (),
         values: Mapping[str, Mapping[Any, Any]] | None = None,
+        headers: Headers | None = None,
     ) -> Comparison:
         """Call every route as each of two companies, with its own ids and with the other's, and compare.
 
@@ -85,11 +88,12 @@ class TwoTenants:
         objects of the path above, or a member of the parameter's name.
 
         Args:
-            client: Starlette's or FastAPI's ``TestClient``, or an ``httpx.Client`` where ``routes`` are given.
+            client: the test client of Starlette, FastAPI, Litestar or Flask, or an ``httpx.Client`` with ``routes``.
             canaries: for each of the two companies, texts that its rows hold and nobody else's.
-            routes: methods and paths; those of ``client.app`` by default.
-            skip: beginnings of paths that are left out, such as what belongs to nobody.
+            routes: methods and paths; those of the client's application by default.
+            skip: prefixes of paths to leave out, such as public pages.
             values: for parameters that cannot be learned: ``{"code": {acme: "a-1", globex: "g-1"}}``.
+            headers: makes the headers of a company's request, if the application does not accept the fixture's tokens.
 
         Returns:
             Every call; ``unanswered`` names the routes that were not tested.
@@ -103,14 +107,18 @@ class TwoTenants:
         marks = {
             tenant: [marks] if isinstance(marks, str) else list(marks) for tenant, marks in canaries.items()
         }
-        every = [route for route in (routes or routes_of(client.app)) if not route[1].startswith(tuple(skip))]
-        run = _Run(client, self._headers, marks, values or {})
+        listed = routes or routes_of(getattr(client, "app", None) or client.application)
+        every = [route for route in listed if not route[1].startswith(tuple(skip))]
+        run = _Run(client, headers or self._headers, marks, values or {})
         run.all(sorted(every, key=lambda route: (_ORDER.index(route[0]), route[1])))
         return run.judged()
 
 
 def routes_of(app: Any, prefix: str = "") -> list[Route]:
-    """Return the routes of a Starlette or FastAPI application, those of what is mounted in it too."""
+    """Return the routes of a Starlette, FastAPI, Litestar or Flask application, with those of mounted ones."""
+    if hasattr(app, "url_map"):  # Flask
+        rules = list(app.url_map.iter_rules())
+        return [(m, _FLASK.sub(r"{\1}", rule.rule)) for rule in rules for m in _ORDER if m in rule.methods]
     found: list[Route] = []
     for route in getattr(app, "routes", ()):
         path = prefix + getattr(route, "path", "")
@@ -158,12 +166,16 @@ class _Run:
 
     def _call(self, tenant: TenantId, route: Route, path: str, *, foreign: bool = False) -> Call:
         body: dict[str, Any] = {} if route[0] in ("GET", "DELETE") else {"json": {}}
-        response = self._client.request(route[0], path, headers=self._headers[tenant], **body)
+        body["headers"] = self._headers[tenant]
+        if hasattr(self._client, "request"):
+            response = self._client.request(route[0], path, **body)
+        else:  # Flask's
+            response = self._client.open(path, method=route[0], **body)
         call = Call(tenant, route, path, response.status_code, response.text, foreign)
         self._result.calls.append(call)
         if call.answered:
             try:
-                self._last = response.json()
+                self._last = json.loads(response.text)
             except ValueError:
                 self._last = None
         return call

@@ -263,7 +263,7 @@ def test_companies_are_said_where_names_do_not_tell() -> None:
     metadata = MetaData()
     table(metadata, "mandanten")
     table(metadata, "calls", mandant_id="mandanten")
-    with pytest.raises(ConfigurationError, match="say --companies TABLE or --column NAME"):
+    with pytest.raises(ConfigurationError, match="pass --companies TABLE or --column NAME"):
         places(metadata)
     with pytest.raises(ConfigurationError, match="there is no table 'x'"):
         places(metadata, table="x")

@@ -115,9 +115,9 @@ def test_a_rule_that_changes_its_condition_alone_is_found(tmp_path: Path) -> Non
     ("edit", "said"),
     [
         (lambda told: told.replace("tags = through", "tags = shared"), "was edited by hand"),
-        (lambda told: told.replace("version 1", "version 0"), "is of version 0"),
-        (lambda told: f"<<<<<<< HEAD\n{told}", "is no lock of tenantguard, or holds a merge conflict"),
-        (lambda told: "", "is no lock"),
+        (lambda told: told.replace("version 1", "version 0"), "has version 0"),
+        (lambda told: f"<<<<<<< HEAD\n{told}", "is not a tenantguard lock, or holds a merge conflict"),
+        (lambda told: "", "is not a tenantguard lock"),
     ],
 )
 def test_a_lock_that_is_none_is_refused(tmp_path: Path, edit: Callable[[str], str], said: str) -> None:

@@ -102,7 +102,7 @@ def test_init_prints_a_tenancy_and_what_is_found_in_the_source(shop: str) -> Non
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["init", "no_such_module:Base"], "there is no module"),
+        (["init", "no_such_module:Base"], "no module named"),
         (["init", "{shop}:nothing"], "has no 'nothing'"),
         (["init", "{shop}:other"], "is neither a MetaData nor a declarative base (int)"),
         (["init", "{shop}:Base", "--companies", "x"], "there is no table 'x'"),

@@ -259,7 +259,7 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("nowhere:tenancy",), "there is no module 'nowhere'"),
+        (("nowhere:tenancy",), "no module named 'nowhere'"),
         (("{}:nothing_there",), "has no 'nothing_there'"),
         (("{}",), "write module:attribute"),
         (("{}:metadata",), "is a MetaData, not a Tenancy"),
@@ -276,10 +276,10 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
         (("--json", "/nowhere/out.json"), "cannot be written"),
         (("--html", "/"), "cannot be written"),
         (("--raw-sql", "anything"), "'anything' is not one of 'refuse', 'rewrite'"),
-        (("--values", "{}:wrong_values"), "no dictionary of functions by column, or of lists"),
-        (("{}:tenancy", "--engine", "{}:values"), "is no function of a URL"),
-        (("{}:tenancy", "--tenant", "acme"), "say --tenant twice"),
-        (("{}:numbered", "--tenant", "acme", "--tenant", "globex"), "ids are of the type int"),
+        (("--values", "{}:wrong_values"), "not a dictionary of functions or lists by column"),
+        (("{}:tenancy", "--engine", "{}:values"), "is not a function that takes a URL"),
+        (("{}:tenancy", "--tenant", "acme"), "pass --tenant twice"),
+        (("{}:numbered", "--tenant", "acme", "--tenant", "globex"), "ids have the type int"),
     ],
 )
 def test_what_keeps_it_from_starting_is_one_sentence(

@@ -148,7 +148,7 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["nowhere.at.all:tenancy"], "there is no module 'nowhere.at.all'"),
+        (["nowhere.at.all:tenancy"], "no module named 'nowhere.at.all'"),
         (["{app}:nothing"], "is an int, not a Tenancy"),
         (["{app}:missing"], "has no 'missing'"),
         (["{app}"], "names nothing; write module:attribute"),
@@ -156,11 +156,11 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
         (["broken:tenancy"], "broken does not import: ZeroDivisionError: division by zero"),
         (["{app}:tenancy", "--url", "nonsense"], "the URL cannot be read"),
         (["{app}:tenancy", "--url", "sqlite:///none.db"], "there is no database file none.db"),
-        (["{app}:tenancy", "--url", "postgresql+psycopg://u:hidden@127.0.0.1:1/x"], "does not connect"),
+        (["{app}:tenancy", "--url", "postgresql+psycopg://u:hidden@127.0.0.1:1/x"], "cannot connect"),
         (["{app}:tenancy", "--url", "oracle+nodriver://x"], "cannot be used"),
         (["{app}:tenancy", "--source", "nowhere"], "there is no source at nowhere"),
         (["{app}:tenancy", "--baseline", "none.json"], "the baseline none.json cannot be read"),
-        (["{app}:tenancy", "--maintenance-role", "m"], "say --role"),
+        (["{app}:tenancy", "--maintenance-role", "m"], "pass --role"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, tmp_path: Path, words: list[str], said: str) -> None:
@@ -177,7 +177,7 @@ def test_bad_input_is_one_sentence(run: Run, tmp_path: Path, words: list[str], s
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("colour = 1\n", "'colour' is no setting"),
+        ("colour = 1\n", "'colour' is not a setting"),
         ("source = 'app'\n", "source is a list"),
         ("a = = 1", "cannot be read"),
     ],

@@ -124,10 +124,13 @@ def test_why_a_row_is_hidden_is_told_without_whose_it_is(shop: str, row: str, to
         (["{shop}:broken"], "(session) failed: ValueError: no luck"),
         (["{shop}:listed", "--dialect", "oracl"], "there is no dialect 'oracl'"),
         (["{shop}:listed", "--url", "sqlite:///none.db"], "there is no database file"),
-        (["--row", "calls:1"], "say --url"),
-        (["--row", "calls:1", "--url", "sqlite:///shop.db"], "say --tenant"),
-        (["--row", "calls", "--tenant", "a", "--url", "sqlite:///shop.db"], "names no row"),
-        (["--row", "calls:x", "--tenant", "a", "--url", "sqlite:///shop.db"], "'x' is no value of calls.id"),
+        (["--row", "calls:1"], "pass --url"),
+        (["--row", "calls:1", "--url", "sqlite:///shop.db"], "pass --tenant"),
+        (["--row", "calls", "--tenant", "a", "--url", "sqlite:///shop.db"], "does not name a row"),
+        (
+            ["--row", "calls:x", "--tenant", "a", "--url", "sqlite:///shop.db"],
+            "'x' is not a value of calls.id",
+        ),
     ],
 )
 def test_what_cannot_be_explained_is_one_sentence(shop: str, arguments: list[str], told: str) -> None:

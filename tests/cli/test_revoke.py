@@ -85,8 +85,8 @@ def test_a_store_of_the_application_is_named_by_its_module(
 
 WRONG = {
     "nothing named": (("--store", "sqlite://"), "say what"),
-    "an empty id": (("--store", "sqlite://", "--subject", " "), "not empty"),
-    "no URL": (("--store", "what://x", "--subject", "ada"), "no store can be reached"),
+    "an empty id": (("--store", "sqlite://", "--subject", " "), "non-empty"),
+    "no URL": (("--store", "what://x", "--subject", "ada"), "the store at this URL cannot be reached"),
     "no target": (("--store", "shop", "--subject", "ada"), "write module:attribute"),
 }
 

@@ -64,7 +64,7 @@ REFUSED = {
     "html": saying(b"<html>", "content-type: text/html"),
     "nothing": saying(b""),
     "a list": saying(b"[]"),
-    "a member twice": saying(b'{"keys": [], "keys": []}'),
+    "the same member twice": saying(b'{"keys": [], "keys": []}'),
     "not found": saying(b"{}", status="404 Not Found"),
     "an error": saying(b"{}", status="500 Oops"),
     "no content": saying(b"", status="204 No Content"),
@@ -201,7 +201,7 @@ async def test_what_a_name_stands_for_is_looked_at_when_it_is_connected_to(
         if reached:
             await fetched
         else:
-            with pytest.raises(FetchError, match="stands for an address inside"):
+            with pytest.raises(FetchError, match="resolves to an internal address"):
                 await fetched
     assert asked == [True] * reached
 

@@ -198,7 +198,7 @@ REFUSED: dict[str, Any] = {
     "nothing": {},
     "active as a text": GOOD | {"active": "true"},
     "active as a number": GOOD | {"active": 1},
-    "no subject": GOOD | {"sub": None},
+    "needs a subject": GOOD | {"sub": None},
     "no company": GOOD | {"company_id": None},
     "a list of companies": GOOD | {"company_id": ["acme"]},
     "expired": GOOD | {"exp": NOW - 1},

@@ -126,7 +126,7 @@ async def test_a_cached_token_is_not_trusted_longer_than_its_key_set() -> None:
         ({"jwks_url": None, "issuer": "http://idp.example"}, "neither https"),
         ({"jwks_url": None, "issuer": None}, "no key"),
         ({"jwks_url": None, "issuer": ["https://a.example", "https://b.example"]}, "no key"),
-        ({"key": SECRET}, "both given"),
+        ({"key": SECRET}, "both key and jwks_url"),
         ({"algorithms": ["HS256"]}, "secret cannot be fetched"),
         ({"algorithms": []}, "no algorithm"),
     ],

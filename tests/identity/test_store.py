@@ -210,7 +210,7 @@ async def test_a_store_stands_beside_stated_issuers() -> None:
 
 def test_one_store_stands_beside_others() -> None:
     """The second would never be asked."""
-    with pytest.raises(ConfigurationError, match="look their issuers up"):
+    with pytest.raises(ConfigurationError, match="look up their issuers"):
         TokenVerifier.any_of(Store().verifier(), Store().verifier())
 
 

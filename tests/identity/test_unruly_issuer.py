@@ -26,7 +26,7 @@ LIES: dict[str, Any] = {
     },
     "keys for encryption": {"keys": [key_set("one")["keys"][0] | {"use": "enc"}]},
     "keys of another algorithm": {"keys": [key_set("one")["keys"][0] | {"alg": "RS512"}]},
-    "what is no JSON": FetchError("the server answers with what is not one JSON object"),
+    "what is no JSON": FetchError("the server does not answer with one JSON object"),
     "an error nobody thought of": RuntimeError("out of memory"),
 }
 

@@ -264,9 +264,7 @@ class _Odd(TypeDecorator[Any]):
 
 def test_a_type_whose_stored_form_is_unknown_is_refused() -> None:
     """A policy compares what is stored, and only the application knows how it converts."""
-    with pytest.raises(
-        ConfigurationError, match=r"1 fault\(s\):\n  - a.company_id has a type of the application's own"
-    ):
+    with pytest.raises(ConfigurationError, match=r"1 fault\(s\):\n  - a.company_id has a custom type"):
         policies(_typed(_Odd()))
 
 
@@ -517,7 +515,7 @@ def test_a_parent_that_an_older_snapshot_shows(sealed: Secured, level: Any) -> N
 @pytest.mark.parametrize("name", ["public", "pg_app", "", "x" * 64, "none"])
 def test_names_that_are_no_roles(name: str) -> None:
     """They are refused before anything is sent."""
-    with pytest.raises(ConfigurationError, match="cannot be the name of a role"):
+    with pytest.raises(ConfigurationError, match="is not a valid name"):
         Roles(name)
 
 

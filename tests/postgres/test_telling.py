@@ -411,7 +411,7 @@ def test_policies_are_found_by_themselves(plain: Secured) -> None:
 def test_a_seal_that_is_missing_or_another_is_said_at_the_start(sealed: Secured) -> None:
     """The first connection says so, in one sentence."""
     for said, told in (
-        (None, "the policies of the database ask for a seal"),
+        (None, "the database's policies require a seal"),
         (
             RowSecurity(Seal(b"x" * 32)),
             "the database refuses the seal of this application: (.*)not of this tenant",

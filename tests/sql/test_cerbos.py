@@ -110,7 +110,7 @@ def test_a_plan_says_which_rows_are_reached(
 
 def test_a_plan_that_joins_tables_is_refused_at_the_start() -> None:
     """A condition has no FROM of its own to join in."""
-    with pytest.raises(ConfigurationError, match="joins none"):
+    with pytest.raises(ConfigurationError, match="without joins"):
         cerbos_rule(_plan, {}, table_mapping=[])
 
 

@@ -240,7 +240,7 @@ def test_it_says_at_the_start_that_nothing_is_enforced(
     ("options", "match"),
     [
         ({"mode": "watch"}, 'mode is "enforce" or "observe"'),
-        ({"enforce": {"calls"}}, 'go with mode="observe"'),
+        ({"enforce": {"calls"}}, 'need mode="observe"'),
         ({"mode": "observe", "enforce": {"cals"}}, "enforce names 'cals'.* did you mean 'calls'"),
         ({"mode": "observe", "enforce": "calls"}, "is one string"),
     ],

@@ -27,7 +27,7 @@ def test_an_old_server_is_refused_when_it_is_first_met(database: Database) -> No
     engine = guard(database.create_engine(), make_tenancy())
     for _ in range(2):
         with pytest.raises(
-            ConfigurationError, match=r"from 99\.1 on; say guard\(\.\.\., dialect_unproven=True\)"
+            ConfigurationError, match=r"from 99\.1 on; use guard\(\.\.\., dialect_unproven=True\)"
         ):
             engine.connect()
 
@@ -38,7 +38,7 @@ def test_an_engine_that_was_connected_before_is_refused_at_once(database: Databa
     engine = database.create_engine()
     with engine.connect():
         pass
-    with pytest.raises(ConfigurationError, match="is proven on"):
+    with pytest.raises(ConfigurationError, match="is tested on"):
         guard(engine, make_tenancy())
     assert not hasattr(engine.dialect, "tg_guard")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import flask
 import httpx
 import pytest
+from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -113,3 +115,24 @@ def test_parameters_that_cannot_be_learned_are_given() -> None:
     """By the parameter's name and the company."""
     found = compare(application(), values={"call_id": {"acme": 1, "globex": 2}})
     assert len([call for call in found.calls if call.foreign]) == 4
+
+
+def test_a_flask_application_is_called() -> None:
+    """Its routes are found by their rules, and its own test client calls them."""
+    app = Flask(__name__)
+
+    def owned() -> list[int]:
+        return [n for n, (owner, _) in CALLS.items() if owner == flask.request.headers["x-company"]]
+
+    @app.get("/calls/")
+    def listed() -> Any:
+        return [{"id": n, "subject": CALLS[n][1]} for n in owned()]
+
+    @app.get("/calls/<int(min=1):call_id>")
+    def one(call_id: int) -> Any:
+        return {"subject": CALLS[call_id][1]}
+
+    with pytest.raises(AssertionError, match="GET /calls/2 as 'acme' showed 'green'"):
+        TwoTenants(lambda _: {})(
+            app.test_client(), CANARIES, skip=["/static"], headers=lambda tenant: {"x-company": str(tenant)}
+        )

@@ -76,7 +76,7 @@ def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
         )
     else:
         detail = "the lock approves a PostgreSQL database, and none was looked at"
-        remedy = "Say --url to compare it too."
+        remedy = "Pass --url to compare it too."
         yield found("TG904", "tenancy.lock", detail, remedy, severity="note")
 
 

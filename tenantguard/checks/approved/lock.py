@@ -65,18 +65,19 @@ def parse_lock(text: str, name: str) -> Lock:
     lines = text.splitlines(keepends=True)
     if len(lines) < 3 or not lines[1].startswith("version ") or not lines[2].startswith("digest "):
         raise ConfigurationError(
-            f"{name} is no lock of tenantguard, or holds a merge conflict; run tenantguard lock"
+            f"{name} is not a tenantguard lock, or holds a merge conflict; run tenantguard lock"
         )
     version = lines[1].removeprefix("version ").strip()
     if version != str(VERSION):
         raise ConfigurationError(
-            f"{name} is of version {version}, and this tenantguard writes version {VERSION}; run tenantguard lock and "
-            "review what changes"
+            f"{name} has version {version}, and this tenantguard writes version {VERSION}; run "
+            "tenantguard lock and review the changes"
         )
     body = "".join(lines[3:])
     if lines[2].removeprefix("digest ").strip() != _digest(body):
         raise ConfigurationError(
-            f"{name} was edited by hand: its digest is of another text. Run tenantguard lock and review what changes"
+            f"{name} was edited by hand: its digest does not match its text. Run tenantguard lock and "
+            "review the changes"
         )
     return Lock(_sections(body))
 

@@ -76,7 +76,9 @@ def _of(difference: Any, tenancy: Tenancy, skipped: set[Key], views: set[Key]) -
         key = table_key(difference[1])
         if key in skipped or key[1] in _TOOLS or key[0] == "tenantguard":
             return None
-        return found("TG303", full_name(key), f"the database has {full_name(key)}, and no model knows it")
+        return found(
+            "TG303", full_name(key), f"the database has {full_name(key)}, which is not in the models"
+        )
     if kind == "add_table":
         key = table_key(difference[1])
         return (

@@ -48,9 +48,9 @@ def connected(url: str) -> Iterator[Connection]:
     except SQLAlchemyError as error:
         if _WITHOUT_TRANSACTIONS in str(error):
             raise NoTransactionsError(
-                f"{shown} holds no transaction together: {first_line(error)}"
+                f"{shown} does not keep a transaction on one connection: {first_line(error)}"
             ) from error
-        raise ConfigurationError(f"{shown} does not connect: {first_line(error)}") from error
+        raise ConfigurationError(f"cannot connect to {shown}: {first_line(error)}") from error
     try:
         if connection.dialect.name == "postgresql":
             connection = connection.execution_options(postgresql_readonly=True)

@@ -98,4 +98,4 @@ def _tried(connection: Connection, what: str, look: Callable[[], Iterable[Findin
         with connection.begin_nested():
             yield from list(look())
     except SQLAlchemyError as error:
-        yield found("TG904", what, f"{what} could not be looked at: {first_line(error)}")
+        yield found("TG904", what, f"{what} could not be checked: {first_line(error)}")

@@ -67,5 +67,5 @@ def _leaks(table: dict[str, Any], mode: str) -> Iterator[Finding]:
         if policy.get("verdict") == "leak":
             place = f"{table['table']}.{policy['policy']}"
             yield found(
-                "TG420", place, f"pgrls finds a way to another tenant's rows ({mode}) through {place}"
+                "TG420", place, f"pgrls found a way to another tenant's rows ({mode}) through {place}"
             )

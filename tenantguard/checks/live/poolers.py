@@ -34,5 +34,5 @@ def without_transactions(told: str) -> Iterator[Finding]:
     yield found(
         "TG904",
         "the database",
-        "nothing of the database was compared, since it holds no transaction together",
+        "the database was not compared, because it does not keep a transaction on one connection",
     )

@@ -143,7 +143,7 @@ def _unknown_cascades(placement: Placement, keys: Any) -> Iterator[Finding]:
                 columns = ", ".join(one["constrained_columns"])
                 detail = (
                     f"{placement.name}.{columns} leads to {one['referred_table']} in the database with "
-                    f"{_words(what)} {does}, and no model knows the key"
+                    f"{_words(what)} {does}, and the key is not in the models"
                 )
                 yield found("TG309", f"{placement.name}.{columns}", detail)
 

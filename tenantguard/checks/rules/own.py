@@ -10,17 +10,19 @@ OWN = (
         "lock-differs",
         "error",
         "The code or the database differs from what tenancy.lock approves.",
-        "Somebody changed who sees which rows after it was reviewed, on purpose or by drift.",
-        "Review the difference; if it is meant, run tenantguard lock and commit tenancy.lock.",
+        "Who sees which rows has changed since it was reviewed, on purpose or by drift.",
+        "Review the difference. If it is intended, run tenantguard lock and commit tenancy.lock.",
     ),
     Rule(
         "TG901",
         "silence-incomplete",
         "error",
         "A silence has no reason or no date, or names no rule.",
-        "A finding that is silenced without a reason is forgotten, and one without a date is never looked at again. "
-        "The finding itself is shown until the silence is complete.",
-        "Say id, reason and until = YYYY-MM-DD.",
+        (
+            "A finding silenced without a reason is forgotten, and one silenced without a date is never "
+            "looked at again. The finding is shown until the silence is complete."
+        ),
+        "Give id, reason and until = YYYY-MM-DD.",
     ),
     Rule(
         "TG902",
@@ -28,23 +30,23 @@ OWN = (
         "warning",
         "The date of a silence has passed.",
         "The finding counts again.",
-        "Mend what was found, or give the silence a later date with a reason that still holds.",
+        "Fix the finding, or give the silence a later date and a reason that still holds.",
     ),
     Rule(
         "TG903",
         "silence-stale",
         "warning",
         "A silence no longer applies to anything.",
-        "It would hide the next finding of its kind at that place.",
+        "It would hide the next finding of this kind in that place.",
         "Delete it.",
     ),
     Rule(
         "TG904",
         "not-looked-at",
         "warning",
-        "A part of the check could not be done.",
-        "What was not looked at may be as it should be, or not.",
-        "See the detail; most often the role of --url may not read something.",
+        "Part of the check could not be done.",
+        "What was not checked may be right or wrong.",
+        "See the detail. Most often, the role of --url is not allowed to read something.",
     ),
     Rule(
         "TG905",

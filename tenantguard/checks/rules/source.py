@@ -9,15 +9,15 @@ SOURCE = (
         "TG201",
         "engine-unguarded",
         "error",
-        "An engine is made and not guarded.",
-        "What runs on it is not held to a tenant.",
+        "An engine is created and not guarded.",
+        "Nothing that runs on it is limited to one tenant.",
         "engine = guard(create_engine(...), tenancy). Engines of migrations and scripts: silence with a reason.",
     ),
     Rule(
         "TG202",
         "sql-text",
         "warning",
-        "SQL text that the guard refuses: it names tables under raw_sql='refuse', or it is put together at run time.",
+        "SQL text that the guard refuses: it names tables under raw_sql='refuse', or is assembled at run time.",
         "The statement raises RawSQLError once the engine is guarded.",
         "Write it with SQLAlchemy's constructs, or guard(..., raw_sql='rewrite') where the text stands in the source.",
     ),
@@ -25,8 +25,8 @@ SOURCE = (
         "TG203",
         "driver-direct",
         "error",
-        "The database is reached through its driver and not through SQLAlchemy.",
-        "The guard works in SQLAlchemy's compiler and does not see it.",
+        "The database is reached through its driver instead of SQLAlchemy.",
+        "The guard works in SQLAlchemy's compiler and does not see this.",
         "Use the guarded engine. Where the database is a customer's and not the application's: silence with a reason.",
     ),
     Rule(
@@ -42,7 +42,7 @@ SOURCE = (
         "bypass-without-reason",
         "warning",
         "A bypass has no reason that can be read in the source.",
-        "The record then tells that the guard was lifted and not why.",
+        "The record then says that the guard was lifted, but not why.",
         'bypass(reason="nightly invoicing").',
     ),
     Rule(
@@ -50,8 +50,10 @@ SOURCE = (
         "session-shared",
         "warning",
         "A session is shared: made at module level, or handed to several tasks or threads.",
-        "A session belongs to one task and to one tenant. Used under another one it raises TenantSwitchError; used by "
-        "two tasks at once it mixes their work.",
+        (
+            "A session belongs to one task and to one tenant. Used under another tenant, it raises "
+            "TenantSwitchError; used by two tasks at once, it mixes their work."
+        ),
         "Make a session for each request or task: with Session(engine) as session.",
     ),
     Rule(
@@ -66,8 +68,8 @@ SOURCE = (
         "TG208",
         "cache-without-tenant",
         "error",
-        "A cached function reads the database, and nothing in its key tells the tenant.",
-        "What one tenant read is handed to the next one; the guard does not see a cache.",
+        "A cached function reads the database, and its key does not include the tenant.",
+        "What one tenant read is given to the next; the guard does not see a cache.",
         "Take the tenant as an argument, or put current().tenant into the key.",
     ),
     Rule(
@@ -75,24 +77,26 @@ SOURCE = (
         "route-without-middleware",
         "error",
         "Routes of an application reach tenants' models, and the application has no TenantMiddleware.",
-        "Nothing binds the request to a tenant: every statement raises NoTenantError, or code binds by hand what "
-        "nobody verified.",
+        (
+            "Nothing binds the request to a tenant: every statement raises NoTenantError, or the code "
+            "itself binds an unverified tenant."
+        ),
         "app.add_middleware(TenantMiddleware, verifier=...).",
     ),
     Rule(
         "TG210",
         "route-exempt",
         "warning",
-        "A route that reaches tenants' models stands under a path that is exempt from the middleware.",
+        "A route that reaches tenants' models is under a path that is exempt from the middleware.",
         "No tenant is bound there.",
-        "Take the path out of exempt, or use no tenant's model in it.",
+        "Remove the path from exempt, or do not use tenants' models in it.",
     ),
     Rule(
         "TG211",
         "source-unreadable",
         "warning",
         "A source file cannot be read as Python.",
-        "What it does was not looked at.",
-        "Correct its syntax, or leave it out with exclude.",
+        "Its content was not checked.",
+        "Correct its syntax, or exclude it.",
     ),
 )

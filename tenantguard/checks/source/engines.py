@@ -17,10 +17,10 @@ def engine_findings(project: Project) -> Iterator[Finding]:
         if called.last in ENGINES and is_of(called.name, "sqlalchemy", "sqlmodel"):
             names = {last(name) for name in (*called.assigned, called.function) if name}
             if not (names & guarded or {last(name) for name in called.within} & guards):
-                detail = f"{called.last}() makes an engine, and no guard() is given it"
+                detail = f"{called.last}() makes an engine that is not passed to guard()"
                 yield project.at("TG201", source, called.line, detail)
         elif is_driver(called) and not (_is_of_an_engine(called) or _is_in_memory(called)):
-            detail = f"{called.name}() reaches a database beside SQLAlchemy"
+            detail = f"{called.name}() reaches a database without SQLAlchemy"
             yield project.at("TG203", source, called.line, detail)
 
 

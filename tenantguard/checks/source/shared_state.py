@@ -126,7 +126,7 @@ def _of_cache(project: Project, source: SourceFile, function: Function) -> Itera
     told = [name for name, _ in function.parameters] + [one.code for one in cached.arguments]
     said = any(word in text.lower() for text in told for word in words)
     if not (said or "tenantguard.current" in function.names):
-        detail = f"{last(function.name)}() keeps what it read, and its key does not tell the tenant"
+        detail = f"{last(function.name)}() keeps what it read, and its key does not name the tenant"
         yield project.at("TG208", source, function.line, detail)
 
 

@@ -79,9 +79,7 @@ def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: st
     argument = called.argument(0)
     if argument is None or argument.text is None:
         if mode == "refuse":
-            return project.at(
-                "TG202", source, called.line, "SQL text is put together at run time and executed"
-            )
+            return project.at("TG202", source, called.line, "SQL text is assembled at run time and executed")
         return None  # the guard reads it when it is there
     tables = tables_of(sql)
     if tables is not None and not tables:
@@ -105,7 +103,7 @@ def _of_piece(project: Project, source: SourceFile, called: Called) -> Finding |
         if any(_is_let_through(argument.text, dialect) for dialect in _DIALECTS):
             return None
         return project.at(
-            "TG202", source, called.line, "SQL text that is no query is executed outside of a bypass"
+            "TG202", source, called.line, "SQL text that is not a query is executed outside a bypass"
         )
     if not around or called.last not in ("text", "literal_column"):
         return None  # what becomes of it is not told here

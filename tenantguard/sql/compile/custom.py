@@ -111,7 +111,7 @@ def _composed(text: str, compiler: Any, element: Any) -> str:
     if any(token.upper == ";" for token in cursor.tokens):
         raise Ungrammatical("it holds a semicolon")
     if cursor.tokens and _OPEN_COMMENT.search(shown, cursor.tokens[-1].end):
-        raise Ungrammatical("it ends in a comment, which would take in what stands behind it")
+        raise Ungrammatical("it ends in a comment, which would swallow what follows")
     for token in cursor.tokens:
         token.text = held.pop(token.start, token.text)
     if held:

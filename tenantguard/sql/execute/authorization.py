@@ -119,7 +119,10 @@ def refuse_permission(
     had = frozenset[str]() if principal is None else principal.permissions
     lacking = [(one, needed) for one, needed in asked.items() if principal is None or not needed <= had]
     (table, act), needed = lacking[0]
-    why = "and nobody whose permissions are known acts here: the binding is bind(tenant)'s, and not a token's. Bind a "
+    why = (
+        "and no principal with known permissions is bound: the binding comes from bind(tenant), not from "
+        "a token. Bind a "
+    )
     why += "Principal with the permissions that this code has"
     if principal is not None:
         why = f"and {principal.subject} lacks a permission: {', '.join(sorted(needed - had))}"

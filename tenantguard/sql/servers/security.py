@@ -59,14 +59,15 @@ def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> 
     """
     if said.seal is None:
         raise ConfigurationError(
-            "the policies of the database ask for a seal, and none was given; say "
-            "guard(..., row_security=RowSecurity(seal=Seal(key)))"
+            "the database's policies require a seal, and none was given; use guard(..., "
+            "row_security=RowSecurity(seal=Seal(key)))"
         )
     known = getattr(getattr(driver, "driver_connection", driver), "tg_process", process)
     if known != process and not said.seal.pooled:
         raise ConfigurationError(
-            "a pooler stands between the application and the server: the driver was told another process than the "
-            "server's, for which no seal can be signed; say Seal(key, pooled=True, lifetime=10)"
+            "a pooler stands between the application and the server: the driver and the server "
+            "report different process ids, so no seal can be signed; use Seal(key, pooled=True, "
+            "lifetime=10)"
         )
     seal = said.seal.sign("probe", process)  # of digits, letters and dots
     try:

@@ -36,8 +36,8 @@ def verify_server(dialect: Any) -> None:
     told = f"{_NAMES[kind]} {'.'.join(map(str, found))}"
     if kind not in OLDEST:
         raise ConfigurationError(
-            f"the server is {told}, and the guard is proven on SQLite, PostgreSQL and MariaDB; say "
-            "guard(..., dialect_unproven=True) to use it all the same"
+            f"the server is {told}, and the guard is tested on SQLite, PostgreSQL and MariaDB; use "
+            "guard(..., dialect_unproven=True) to use it anyway"
         )
     # SQLAlchemy asks for standard_conforming_strings; without it a backslash opens a string that we take for closed
     if kind == "postgresql" and getattr(dialect, "_backslash_escapes", False):
@@ -48,13 +48,13 @@ def verify_server(dialect: Any) -> None:
     if tuple(found) in _BROKEN.get(kind, ()):
         raise ConfigurationError(
             f"the server is {told}, which answers nested EXISTS wrongly, as the guard's predicates have them; use "
-            "another version, or say guard(..., dialect_unproven=True) to use it all the same"
+            "another version, or use guard(..., dialect_unproven=True) to use it anyway"
         )
     if tuple(found) < OLDEST[kind]:
         oldest = ".".join(map(str, OLDEST[kind]))
         raise ConfigurationError(
-            f"the server is {told}, and the guard is proven on {_NAMES[kind]} from {oldest} on; say "
-            "guard(..., dialect_unproven=True) to use it all the same"
+            f"the server is {told}, and the guard is tested on {_NAMES[kind]} from {oldest} on; use "
+            "guard(..., dialect_unproven=True) to use it anyway"
         )
 
 

@@ -63,7 +63,7 @@ def read_fragment(
         spans = items(cursor)
         fault = _rest_fault(cursor) or _open_ended(tokens) or _own_fault(tokens)
         if fault is None and _LINE_COMMENT.search(text, tokens[-1].end):
-            fault = "it ends in a comment, which would take in what stands behind it; leave it out"
+            fault = "it ends in a comment, which would swallow what follows; leave it out"
         if fault is not None:
             return Fragment(text, fault)
         numbering = Numbering(tokens, which, style, 0)

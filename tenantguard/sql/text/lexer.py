@@ -197,7 +197,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
         found.append(token)
         before = token
     if before.text == ".":
-        raise Unreadable("it holds a dot with no name behind it")
+        raise Unreadable("it holds a dot with no name after it")
     return found
 
 
@@ -330,7 +330,7 @@ def _refuse_folding(text: str, which: str) -> None:
         which == MYSQL and any(letter != letter.lower() for letter in text if letter > "\x7f")
     ):
         raise Unreadable(
-            "it uses a name with a letter that some databases fold into another one; write it small"
+            "it uses a name with a letter that some databases fold into another one; write it in lower case"
         )
 
 
@@ -344,11 +344,11 @@ def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
     kind, tight = token.kind, token.start == before.end
     if kind == "number" or kind == "parameter":
         if after.isalnum() or after in ("_", "$", ".", "'", '"', "`") or after > "\x7f":
-            raise Unreadable(f"it holds a {kind} that runs into {after!r}; put a space behind it")
+            raise Unreadable(f"it holds a {kind} that runs into {after!r}; put a space after it")
         if kind == "parameter" and (after in ("(", "?", "@", "#") or (after == ":" and which == SQLITE)):
-            raise Unreadable(f"it holds a parameter that runs into {after!r}; put a space behind it")
+            raise Unreadable(f"it holds a parameter that runs into {after!r}; put a space after it")
         if tight and token.text[0] == "." and (before.kind != "symbol" or before.text in (")", "]")):
-            raise Unreadable("it holds a dot and a digit behind a word; put a space between them")
+            raise Unreadable("it holds a dot and a digit after a word; put a space between them")
     elif kind == "string":
         if before.kind == "string":
             raise Unreadable("it holds a string that continues in another one; write it as one")
@@ -357,10 +357,10 @@ def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
             and (before.kind != "word" or before.text.lower() in _PREFIXES or before.text[0] == "_")
             and before.kind != "symbol"
         ):
-            raise Unreadable("it holds a quote right behind a word; put a space between them")
+            raise Unreadable("it holds a quote right after a word; put a space between them")
     elif kind == "quoted":
         if tight and before.kind in ("word", "quoted", "number"):
-            raise Unreadable("it holds a quote right behind a word; put a space between them")
+            raise Unreadable("it holds a quote right after a word; put a space between them")
         if tight and before.text == "&":
             raise Unreadable("it holds an identifier with escapes (U&); write the letters")
     if before.text == "." and before.kind == "symbol":
@@ -374,13 +374,13 @@ def _refuse_split(text: str, start: int, end: int, style: str) -> None:
         run = run[0] + run[1:].rstrip("+-")  # which are then signs of a number
     if len(run) != end - start:
         raise Unreadable(
-            f"it holds {run[:20]!r}, which is no operator that is known; put spaces between the signs"
+            f"it holds {run[:20]!r}, which is not a known operator; put spaces between the signs"
         )
 
 
 def _refuse_dot(before: Token, token: Token) -> None:
     """Refuse a dot that joins no names."""
     if before.text == "." and before.kind == "symbol" and not (token.is_name or token.text == "*"):
-        raise Unreadable("it holds a dot with no name behind it")
+        raise Unreadable("it holds a dot with no name after it")
     if token.text == "." and not (before.is_name or before.text in (")", "]")):
         raise Unreadable("it holds a dot with no name before it")

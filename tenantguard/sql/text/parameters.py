@@ -50,7 +50,7 @@ class Numbering:
                 self.known[at] = self._which(token.text)
         kinds = {type(which) for which in self.known.values()}
         if len(kinds) > 1:
-            raise refusal("it mixes parameters by name with parameters by place")
+            raise refusal("it mixes named and positional parameters")
         self.by_name = kinds == {str} if kinds else style not in _BY_PLACE
 
     def _which(self, text: str) -> str | int:
@@ -60,7 +60,7 @@ class Numbering:
         if self._numbered or (text[0] == "?" and digits):
             place = int(digits) if len(digits) < 6 else 0
             if not 0 < place <= 32_766:
-                raise refusal(f"it numbers a parameter {digits[:9]}; begin at 1")
+                raise refusal(f"it numbers a parameter {digits[:9]}; numbering begins at 1")
             self.given = max(self.given, place)
             return place - 1
         if text[0] == "?":

@@ -79,7 +79,7 @@ class Rewritten:
         if self.recipe is None:
             if parameters and not isinstance(parameters, Mapping):
                 raise refusal(
-                    "its parameters go by name, and a sequence of values was given", kind="parameters"
+                    "its parameters are named, but a sequence of values was given", kind="parameters"
                 )
             if any(str(name).lower().startswith(OWN) for name in parameters or ()):
                 raise refusal(
@@ -87,7 +87,7 @@ class Rewritten:
                 )
             return {**(parameters or {}), **self._named(tenant)} if self.tenanted else parameters
         if type(parameters) is not tuple and isinstance(parameters, Mapping) and parameters:
-            raise refusal("its parameters go by place, and a mapping was given", kind="parameters")
+            raise refusal("its parameters are positional, but a mapping was given", kind="parameters")
         given: Sequence[Any] = parameters or ()
         if len(given) != self.given:
             raise refusal(f"it has {self.given} parameters, and {len(given)} were given", kind="parameters")

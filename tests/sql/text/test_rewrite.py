@@ -181,7 +181,7 @@ def test_a_key_of_two_columns_is_told_as_one() -> None:
 
 def test_half_of_a_key_cannot_be_set() -> None:
     """With one column of a composite key set, the other one of the row is not known."""
-    with pytest.raises(RawSQLError, match="half of a key"):
+    with pytest.raises(RawSQLError, match="only part of a key"):
         done("UPDATE b SET a_n = 2", of=_composite())
 
 

@@ -63,7 +63,7 @@ def _join_kind(cursor: Cursor) -> tuple[JoinKind, bool]:
     for kind in kinds:
         if cursor.took(kind):
             if kind == "FULL" and cursor.which == MYSQL:
-                raise Ungrammatical("MariaDB knows no FULL JOIN, and takes the word for an alias")
+                raise Ungrammatical("MariaDB has no FULL JOIN, and takes the word for an alias")
             cursor.took("OUTER")
             cursor.expect("JOIN")
             return kind, not natural
@@ -226,7 +226,7 @@ def decorated_after(cursor: Cursor) -> bool:
         return cursor.took("NOT", "INDEXED")
     if cursor.which == POSTGRESQL and cursor.took("TABLESAMPLE"):
         if cursor.identifier().upper not in ("BERNOULLI", "SYSTEM"):
-            raise Ungrammatical("it samples a table by a method that is not known")
+            raise Ungrammatical("it samples a table with an unknown method")
         group(cursor)
         if cursor.took("REPEATABLE"):
             group(cursor)

@@ -89,7 +89,7 @@ class Given:
         known = tuple(value for value in values if value is not None)
         if known and len(known) != len(values):
             raise refusal(
-                f"half of a key of {full_name(link[0])} is given by value; give all of its columns so"
+                f"only part of a key of {full_name(link[0])} is given by value; give all of its columns by value"
             )
         return known or None
 

@@ -200,7 +200,7 @@ class Placing:
             view = env[meant]
             if view is None or source.only:
                 raise refusal(
-                    f"{meant!r} may mean the table or the WITH of that name; name the WITH otherwise"
+                    f"{meant!r} may mean the table or the WITH of that name; give the WITH another name"
                 )
             columns = [self.catalog.fold(column) for column in source.columns]
             scope.views[name] = View(view.scopes, columns or view.columns)

@@ -115,7 +115,9 @@ class Statement(Placing):
         """Look at a table that MariaDB's ``DELETE a, b FROM a JOIN b`` empties."""
         meant = [placed for placed in scope.placed if placed.name == self.catalog.fold(token)]
         if len(meant) != 1:
-            raise refusal(f"{unquoted(token.text)!r} is to be emptied and is none of the tables read")
+            raise refusal(
+                f"{unquoted(token.text)!r} is to be deleted from, but is not one of the tables read"
+            )
         self._writable("delete", meant[0].placement)
 
     def _assigned(self, assignments: list[Assignment], scope: Scope, *, alone: bool) -> None:
@@ -168,7 +170,7 @@ class Statement(Placing):
             name = self.catalog.fold(assignment.names[0])
             meant = [placed for placed in scope.placed if placed.name == name]
             if not meant:
-                raise refusal(f"it sets a column of {name!r}, which is none of its tables")
+                raise refusal(f"it sets a column of {name!r}, which is not one of its tables")
             found[name] = meant[0]
         return list(found.values())
 
@@ -243,7 +245,7 @@ class Statement(Placing):
             return
         for row, end in write.rows:
             if len(row) != len(names) and names:
-                raise refusal("a row of VALUES has another number of values than the INSERT has columns")
+                raise refusal("a row of VALUES and the INSERT have different numbers of columns")
             if missing is not None:
                 self.put(end, *([COMMA] if row else []), TENANT)
         self._watch(names, [row for row, _ in write.rows], watched, Scope(width=-1))
@@ -392,7 +394,7 @@ class Statement(Placing):
         if scope.width >= 0 and any(self._origins.is_star(span) for span in row[: at + 1]):
             raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
         if at >= len(row):
-            raise refusal("an INSERT has another number of columns than its query")
+            raise refusal("an INSERT and its query have different numbers of columns")
         value = self.given.value(row[at], watched.placement, column)
         if value is not None:
             return value

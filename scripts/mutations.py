@@ -269,7 +269,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "Flight.tg_lead",
+        "_query",
         (
             "the setting stays for the session",
             "${2 * number + 2}, true)",
@@ -286,12 +286,12 @@ MUTATIONS = (
             "if False",
             "tests/postgres/test_telling.py",
         ),
-        ("literals stay for the session", "SET LOCAL", "SET", "tests/postgres/test_telling.py"),
+        ("literals stay for the session", "}, true)", "}, false)", "tests/postgres/test_telling.py"),
     ),
     *_of(
         "sql",
         "_literal",
-        ("a quote ends a literal", 'value.replace("\'", "\'\'")', "value", "tests/postgres/test_telling.py"),
+        ("a quote ends a literal", '.replace("\'", "\'\'")', "", "tests/postgres/test_telling.py"),
     ),
     *_of(
         "sql",

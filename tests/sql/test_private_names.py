@@ -63,9 +63,9 @@ RELIED = {
         _unwrapped_dialect_impl""",
 }
 OTHERS = {"_conn": "of aiosqlite", "_getframe": "of sys", "_tenantguard": "our mark on a FROM element"}
-# of psycopg, which `telling/pipelined.py` and `telling/drivers.py` ask for before they use them
+# of psycopg, which `telling/psycopg_pipeline.py` and `telling/drivers.py` ask for before they use them
 PSYCOPG = """
-    _autocommit _encoding _enqueue_sync _fetch_gen _get_tx_start_command _pipeline _sync_gen"""
+    _autocommit _encoding _enqueue_sync _fetch_gen _get_tx_start_command _pipeline _prepared _sync_gen"""
 _WHERE = {"_backslash_escapes": "dialects.postgresql.base"}
 # of one of the two lines of SQLAlchemy, beside what the other has
 _IN_ONE_LINE = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from tenantguard.errors import ConfigurationError
@@ -12,7 +11,6 @@ from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.telling.seal import SEAL
 from tenantguard.sql.text.placing.catalog import SETTING
 
-_FAR = 0.0005  # seconds from which on a flight costs more than a pipeline does
 _ASKED = f"""
 SELECT coalesce(bool_or(said ~ '{SETTING}'), false), coalesce(bool_or(said ~ 'tenantguard[.]sealed'), false),
        (SELECT rolsuper OR rolbypassrls FROM pg_catalog.pg_roles WHERE rolname = current_user),
@@ -47,8 +45,6 @@ def ask_policies(driver: Any, dialect: Any, guard: Any) -> None:
     guard.padding = shown
     if sealed and not exempt:
         _verify_seal(driver, dialect, said, process)
-    if said.flights == "auto" and dialect.driver != "asyncpg":
-        guard.pipelines = _flight(driver) > _FAR
 
 
 def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> None:
@@ -78,13 +74,3 @@ def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> 
     except dialect.dbapi.Error as error:
         told = str(error).partition("\n")[0]
         raise ConfigurationError(f"the database refuses the seal of this application: {told}") from error
-
-
-def _flight(driver: Any) -> float:
-    """Return how many seconds the server is away, at best of three."""
-    taken = []
-    for _ in range(3):
-        begun = time.perf_counter()
-        rows_of(driver, "SELECT 1")
-        taken.append(time.perf_counter() - begun)
-    return min(taken)

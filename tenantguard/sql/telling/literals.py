@@ -7,17 +7,18 @@ MOST_PADDING = 16_384  # bytes; where the server shows more of a statement, lite
 
 
 def made(values: Settings, padding: int) -> str:
-    """Return the statements that make settings, behind a comment that is as long as what ``pg_stat_activity`` shows.
+    """Return the statement that makes settings, behind a comment that is as long as what ``pg_stat_activity`` shows.
 
     Args:
         values: the settings.
         padding: how many bytes of a statement the server shows.
     """
     comment = f"/*{' ' * padding}*/ " if 0 < padding <= MOST_PADDING else ""
-    # costs the server less than set_config(), which is a query
-    return comment + "; ".join(f"SET LOCAL {name} TO {_literal(value)}" for name, value in values.items())
+    # pg_stat_statements takes the values out of a query, and leaves them in a SET
+    calls = [f"pg_catalog.set_config('{name}', {_literal(value)}, true)" for name, value in values.items()]
+    return f"{comment}SELECT {', '.join(calls)}"
 
 
 def _literal(value: str) -> str:
-    """Return a string as PostgreSQL reads it with ``standard_conforming_strings``, without which no engine starts."""
-    return "'" + value.replace("'", "''") + "'"
+    """Return a string that is read as the same one whatever ``standard_conforming_strings`` says."""
+    return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.telling.literals import MOST_PADDING, Settings, made
+from tenantguard.sql.telling.literals import Settings
 
 _IDLE = 0  # of libpq's states of a transaction
 _BAD = 1  # of libpq's states of a connection
@@ -61,12 +61,10 @@ class _Telling:
     Attributes:
         tg_values: the settings.
         tg_pipelines: the statement travels in the same flight.
-        tg_padding: how many bytes of a statement the server shows to others.
     """
 
     tg_values: Settings | None = None
     tg_pipelines = True
-    tg_padding = 0
     tg_flight: Any
     tg_psycopg: Any
     _tg_cursors = False
@@ -81,7 +79,7 @@ class _Telling:
         if not self._tg_cursors:
             self.cursor_factory = _telling_cursor(self.cursor_factory)
             self._tg_cursors = True
-        self.tg_values, self.tg_pipelines, self.tg_padding = values, guard.pipelines, guard.padding
+        self.tg_values, self.tg_pipelines = values, guard.pipelines
         return True
 
     def commit(self: Any) -> Any:
@@ -105,8 +103,6 @@ class _Telling:
         self.tg_values = None
         if isinstance(self._pipeline, self.tg_flight):
             self._pipeline.tg_lead(begin, values)
-        elif self._pipeline is None and 0 < self.tg_padding <= MOST_PADDING:
-            yield from self._tg_one_message(begin, values)
         elif self._pipeline is None:
             with self.tg_flight(self) as flight:
                 flight.tg_lead(begin, values)
@@ -114,14 +110,6 @@ class _Telling:
         else:  # many sets of parameters, in a pipeline of psycopg's own
             self.tg_flight.tg_lead(self._pipeline, begin, values)
             yield from self._pipeline._sync_gen()
-
-    def _tg_one_message(self: Any, begin: bytes, values: Settings) -> _SENT:
-        """Send ``BEGIN`` and the settings as one text, which the server hides from others."""
-        psycopg, text = self.tg_psycopg, made(values, self.tg_padding).encode(self.pgconn._encoding)
-        self.pgconn.send_query(begin + b"; " + text if begin else text)
-        for result in (yield from psycopg.generators.execute(self.pgconn)):
-            if result.status != psycopg.pq.ExecStatus.COMMAND_OK:
-                raise psycopg.errors.error_from_result(result, encoding=self.pgconn._encoding)
 
 
 class _Riding:
@@ -136,6 +124,38 @@ class _Riding:
             yield from super()._execute_gen(*args, **kw)  # type: ignore[misc]  # psycopg's
             if flight.command_queue:  # it had to forget a prepared statement
                 yield from flight._communicate_gen()
+
+
+class _Statement:
+    """The statement that makes settings, as psycopg knows one: what is prepared, and who takes its result.
+
+    Attributes:
+        query: its text.
+        types: of its parameters, which the server finds out.
+    """
+
+    types: tuple[int, ...] = ()
+
+    def __init__(self, connection: Any, settings: int) -> None:
+        self._conn, self.query = connection, _query(settings)
+
+    def _check_results(self, results: list[Any]) -> None:
+        psycopg, result = self._conn.tg_psycopg, results[0]
+        if result.status == psycopg.pq.ExecStatus.PIPELINE_ABORTED:
+            raise psycopg.errors.PipelineAborted("pipeline aborted")
+        if result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+            raise psycopg.errors.error_from_result(result, encoding=self._conn.pgconn._encoding)
+
+    def _set_results(self, _results: list[Any]) -> None:
+        """Leave what set_config() returns."""
+
+
+@functools.cache
+def _query(settings: int) -> bytes:
+    calls = [
+        f"pg_catalog.set_config(${2 * number + 1}, ${2 * number + 2}, true)" for number in range(settings)
+    ]
+    return f"SELECT {', '.join(calls)}".encode()
 
 
 @functools.cache
@@ -158,8 +178,11 @@ def _flight(psycopg: Any) -> Any:
             self._conn._pipeline = None
             if (
                 self.command_queue
-            ):  # a parameter that could not be sent: the next statement takes the settings along
+            ):  # a parameter could not be sent: the next statement takes the settings along
                 self._conn.tg_values = self.tg_values
+                for prepared in [queued[1] for queued in self.result_queue if queued is not None]:
+                    if prepared is not None:  # nor was what should have been prepared
+                        self._conn._prepared.validate(*prepared, [])
             if self.pgconn.status != _BAD:
                 try:
                     self.pgconn.exit_pipeline_mode()
@@ -168,16 +191,23 @@ def _flight(psycopg: Any) -> Any:
                     raise
 
         def tg_lead(self, begin: bytes, values: Settings) -> None:
-            """Append ``BEGIN`` and the settings."""
-            calls, send = [], self.pgconn.send_query_params
-            for number in range(len(values)):
-                calls.append(f"pg_catalog.set_config(${2 * number + 1}, ${2 * number + 2}, true)")
-            parameters = [part.encode(self.pgconn._encoding) for pair in values.items() for part in pair]
+            """Append ``BEGIN`` and the settings, by a statement that is prepared where the application's are."""
+            connection, pgconn, told = self._conn, self.pgconn, _Statement(self._conn, len(values))
+            parameters = [part.encode(pgconn._encoding) for pair in values.items() for part in pair]
             if begin:
-                self.command_queue.append(partial(send, begin, None))
+                self.command_queue.append(partial(pgconn.send_query_params, begin, None))
                 self.result_queue.append(None)
-            self.command_queue.append(partial(send, f"SELECT {', '.join(calls)}".encode(), parameters))
-            self.result_queue.append(None)
+            prepare, name = connection._prepared.get(told, True)
+            if prepare.name == "NO":
+                send = partial(pgconn.send_query_params, told.query, parameters)
+            else:
+                send = partial(pgconn.send_query_prepared, name, parameters)
+            if prepare.name == "SHOULD":
+                self.command_queue.append(partial(pgconn.send_prepare, name, told.query))
+                self.result_queue.append(None)
+            self.command_queue.append(send)
+            key = connection._prepared.maybe_add_to_cache(told, prepare, name)
+            self.result_queue.append((told, None if key is None else (key, prepare, name)))
 
         def _communicate_gen(self) -> _SENT:
             self._enqueue_sync()

@@ -27,9 +27,8 @@ class RowSecurity:
         seal: signs the tenant, where the policies ask for a seal.
         maintenance: the engine, without a guard, by whose role a bypass connects: one with ``BYPASSRLS`` that the
             application's role is no member of. Without it a bypass is held by the policies, which show it nothing.
-        flights: what the tenant travels with, by psycopg: ``"pipeline"`` sends it with ``BEGIN`` and the first
-            statement, ``"begin"`` with ``BEGIN`` alone, and ``"auto"`` takes the first where the server is more than
-            half a millisecond away.
+        flights: what the tenant travels with, by psycopg: ``"pipeline"``, which ``"auto"`` stands for, sends it with
+            ``BEGIN`` and the first statement, ``"begin"`` with ``BEGIN`` alone.
         always: tell the tenant though no policy asks for it yet, as while the policies are being deployed.
 
     Raises:

@@ -135,11 +135,13 @@ def _of(plan: Plan, key: Key, table: Table, proposals: Proposals) -> Proposed:
         return Proposed(table, "columns", f"the companies themselves: {companies.why}", companies.key)
     column = next((one for one in table.columns if one.name == companies.column), None)
     if column is not None:
-        parent = next(proposals.parents(key), None)
-        if column.nullable and parent is not None and parent.is_required and not names_actor(parent):
+        parent = next((one for one in proposals.parents(key) if _tells_more(plan, one, proposals)), None)
+        if column.nullable and parent is not None:
             why = f"{column.name} may be NULL, and each row hangs on one of {full_name(parent.parent_key)}"
             return Proposed(table, "through", why, parent.columns[0])
-        return _by_column(plan, table, column, proposals.members(key))
+        members = proposals.members(key)
+        is_of_several = members is not None and proposals.ties_nothing_else(members)
+        return _by_column(plan, table, column, members if is_of_several else None)
     likely = proposals.likely(key)
     if likely.kind == "owned" and likely.column is not None:
         why = f"its key {likely.column} leads to the companies"
@@ -151,6 +153,20 @@ def _of(plan: Plan, key: Key, table: Table, proposals: Proposals) -> Proposed:
     if likely.kind == "shown" and likely.members is not None:
         return _shown(table, likely)
     return _unowned(plan, key, table)
+
+
+def _tells_more(plan: Plan, reference: Reference, proposals: Proposals) -> bool:
+    """Tell whether a parent surely has a company, where a table's own column may be NULL."""
+    key = reference.parent_key
+    if not reference.is_required or names_actor(reference):
+        return False
+    if plan.schema.tables[key] is plan.companies.table:
+        return True
+    column = next((one for one in plan.schema.tables[key].columns if one.name == plan.companies.column), None)
+    if column is not None:
+        return not column.nullable
+    above = next(proposals.parents(key), None)
+    return above is not None and _tells_more(plan, above, proposals)
 
 
 def _by_column(plan: Plan, table: Table, column: Any, members: Reference | None) -> Proposed:

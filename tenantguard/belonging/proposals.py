@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from tenantguard.belonging.placement import Placement, full_name, unique_columns
+from tenantguard.belonging.placement import Placement, full_name, table_key, unique_columns
 from tenantguard.belonging.references import Key, Reference
 
 _OF_TENANTS = ("owned", "through")
@@ -161,7 +161,21 @@ class Proposals:
             and reference.is_required
             and self._ties_to_tenants(child, reference)
         ]
-        return min(found, key=_membership, default=None)
+        return min(found, key=lambda one: (not self.ties_nothing_else(one), *_membership(one)), default=None)
+
+    def ties_nothing_else(self, reference: Reference) -> bool:
+        """Tell whether a table ties rows to tenants alone, where members of a project are tied to the project."""
+        key = table_key(reference.table)
+        placement = self._placed.get(key)
+        once = {*reference.columns} | (
+            {placement.column} if placement is not None and placement.column else set()
+        )
+        return any(columns == once for columns in unique_columns(reference.table)) or not any(
+            one.is_required
+            and one.parent_key not in (reference.parent_key, *self._companies)
+            and "role" not in one.parent_key[1]
+            for one in self._references[key]
+        )
 
     def _ties_to_tenants(self, key: Key, reference: Reference) -> bool:
         """Tell whether a table is there to tie rows to tenants, by its name, or as it does each one only once.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from tenantguard.tenancy import Placement, Tenancy
 
 OF_TENANTS = ("owned", "through")
 _UUID_LENGTHS = (22, 26, 32, 36)
+_SECRET = re.compile(r"(^|_)(token|secret|nonce|jti|(api|access|secret)_?key)(_|$)")
+_OF_DEVICES = re.compile(r"push|device|fcm|apns|expo")  # one device may serve users of two tenants
 
 
 def of_tenants(tenancy: Tenancy) -> Iterator[tuple[Placement, Table]]:
@@ -37,10 +40,16 @@ def primary_key(table: Table) -> tuple[str, ...]:
     return tuple([column.name for column in table.primary_key.columns])
 
 
-def uniques(table: Table) -> list[tuple[str, ...]]:
-    """Return the columns of each unique constraint and unique index of the models, but for the primary key."""
+def uniques(table: Table, tenant: str | None = None) -> list[tuple[str, ...]]:
+    """Return the columns of each unique constraint and unique index of the models, but for the primary key.
+
+    Args:
+        table: the table.
+        tenant: its tenant column; an index of rows that have none in it is left out.
+    """
     constraints = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
-    unique: list[Any] = [*constraints, *[index for index in table.indexes if index.unique]]
+    indexes = [index for index in table.indexes if index.unique and not _is_of_nobody(index, tenant)]
+    unique: list[Any] = [*constraints, *indexes]
     return sorted({tuple([column.name for column in one.columns]) for one in unique if len(one.columns)})
 
 
@@ -52,10 +61,23 @@ def leading(table: Table) -> set[str]:
     return firsts | set(primary_key(table)[:1])
 
 
+def _wheres(index: Index) -> list[Any]:
+    """Return the conditions of a partial index, one for each dialect."""
+    return [value for name, value in index.kwargs.items() if name.endswith("_where") and value is not None]
+
+
+def _is_of_nobody(index: Index, tenant: str | None) -> bool:
+    """Tell whether an index holds only rows whose tenant column is NULL."""
+    is_null = re.compile(rf"(^|[\W_]){re.escape(tenant)}\W*\s+is\s+null\b", re.IGNORECASE) if tenant else None
+    return is_null is not None and any(
+        is_null.search(str(where)) and not re.search(r"\bor\b", str(where), re.IGNORECASE)
+        for where in _wheres(index)
+    )
+
+
 def _first(index: Index) -> str | None:
-    partial = any(name.endswith("_where") and index.kwargs[name] is not None for name in index.kwargs)
     expression = next(iter(index.expressions), None)
-    return None if partial else getattr(expression, "name", None)
+    return None if _wheres(index) else getattr(expression, "name", None)
 
 
 def tells_tenant(tenancy: Tenancy, placement: Placement, table: Table, columns: Collection[str]) -> bool:
@@ -72,17 +94,27 @@ def tells_tenant(tenancy: Tenancy, placement: Placement, table: Table, columns: 
 def is_random(table: Table, names: Collection[str]) -> bool:
     """Tell whether a column is filled by what never comes twice, so that two tenants never meet there."""
     columns = [column for column in table.columns if column.name in names]
-    return any(_is_generated(table, column) or _is_uuid(column) for column in columns)
+    return any(_is_generated(table, column) or _is_uuid(column) or _is_secret(column) for column in columns)
 
 
 def _is_generated(table: Table, column: Column[object]) -> bool:
     if column is table.autoincrement_column or column.identity is not None:
         return True
-    return column.primary_key and (column.default is not None or column.server_default is not None)
+    if column.primary_key:
+        return column.default is not None or column.server_default is not None
+    default = column.default
+    # a value that a function makes for each row; one of a moment does come twice
+    return default is not None and default.is_callable and isinstance(column.type, String)
+
+
+def _is_secret(column: NamedColumn[object]) -> bool:
+    """Tell whether a column holds by its name what nobody chooses and nobody guesses."""
+    name = column.name.lower()
+    return _SECRET.search(name) is not None and _OF_DEVICES.search(name) is None
 
 
 def _is_uuid(column: NamedColumn[object]) -> bool:
     kind = getattr(column.type, "impl_instance", column.type)
-    if isinstance(kind, Uuid) or "uuid" in type(column.type).__name__.lower():
+    if isinstance(kind, Uuid) or re.search("[ug]uid", type(column.type).__name__, re.IGNORECASE):
         return True
     return column.name == "id" and isinstance(kind, String) and kind.length in _UUID_LENGTHS

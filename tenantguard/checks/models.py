@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import Table
+from sqlalchemy import Dialect, Table
+from sqlalchemy.dialects import mysql, postgresql, sqlite
+from sqlalchemy.types import TypeEngine
 
 from tenantguard.checks.belongs import (
     OF_TENANTS,
@@ -28,6 +31,7 @@ _SENTENCES = (
     ("and tenants may write", "TG109"),
     ("tenant columns differ in type", "TG110"),
 )
+_DIALECTS: tuple[Dialect, ...] = (postgresql.dialect(), mysql.dialect(), sqlite.dialect())  # type: ignore[no-untyped-call]
 
 
 def model_findings(tenancy: Tenancy) -> Iterator[Finding]:
@@ -73,7 +77,7 @@ def _of_keys(tenancy: Tenancy, placement: Placement, table: Table) -> Iterator[F
     if is_of_one_row(placement, [key, *uniques(table)]):
         return
     tenant = placement.column if placement.kind == "owned" else dict(placement.link)
-    for columns in uniques(table):
+    for columns in uniques(table, placement.column if placement.kind == "owned" else None):
         told = tells_tenant(tenancy, placement, table, columns) or set(key) <= set(columns)
         if not told and not is_random(table, columns):
             said = ", ".join(columns)
@@ -111,9 +115,14 @@ def _types(ours: object, theirs: object, name: str, other: str) -> str | None:
     """Return what is wrong with the types of a key's two sides, if anything is."""
     mine = next(column.type for column in ours if column.name == name)  # type: ignore[attr-defined]  # a collection of columns
     above = next(column.type for column in theirs if column.name == other)  # type: ignore[attr-defined]
-    if mine._type_affinity is above._type_affinity:
+    if any(_affinity(mine, dialect) is _affinity(above, dialect) for dialect in _DIALECTS):
         return None
     return f"is {mine!r} and leads to {above!r},"
+
+
+def _affinity(kind: TypeEngine[Any], dialect: Dialect) -> type[TypeEngine[Any]]:
+    """Return what a type is on a database: a type of the application's own may be another on each."""
+    return kind.dialect_impl(dialect)._type_affinity or type(kind)
 
 
 def _is_composite(placement: Placement, parent: Placement, reference: Reference) -> bool:

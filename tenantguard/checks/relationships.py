@@ -68,7 +68,7 @@ def _finding(place: str, relation: RelationshipProperty[Any], parent: Placement,
     whose = "is shared" if parent.kind == "shared" else "belongs to several tenants"
     detail = (
         f"{place} deletes rows of {child.name} along with a row of {full_name(parent.key)}, which {whose} "
-        f"(cascade={str(relation.cascade)!r})"
+        f"(cascade={', '.join(sorted(relation.cascade))!r})"
     )
     severity = "error" if parent.writable else "warning" if parent.kind == "shared" else "note"
     remedy = 'Leave "delete" and "all" out of its cascade.'

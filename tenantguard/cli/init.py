@@ -21,7 +21,7 @@ from tenantguard.checks.source.sites import Site, read_source, sites
 from tenantguard.checks.source.syntax import read_file
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
-from tenantguard.cli.sentences import explained
+from tenantguard.cli.sentences import explained, reason_of
 from tenantguard.cli.targets import load, writable
 from tenantguard.errors import ConfigurationError
 
@@ -126,9 +126,7 @@ def _import(module: str) -> None:
 
 
 def _does_not_import(module: str, error: Exception) -> ConfigurationError:
-    return ConfigurationError(
-        f"{module} does not import: {type(error).__name__}: {' '.join(str(error).split())}"
-    )
+    return ConfigurationError(f"{module} does not import: {type(error).__name__}: {reason_of(error)}")
 
 
 def _sites(given: list[Path], target: str) -> list[Site]:

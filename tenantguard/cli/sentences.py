@@ -6,6 +6,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -37,4 +38,20 @@ def _sentence(error: Exception) -> str:
         return error.message
     if isinstance(error, SQLAlchemyError):
         return f"the database says: {first_line(error)}"
-    return " ".join(str(error).split()) or type(error).__name__
+    return reason_of(error) or type(error).__name__
+
+
+def reason_of(error: Exception) -> str:
+    """Return what an error says in one line; of settings that are missing, which and what to do."""
+    errors: Any = getattr(error, "errors", None)
+    if type(error).__module__.startswith("pydantic") and callable(errors):
+        lacking = [
+            ".".join(map(str, one["loc"]))
+            for one in errors()
+            if one["type"] in ("missing", "value_error.missing")
+        ]
+        if lacking:
+            return (
+                f"the settings lack {', '.join(lacking)}: set them in the environment, as for the application"
+            )
+    return " ".join(str(error).split())

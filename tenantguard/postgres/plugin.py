@@ -7,7 +7,10 @@ tenancy_roles=Roles("app"), tenancy_sealed=True)``.
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 _LAST = 10  # of Alembic's priorities: after the tables themselves
@@ -22,3 +25,16 @@ def setup(plugin: Any) -> None:
 
 def _compare(context: Any, operations: Any) -> None:
     import_module("tenantguard.postgres.migrations.comparison").compare(context, operations)
+
+
+class _Plugin(ModuleType):
+    """This module, also as the collection of modules for which Alembic 1.18 and 1.19 took what a plug-in names.
+
+    They iterate it, and no import of Alembic succeeds where that fails (sqlalchemy/alembic#1873).
+    """
+
+    def __iter__(self) -> Iterator[ModuleType]:
+        yield self
+
+
+sys.modules[__name__].__class__ = _Plugin

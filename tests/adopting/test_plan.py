@@ -258,6 +258,19 @@ def test_who_is_shown_a_row_is_told_by_members_and_never_by_what_keeps_it_from_t
     assert plan.tables[None, "forms"].how == plan.tables[None, "requests"].how == "doubtful"
 
 
+def test_a_tenant_column_counts_though_it_may_be_null() -> None:
+    """A parent that may have no company tells no more than it, and a table of two others is no membership of either."""
+    metadata = call_centre()
+    table(metadata, "states", company_id="companies?")
+    table(metadata, "jobs2", company_id="companies?", state_id="states", call_id="calls")
+    table(metadata, "steps", company_id="companies?", state_id="states")
+    table(metadata, "boards", company_id="companies?")
+    table(metadata, "board_members", company_id="companies", board_id="boards", user_id="users")
+    found = places(metadata)
+    assert found["jobs2"] == ("through", "call_id")
+    assert found["steps"] == found["boards"] == found["states"] == ("column", "company_id")
+
+
 def test_companies_are_said_where_names_do_not_tell() -> None:
     """Nothing is guessed where no name fits, and what is said has to be there."""
     metadata = MetaData()

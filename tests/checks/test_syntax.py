@@ -49,6 +49,7 @@ def test_a_site_is_found(tmp_path: Path, code: str, kind: str, detail: str | Non
         "def create_engine(): ...\nx = create_engine()",  # the application's own
         "import requests\nrequests.get('/calls')\n# a session",
         "session.execute(select(Call))",
+        "client.stream('DELETE', url)",  # of HTTP
         "import sqlite3\nclass Session: ...\ns = Session()",
     ],
 )
@@ -132,6 +133,9 @@ def test_other_peoples_code_is_left_out(tmp_path: Path) -> None:
         "tests/c.py",
         "migrations/versions/d.py",
         "alembic/env.py",
+        "schema/env.py",
+        "schema/versions/e.py",
+        "schema/helpers/f.py",
         "test_e.py",
     ):
         path = tmp_path / name

@@ -110,12 +110,19 @@ def test_init_prints_a_tenancy_and_what_is_found_in_the_source(shop: str) -> Non
         (["init", "{shop}:Base", "--url", "sqlite:///none.db"], "there is no database file"),
         (["init", "{shop}:Base", "--source", "nowhere"], "there is no source at nowhere"),
         (["init", "broken:Base"], "broken does not import: ZeroDivisionError: division by zero"),
+        (
+            ["init", "lacking:Base"],
+            "lacking does not import: ValidationError: the settings lack secret: set them in",
+        ),
         (["observe", "report"], "nothing was observed in .tenantguard/observed"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(shop: str, arguments: list[str], told: str) -> None:
     """No traceback, exit code 2; with --debug there is one."""
     Path("broken.py").write_text("1 / 0\n")
+    Path("lacking.py").write_text(
+        "from pydantic import create_model\ncreate_model('S', secret=(str, ...))()\n"
+    )
     done = run(*[one.replace("{shop}", shop) for one in arguments])
     assert done.exit_code == 2
     assert told in done.output

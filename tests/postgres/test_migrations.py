@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import Any, cast
 
 import pytest
 from alembic.autogenerate import produce_migrations, render_python_code
@@ -236,3 +237,8 @@ def test_the_plug_in_is_published() -> None:
     """Alembic finds it by its entry point."""
     said = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert '[project.entry-points."alembic.plugins"]\ntenantguard = "tenantguard.postgres.plugin"' in said
+
+
+def test_the_plug_in_is_what_each_alembic_takes_it_for() -> None:
+    """Before 1.20 it iterates what the entry point names, and no import of Alembic succeeds where that fails."""
+    assert list(cast("Iterable[ModuleType]", ours)) == [ours]

@@ -276,6 +276,23 @@ def test_results_are_compared_beside_the_application(database: Database, tmp_pat
         assert plain.scalar(select(func.count()).where(Call.note == "x")) == 0
 
 
+def test_an_engine_that_is_disposed_of_leaves_no_connection_open(tmp_path: Path) -> None:
+    """Nor does what the observer compared with; the engine serves on afterwards, and is observed."""
+    made = create_engine(f"sqlite:///{tmp_path / 'shop.db'}")
+    create_schema(made)
+    seed(made)
+    guard(made, make_tenancy(), mode="observe", observing=Observing(directory=tmp_path / "seen"))
+    observer = observer_of(made)
+    for _ in range(2):
+        with bind("acme"), made.connect() as connection:
+            connection.execute(select(Call))
+        assert observer.settle()
+        made.execution_options(some="option").dispose()
+        assert (made.pool.checkedin(), observer.shadow.guarded.pool.checkedin()) == (0, 0)  # type: ignore[attr-defined]
+    assert observer.records.failures == 0
+    assert only(made).told == "it returns 9 rows, under the guard 3"
+
+
 async def test_the_line_is_found_behind_an_asynchronous_session(tmp_path: Path) -> None:
     """The statement runs in a greenlet; the line is that of the coroutine which waits for it."""
     path = tmp_path / "shop.db"

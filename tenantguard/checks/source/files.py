@@ -43,12 +43,16 @@ def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterat
     for root in roots:
         if root.is_file():
             yield root
-        else:
-            yield from (
-                path
-                for path in sorted(root.rglob("*.py"))
-                if _is_wanted(path.relative_to(root), exclude) and not path.is_dir()
-            )
+            continue
+        found = sorted(path for path in root.rglob("*.py") if not path.is_dir())
+        environments = {
+            path.parent for path in found if path.name == "env.py" and _is_of_alembic(path.parent)
+        }
+        yield from (
+            path
+            for path in found
+            if _is_wanted(path.relative_to(root), exclude) and environments.isdisjoint(path.parents)
+        )
 
 
 def is_migration(source: bytes) -> bool:
@@ -73,6 +77,11 @@ def not_read(source: bytes) -> str | None:
         if depth > _DEEPEST:
             return f"it has more than {_DEEPEST} brackets inside of each other, which Python does not read either"
     return None
+
+
+def _is_of_alembic(folder: Path) -> bool:
+    """Tell whether a directory is an environment of Alembic, whose helpers run in migrations alone."""
+    return (folder / "versions").is_dir() or (folder / "script.py.mako").is_file()
 
 
 def _is_wanted(path: Path, exclude: Collection[str]) -> bool:

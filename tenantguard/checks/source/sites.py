@@ -67,6 +67,9 @@ _EXECUTE = frozenset(
     {"execute", "executemany", "scalar", "scalars", "stream", "stream_scalars", "from_statement", "read_sql",
      "read_sql_query", "fetch", "fetchrow", "fetchval", "executescript"}
 )  # fmt: skip
+_VERBS = frozenset(
+    {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
+)  # of HTTP, as in httpx's stream()
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def sql_of(called: Called) -> str | None:
         argument = called.argument(0, "statement")
     elif called.last in _EXECUTE and "." in called.name:
         argument = called.argument(0)
-        if argument is None or (argument.text is None and not argument.is_dynamic):
+        if argument is None or (argument.text is None and not argument.is_dynamic) or argument.text in _VERBS:
             return None
     else:
         return None

@@ -114,6 +114,14 @@ class Comparing:
             self._waiting.put_nowait(job)
         self.start()
 
+    def drop(self) -> None:
+        """Compare nothing of what waits, and wait for what is under way."""
+        with suppress(queue.Empty):
+            while True:
+                self._waiting.get_nowait()
+                self._waiting.task_done()
+        self.settle(_SECONDS)
+
     def settle(self, seconds: float) -> bool:
         """Wait until nothing waits to be compared; tell whether that came about in time."""
         until = monotonic() + seconds

@@ -122,7 +122,7 @@ def observed_context(base: Any, observer: Observer) -> Any:
 
 
 def _observed_engine(kind: Any, observer: Observer) -> Any:
-    """Return an engine's class that tells of connections which leave SQLAlchemy."""
+    """Return an engine's class that tells of connections which leave SQLAlchemy, and of its end."""
 
     class ObservedConnection(kind._connection_cls):  # type: ignore[misc]  # the engine's own
         """A connection that tells who takes the driver's from it, and which session uses it."""
@@ -144,7 +144,15 @@ def _observed_engine(kind: Any, observer: Observer) -> Any:
                 observer.see_raw("Engine.raw_connection()")
             return cls.raw_connection(self)
 
-        members = {"_connection_cls": ObservedConnection, "raw_connection": raw_connection}
+        def dispose(self: Any, close: bool = True) -> None:
+            cls.dispose(self, close)
+            observer.dispose(close)
+
+        members = {
+            "_connection_cls": ObservedConnection,
+            "raw_connection": raw_connection,
+            "dispose": dispose,
+        }
         return type(cls.__name__, (cls,), {**members, "__module__": cls.__module__})
 
     engine, option = made(kind), made(kind._option_cls)

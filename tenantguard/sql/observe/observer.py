@@ -116,6 +116,15 @@ class Observer:
                 self._is_writable = False
                 log.warning("what was observed cannot be written to %s: %s", self.records.directory, error)
 
+    def dispose(self, close: bool) -> None:
+        """Let go of what the application's engine let go of; of ``close=False``, another process still has it."""
+        try:
+            if close:
+                self.comparing.drop()
+            self.shadow.dispose(close)
+        except Exception as error:  # the application's engine is disposed of already
+            self.failed(error)
+
     def restart(self) -> None:
         """Begin anew in a process that was forked."""
         self._lock = threading.RLock()

@@ -72,6 +72,11 @@ class Shadow:
         """Return a connection of the pool, for both."""
         return self.guarded.raw_connection()
 
+    def dispose(self, close: bool) -> None:
+        """Let go of the connections of the pool; leave them open where another process has them."""
+        if self.is_ready:
+            self.guarded.dispose(close)
+
     def _dialect(self) -> Any:
         """Return a dialect like the application's, with state of its own."""
         own: Any = object.__new__(self._classes[0])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import body
@@ -104,14 +106,10 @@ def add_key(connection: Connection, seal: Seal) -> None:
     _verify_table(connection)
     inner, outer = seal.pads
     given = {"id": seal.key_id, "inner": inner, "outer": outer}
-    connection.execute(
-        text(
-            f"INSERT INTO {KEYS} (id, inner_pad, outer_pad) VALUES (:id, :inner, :outer) ON CONFLICT (id) DO NOTHING"
-        ),
-        given,
-    )
-    same = text(f"SELECT retires, inner_pad = :inner AND outer_pad = :outer FROM {KEYS} WHERE id = :id")
-    retires, is_same = connection.execute(same, given).one()
+    added = f"INSERT INTO {KEYS} (id, inner_pad, outer_pad) VALUES (:id, :inner, :outer) ON CONFLICT (id) DO NOTHING"
+    _run(connection, added, given)
+    same = f"SELECT retires, inner_pad = :inner AND outer_pad = :outer FROM {KEYS} WHERE id = :id"
+    retires, is_same = _run(connection, same, given).one()
     if not is_same or retires is not None:
         what = "is retired" if is_same else "is another one"
         raise ConfigurationError(
@@ -126,12 +124,24 @@ def retire_key(connection: Connection, key_id: int, *, after: int = 300) -> None
         ConfigurationError: the database has no such key, or no other that is not retired.
     """
     _verify_table(connection)
-    others = text(f"SELECT count(*) FROM {KEYS} WHERE id <> :id AND retires IS NULL")
-    if not connection.execute(others, {"id": key_id}).scalar():
+    others = f"SELECT count(*) FROM {KEYS} WHERE id <> :id AND retires IS NULL"
+    if not _run(connection, others, {"id": key_id}).scalar():
         raise ConfigurationError(f"key {key_id} is the only one; add_key() the next one first")
-    retired = text(f"UPDATE {KEYS} SET retires = now() + make_interval(secs => :after) WHERE id = :id")
-    if connection.execute(retired, {"id": key_id, "after": after}).rowcount != 1:
+    retired = f"UPDATE {KEYS} SET retires = now() + make_interval(secs => :after) WHERE id = :id"
+    if _run(connection, retired, {"id": key_id, "after": after}).rowcount != 1:
         raise ConfigurationError(f"the database has no key {key_id}")
+
+
+def _run(connection: Connection, statement: str, given: dict[str, Any]) -> Any:
+    """Execute a statement on the key table; an error holds no key."""
+    try:
+        return connection.execute(text(statement), given)
+    except DBAPIError as error:
+        error.params, error.hide_parameters = None, True
+        said = str(error.orig).partition("\n")[0]
+        raise ConfigurationError(
+            f"the keys of the seal cannot be changed: {said}; connect to the primary as the tables' owner"
+        ) from error
 
 
 def _verify_table(connection: Connection) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest.mock import Mock
 from uuid import UUID
 
 import pytest
@@ -28,6 +29,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from tenantguard import ConfigurationError, PermissionDeniedError, Principal, Tenancy, bind, guard
 from tenantguard.postgres import Roles, RowSecurity, check, install, policies, uninstall
+from tests.models import make_tenancy
 from tests.postgres.world import Secured
 
 NEW_CALL = "INSERT INTO calls (company_id, number_id, country_code, seconds, note) VALUES "
@@ -567,3 +569,33 @@ def test_where_nothing_can_be_installed(empty: Secured) -> None:
         install(connection, _typed(Text()), Roles("tgpgs_nobody_app"))
     with empty.owner.begin() as connection:
         connection.execute(text("DROP ROLE tgpgs_nobody"))
+
+
+@pytest.mark.parametrize(
+    ("version", "recovers", "schema", "said"),
+    [
+        ((12, 9), False, "public", r"the server is PostgreSQL 12\.9; the policies need 13"),
+        ((15, 1), True, "public", "the server is in recovery and takes no change"),
+        ((15, 1), False, None, "no schema of the connection's search_path"),
+    ],
+)
+def test_a_server_that_cannot(
+    version: tuple[int, int], recovers: bool, schema: str | None, said: str
+) -> None:
+    """One that is too old, a standby, and one without a schema to look in, before anything is changed."""
+    connection: Any = Mock()
+    connection.dialect = Mock(spec=["name", "server_version_info"])
+    connection.dialect.name, connection.dialect.server_version_info = "postgresql", version
+    connection.execute.return_value.one.return_value = (recovers, schema)
+    for change in (install, uninstall):
+        with pytest.raises(ConfigurationError, match=said):
+            change(connection, make_tenancy())
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+def test_a_url_that_does_not_connect(driver: str) -> None:
+    """Where the database has to be asked first, one sentence says that it was not."""
+    url = f"postgresql+{driver}://nobody:hidden@127.0.0.1:1/nowhere"
+    engine = create_async_engine(url) if driver == "asyncpg" else create_engine(url)
+    with pytest.raises(ConfigurationError, match=r"nobody was asked: (?!.*hidden)"):
+        guard(engine, make_tenancy(), raw_sql="database")

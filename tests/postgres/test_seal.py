@@ -13,6 +13,7 @@ from tenantguard.postgres import Seal, add_key, retire_key
 from tests.postgres.world import KEY, Secured, process_of
 
 COUNT = text("SELECT min(company_id), count(*) FROM calls")
+TAKEN = "INSERT INTO numbers (id, company_id, digits) VALUES (101, 'acme', '')"
 REFUSED = r"tenantguard: the (tenant|seal|key)"
 # what an attacker who is acme may send, and what stands in the way: an error, nothing, or acme's own rows
 ATTACKS = {
@@ -41,6 +42,14 @@ ATTACKS = {
     ),
     "take the maintenance role": ("SET ROLE tgpgs_{worker}_maintenance", "denied"),
     "take another login": ("SET SESSION AUTHORIZATION tgpgs_{worker}_maintenance", "denied"),
+    "use the sequence of an identity": ("SELECT nextval('comments_id_seq')", "denied"),
+    "read the sequence of an identity": ("SELECT last_value FROM comments_id_seq", "denied"),
+    "make a function of one's own": ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "denied"),
+    "make a schema, to stand in front": ("CREATE SCHEMA mine", "denied"),
+    "copy to a program": ("COPY calls TO PROGRAM 'cat'", "denied"),
+    "ask a function that reads tables": ("SELECT * FROM ts_stat('SELECT to_tsvector(note) FROM calls')", "own"),
+    "look at the statistics": ("SELECT * FROM pg_stats WHERE tablename = 'calls'", "own"),
+    "go on in another transaction": ("COMMIT", "nothing"),
     "turn row security off": ("SET row_security = off", "would be affected"),
 }  # fmt: skip
 
@@ -75,6 +84,29 @@ def test_a_statement_is_for_one_tenant_from_its_beginning_to_its_end(sealed: Sec
         sealed.tell(connection, "acme")
         connection.execute(text("SET LOCAL tenantguard.tenant = 'globex'"))
         _meets_nothing(connection, f"{verb} WHERE seconds > {changed}")
+
+
+UNSTOPPED = {
+    "how many rows were passed over": "EXPLAIN (ANALYZE, TIMING OFF) SELECT * FROM calls WHERE note LIKE '%'",
+    "how many rows all have": "SELECT pg_relation_size('calls') > 0",
+    "that a key is taken": "SELECT id FROM numbers WHERE id = 101",
+    "who else is there": "SELECT count(*) > 0 FROM pg_stat_activity",
+    "what is shared by a role's sessions": "SELECT lo_create(0), pg_try_advisory_xact_lock(1), pg_notify('a', 'b')",
+}
+
+
+@pytest.mark.parametrize("name", UNSTOPPED)
+def test_what_no_policy_stops(sealed: Secured, name: str) -> None:
+    """PostgreSQL tells it to every role, so that docs/postgres.md says so; it is no row and no value of one."""
+    with sealed.told("acme") as connection:
+        told = connection.execute(text(UNSTOPPED[name])).all()
+        assert bool(told) == (name != "that a key is taken")
+        if told:
+            assert "globex" not in str(told)
+            return
+        with pytest.raises(DBAPIError, match="duplicate key") as caught:
+            connection.execute(text(TAKEN))
+        assert "globex" not in str(caught.value)
 
 
 def _meets_nothing(connection: Connection, statement: str) -> None:
@@ -203,3 +235,17 @@ def test_where_there_is_no_key_table(plain: Secured) -> None:
     said = r"the key table tenantguard\.keys is not"
     with plain.owner.connect() as connection, pytest.raises(ConfigurationError, match=said):
         add_key(connection, Seal(KEY))
+
+
+def test_a_role_without_rights_changes_no_key(sealed: Secured) -> None:
+    """One sentence says so, and nothing of it holds the key."""
+    new = Seal(b"a key that is new here, and secret", key_id=8)
+    for change in (lambda connection: add_key(connection, new), lambda connection: retire_key(connection, 1)):
+        with (
+            sealed.told("acme") as connection,
+            pytest.raises(ConfigurationError, match="permission denied") as caught,
+        ):
+            change(connection)
+        cause = caught.value.__cause__
+        assert isinstance(cause, DBAPIError)
+        assert (cause.params, "inner_pad" in str(cause.orig)) == (None, False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.servers.policies import restricts
@@ -71,7 +72,15 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
         raise ConfigurationError(
             'raw_sql="database" relies on row security, which PostgreSQL has; use "rewrite"'
         )
-    found = _faults_sync(engine, tenancy) if isinstance(engine, Engine) else _faults_async(engine, tenancy)
+    try:
+        found = (
+            _faults_sync(engine, tenancy) if isinstance(engine, Engine) else _faults_async(engine, tenancy)
+        )
+    except (DBAPIError, OSError) as error:  # asyncpg lets through what the network says
+        said = " ".join(str(getattr(error, "orig", error)).split())
+        raise ConfigurationError(
+            f'raw_sql="database" cannot be relied on, nobody was asked: {said}'
+        ) from error
     if found:
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise ConfigurationError(f'raw_sql="database" cannot be relied on, {len(found)} fault(s):\n{listed}')

@@ -1478,6 +1478,16 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "_is_written",
+        (
+            "a key that was taken back is refused where another tenant's row names it",
+            "placement.kind == 'owned'",
+            "False",
+            "tests/sql/test_parents.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "begin_around",
         (
             "a savepoint of SQLite's stands outside of any transaction",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextvars
 import pickle
 from collections.abc import Collection
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -272,6 +273,38 @@ def test_a_deferred_key_is_verified_before_the_commit(deferred: Any) -> None:
         nested.rollback()
     with plain.connect() as connection:
         assert connection.execute(select(children)).all() == []
+
+
+@pytest.mark.parametrize("is_taken_back", [True, False])
+def test_a_deferred_key_that_anothers_row_names_counts_where_the_tenants_row_does(
+    sqlite_database: Database, is_taken_back: bool
+) -> None:
+    """What was taken back names nobody's row, whoever else names it."""
+    schema = MetaData()
+    parents, children = (
+        Table(
+            name,
+            schema,
+            Column("id", Integer, primary_key=True),
+            Column("company_id", String(9), nullable=False),
+        )
+        for name in ("calls", "tags")
+    )
+    children.append_column(Column("call_id", ForeignKey("calls.id", **LATE)))
+    plain = sqlite_database.create_engine()
+    schema.create_all(plain)
+    with plain.begin() as connection:
+        connection.execute(insert(parents).values(id=7, company_id="globex"))
+        connection.execute(insert(children).values(id=70, company_id="globex", call_id=7))
+    engine = guard(sqlite_database.create_engine(), Tenancy(schema, column="company_id"))
+    with bind("acme"), engine.connect() as connection:
+        connection.execute(insert(children).values(id=1, call_id=7))
+        if is_taken_back:
+            connection.execute(delete(children))
+        with nullcontext() if is_taken_back else pytest.raises(ParentError):
+            connection.commit()
+    with plain.connect() as connection:
+        assert connection.execute(select(children)).all() == [(70, "globex", 7)]
 
 
 @pytest.mark.parametrize("parent", [61, None])

@@ -13,7 +13,7 @@ from sqlalchemy.types import NullType
 from tenantguard.context import bind, peek
 from tenantguard.sql.execute.known_keys import Noted
 from tenantguard.sql.execute.locks import release
-from tenantguard.sql.execute.lookups import equal, find_each
+from tenantguard.sql.execute.lookups import compiler_of, equal, find_each
 from tenantguard.sql.execute.moves import verify_moved
 from tenantguard.sql.execute.orphans import verify_orphans
 from tenantguard.sql.execute.parent_refusals import refuse_parent
@@ -81,11 +81,19 @@ class _Ending(SimpleNamespace):
 
 
 def _is_written(context: Any, one: Noted) -> bool:
-    """Tell whether a row still names the key: it may have been deleted, changed or rolled back since."""
-    link = one.link
+    """Tell whether a row of the tenant's still names the key: it may have been deleted, changed or rolled back since.
+
+    Of a row that belongs through the key nobody can tell whose it is.
+    """
+    link, compiler = one.link, compiler_of(context)
     source = trusted(link.child.alias())
+    placement = compiler.tg_guard.tenancy.of(link.child)
     columns = [named(source, name, NullType()) for name in link.ours]
     names = [f"key_0_{j}" for j in range(len(columns))]
     asked = select(*columns).select_from(source).where(*equal(columns, names, link, context.dialect)).limit(1)
+    if placement.kind == "owned" or (
+        placement.kind == "through" and {ours for ours, _ in placement.link}.isdisjoint(link.ours)
+    ):
+        asked = asked.where(compiler.tg_predicates.owns(source, placement))
     values = dict(zip(names, one.key, strict=True))
     return bool(context.root_connection.tg_probe(asked, values))

@@ -1292,7 +1292,7 @@ MUTATIONS = (
         "verify_given",
         (
             "what only the database knows is not read back",
-            "store(context, partial(StoredCursor, context=context, read=given.stored))",
+            "store(context, partial(made, context=context, read=given.stored))",
             "pass",
             "tests/sql/test_stored_values.py",
         ),
@@ -1347,7 +1347,7 @@ MUTATIONS = (
         "_begin",
         (
             "what cannot be taken back is written",
-            "_refuse(context, 'each statement is a transaction of its own, and cannot be taken back')",
+            "refuse_unverifiable(context, 'each statement is a transaction of its own, and cannot be taken back')",
             "pass",
             "tests/sql/test_stored_values.py",
         ),
@@ -1474,6 +1474,32 @@ MUTATIONS = (
             "verify_ending(self)",
             "pass",
             "tests/sql/test_parents.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "MeetingCursor._verify",
+        (
+            "an UPDATE on MariaDB meets other rows than were found",
+            "self._cursor.rowcount != len(self._met)",
+            "False",
+            "tests/sql/test_stored_values.py",
+        ),
+        (
+            "what an UPDATE on MariaDB stores is not verified",
+            "verify_stored(self._context, self._read, _stored(self._context, self._read, keys))",
+            "pass",
+            "tests/sql/forms/test_forms.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_is_plain",
+        (
+            "text in a WHERE is asked a second time",
+            "not getattr(part, 'is_literal', False)",
+            "True",
+            "tests/sql/test_stored_values.py",
         ),
     ),
     *_of(

@@ -107,6 +107,7 @@ class WritePlan:
             knows what it stores of a value, or the write may meet no row.
         upserts: an INSERT of one row that updates, on no condition of the user's, the row that holds its key:
             where it does neither, the row is another tenant's.
+        where: the conditions of an UPDATE that its rows can be found by, where the database returns none of them.
         frees: a row that others may hang on is deleted, or gets another key.
         beside: the parameters of the keys of the table's own that its rows are given, where no conflict clause may
             leave one out: what else the statement writes may point at them.
@@ -123,6 +124,7 @@ class WritePlan:
     certain: bool = False
     spare: ReadBack | None = None
     upserts: bool = False
+    where: tuple[Any, ...] | None = None
     frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
     tried: str = field(init=False)

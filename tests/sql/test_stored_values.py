@@ -19,6 +19,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    Update,
     and_,
     bindparam,
     case,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
+    literal_column,
     null,
     or_,
     select,
@@ -38,7 +40,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from tenantguard import CrossTenantError, Tenancy, bind, bypass, guard
+from tenantguard import CrossTenantError, RawSQLError, Tenancy, bind, bypass, guard
 from tenantguard.audit import MemorySink
 from tests.servers import Database
 
@@ -281,14 +283,52 @@ def test_an_update_is_read_back(returning: Engine, target: Any) -> None:
     assert tags(returning) == [(1, 1), (2, 2)]
 
 
-def test_an_update_that_cannot_be_read_back_is_refused(mariadb_database: Database) -> None:
-    """MariaDB's UPDATE returns nothing, so that a key by an expression never gets there."""
+@pytest.mark.parametrize(
+    "statement",
+    [
+        update(TAGS).where(func.rand() < 2),
+        update(TAGS).where(literal_column("rand()") < 2),
+        update(TAGS).where(TAGS.c.call_id.in_(select(CALLS.c.id))),
+        update(TAGS).where(TAGS.c.call_id == CALLS.c.id),
+        update(TAGS.alias()),
+        update(TAGS).values(id=TAGS.c.id + 50),
+        update(TAGS).with_dialect_options(mysql_limit=1, mariadb_limit=1),
+    ],
+    ids=range(7),
+)
+def test_an_update_whose_rows_cannot_be_found_is_refused(
+    mariadb_database: Database, statement: Update
+) -> None:
+    """MariaDB's UPDATE returns nothing: its WHERE would do something twice, or it meets other rows."""
     engine = guard(seed(mariadb_database.create_engine()), ALL)
-    with bind("acme"), engine.begin() as connection, pytest.raises(CrossTenantError, match="does not return"):
-        connection.execute(update(TAGS).values(call_id=TAGS.c.call_id + 0))
     with bind("acme"), engine.begin() as connection:
+        with pytest.raises((CrossTenantError, RawSQLError), match=r"does not return|meets other rows"):
+            connection.execute(statement.values({statement.table.c.call_id: 7 + statement.table.c.id * 0}))
         connection.execute(update(TAGS).values(call_id=TAGS.c.call_id, label="same"))
     assert tags(engine) == [(1, 1), (2, 2)]
+
+
+@pytest.mark.parametrize("level", [None, "AUTOCOMMIT"])
+def test_an_update_is_read_again_by_the_keys_of_the_rows_that_it_meets(
+    mariadb_database: Database, level: Any
+) -> None:
+    """What it sets is computed once, and taken back where a row leads to another tenant's."""
+    options = {} if level is None else {"isolation_level": level}
+    engine = guard(seed(mariadb_database.create_engine(**options)), ALL)
+    with bind("acme"), engine.begin() as connection:
+        several = update(TAGS).where(TAGS.c.label.in_(["a", "b"]))
+        assert connection.execute(several.values(call_id=3 - TAGS.c.call_id)).rowcount == 2
+        with pytest.raises(CrossTenantError):
+            connection.execute(several.values(call_id=case((TAGS.c.id == 1, 1), else_=7)))
+        each = (
+            update(TAGS)
+            .where(TAGS.c.id == bindparam("key"))
+            .values(call_id=bindparam("n", type_=Integer) + 0)
+        )
+        assert connection.execute(each, [{"key": 1, "n": 2}, {"key": 9, "n": 7}]).rowcount == 1
+        with pytest.raises(CrossTenantError):
+            connection.execute(each, [{"key": 2, "n": 1}, {"key": 1, "n": 7}])
+    assert tags(engine) == [(1, 2), (2, 1)]
 
 
 def test_a_write_inside_another_statement_is_refused(postgresql_database: Database) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 
 from sqlalchemy.sql import operators
@@ -18,7 +18,7 @@ from tenantguard.sql.compile.assignments import (
     values_with_defaults,
 )
 from tenantguard.sql.compile.leaves import holding
-from tenantguard.sql.compile.pieces import base_of, columns_of, with_state
+from tenantguard.sql.compile.pieces import base_of, columns_of, is_plain, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
 from tenantguard.sql.compile.shared_columns import verify_allowed
@@ -138,6 +138,8 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
         watch(compiler, plan, Given(given, core.table, fresh=False))
         if placement.has_rows:
             watch_rows(compiler, plan, _set_names(compiler, core.table, state, table))
+        if change.toplevel and not compiler.dialect.update_returning and _finds_rows(change, table, given):
+            plan.where = core._where_criteria
     return plan
 
 
@@ -157,6 +159,13 @@ def _set_names(compiler: Any, target: Any, state: Any, table: Any) -> set[str]:
         if column.onupdate is not None or column.server_onupdate is not None
     }
     return {columns[name].name if name in columns else name for name in map(str, named | own)}
+
+
+def _finds_rows(change: Change, table: Any, given: Collection[str]) -> bool:
+    """Tell whether the rows that an UPDATE meets can be found by its WHERE before it, and by their keys after it."""
+    keys = {column.name for column in getattr(table, "primary_key", ())}
+    is_single = change.core.table is table and not change.state._extra_froms
+    return bool(keys) and is_single and keys.isdisjoint(given) and is_plain(change.core._where_criteria)
 
 
 def _set_values(state: Any) -> Iterable[Any]:

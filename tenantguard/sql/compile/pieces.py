@@ -7,13 +7,33 @@ from typing import Any
 
 from sqlalchemy import Integer
 from sqlalchemy.sql import coercions, roles
-from sqlalchemy.sql.elements import BindParameter, ColumnElement
+from sqlalchemy.sql.elements import (
+    BinaryExpression,
+    BindParameter,
+    BooleanClauseList,
+    ColumnClause,
+    ColumnElement,
+    ExpressionClauseList,
+    Grouping,
+    Null,
+)
 from sqlalchemy.sql.selectable import TableClause
+from sqlalchemy.sql.visitors import iterate
+from sqlalchemy.types import TupleType
 
 from tenantguard.sql.compile.targets import key_of
 
 PICKED: Any = object()  # a value that the database computes, or picks
 EXCLUDED: Any = object()  # in a conflict clause, the value that was to be inserted
+# what a condition may be made of to be asked a second time: nothing that does anything
+_PLAIN = (
+    BinaryExpression,
+    BooleanClauseList,
+    ColumnClause,
+    ExpressionClauseList,
+    Grouping,
+    Null,
+)
 
 
 class Named:
@@ -44,6 +64,17 @@ def columns_of(table: Any, names: Container[str] | None = None) -> dict[str, Any
             if key != name:
                 by_key[key] = column
     return {**found, **by_key}
+
+
+def is_plain(criteria: Iterable[Any]) -> bool:
+    """Tell whether conditions can be asked a second time, with the values that they were given."""
+    return all(_is_plain(part) for clause in criteria for part in iterate(clause))
+
+
+def _is_plain(part: Any) -> bool:
+    if isinstance(part, BindParameter):
+        return not (part.callable is not None or part.literal_execute or isinstance(part.type, TupleType))
+    return isinstance(part, _PLAIN) and not getattr(part, "is_literal", False)  # text may call anything
 
 
 def base_of(from_: Any) -> Any:

@@ -27,6 +27,10 @@ def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel
         toplevel: it stands in no other statement.
     """
     stored, tg = plan.stored, compiler.tg
+    if stored is not None and plan.where is not None and not stored.granted:
+        stored.links, plan.links = _once([*stored.links, *plan.links]), []
+        tg.stored = stored
+        return text
     fault = _fault(compiler, plan.verb, toplevel=toplevel)
     if stored is None:
         if toplevel and plan.links:

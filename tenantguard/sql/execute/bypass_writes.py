@@ -13,22 +13,13 @@ from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.engine.interfaces import ExecuteStyle
-from sqlalchemy.sql.elements import (
-    BinaryExpression,
-    BindParameter,
-    BooleanClauseList,
-    ColumnClause,
-    ExpressionClauseList,
-    Grouping,
-    Null,
-)
 from sqlalchemy.sql.selectable import TableClause
-from sqlalchemy.sql.visitors import iterate
 from sqlalchemy.types import NullType
 
 from tenantguard.context import peek
 from tenantguard.sql.compile.bypass_compiler import may_overwrite
-from tenantguard.sql.execute.driver_values import given_values
+from tenantguard.sql.compile.pieces import is_plain
+from tenantguard.sql.execute.driver_values import given_values, values_again
 from tenantguard.sql.execute.locks import hold
 from tenantguard.sql.execute.moves import note_left, note_moved, tell
 from tenantguard.sql.execute.parents import as_stored
@@ -43,16 +34,6 @@ from tenantguard.sql.text import Written, driver_style, may_write
 
 BYPASSED: Final = object()  # what is verified of a statement that a bypass sends
 _MARIADB = ("mysql", "mariadb")
-# what a WHERE may be made of to be asked a second time: nothing that does anything
-_PLAIN = (
-    BinaryExpression,
-    BindParameter,
-    BooleanClauseList,
-    ColumnClause,
-    ExpressionClauseList,
-    Grouping,
-    Null,
-)
 # of an INSERT that may change a row that is there
 _OVERWRITES = ("conflict", "duplicate", "replace", "merge")
 _MOST = 200  # rows that are looked at before an UPDATE
@@ -152,19 +133,13 @@ def _olds(context: Any, tied: Tied) -> list[Sequence[Row]] | None:
     """Return for each set of parameters the rows that a plain UPDATE changes, as they are; ``None`` for another."""
     compiled = context.compiled
     criteria, table = compiled.compile_state.statement._where_criteria, compiled.compile_state.dml_table
-    parts = [part for clause in criteria for part in iterate(clause)]
-    plain = all(isinstance(part, _PLAIN) and getattr(part, "callable", None) is None for part in parts)
-    if not plain or compiled.compile_state._extra_froms:
+    if not is_plain(criteria) or compiled.compile_state._extra_froms:
         return None
     query = select(*[named(table, name, NullType()).label(name) for name in tied.columns])
     query = query.select_from(table).where(*criteria).limit(_MOST)
     found: list[Sequence[Row]] = []
-    for parameters in context.compiled_parameters:
-        values = {
-            bind.key: parameters[name]
-            for bind, name in compiled.bind_names.items()
-            if name in parameters and bind in parts
-        }
+    for place in range(len(context.compiled_parameters)):
+        values = values_again(context, criteria, place)
         found.append([dict(row._mapping) for row in context.root_connection.tg_probe(query, values)])
     return None if any(len(rows) == _MOST for rows in found) else found
 

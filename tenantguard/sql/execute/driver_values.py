@@ -6,9 +6,11 @@ type of the user's own) is computed once, and what is verified is what is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
+
+from sqlalchemy.sql.visitors import iterate
 
 
 def given_values(context: Any) -> Callable[[str], list[Any]]:
@@ -72,3 +74,14 @@ def given_rows(context: Any) -> list[Any]:
         for row, value in zip(found, column, strict=True):
             row[name] = value
     return found
+
+
+def values_again(context: Any, criteria: Iterable[Any], place: int) -> dict[str, Any]:
+    """Return what a set of parameters gives for plain conditions, by the parameters' keys, to ask them again."""
+    parts = {part for clause in criteria for part in iterate(clause)}
+    given, lists = context.compiled_parameters[place], context._expanded_parameters
+    names = {bind.key: name for bind, name in context.compiled.bind_names.items() if bind in parts}
+    return {
+        key: [given[one] for one in lists[name]] if name in lists else given[name]
+        for key, name in names.items()
+    }

@@ -84,7 +84,7 @@ class StoredCursor:
         if self._read.texts and not isinstance(
             statement, str
         ):  # several in one, as psycopg2 may put them, of which one answers
-            _refuse(self._context, "its driver sends several statements as one")
+            refuse_unverifiable(self._context, "its driver sends several statements as one")
         with self._savepoint():
             self._send(statement, parameters)
 
@@ -364,10 +364,11 @@ def _begin(context: Any, do: Callable[[str], None]) -> None:
     try:  # where each statement is its own transaction, MariaDB keeps no savepoint and says so only now
         do(f"ROLLBACK TO SAVEPOINT {_NAME}")
     except context.dialect.loaded_dbapi.Error:
-        _refuse(context, "each statement is a transaction of its own, and cannot be taken back")
+        refuse_unverifiable(context, "each statement is a transaction of its own, and cannot be taken back")
 
 
-def _refuse(context: Any, why: str) -> NoReturn:
+def refuse_unverifiable(context: Any, why: str) -> NoReturn:
+    """Refuse a write whose rows cannot be read back."""
     refuse(
         RawSQLError(
             f"what this write stores cannot be verified: {why}. Execute it in a transaction, or give the value itself",

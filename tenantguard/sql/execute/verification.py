@@ -14,6 +14,7 @@ from tenantguard.sql.execute.bypass_writes import BYPASSED, verify_bypassed
 from tenantguard.sql.execute.driver_values import given_rows, given_values
 from tenantguard.sql.execute.locks import release
 from tenantguard.sql.execute.lookups import mark
+from tenantguard.sql.execute.met_rows import MeetingCursor
 from tenantguard.sql.execute.orphans import watch_orphans
 from tenantguard.sql.execute.parent_refusals import refuse_parent
 from tenantguard.sql.execute.parents import Missing, missing_parents
@@ -98,7 +99,8 @@ def verify_given(context: Any) -> None:
                 verify_text(given.checks, context.compiled, given_rows(context), context)
             spare = _verify_plans(given.writes, context)
             if given.stored is not None:
-                store(context, partial(StoredCursor, context=context, read=given.stored))
+                made = StoredCursor if given.stored.plan.where is None else MeetingCursor
+                store(context, partial(made, context=context, read=given.stored))
             elif spare is not None:
                 store_instead(context, *spare)
     except BaseException:

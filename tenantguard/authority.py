@@ -35,6 +35,13 @@ class Requirement:
     acr: tuple[str, ...]
     max_age: float | None
     clock: Callable[[], float] = field(default=time.time, compare=False, repr=False)
+    _is_plain: bool = field(
+        init=False, compare=False, repr=False
+    )  # permissions say it all, as for most routes
+
+    def __post_init__(self) -> None:
+        plain = not (self.any_of or self.mfa or self.acr) and self.max_age is None
+        object.__setattr__(self, "_is_plain", plain)
 
     def check(self) -> Principal:
         """Return whoever acts, if that is enough.
@@ -44,7 +51,10 @@ class Requirement:
             StepUpError: the user has to sign in again, or better; answered with 401 (RFC 9470).
             NoTenantError: nothing is bound.
         """
-        return self.check_of(current().principal)
+        principal = current().principal
+        if self._is_plain and principal is not None and self.permissions <= principal.permissions:
+            return principal
+        return self.check_of(principal)
 
     def check_of(self, principal: Principal | None) -> Principal:
         """Return a principal, if that is enough; raises as ``check`` does."""
@@ -88,15 +98,19 @@ class Requirement:
         return cast("F", functools.wraps(function)(wrap(function)))
 
     def _around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        check = self.check
+
         def checked(*args: Any, **kwargs: Any) -> Any:
-            self.check()
+            check()
             return function(*args, **kwargs)
 
         return checked
 
     def _around_coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        check = self.check
+
         async def checked(*args: Any, **kwargs: Any) -> Any:
-            self.check()
+            check()
             return await function(*args, **kwargs)
 
         return checked

@@ -18,7 +18,7 @@ from tenantguard.cli.quiet import quiet
 from tenantguard.cli.revoke import revocation_of
 from tenantguard.cli.targets import load_tenancy
 from tenantguard.errors import ConfigurationError
-from tenantguard.review.formats import COLUMNS, as_csv, as_html, as_oscal, cells
+from tenantguard.review.formats import COLUMNS, as_csv, as_html, as_oscal, cells, plain
 from tenantguard.review.revocation import revoke_roles, revoking
 from tenantguard.review.snapshot import Decision, Row, Snapshot
 from tenantguard.review.sources import granted, people, reached, recorded, written
@@ -91,7 +91,8 @@ def decide(
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from error
     held.save(snapshot)
-    typer.echo(f"{decision}: {decided.kind} {decided.who}; {len(held.undecided())} rows are undecided")
+    told = f"{decision}: {decided.kind} {decided.who}; {len(held.undecided())} rows are undecided"
+    typer.echo(plain(told))
 
 
 @access.command()
@@ -130,7 +131,7 @@ def apply(
             held.rows[name] = Row(**{**row.__dict__, "applied_at": now})
     held.save(snapshot)
     for row in removed:
-        typer.echo(_left(row, revoked=database is not None))
+        typer.echo(plain(_left(row, revoked=database is not None)))
 
 
 def _revoke(database: str, rows: list[Row]) -> None:
@@ -182,7 +183,7 @@ def _rows(
 def _show(rows: object) -> None:
     table = Table(*[name.replace("_", " ") for name in COLUMNS[:9]])
     for row in rows:  # type: ignore[attr-defined]  # an iterable of rows
-        table.add_row(*cells(row)[:9])
+        table.add_row(*map(plain, cells(row)[:9]))
     Console(highlight=False, markup=False).print(table)
 
 
@@ -192,4 +193,4 @@ def _tell_difference(snapshot: Snapshot, last: Snapshot) -> None:
     for word, rows in (("new", new), ("gone", gone), (back, snapshot.returned(last))):
         for row in rows:
             told = f"{row.kind} {row.who} of {row.company} ({row.tables}; {row.by})"
-            typer.echo(f"{word} since {last.name}: {told}", err=True)
+            typer.echo(plain(f"{word} since {last.name}: {told}"), err=True)

@@ -25,7 +25,19 @@ COLUMNS = (
     "decided_at",
     "applied_at",
 )
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+    "\uff1d",
+    "\uff0b",
+    "\uff0d",
+    "\uff20",
+)  # and as wide letters
 _OSCAL = "1.1.2"
 _CONTROLS = (
     "ac-2",
@@ -42,6 +54,11 @@ border-bottom: 1px solid #8884; overflow-wrap: anywhere; } .remove { color: #c21
 def cells(row: Row) -> list[str]:
     """Return what the columns say of a row."""
     return [str(getattr(row, name) or "") for name in COLUMNS]
+
+
+def plain(text: str) -> str:
+    """Return a text as a terminal may show it: a name is a token's to choose, and might move the cursor."""
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def as_csv(snapshot: Snapshot) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from sqlalchemy import Column, MetaData, String, Table, create_engine, exists, select, text
 from sqlalchemy.pool import StaticPool
@@ -23,6 +23,7 @@ from tenantguard.review import ReachedBook, SeenBook
 from tenantguard.review.formats import as_oscal
 from tenantguard.review.snapshot import Row, Snapshot
 from tenantguard.review.sources import granted
+from tests.cli.oscal import SCHEMA
 from tests.identity.test_introspection import GOOD, Issuer
 from tests.identity.tokens import NOW, claims, clock, sign, verifier
 from tests.servers import Database
@@ -117,12 +118,26 @@ def test_the_page_and_oscal_escape_what_they_show(seen: Path) -> None:
     assert all(one["methods"] == ["EXAMINE"] and one["collected"].endswith("Z") for one in observations)
 
 
-def test_oscal_takes_values_of_one_line_alone() -> None:
-    """As its schema says (NIST's `oscal_assessment-results_schema.json`): no blank around one, and none is empty."""
-    told = json.loads(as_oscal(Snapshot.of([Row("person", " ada\nx ", "acme", "\t", "")], DAY)))
-    (observation,) = told["assessment-results"]["results"][0]["observations"]
-    assert all(re.fullmatch(r"\S(.*\S)?", prop["value"]) for prop in observation["props"])
-    assert observation["title"] == "person ada x"
+ODD = [
+    " ada\nx ",
+    "\u2028a\x85b",
+    "",
+    "\t",
+    "<b>&amp;",
+    "a" * 5_000,
+    "\u516c\u53f8 \U0001f600",
+    "a\x00\x1b[31mb",
+]
+
+
+@pytest.mark.parametrize("rows", [[], [Row("person", who, "acme", who, who, who) for who in ODD]])
+def test_oscal_is_valid(rows: list[Row]) -> None:
+    """By what is said of each of its members: whoever is named, and where nobody is."""
+    told = json.loads(as_oscal(Snapshot.of(rows, DAY)))
+    jsonschema.validate(told, SCHEMA)
+    found = told["assessment-results"]["results"][0].get("observations", [])
+    assert [one["title"] for one in found if "ada" in one["title"]] == ["person ada x"] * bool(rows)
+    assert len(found) == len(rows)
 
 
 def test_bypasses_are_read_from_the_record_and_the_source(tmp_path: Path) -> None:

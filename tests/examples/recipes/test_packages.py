@@ -12,7 +12,6 @@ from unittest.mock import AsyncMock
 
 import fakeredis
 import httpx
-import pandas
 import pytest
 from arq import ArqRedis, Worker, func
 from celery import chain
@@ -29,7 +28,6 @@ from examples.recipes import (
     celery_jobs,
     dramatiq_jobs,
     flask_app,
-    frames,
 )
 from tenantguard import CrossTenantError, NoTenantError, bind, bypass, current, guard
 from tenantguard.testing import TokenMaker
@@ -138,6 +136,10 @@ def test_flask_serves_each_company_its_own(engine: Engine) -> None:
 
 def test_frames_hold_one_companys_rows(engine: Engine) -> None:
     """pandas and polars read the same rows, and append under the company that is bound."""
+    import pandas  # here, since every worker would spend three seconds on both
+
+    from examples.recipes import frames
+
     assert frames.with_pandas(engine, "acme").to_dict("records") == [{"id": 1, "name": "acme's roof"}]
     assert frames.with_polars(engine, "acme").to_dicts() == [{"id": 1, "name": "acme's roof"}]
     assert frames.append(engine, "acme", pandas.DataFrame({"name": ["new"]})) == 1

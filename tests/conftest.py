@@ -79,13 +79,17 @@ _OPENED: list[tuple[weakref.ref[Any], Any]] = []
 def _opened(connection: Any, record: Any) -> None:
     if isinstance(connection, _REPORTED):
         _OPENED.append((weakref.ref(record), connection))
+    if isinstance(connection, sqlite3.Connection):
+        with contextlib.suppress(sqlite3.DatabaseError):  # of a file that is no database, or is locked
+            connection.execute("PRAGMA synchronous = OFF").close()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _close_what_was_left_open() -> Iterator[None]:
     """Hold the connections of every pool whose drivers report one that is collected while it is open.
 
-    psycopg does, and sqlite3 from Python 3.13 on; it fails whatever test runs when the collector comes.
+    psycopg does, and sqlite3 from Python 3.13 on; it fails whatever test runs when the collector comes. And let SQLite
+    not wait for the disk, for 30 ms at each commit: durability is not what we test.
     """
     event.listen(Pool, "connect", _opened)
     yield

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from tenantguard.errors import ConfigurationError, TokenError
 from tenantguard.identity import jws
 from tenantguard.identity.encoding import encode_segment
-from tenantguard.identity.keys import ASYMMETRIC, algorithms_of, read_jwk
+from tenantguard.identity.key_reading import read_jwk
+from tenantguard.identity.keys import ASYMMETRIC, algorithms_of
 from tenantguard.identity.nonces import Nonces, nonce_faults
 from tenantguard.identity.presentation import DPOP, Presentation
 from tenantguard.identity.replays import Replays

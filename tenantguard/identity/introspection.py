@@ -15,7 +15,8 @@ from tenantguard.identity.cache import Cache, Part, weight
 from tenantguard.identity.flights import Flights
 from tenantguard.identity.http import FetchError, Http
 from tenantguard.identity.places import is_safe
-from tenantguard.identity.policy import PolicyOptions, UnderPolicy, policy_of
+from tenantguard.identity.policy import UnderPolicy
+from tenantguard.identity.policy_options import PolicyOptions, policy_of
 from tenantguard.identity.presentation import Presentation
 
 _RETRY = 1.0  # seconds, for which an issuer that did not answer is not asked about that token again

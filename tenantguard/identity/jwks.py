@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 from tenantguard.errors import ConfigurationError, IssuerUnavailableError
 from tenantguard.identity.flights import Flight, in_asyncio
 from tenantguard.identity.http import Document, FetchError
-from tenantguard.identity.keys import Key, is_id, key_set, matching
+from tenantguard.identity.key_reading import key_set
+from tenantguard.identity.keys import Key, is_id, matching
 from tenantguard.identity.places import is_safe, may_lead_to
 
 _log = logging.getLogger("tenantguard")

@@ -4,83 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypedDict, Unpack
-from uuid import UUID
+from typing import Any, Literal
 
 from tenantguard.context import Principal
-from tenantguard.errors import ConfigurationError, TenantId, TokenError
+from tenantguard.errors import TenantId, TokenError
 from tenantguard.identity import claims as checks
 from tenantguard.identity.acting import Acting, refuse_actor
-from tenantguard.identity.confirmation import CertificateReader, Confirmation
-from tenantguard.identity.dpop import DPoP
+from tenantguard.identity.confirmation import Confirmation
 from tenantguard.identity.presentation import Presentation
 from tenantguard.identity.revocation import Revocation
-from tenantguard.identity.tenants import (
-    ABSENT,
-    ClaimPath,
-    Reader,
-    TenantType,
-    as_tenant,
-    as_tenants,
-    claim_reader,
-)
+from tenantguard.identity.tenants import ABSENT, Reader, TenantType, as_tenant, as_tenants
 
 SpeaksFor = Literal["every"] | Collection[TenantId] | Callable[[TenantId], bool]
 Lookup = Callable[[str], Awaitable[Iterable[TenantId]]]
-LEEWAY = 30.0  # seconds: machines that keep time differ by less
-_MOST_LEEWAY = 600.0
 RECHECK = 10.0  # seconds after which the token of a connection that lasts is verified again
 RECHECK_REVOCABLE = 0.5  # the same, where it may be revoked, which has to hold within a second
-_MOST_AGE = 10 * 365 * 24 * 3600.0
-_PERMISSIONS = ("permissions", "scope", "scp", "roles")
 MayGrant = Collection[str] | Callable[[str], bool]
-
-
-class PolicyOptions(TypedDict, total=False):
-    """What both verifiers take.
-
-    Attributes:
-        audience: for whom tokens must be; without it, a token that names an audience is refused.
-        issuer: by whom tokens must be; ``{claim}`` in it stands for that claim of the same token.
-        tenant_claim: where the company is (``"company_id"``): a name, a dotted path, a sequence of names, or
-            a function of the claims.
-        tenants_claim: where a list of companies is, of which a request names one; instead of tenant_claim.
-        tenant_lookup: for tokens that name no company: an async function from the subject to its companies.
-        lookup_seconds: how long an answer of the lookup holds; 60 by default.
-        tenant_type: the type of the tenant column: ``str``, ``int`` or ``UUID``.
-        speaks_for: which companies this issuer may speak for: a collection, a function, or ``"every"``.
-        subject_claim: where the subject is; ``"sub"`` by default.
-        permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
-        may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
-        acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
-        seen: called with each principal that a token verified anew lets in, as a ``SeenBook`` for the access review.
-        require: further claims, each with the value, or the collection of values, that it must have.
-        leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
-        max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
-        dpop: how proofs of a key are checked (RFC 9449); without it, a token that asks for one is refused.
-        certificate: reads the client's certificate from the ASGI scope (RFC 8705); the same.
-        revocation: what says which tokens count no more.
-    """
-
-    audience: str | Collection[str] | None
-    issuer: str | Collection[str] | None
-    tenant_claim: ClaimPath
-    tenants_claim: ClaimPath | None
-    tenant_lookup: Lookup | None
-    lookup_seconds: float
-    tenant_type: TenantType
-    speaks_for: SpeaksFor | None
-    subject_claim: str
-    permissions_claim: ClaimPath | tuple[ClaimPath, ...]
-    may_grant: MayGrant | None
-    acting: Acting | None
-    seen: Callable[[Principal], None] | None
-    require: Mapping[str, object]
-    leeway: float
-    max_age: float | None
-    dpop: DPoP | None
-    certificate: CertificateReader | None
-    revocation: Revocation | None
 
 
 @dataclass(frozen=True)
@@ -271,98 +210,3 @@ class UnderPolicy:
             TokenError: it was.
         """
         await self._policy.still(principal)
-
-
-def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
-    """Return the policy that the options state, and add to the faults what would not be safe."""
-    unknown = sorted(options.keys() - PolicyOptions.__annotations__.keys())
-    if unknown:
-        faults.append(f"unknown argument {', '.join(unknown)}")
-    kind = options.get("tenant_type", str)
-    if kind not in (str, int, UUID):
-        faults.append("tenant_type is the type of the tenant column: str, int or UUID")
-    several = options.get("tenants_claim") is not None or options.get("tenant_lookup") is not None
-    return Policy(
-        audiences=_names(options.get("audience"), "audience", faults),
-        issuers=_names(options.get("issuer"), "issuer", faults),
-        tenant_of=_reader(options.get("tenants_claim") or options.get("tenant_claim", "company_id"), faults),
-        several=several,
-        lookup=options.get("tenant_lookup"),
-        lookup_seconds=_seconds(options.get("lookup_seconds", 60.0), "lookup_seconds", 3600.0, faults),
-        tenant_type=kind,
-        speaks_for=_speaks_for(options.get("speaks_for"), kind, faults),
-        subject_claim=options.get("subject_claim", "sub"),
-        permissions=_permissions(options.get("permissions_claim", _PERMISSIONS), faults),
-        strict_permissions="permissions_claim" in options,
-        may_grant=_may_grant(options.get("may_grant"), faults),
-        acting=_acting(options.get("acting"), faults),
-        seen=options.get("seen"),
-        require={name: _values(value) for name, value in options.get("require", {}).items()},
-        leeway=_seconds(options.get("leeway", LEEWAY), "leeway", _MOST_LEEWAY, faults),
-        max_age=_max_age(options.get("max_age"), faults),
-        confirmation=Confirmation(options.get("dpop"), options.get("certificate")),
-        revocation=options.get("revocation"),
-    )
-
-
-def _permissions(given: ClaimPath | tuple[ClaimPath, ...], faults: list[str]) -> tuple[Reader, ...]:
-    paths = given if isinstance(given, tuple) else (given,)
-    return tuple(_reader(path, faults) for path in paths)
-
-
-def _may_grant(given: MayGrant | None, faults: list[str]) -> MayGrant | None:
-    if given is None or callable(given):
-        return given
-    if isinstance(given, str) or not all(isinstance(one, str) and one for one in given):
-        faults.append("may_grant is a collection of permissions, or a function")
-        return frozenset()
-    return frozenset(given)
-
-
-def _acting(given: object, faults: list[str]) -> Acting | None:
-    if given is None or isinstance(given, Acting):
-        return given
-    faults.append("acting is an Acting(...)")
-    return None
-
-
-def _values(value: object) -> frozenset[object]:
-    return frozenset(value) if isinstance(value, set | frozenset | list | tuple) else frozenset({value})
-
-
-def _speaks_for(given: SpeaksFor | None, kind: type, faults: list[str]) -> SpeaksFor | None:
-    if given is None or given == "every" or callable(given):
-        return given
-    if isinstance(given, str) or not given or not all(type(tenant) is kind for tenant in given):
-        faults.append(f'speaks_for is a collection of {kind.__name__}, a function, or "every"')
-        return frozenset()
-    return frozenset(given)
-
-
-def _reader(path: ClaimPath, faults: list[str]) -> Reader:
-    try:
-        return claim_reader(path)
-    except ConfigurationError as error:
-        faults.append(str(error))
-        return claim_reader("company_id")
-
-
-def _seconds(given: float, argument: str, most: float, faults: list[str]) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 <= given <= most:
-        faults.append(f"{argument} is a number of seconds, at most {most:.0f}")
-        return 0.0
-    return given
-
-
-def _max_age(given: float | None, faults: list[str]) -> float | None:
-    return None if given is None else _seconds(given, "max_age", _MOST_AGE, faults)
-
-
-def _names(given: str | Collection[str] | None, argument: str, faults: list[str]) -> frozenset[str]:
-    if given is None:
-        return frozenset()
-    names = [given] if isinstance(given, str) else list(given)
-    if not names or not all(isinstance(name, str) and name for name in names):
-        faults.append(f"{argument} is a text or a list of texts, none of them empty")
-        return frozenset()
-    return frozenset(names)

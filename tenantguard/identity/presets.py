@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from tenantguard.errors import TokenError
-from tenantguard.identity.policy import PolicyOptions
+from tenantguard.identity.policy_options import PolicyOptions
 from tenantguard.identity.tenants import ClaimPath
 
 _MOST_PERMISSIONS = 10_000  # that Clerk's masks may spell out: a short token could name a million

@@ -16,9 +16,11 @@ from tenantguard.identity.claims import check_key_issuer
 from tenantguard.identity.http import Http
 from tenantguard.identity.issuers import AnyOf, Member
 from tenantguard.identity.jwks import RemoteKeys, StaticKeys
-from tenantguard.identity.keys import ASYMMETRIC, Key, algorithms_of, static_keys
+from tenantguard.identity.key_reading import static_keys
+from tenantguard.identity.keys import ASYMMETRIC, Key, algorithms_of
 from tenantguard.identity.places import is_safe
-from tenantguard.identity.policy import Policy, PolicyOptions, UnderPolicy, policy_of
+from tenantguard.identity.policy import Policy, UnderPolicy
+from tenantguard.identity.policy_options import PolicyOptions, policy_of
 from tenantguard.identity.presentation import Presentation
 
 

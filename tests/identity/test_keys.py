@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ed448, rsa
 
 from tenantguard import ConfigurationError, TokenError, TokenVerifier
 from tenantguard.identity import presets
-from tenantguard.identity.keys import ASYMMETRIC, key_set, static_keys
+from tenantguard.identity.key_reading import key_set, static_keys
+from tenantguard.identity.keys import ASYMMETRIC
 from tests.identity.test_remote_verifier import Fake, remote
 from tests.identity.tokens import (
     b64,

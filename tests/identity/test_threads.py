@@ -154,7 +154,7 @@ def test_the_answer_to_an_older_question_replaces_no_newer_one() -> None:
 
 
 async def _read(document: dict[str, Any]) -> Any:
-    from tenantguard.identity.keys import key_set as read
+    from tenantguard.identity.key_reading import key_set as read
 
     return read(document, frozenset({"RS256"}))
 

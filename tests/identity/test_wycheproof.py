@@ -11,7 +11,8 @@ import pytest
 
 from tenantguard import ConfigurationError, TokenError, TokenVerifier
 from tenantguard.identity import jws
-from tenantguard.identity.keys import ALGORITHMS, ASYMMETRIC, matching, static_keys
+from tenantguard.identity.key_reading import static_keys
+from tenantguard.identity.keys import ALGORITHMS, ASYMMETRIC, matching
 from tests.identity.tokens import clock
 
 _BESIDE = Path(__file__).parents[2].parent / "shared" / "vectors" / "wycheproof"

@@ -152,6 +152,14 @@ def locked(make_database: Callable[[Backend, str], Database], worker_name: str) 
         ("GRANT UPDATE (code) ON countries TO {app}", "grants: countries to {app}", "gains UPDATE (code)"),
         ("ALTER ROLE {app} BYPASSRLS", "roles: {app}", "+ bypassrls, login"),
         ("GRANT {maintenance} TO {app}", "roles: {app}", "member of {maintenance}"),
+        ("CREATE TABLE copied (id int)", "schema: copied", "+ in no model; primary key none"),
+        ("ALTER TABLE calls DROP CONSTRAINT calls_company_id_fkey", "schema: calls", "calls has other keys"),
+        ("ALTER TABLE calls ALTER company_id DROP NOT NULL", "schema: calls", "+ company_id may be NULL"),
+        (
+            "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+            "definers: public.f()",
+            "+ as ",
+        ),
     ],
 )
 def test_drift_by_hand_is_found_and_explained(locked: Secured, statement: str, place: str, said: str) -> None:
@@ -166,3 +174,23 @@ def test_drift_by_hand_is_found_and_explained(locked: Secured, statement: str, p
     (finding,) = findings_of(before, after)
     assert finding.place == place.format(**roles)
     assert said.format(**roles) in finding.detail
+
+
+@pytest.mark.parametrize("backend", ["sqlite", "mariadb"])
+def test_the_tables_of_any_database_are_compared(
+    make_database: Callable[[Backend, str], Database], backend: Backend
+) -> None:
+    """A table that was added by hand, and a key that is gone, are found where a database has no row security."""
+    database, metadata = make_database(backend, "lock_tables"), make()
+    engine = database.create_engine()
+    metadata.create_all(engine)
+    with engine.connect() as connection:
+        before = Lock(database_sections(connection, tenancy(metadata)))
+        connection.execute(text("DROP TABLE tags"))
+        connection.execute(text("CREATE TABLE tags (id int PRIMARY KEY, call_id int)"))
+        connection.execute(text("CREATE TABLE copied (id int PRIMARY KEY)"))
+        after = Lock(database_sections(connection, tenancy(metadata)))
+    assert [one.place for one in findings_of(before, after)] == ["schema: copied", "schema: tags"]
+    assert parse_lock(after.text(), "x") == after
+    engine.dispose()
+    database.close()

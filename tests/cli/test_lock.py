@@ -84,7 +84,7 @@ def test_a_database_that_is_not_compared_is_told(
     told = _run("check", "--locked", "--url", database.url)
     assert told.exit_code == 1, told.output
     assert "TG904 warning tenancy.lock" in told.stdout
-    assert "policies, roles and grants were not compared" in told.stdout
+    assert "tables, policies, roles and grants were not compared" in told.stdout
     _run("lock", "--url", database.url)
     assert "TG904" not in _run("check", "--locked", "--url", database.url).stdout
     without = _run("check", "--locked")

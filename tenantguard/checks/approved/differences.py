@@ -70,12 +70,14 @@ def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
     if before.has_database == after.has_database:
         return
     if after.has_database:
-        detail = "the lock holds nothing of a database, so row security, policies, roles and grants were not compared"
+        detail = (
+            "the lock holds nothing of a database, so tables, policies, roles and grants were not compared"
+        )
         yield found(
             "TG904", "tenancy.lock", detail, "Run tenantguard lock with --url, and review what it adds."
         )
     else:
-        detail = "the lock approves a PostgreSQL database, and none was looked at"
+        detail = "the lock approves a database, and none was looked at"
         remedy = "Pass --url to compare it too."
         yield found("TG904", "tenancy.lock", detail, remedy, severity="note")
 
@@ -157,6 +159,12 @@ _MEANINGS = {
         "the guard is lifted in a new place, {}",
         "a bypass is gone from {}",
         "a bypass in {} has another reason",
+    ),
+    "schema": _told("the database has a new table, {}", "the table {} is gone", "{} has other keys"),
+    "definers": _told(
+        "a function runs with the rights of its owner: {}",
+        "no function {} runs with the rights of its owner any more",
+        "the function {}, which runs with the rights of its owner, says something else",
     ),
     "row security": lambda one: f"{one.name} was {one.before or 'not there'} and is {one.after or 'gone'}",
     "policies": _told("a policy is new: {}", "a policy is gone: {}", "the policy {} says something else"),

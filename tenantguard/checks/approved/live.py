@@ -1,4 +1,4 @@
-"""What a PostgreSQL database says: row security, policies, roles and grants, as the catalogue tells them."""
+"""What a database says: its tables, and on PostgreSQL row security, policies, roles, grants and rights lent."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from tenantguard.checks.approved.live_schema import schema_section
 from tenantguard.sql.servers.rule_policies import CONTENT
 from tenantguard.tenancy import Tenancy
 
@@ -50,21 +51,31 @@ _ROLES = text(
       FROM pg_catalog.pg_roles r WHERE r.rolname = ANY (CAST(:names AS text[])) ORDER BY 1
     """
 )
+_DEFINERS = text(
+    """
+    SELECT CAST(CAST(p.oid AS regprocedure) AS text), pg_catalog.pg_get_userbyid(p.proowner),
+           pg_catalog.md5(pg_catalog.pg_get_functiondef(p.oid))
+      FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+     WHERE p.prosecdef AND p.prokind IN ('f', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+     ORDER BY 1
+    """
+)
 _COMMANDS = {"r": "SELECT", "a": "INSERT", "w": "UPDATE", "d": "DELETE", "*": "ALL"}
 _FLAGS = ("superuser", "bypassrls", "createrole", "login")
 _PATH = text("SELECT pg_catalog.set_config('search_path', :path, true)")
 
 
 def database_sections(connection: Connection, tenancy: Tenancy) -> dict[str, dict[str, str]]:
-    """Return the sections of the lock that the database tells; none where it is not PostgreSQL."""
+    """Return the sections of the lock that the database tells; only PostgreSQL has more to tell than its tables."""
+    schema = {"schema": schema_section(connection, tenancy)}
     if connection.dialect.name != "postgresql":
-        return {}
+        return schema
     # expressions are written out with every schema that the search path does not hold
     path = connection.execute(text("SELECT pg_catalog.current_setting('search_path')")).scalar()
     connection.execute(_PATH, {"path": "pg_catalog"})
     sections = _sections(connection, tenancy)
     connection.execute(_PATH, {"path": path})
-    return sections
+    return schema | sections
 
 
 def _sections(connection: Connection, tenancy: Tenancy) -> dict[str, dict[str, str]]:
@@ -85,6 +96,7 @@ def _sections(connection: Connection, tenancy: Tenancy) -> dict[str, dict[str, s
         "policies": {f"{name(row)} {row[2]}": _policy(row) for row in rows(_POLICIES)},
         "roles": {row[0]: _role(row) for row in connection.execute(_ROLES, {"names": sorted(roles)})},
         "grants": {f"{name(row)} to {row[2]}": ", ".join(row[3]) for row in grants},
+        "definers": {row[0]: f"as {row[1]} [{row[2][:12]}]" for row in connection.execute(_DEFINERS)},
     }
 
 

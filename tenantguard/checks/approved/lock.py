@@ -12,7 +12,7 @@ from tenantguard.errors import ConfigurationError
 VERSION = 1
 _HEAD = "# What was approved of who sees which rows. Written by `tenantguard lock`; review it, and do not edit it."
 CODE = ("tables", "statements", "keys", "functions", "guards", "bypasses")
-DATABASE = ("row security", "policies", "roles", "grants")
+DATABASE = ("schema", "row security", "policies", "roles", "grants", "definers")
 
 
 @dataclass(frozen=True)

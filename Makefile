@@ -59,6 +59,9 @@ sqlalchemy-suite: $(VENV)/.ready  ## run SQLAlchemy's own tests guarded and ungu
 prove: $(VENV)/.ready  ## run a million generated programs over three databases: ARGS="--programs 10000 --seed 3"
 	$(BIN)/python -m tests.prove --programs 1000000 $(ARGS)
 
+prove-policies: $(VENV)/.ready  ## run generated reads under PostgreSQL's sealed policies alone, and compare: ARGS="--programs 10000"
+	$(BIN)/python -m tests.prove --backends postgresql --only reads --programs 100000 $(ARGS)
+
 matrix: $(VENV)/.ready  ## run every attack vector in every place, of which the tests take each to one: drivers, schemas, no guard
 	$(BIN)/python -m pytest -n 2 --dist loadscope --whole tests/testing/test_asynchronous_vectors.py tests/testing/test_unguarded_vectors.py tests/testing/test_sound_schemas.py $(ARGS)
 
@@ -114,4 +117,4 @@ bench-compare: $(VENV)/.ready  ## compare with another commit, and say what move
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort
 
-.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove matrix hostile hostile-texts fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-revocation bench-flights bench-compare help
+.PHONY: setup test demo lint docs site statements sqlalchemy-suite prove prove-policies matrix hostile hostile-texts fuzz torture retrofit keep-alive mutants mechanisms bench bench-micro bench-profile bench-revocation bench-flights bench-compare help

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from tenantguard.testing.prove import main
@@ -20,6 +21,9 @@ def urls(servers: Servers, backends: tuple[Backend, ...]) -> list[str]:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m tests.prove", add_help=False)
+    parser.add_argument("--backends", nargs="+", choices=BACKENDS, default=BACKENDS)
+    given, rest = parser.parse_known_args()
     with running() as servers:
-        status = main(["--databases", ",".join(urls(servers, BACKENDS)), *sys.argv[1:]])
+        status = main(["--databases", ",".join(urls(servers, tuple(given.backends))), *rest])
     sys.exit(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -10,14 +11,15 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, te
 
 from tenantguard.context import bind
 from tenantguard.errors import TenantId
+from tenantguard.postgres import Roles, Seal, install, uninstall
+from tenantguard.sql.telling.seal import SEAL
+from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.testing.comparison import Outcome, Verdict, compare_seen
-from tenantguard.testing.databases import Database
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.schema import Schema, TableInfo
 from tenantguard.testing.oracle import Oracle
 from tenantguard.testing.witness import Raised
 
-_SETTING = "tenantguard_oracle.tenant"
 _NOT_BY_HAND = frozenset({"from: tablesample", "select: group by key"})  # these want the table itself
 
 
@@ -104,40 +106,17 @@ def condition_of(schema: Schema, info: TableInfo, tenant: Any) -> ColumnElement[
 
 
 class RowSecurity:
-    """Hold a role and policies that the oracle's own PostgreSQL database was given, apart from any guard.
+    """Hold a role, and the policies that the tenancy makes for it, in the oracle's own PostgreSQL database.
 
     Args:
         oracle: of a PostgreSQL server whose user may create roles.
     """
 
     def __init__(self, oracle: Oracle) -> None:
-        self.oracle = oracle
+        self.oracle, self.seal = oracle, Seal(secrets.token_bytes(32), pooled=True, lifetime=86_400)
         self.role = f"{oracle.together.name}_app"
         with oracle.together.bare.begin() as connection:
-            for statement in self._statements(oracle.together, oracle.schema):
-                connection.execute(text(statement))
-
-    def _statements(self, database: Database, schema: Schema) -> list[str]:
-        quote = database.bare.dialect.identifier_preparer
-        made = [f"DROP ROLE IF EXISTS {self.role}", f"CREATE ROLE {self.role} NOLOGIN"]
-        made += [f"GRANT USAGE ON SCHEMA {name} TO {self.role}" for name in sorted(_schemas(schema))]
-        for info in schema.tables.values():
-            name = quote.format_table(info.table)
-            made.append(f"GRANT SELECT ON {name} TO {self.role}")
-            condition = condition_of(schema, info, self._setting(schema))
-            if condition is not None:
-                using = condition.compile(database.bare, compile_kwargs={"literal_binds": True})
-                made += [f"ALTER TABLE {name} ENABLE ROW LEVEL SECURITY"]
-                made += [f"CREATE POLICY oracle_own ON {name} TO {self.role} USING ({using})"]
-        return [statement.replace(":", "\\:") for statement in made]
-
-    def _setting(self, schema: Schema) -> ColumnElement[Any]:
-        kind = next(
-            info.named(str(info.tenant_column)).column.type
-            for info in schema.tables.values()
-            if info.tenant_column
-        )
-        return func.current_setting(_SETTING).cast(kind)
+            install(connection, oracle.tenancy, Roles(self.role), seal=self.seal)
 
     def agrees(self, program: Program) -> list[str]:
         """Compare the guard with row security alone."""
@@ -156,18 +135,17 @@ class RowSecurity:
         return _differences(guarded, secured, f"{tenant} (alone: by row security)")
 
     def _enter(self, tenant: TenantId) -> Callable[[Connection], object]:
+        told = {SETTING: str(tenant), SEAL: self.seal.sign(str(tenant), 0)}
+
         def enter(connection: Connection) -> None:
-            connection.execute(select(func.set_config(_SETTING, str(tenant), True)))
+            connection.execute(select(*(func.set_config(name, value, True) for name, value in told.items())))
             connection.execute(text(f"SET LOCAL ROLE {self.role}"))
 
         return enter
 
     def close(self) -> None:
-        """Drop the role with its grants and policies."""
+        """Drop the policies, and the role with its grants."""
         with self.oracle.together.bare.begin() as connection:
+            uninstall(connection, self.oracle.tenancy)
             connection.execute(text(f"DROP OWNED BY {self.role}"))
             connection.execute(text(f"DROP ROLE {self.role}"))
-
-
-def _schemas(schema: Schema) -> set[str]:
-    return {info.table.schema or "public" for info in schema.tables.values()}

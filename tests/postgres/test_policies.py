@@ -596,6 +596,6 @@ def test_a_server_that_cannot(
 def test_a_url_that_does_not_connect(driver: str) -> None:
     """Where the database has to be asked first, one sentence says that it was not."""
     url = f"postgresql+{driver}://nobody:hidden@127.0.0.1:1/nowhere"
-    engine = create_async_engine(url) if driver == "asyncpg" else create_engine(url)
+    engine: Any = create_async_engine(url) if driver == "asyncpg" else create_engine(url)
     with pytest.raises(ConfigurationError, match=r"nobody was asked: (?!.*hidden)"):
         guard(engine, make_tenancy(), raw_sql="database")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import Connection, text
@@ -240,7 +241,8 @@ def test_where_there_is_no_key_table(plain: Secured) -> None:
 def test_a_role_without_rights_changes_no_key(sealed: Secured) -> None:
     """One sentence says so, and nothing of it holds the key."""
     new = Seal(b"a key that is new here, and secret", key_id=8)
-    for change in (lambda connection: add_key(connection, new), lambda connection: retire_key(connection, 1)):
+    changes: list[Callable[[Connection], None]] = [lambda c: add_key(c, new), lambda c: retire_key(c, 1)]
+    for change in changes:
         with (
             sealed.told("acme") as connection,
             pytest.raises(ConfigurationError, match="permission denied") as caught,

@@ -52,6 +52,8 @@ Resolve = Callable[[Identifier], str | None]
 
 @dataclass(frozen=True)
 class _Named:
+    """What a signal names; a part of its subject that is not known here has no value."""
+
     kind: Kind
     value: str
     issuer: str
@@ -141,7 +143,9 @@ class Signals:
                 self.verified = _text(content, "state")
             elif kind == _STREAM:
                 self._note_stream(content)
-        await self._take(claims, named)
+        await self._take(claims, [one for one in named if one.value])
+        if not all(one.value for one in named):
+            raise _refused("a part of the event's subject is not known here; what is known was revoked")
         return str(claims["jti"])
 
     async def _take(self, claims: Mapping[str, Any], named: list[_Named]) -> None:
@@ -166,7 +170,7 @@ class Signals:
         """Return what an event is about, or refuse an event that nobody can be named for."""
         identifier = claims.get("sub_id", content.get("subject"))
         named = list(self._named(claims, identifier, "subject"))
-        if not named:
+        if not any(one.value for one in named):
             raise _refused("the event is about a subject that is not known here")
         return named
 
@@ -176,7 +180,8 @@ class Signals:
         form = identifier.get("format")
         if form == "complex" or (form is None and not _MEMBERS.keys().isdisjoint(identifier)):
             for name in self._narrowest(identifier):
-                yield from self._named(claims, identifier[name], _MEMBERS[name])
+                found = list(self._named(claims, identifier[name], _MEMBERS[name]))
+                yield from found or [_Named(_MEMBERS[name], "", "")]
         elif form == "aliases" and isinstance(identifier.get("identifiers"), list):
             for one in identifier["identifiers"]:
                 yield from self._named(claims, one, kind)

@@ -153,6 +153,15 @@ async def test_subjects_are_read_in_each_format(
     assert await world.held() == dict.fromkeys(named, NOW - 5)
 
 
+async def test_an_event_about_somebody_half_known_is_acted_on_and_refused() -> None:
+    """The session ends, and the provider learns that the user is not known, whose other tokens go on."""
+    world = World()
+    half = {"format": "complex", "user": ADDRESS, "session": ONE_ID}
+    with pytest.raises(TokenError, match="a part of the event's subject is not known here"):
+        await world.signals.event(event(sub_id=half))
+    assert set(await world.held()) == {SESSION}
+
+
 UNKNOWN = {
     "nobody": {"sub_id": ...},
     "a text": {"sub_id": "ada"},

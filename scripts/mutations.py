@@ -1791,6 +1791,16 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "render_custom",
+        (
+            "a construct of the user's own is sent as it was rendered",
+            "return composed",
+            "return text",
+            "tests/sql/test_constructs.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "_whole_fault",
         (
             "a construct of the user's own may render another table",

@@ -7,7 +7,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Insert, Integer, Select, String, Update, create_engine, func, literal, select
+from sqlalchemy import (
+    Insert,
+    Integer,
+    Select,
+    String,
+    Update,
+    bindparam,
+    create_engine,
+    func,
+    literal,
+    select,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement, Join
 
@@ -169,11 +180,32 @@ def test_what_it_renders_is_composed_anew(url: str) -> None:
     dialect: Any = guard(create_engine(url), make_tenancy()).dialect
     compiled: Any = select(Rendered(either)).compile(dialect=dialect.tg_variants["tenant"])
     assert compiled.tg.fault is None
+    assert re.search(r"coalesce\(.+, calls.id IN \(__\[POSTCOMPILE_\w+\]\)\) \|\| '%%'", str(compiled))
     long: Any = with_more(LongSelect(Call.id).where(Call.id == 1), "\n/* more */ LIMIT  1")
     sent = str(long.compile(dialect=dialect.tg_variants["tenant"]))
     assert sent.endswith(" LIMIT 1")
     assert "\n" not in sent
-    assert re.search(r"coalesce\(.+, calls.id IN \(__\[POSTCOMPILE_\w+\]\)\) \|\| '%%'", str(compiled))
+    for write in (
+        LongInsert(CALLS).values(id=9, number_id=1, note="'x\n"),
+        LongUpdate(CALLS).values(note="x"),
+    ):
+        again: Any = with_more(write, "\n/* more */  ")
+        compiled = again.compile(dialect=dialect.tg_variants["tenant"])
+        assert compiled.tg.fault is None
+        assert "more" not in compiled.string
+        assert not {"\n", "  "} & set(re.findall(r"\n|  ", compiled.string))
+
+
+def test_rows_of_a_write_of_ones_own_are_sent_together(memory: World) -> None:
+    """SQLAlchemy finds the values that it repeats in an INSERT that was composed anew."""
+    insert = with_more(LongInsert(CALLS).values(note=func.lower(bindparam("said"))), "  /* more */ ")
+    rows = [
+        {"id": at, "number_id": 1, "country_code": "DE", "seconds": 1, "said": f"N{at}"}
+        for at in (90, 91, 92)
+    ]
+    with bind("acme"), memory.engine.begin() as connection:
+        found = connection.scalars(insert.returning(CALLS.c.note), rows)
+        assert sorted(found) == ["n90", "n91", "n92"]
 
 
 @pytest.mark.parametrize("rendered", ["upper('%(x)s')", "'a", "1 -- more"])

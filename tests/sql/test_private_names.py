@@ -46,7 +46,7 @@ RELIED = {
     "sql.coercions": "_is_literal",
     "sql.compiler": """
         _bind_processors _compose_select_body _default_stack_entry _double_percents _generate_prefixes
-        _get_bind_name_for_col _numeric_binds
+        _get_bind_name_for_col _insertmanyvalues _numeric_binds
         _process_parameters_for_postcompile _strings _truncated_identifier""",
     "sql.dml": """
         _dict_parameters _extra_froms _has_multi_parameters _multi_parameters _no_parameters _post_values_clause
@@ -62,7 +62,12 @@ RELIED = {
         _cached_bind_processor _has_bind_expression _isnull _static_cache_key _type_affinity
         _unwrapped_dialect_impl""",
 }
-OTHERS = {"_conn": "of aiosqlite", "_getframe": "of sys", "_tenantguard": "our mark on a FROM element"}
+OTHERS = {
+    "_conn": "of aiosqlite",
+    "_getframe": "of sys",
+    "_replace": "of named tuples",
+    "_tenantguard": "our mark on a FROM element",
+}
 # of psycopg, which `telling/psycopg_pipeline.py` and `telling/drivers.py` ask for before they use them
 PSYCOPG = """
     _autocommit _encoding _enqueue_sync _fetch_gen _get_tx_start_command _pipeline _prepared _sync_gen"""

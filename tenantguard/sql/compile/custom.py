@@ -9,8 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.sql.base import Executable
+from sqlalchemy.sql.dml import Insert
 from sqlalchemy.sql.elements import ColumnElement
-from sqlalchemy.sql.selectable import SelectBase, TableClause
+from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.sql.visitors import iterate
 
 from tenantguard.errors import RawSQLError
@@ -78,11 +79,14 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
         text = render()
     finally:
         statement.within = outer
-    if isinstance(element, Executable) and not isinstance(element, ColumnElement | SelectBase):
-        # a write: it is read as a whole, and SQLAlchemy finds its VALUES and RETURNING in it again
-        return text
     try:
-        return _composed(str(text), compiler, element)
+        composed = _composed(str(text), compiler, element)
+        rows = compiler._insertmanyvalues
+        if rows is not None and isinstance(element, Insert):
+            # SQLAlchemy looks for a row in the text to repeat it, so that it must be written in the same way
+            row = _composed(rows.single_values_expr, compiler, element)
+            compiler._insertmanyvalues = rows._replace(single_values_expr=row)
+        return composed
     except (Unreadable, Ungrammatical, RecursionError) as fault:
         statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
         return text
@@ -96,15 +100,16 @@ def verify_custom(compiler: Any) -> None:
 
 
 def _composed(text: str, compiler: Any, element: Any) -> str:
-    """Return what a construct renders, composed anew from its tokens; a query loses its comments.
+    """Return what a construct renders, composed anew from its tokens; a query or a write loses its comments.
 
     Raises:
         Ungrammatical: what stands for one expression is none, or could leave its place.
         Unreadable: it cannot be split into tokens with certainty.
     """
+    is_statement = isinstance(element, Executable) and not isinstance(element, ColumnElement)
     shown, held = _held(text)
     cursor = _cursor(shown, compiler, "format" if compiler.preparer._double_percents else "none")
-    if not isinstance(element, SelectBase) and _COMMENT.search(_QUOTED.sub("", shown)):
+    if not is_statement and _COMMENT.search(_QUOTED.sub("", shown)):
         raise Ungrammatical("it renders a comment")
     if isinstance(element, ColumnElement):
         _read_column(cursor)

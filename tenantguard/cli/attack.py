@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -172,7 +173,12 @@ def _explained(console: Console) -> Iterator[None]:
 def _print(console: Console, report: Report) -> None:
     """Print the matrix, what went wrong, and the verdict."""
     matrix = Table(
-        "group", *(str(outcome) for outcome in Outcome), title=f"attack vectors on {report.dialect}"
+        "group",
+        *(str(outcome) for outcome in Outcome),
+        title=f"attack vectors on {report.dialect}",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
     )
     for group, counts in report.counts().items():
         cells = [

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import Dialect, TypeDecorator, types
+from sqlalchemy import Column, Dialect, Table, TypeDecorator, select, types
 from sqlalchemy.dialects import postgresql
 
 from tenantguard.errors import ConfigurationError
@@ -66,6 +66,11 @@ _TRIED = (
     "list",
     "bool",
 )
+
+
+def statement_columns(table: Table) -> list[Column[Any]]:
+    """Return the columns that statements name: all but SQLAlchemy's insert sentinels."""
+    return list(select(table).selected_columns)  # type: ignore[arg-type]
 
 
 def kinds_of(type_: Any) -> Iterator[str]:

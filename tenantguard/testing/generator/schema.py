@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper, RelationshipDirection, registry
 
 from tenantguard.tenancy import Placement, Tenancy
-from tenantguard.testing.kinds import plain_type
+from tenantguard.testing.kinds import plain_type, statement_columns
 
 _KINDS: tuple[tuple[type[Any], str], ...] = (
     (Enum, "other"),
@@ -270,7 +270,7 @@ class Schema:
                 samples=tuple(self._samples.get(f"{table.fullname}.{c.name}", ())),
                 column=c,
             )
-            for c in table.columns
+            for c in statement_columns(table)
             if c.computed is None
         )
         return TableInfo(name, table, self.tenancy.of(table), columns, tuple(self._links(table)))

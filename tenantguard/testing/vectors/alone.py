@@ -60,9 +60,16 @@ class AloneLab(Lab):
 
     def _stamp(self, column: Any) -> None:
         dialect = self.admin.dialect
-        write = column.type.dialect_impl(dialect).literal_processor(dialect)
-        if write is not None:
-            column.server_default = DefaultClause(text(write(self.a).replace(":", "\\:")))
+        kind = column.type.dialect_impl(dialect)
+        bind, write = kind.bind_processor(dialect), kind.literal_processor(dialect)
+        stored = bind(self.a) if bind is not None else self.a
+        if isinstance(stored, bytes | memoryview):  # SQLAlchemy writes bytes as text, which keys are not
+            literal = f"'\\x{stored.hex()}'" if dialect.name == "postgresql" else f"X'{stored.hex()}'"
+        elif write is not None:
+            literal = write(self.a).replace(":", "\\:")
+        else:
+            return
+        column.server_default = DefaultClause(text(literal))
 
 
 class Alone:

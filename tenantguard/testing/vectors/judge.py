@@ -13,6 +13,7 @@ from sqlalchemy.engine import Row
 from sqlalchemy.orm import InstanceState
 
 from tenantguard.tenancy import Placement, Tenancy
+from tenantguard.testing.kinds import statement_columns
 from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 
 EVERYBODY = ("everybody",)  # the owner of shared rows; a tuple, so that no tenant id equals it
@@ -48,7 +49,7 @@ class Snapshot:
         """
         snapshot = cls()
         for table in tables:
-            keys = [column.key for column in table.columns]
+            keys = [column.key for column in statement_columns(table)]
             rows = [dict(zip(keys, row, strict=True)) for row in connection.execute(select(table))]
             if _by_rule(tenancy.of(table)):
                 snapshot._show(connection, table, tenancy.of(table).visible, rows, tenants)

@@ -17,7 +17,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Mapper
 
 from tenantguard.tenancy import Placement, Tenancy
-from tenantguard.testing.kinds import enum_of, kinds_of, stored_as, takes
+from tenantguard.testing.kinds import enum_of, kinds_of, statement_columns, stored_as, takes
 
 ROWS = 3  # per table and tenant
 FRESH = 100  # from here on a row number is a new row's, which no seeded row has
@@ -89,7 +89,7 @@ class Seeder:
         """
         row: dict[str, Any] = {}
         self._follow(table, owner, n, row)
-        for column in table.columns:
+        for column in statement_columns(table):
             identities = self._identities(table, column)
             if identities:
                 self._classes[id(row)] = row[column.key] = identities[n % len(identities)]

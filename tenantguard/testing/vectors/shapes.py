@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper, registry, relationship
 
 from tenantguard.tenancy import Placement, Tenancy
-from tenantguard.testing.kinds import plain_type, stored_as
+from tenantguard.testing.kinds import plain_type, statement_columns, stored_as
 from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 from tenantguard.testing.vectors.table import NotApplicable
 
@@ -56,6 +56,11 @@ class Shape:
     def c(self) -> Any:
         """Return the table's columns."""
         return self.table.c
+
+    @property
+    def columns(self) -> list[Column[Any]]:
+        """Return the columns that statements name."""
+        return statement_columns(self.table)
 
     @property
     def key(self) -> list[Column[Any]]:
@@ -154,7 +159,7 @@ class Shape:
         """Return the same table once more, as another program would write it down, without some columns."""
         columns = [
             Column(c.name, c.type, key=c.key, primary_key=c.primary_key)
-            for c in self.table.columns
+            for c in self.columns
             if c.key not in set(without)
         ]
         return Table(self.table.name, MetaData(), *columns, schema=self.table.schema)
@@ -222,7 +227,7 @@ def columns_of(table: Table, tenancy: Tenancy, kind: type[Any], mappers: Iterabl
     }
     return [
         c
-        for c in table.columns
+        for c in statement_columns(table)
         if isinstance(stored_as(c.type), kind)
         and not isinstance(stored_as(c.type), Enum)
         and not (c.primary_key or c.foreign_keys or c.unique or c.name in special or c.computed is not None)

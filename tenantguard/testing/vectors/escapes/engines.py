@@ -237,7 +237,7 @@ def pool_temporary_table(lab: Lab) -> Any:
     o = lab.owned
     if o.table.schema is not None:
         raise NotApplicable(f"{o.table.name} has a schema, which a temporary table cannot have")
-    columns = [literal(lab.a, c.type).label(c.name) if c is o.tenant else c for c in o.table.c]
+    columns = [literal(lab.a, c.type).label(c.name) if c is o.tenant else c for c in o.columns]
     query = select(*columns).compile(lab.admin, compile_kwargs={"literal_binds": True})
     name = lab.admin.dialect.identifier_preparer.format_table(o.table)
     with lab.lifted(), lab.engine.begin() as connection:

@@ -13,7 +13,7 @@ from tenantguard.testing.vectors.table import attack
 
 def _forged(shape: Shape, owner: Any, **options: Any) -> CTE:
     """Return a CTE with the name of an owned table, and in it the victim's row under the attacker's tenant."""
-    row = {**{c.key: shape.b[0][c.key] for c in shape.table.columns}, shape.tenant.key: owner}
+    row = {**{c.key: shape.b[0][c.key] for c in shape.columns}, shape.tenant.key: owner}
     columns = (literal(value, shape.table.c[key].type).label(key) for key, value in row.items())
     return select(*columns).cte(shape.table.name, **options)
 

@@ -59,7 +59,7 @@ def tenant_in_a_group(lab: Lab) -> Any:
     """Give a row away by setting a group of columns, the tenant among them."""
     lab.only("sqlite", "postgresql")
     o = lab.leaf
-    other = next(c for c in o.table.columns if c.name != o.tenant.name and not c.primary_key)
+    other = next(c for c in o.columns if c.name != o.tenant.name and not c.primary_key)
     group = tuple_(o.tenant, other)
     values = select(literal(lab.b, o.tenant.type), literal(o.a[0][other.key], other.type)).scalar_subquery()
     lab.write(update(o.table).where(o.match(o.a[0])).values({group: values}))
@@ -107,7 +107,7 @@ def _shadow(lab: Lab, parent: Any) -> Any:
     row, tenant = parent.b[0], getattr(parent, "tenant", None)
     columns = [
         literal(lab.a if tenant is not None and c.name == tenant.name else row[c.key], c.type).label(c.name)
-        for c in parent.table.columns
+        for c in parent.columns
     ]
     return select(*columns).cte(parent.table.name)
 
@@ -128,7 +128,7 @@ def cte_shadows_the_parent_of_an_update(lab: Lab) -> Any:
     shadow = _shadow(lab, p.parent)
     link = next(iter(p.link))[0]
     beside = exists(select(literal(1)).select_from(shadow))
-    other = next(c for c in p.child.table.columns if c is not link and not c.primary_key)
+    other = next(c for c in p.child.columns if c is not link and not c.primary_key)
     changed = update(p.child.table).values({other: literal(p.child.a[0][other.key], other.type)})
     lab.write(changed.where(beside, p.child.match(p.child.b[0])))
 

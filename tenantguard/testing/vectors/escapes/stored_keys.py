@@ -86,7 +86,7 @@ def fk_vouched_for_by_a_computed_key(lab: Lab) -> Any:
     p = lab.pair
     parent = p.parent
     keys = {column.key: literal(parent.b[0][column.key], column.type) for column in parent.table.primary_key}
-    rows = select(*[keys.get(column.key, column).label(column.name) for column in parent.table.columns])
+    rows = select(*[keys.get(column.key, column).label(column.name) for column in parent.columns])
     computed = aliased(parent.cls, rows.where(parent.match(parent.a[0])).subquery(), adapt_on_names=True)
     session = lab.session()
     held = session.scalars(select(computed)).all()

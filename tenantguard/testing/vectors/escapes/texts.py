@@ -192,7 +192,7 @@ def textual_select_as_cte(lab: Lab) -> Any:
 def textual_select_aliased_class(lab: Lab) -> Any:
     """Map a class onto a text used as a subquery."""
     o = lab.owned
-    names = ", ".join(column_of(lab, c) for c in o.table.columns)
+    names = ", ".join(column_of(lab, c) for c in o.columns)
     inner = text(f"SELECT {names} FROM {name_of(lab, o)}").columns(*o.table.columns).subquery("inner_text")
     return lab.session().scalars(select(aliased(o.cls, inner))).all()
 

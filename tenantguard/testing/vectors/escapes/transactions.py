@@ -75,7 +75,7 @@ def _copies(lab: Lab, pair: Pair) -> tuple[Any, Table, Table]:
             metadata,
             *[
                 Column(c.name, c.type, key=c.key, primary_key=c.primary_key, nullable=c.nullable)
-                for c in shape.table.columns
+                for c in shape.columns
             ],
             schema=shape.table.schema,
         )

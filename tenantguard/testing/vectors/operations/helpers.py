@@ -30,11 +30,11 @@ def keys(shape: Shape, rows: Any) -> list[Any]:
 
 
 def idents(shape: Shape, objects: Any) -> list[Any]:
-    return [shape.ident({c.key: getattr(one, c.key) for c in shape.table.columns}) for one in objects]
+    return [shape.ident({c.key: getattr(one, c.key) for c in shape.columns}) for one in objects]
 
 
 def own_values(shape: Shape) -> list[tuple[Any, ...]]:
-    return [tuple(row[c.key] for c in shape.table.columns) for row in shape.a]
+    return [tuple(row[c.key] for c in shape.columns) for row in shape.a]
 
 
 def count(lab: Lab, shape: Shape) -> int:

@@ -1,4 +1,4 @@
-"""Authority: what whoever acts has to be permitted, and how they have to have signed in."""
+"""Authority: which permissions and which kind of sign-in an action needs."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Requirement:
         object.__setattr__(self, "_is_plain", plain)
 
     def check(self) -> Principal:
-        """Return whoever acts, if that is enough.
+        """Return the bound principal, if it meets the requirement.
 
         Raises:
             PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
@@ -164,7 +164,7 @@ def requires(
     max_age: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Requirement:
-    """Return what whoever acts has to be permitted, and how they have to have signed in.
+    """Return a requirement: permissions, and how the user must have signed in.
 
     Args:
         permissions: all of these, of ``Principal.permissions``.

@@ -25,8 +25,8 @@ class break_glass:  # used like a function
     Args:
         reason: why, for the record.
         seconds: for how long at most.
-        approver: a second person, verified by the application, who says yes; not whoever acts.
-        requirement: what whoever acts has to fulfil, such as ``requires("ops", mfa=True, max_age=300)``; without an
+        approver: a second person, verified by the application, who approves; not the principal itself.
+        requirement: what the principal has to meet, such as ``requires("ops", mfa=True, max_age=300)``; without an
             approver it has to ask for how they signed in.
         approves: what the approver has to fulfil, such as ``requires("ops:approve")``.
 

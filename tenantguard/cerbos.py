@@ -1,4 +1,4 @@
-"""Cerbos: a rule of rows that asks a policy decision point which rows whoever acts may reach."""
+"""Cerbos: a row rule that asks a policy decision point which rows a principal may reach."""
 
 from __future__ import annotations
 

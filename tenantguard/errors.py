@@ -78,7 +78,7 @@ class TokenError(TenantGuardError):
         message: what a developer reads; never the token and never a claim's content.
         code: the error code of RFC 6750 section 3.1, or ``None`` where no token was sent at all.
         reason: a short word for the audit trail, such as ``"expired"``; see ``TOKEN_REASONS``.
-        description: what the client is told (``error_description``); by default what a known reason stands for.
+        description: the text for the client (``error_description``); by default that of a known reason.
         scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
         algorithms: the algorithms of proofs that a DPoP challenge names.
         nonce: what the next proof has to hold, where this service asks for it.

@@ -46,7 +46,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Principal:
-    """Name who is asking: the verified content of a token, or what stands for it.
+    """The verified user or service that is asking, from a token or made by hand.
 
     Args:
         subject: the ``sub`` of the token; never empty.

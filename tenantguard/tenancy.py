@@ -67,7 +67,7 @@ class Tenancy:
             members.c.company_id == tenant)}``; its rows are written in a bypass.
         changeable: columns of such a table that may be changed under a binding, in the rows that the rule shows:
             ``{"users": {"display_name", "locale"}}``.
-        permissions: what whoever acts has to be permitted to read and to write a table, and which of its rows they
+        permissions: the permissions that reading and writing a table needs, and the rows a principal may
             reach: ``{"invoices": {"read": "billing:read", "write": "billing:write"}}``, or a function of principal and
             table that returns a condition, ``{"calls": lambda who, calls: calls.c.user_id == who.subject}``.
             Both together: ``{"read": ..., "write": ..., "rows": rule}``. See the page on permissions.

@@ -45,7 +45,7 @@ class Event:
         fingerprint: 16 hexadecimal digits, equal for statements of the same shape.
         reason: of a bypass, why a token was refused, or whose row a refused key named, which the error does not say.
         place: file and line that opened the bypass.
-        message: what the developer is told.
+        message: the text for the developer.
         method: the method of the request, where it came by one; ``WEBSOCKET`` of a websocket.
         route: the pattern of its route, or its path.
         client: the address it came from.

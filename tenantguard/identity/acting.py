@@ -1,4 +1,4 @@
-"""Acting for somebody: what the claim ``act`` of a token (RFC 8693) has to say before support staff are let in."""
+"""Acting for somebody: what the claim ``act`` of a token (RFC 8693) must contain before support staff are admitted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DPoP (RFC 9449): proof, with each request, that whoever presents a token holds the key it is bound to."""
+"""DPoP (RFC 9449): proof, with each request, that the sender of a token holds the key it is bound to."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class IntrospectionVerifier(UnderPolicy):
         return self._kept.recall
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for, whoever bears it.
+        """Return the principal of a token, without proof of possession.
 
         Raises:
             TokenError: the issuer says that it is not active, does not answer, or the claims are refused.

@@ -26,7 +26,7 @@ class PolicyOptions(TypedDict, total=False):
 
     Attributes:
         audience: for whom tokens must be; without it, a token that names an audience is refused.
-        issuer: by whom tokens must be; ``{claim}`` in it stands for that claim of the same token.
+        issuer: who must have issued a token; ``{claim}`` in it stands for that claim of the same token.
         tenant_claim: where the company is (``"company_id"``): a name, a dotted path, a sequence of names, or
             a function of the claims.
         tenants_claim: where a list of companies is, of which a request names one; instead of tenant_claim.
@@ -38,7 +38,7 @@ class PolicyOptions(TypedDict, total=False):
         permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
         may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
         acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
-        seen: called with each principal that a token verified anew lets in, as a ``SeenBook`` for the access review.
+        seen: called with the principal of each newly verified token, such as a ``SeenBook`` for the access review.
         require: further claims, each with the value, or the collection of values, that it must have.
         leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
         max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.

@@ -140,7 +140,7 @@ class Revocation:
             subject: a subject (``sub``).
             tenant: a company: all of its users are out.
             issuer: alone, all tokens of an issuer; beside one of the others, only that issuer's.
-            at: the moment, in seconds since 1970. By default now, and not before the newest token that was let in here,
+            at: the time, in seconds since 1970. By default now, and not before the newest token accepted here,
                 which a clock that was set back would spare.
 
         Raises:

@@ -155,7 +155,7 @@ class IssuerStore:
                 entry.verifier.also_keeps_in(kept)
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for, whoever bears it.
+        """Return the principal of a token, without proof of possession.
 
         Raises:
             TokenError: its issuer is not in the store, or refuses it.

@@ -172,7 +172,7 @@ class TokenVerifier(UnderPolicy):
         await self._keys.start()
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for, whoever bears it.
+        """Return the principal of a token, without proof of possession.
 
         Raises:
             TokenError: the token is refused, or is bound to a key or a certificate.

@@ -101,7 +101,7 @@ def add_key(connection: Connection, seal: Seal) -> None:
         seal: the key and its number.
 
     Raises:
-        ConfigurationError: the number stands for another key there, or there is no key table.
+        ConfigurationError: the number belongs to another key there, or there is no key table.
     """
     _verify_table(connection)
     inner, outer = seal.pads

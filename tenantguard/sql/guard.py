@@ -73,7 +73,7 @@ class Guard:
         era: while it lasts, what was found of the tenancy's tables holds.
         dialects: the compilers of each mode, as dialects, of the engine; they are shared by its copies.
         compiled: the caches of what the engine has compiled.
-        row_security: what PostgreSQL is told, and how it travels; ``None`` where the caller leaves it alone.
+        row_security: what is sent to PostgreSQL, and how; ``None`` where the caller leaves it alone.
         tells: whether it is told: there are policies that ask, or the caller said so.
         pipelines: the first statement of a transaction travels with what is told.
         maintenance: the engine by whose role a bypass connects, if there is one.

@@ -64,7 +64,7 @@ def guard(
         raw_sql: what happens to SQL text: ``"refuse"`` it, ``"rewrite"`` it with the predicates, or leave it to the
             ``"database"`` and its row security.
         dialect_unproven: accept a database, or a version, on which the guard has not been proven.
-        row_security: whether and how PostgreSQL is told the tenant. By default it is told if the database's policies
+        row_security: whether and how the tenant is sent to PostgreSQL. By default it is sent if the database's policies
             ask for it; ``True`` tells it in any case, ``False`` never.
         mode: ``"enforce"``; or ``"observe"``, which changes nothing and records what would be changed or refused.
         enforce: tables that are enforced all the same, while the others are observed.

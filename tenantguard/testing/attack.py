@@ -241,7 +241,7 @@ def attack(
     Args:
         lab: from ``laboratory``.
         vectors: from ``chosen``.
-        progress: told of each result as it comes.
+        progress: called with each result.
         every_table: run each on every table that it fits, not only on the one that suits it best.
     """
     report = Report(

@@ -52,7 +52,7 @@ class TokenMaker:
             the type of the id that it was made for.
 
     Attributes:
-        key: the secret that signs; made anew for each maker.
+        key: the secret for signing; by default a new one for each maker.
         verifier: what the application under test takes instead of its own:
             ``TenantMiddleware(verifier=tenant_token.verifier)``.
 

@@ -149,7 +149,7 @@ def shared_write(verb: str, placement: Placement, ties: Ties) -> CrossTenantErro
     """Return the error for a write to a shared table; what is said instead is what ``guard()`` would accept."""
     name, instead = placement.name, ""
     if not (ties.links(placement.key) or ties.carrying(placement.key)):
-        instead = f', or say shared_writable={{"{name}"}}'
+        instead = f'. If every company may write rows that all of them read, use shared_writable={{"{name}"}}'
     return CrossTenantError(
         f"{verb} on {name}, a shared table, was tried; shared rows are written inside "
         f'`with bypass(reason="..."):`{instead}',

@@ -24,15 +24,18 @@ from tests.support.missing import skip_without
 _ROOT = pytest.StashKey[Path]()
 # The modules that take longest, the longest first: one that began last would leave the other workers idle.
 _LONG = (
-    "tests/testing/test_unguarded_vectors.py",
     "tests/testing/test_vectors.py",
     "tests/testing/test_sound_schemas.py",
     "tests/testing/test_oracle.py",
     "tests/testing/test_asynchronous_vectors.py",
+    "tests/testing/test_unguarded_vectors.py",
     "tests/cli/test_attack.py",
     "tests/fuzz/test_fuzz.py",
     "tests/testing/test_other_schemas.py",
     "tests/testing/test_isolation.py",
+    "tests/testing/test_plugin.py",
+    "tests/testing/test_mechanisms.py",
+    "tests/testing/test_generator.py",
 )
 
 

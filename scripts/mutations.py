@@ -1478,6 +1478,16 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "verify_whole",
+        (
+            "a tenant's id is cut to another's",
+            "len(bound) > kind.length",
+            "False",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "MeetingCursor._verify",
         (
             "an UPDATE on MariaDB meets other rows than were found",

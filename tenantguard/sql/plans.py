@@ -139,7 +139,12 @@ class WritePlan:
             self.stamped = tuple([name for name in self.tenant if name not in self.late])
 
     @property
+    def stores_tenant(self) -> bool:
+        """Tell whether new rows are stored with the tenant's id."""
+        return self.verb == "insert" and self.placement.kind == "owned"
+
+    @property
     def is_idle(self) -> bool:
         """Tell whether the predicates say all: nothing that is given needs a look."""
         may = self.placement.kind != "shared" or self.placement.writable
-        return may and not (self.tenant or self.links or self.stored or self.frees)
+        return may and not (self.tenant or self.links or self.stored or self.frees or self.stores_tenant)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from sqlalchemy import (
     create_engine,
     func,
     insert,
+    literal,
     select,
     text,
 )
@@ -175,3 +177,21 @@ def test_a_default_names_the_tenant_while_several_are_bound(
                 with pytest.raises(CrossTenantError):
                     connection.execute(statement, many)
             connection.rollback()
+
+
+@pytest.mark.parametrize("is_from_select", [True, False])
+def test_an_id_that_is_longer_than_its_column_is_not_cut(database: Database, is_from_select: bool) -> None:
+    """PostgreSQL and MariaDB cut blanks off, so that the row would be another tenant's; SQLite keeps them."""
+    metadata = MetaData()
+    company = Column("company_id", String(4), nullable=False)
+    notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
+    metadata.create_all(database.create_engine())
+    engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"))
+    statement = insert(notes).from_select(["id"], select(literal(1))) if is_from_select else insert(notes)
+    kept = database.backend == "sqlite"
+    with bind("acme "), engine.connect() as connection:
+        with nullcontext() if kept else pytest.raises(CrossTenantError, match="has 5 characters"):
+            connection.execute(statement)
+        connection.commit()
+    with bind("acme"), engine.connect() as connection:
+        assert connection.execute(select(notes)).all() == []

@@ -7,6 +7,8 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
+from sqlalchemy import String
+
 from tenantguard.audit import refuse
 from tenantguard.context import Binding
 from tenantguard.errors import CrossTenantError
@@ -51,6 +53,32 @@ def verify_tenant(
                     kind="tenant_change" if verb == "update" else "foreign_insert",
                     tenant=told(binding),
                     attempted=value,
+                    table=placement.name,
+                    statement=sent(context),
+                )
+            )
+
+
+def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
+    """Refuse a new row of a tenant whose id is longer than its column, where the database may cut it to another's.
+
+    MariaDB does so without its strict mode; it and PostgreSQL cut off blanks in any mode. SQLite keeps what is longer.
+
+    Raises:
+        CrossTenantError: an id would not be stored whole.
+    """
+    kind = placement.type._unwrapped_dialect_impl(context.dialect)
+    if not isinstance(kind, String) or kind.length is None:
+        return
+    for tenant in binding.tenants:
+        bound = bound_as(tenant, placement.type, context.dialect)
+        if isinstance(bound, str) and len(bound) > kind.length:
+            refuse(
+                CrossTenantError(
+                    f"insert on {placement.name}: the id of the tenant that is bound has {len(bound)} characters, and "
+                    f"{placement.column} takes {kind.length}. Make the column longer",
+                    kind="foreign_insert",
+                    tenant=told(binding),
                     table=placement.name,
                     statement=sent(context),
                 )

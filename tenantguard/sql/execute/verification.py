@@ -20,7 +20,7 @@ from tenantguard.sql.execute.parent_refusals import refuse_parent
 from tenantguard.sql.execute.parents import Missing, missing_parents
 from tenantguard.sql.execute.storable import is_strange
 from tenantguard.sql.execute.stored_values import StoredCursor, store, store_instead
-from tenantguard.sql.execute.tenants import is_only, verify_tenant
+from tenantguard.sql.execute.tenants import is_only, verify_tenant, verify_whole
 from tenantguard.sql.execute.text_values import verify_text
 from tenantguard.sql.plans import Link
 from tenantguard.sql.refusals import sent, told
@@ -51,6 +51,8 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
                 continue
         if binding is None or binding.mode == "closed":
             refuse(no_tenant(binding, f"A write to {plan.placement.name} was tried"))
+        if plan.stores_tenant and context.dialect.name != "sqlite":
+            verify_whole(plan.placement, binding, context)
         if plan.frees:
             watch_orphans(context, {plan.placement.key})
         if plan.stamped and binding._tenant is not None:

@@ -152,7 +152,7 @@ class Guard:
 
     def learn(self, catalogue: Any) -> bool:
         """Keep what a server has answered; tell whether that changes what was found of statements."""
-        changed = self.catalogue != catalogue
+        changed: bool = self.catalogue != catalogue
         self.catalogue, self.ask_at = catalogue, monotonic() + _ASKED_AGAIN
         if changed and self.era.used:
             self.renew()

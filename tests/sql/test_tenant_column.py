@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import (
+    BigInteger,
     Column,
     Computed,
     Engine,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     Sequence,
+    SmallInteger,
     String,
     Table,
     create_engine,
@@ -24,6 +26,7 @@ from sqlalchemy import (
     select,
     text,
 )
+from sqlalchemy.dialects.mysql import TINYINT
 
 from tenantguard import ConfigurationError, CrossTenantError, Tenancy, bind, bypass, guard
 from tests.servers import Database
@@ -179,19 +182,50 @@ def test_a_default_names_the_tenant_while_several_are_bound(
             connection.rollback()
 
 
-@pytest.mark.parametrize("is_from_select", [True, False])
-def test_an_id_that_is_longer_than_its_column_is_not_cut(database: Database, is_from_select: bool) -> None:
+NEW_NOTES = {
+    "core": lambda notes: insert(notes),
+    "from select": lambda notes: insert(notes).from_select(["id"], select(literal(1))),
+    "text": lambda _notes: text("INSERT INTO notes (id) VALUES (1)"),
+    "text from select": lambda _notes: text("INSERT INTO notes (id) SELECT 1"),
+    "text with its tenant": lambda _notes: text("INSERT INTO notes (id, company_id) VALUES (1, 'acme ')"),
+}
+
+
+@pytest.mark.parametrize("write", NEW_NOTES.values(), ids=NEW_NOTES)
+def test_an_id_that_is_longer_than_its_column_is_not_cut(database: Database, write: Any) -> None:
     """PostgreSQL and MariaDB cut blanks off, so that the row would be another tenant's; SQLite keeps them."""
     metadata = MetaData()
     company = Column("company_id", String(4), nullable=False)
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
     metadata.create_all(database.create_engine())
-    engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"))
-    statement = insert(notes).from_select(["id"], select(literal(1))) if is_from_select else insert(notes)
+    engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"), raw_sql="rewrite")
     kept = database.backend == "sqlite"
     with bind("acme "), engine.connect() as connection:
-        with nullcontext() if kept else pytest.raises(CrossTenantError, match="has 5 characters"):
-            connection.execute(statement)
+        with nullcontext() if kept else pytest.raises(CrossTenantError, match="cannot hold the id"):
+            connection.execute(write(notes))
         connection.commit()
     with bind("acme"), engine.connect() as connection:
         assert connection.execute(select(notes)).all() == []
+
+
+@pytest.mark.parametrize("kind", [SmallInteger(), TINYINT(unsigned=True), Integer(), BigInteger()])
+def test_a_number_that_its_column_cannot_hold_is_not_stored(database: Database, kind: Any) -> None:
+    """Without its strict mode MariaDB takes the nearest number, which may be another tenant."""
+    if database.backend != "mariadb":
+        pytest.skip("only MariaDB stores another number than it is given")
+    metadata = MetaData()
+    company = Column("company_id", kind, nullable=False)
+    notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
+    largest = {SmallInteger: 2**15, TINYINT: 2**8, Integer: 2**31, BigInteger: 2**63}[type(kind)] - 1
+    metadata.create_all(database.create_engine())
+    engine = guard(
+        database.create_engine(connect_args={"sql_mode": ""}), Tenancy(metadata, column="company_id")
+    )
+    with bind(largest + 1), engine.connect() as connection:
+        with pytest.raises(CrossTenantError, match="cannot hold the id"):
+            connection.execute(insert(notes))
+        connection.commit()
+    with bind(largest), engine.connect() as connection:
+        assert connection.execute(select(notes)).all() == []
+        connection.execute(insert(notes))
+        assert len(connection.execute(select(notes)).all()) == 1

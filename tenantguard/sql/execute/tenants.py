@@ -7,7 +7,8 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
-from sqlalchemy import String
+from sqlalchemy import BigInteger, Integer, SmallInteger, String
+from sqlalchemy.dialects.mysql import MEDIUMINT, TINYINT
 
 from tenantguard.audit import refuse
 from tenantguard.context import Binding
@@ -15,6 +16,8 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.execute.storable import bound_as, is_stored_alike
 from tenantguard.sql.refusals import sent, told
 from tenantguard.tenancy import Placement
+
+_BITS = {TINYINT: 8, SmallInteger: 16, MEDIUMINT: 24, BigInteger: 64}
 
 
 def is_only(values: Sequence[Any], placement: Placement, binding: Binding) -> bool:
@@ -60,29 +63,40 @@ def verify_tenant(
 
 
 def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
-    """Refuse a new row of a tenant whose id is longer than its column, where the database may cut it to another's.
+    """Refuse a new row of a tenant whose id its column cannot hold, where the database may make it another's.
 
-    MariaDB does so without its strict mode; it and PostgreSQL cut off blanks in any mode. SQLite keeps what is longer.
+    Without its strict mode, MariaDB cuts texts and takes the nearest number; it and PostgreSQL cut off blanks in any
+    mode. SQLite keeps what is longer.
 
     Raises:
         CrossTenantError: an id would not be stored whole.
     """
     kind = placement.type._unwrapped_dialect_impl(context.dialect)
-    if not isinstance(kind, String) or kind.length is None:
-        return
     for tenant in binding.tenants:
         bound = bound_as(tenant, placement.type, context.dialect)
-        if isinstance(bound, str) and len(bound) > kind.length:
+        if not _holds(kind, bound):
             refuse(
                 CrossTenantError(
-                    f"insert on {placement.name}: the id of the tenant that is bound has {len(bound)} characters, and "
-                    f"{placement.column} takes {kind.length}. Make the column longer",
+                    f"insert on {placement.name}: {placement.column} cannot hold the id of the tenant that is bound, "
+                    f"{tenant!r}. Give the column a larger type",
                     kind="foreign_insert",
                     tenant=told(binding),
                     table=placement.name,
                     statement=sent(context),
                 )
             )
+
+
+def _holds(kind: Any, value: Any) -> bool:
+    """Tell whether a column of a type stores a text or a whole number as it is."""
+    if isinstance(kind, String) and isinstance(value, str):
+        return kind.length is None or len(value) <= kind.length
+    if isinstance(kind, Integer) and isinstance(value, int):
+        bits = next((bits for one, bits in _BITS.items() if isinstance(kind, one)), 32)
+        signed = not getattr(kind, "unsigned", False)
+        least = -(1 << bits - 1) if signed else 0
+        return least <= value < least + (1 << bits)
+    return True
 
 
 def _distinct(values: Sequence[Any]) -> Iterable[Any]:

@@ -9,7 +9,7 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.parents import verify_parents
-from tenantguard.sql.execute.tenants import verify_tenant
+from tenantguard.sql.execute.tenants import verify_tenant, verify_whole
 from tenantguard.sql.plans import Link
 from tenantguard.sql.refusals import sent, told
 from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orphan
@@ -42,6 +42,8 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
         placement = guard.tenancy.find_key(check.table_key)
         if isinstance(check, TenantUse):
             verify_tenant(placement, check.verb, values, binding, context)
+            if not check.given:
+                verify_whole(placement, binding, context)
         elif check.required and any(None in key for key in values):
             fault = orphan(placement, ", ".join(check.columns))
             fault.tenant, fault.statement = told(binding), sent(context)

@@ -44,7 +44,7 @@ class TenantUse:
         table_key: the table that is written.
         column: its tenant column.
         verb: ``"insert"`` or ``"update"``.
-        given: the values in the text, one a row.
+        given: the values in the text, one a row; none where a new row is to be stored with the tenant's id.
     """
 
     table_key: Key

@@ -71,6 +71,11 @@ class Given:
         if values and watched.tenant is not None:
             self.checks.append(TenantUse(watched.placement.key, watched.tenant, verb, values))
 
+    def note_row(self, watched: Watched) -> None:
+        """Note that a new row stores the tenant's id, whoever gives it."""
+        if watched.tenant is not None:
+            self.checks.append(TenantUse(watched.placement.key, watched.tenant, "insert", ()))
+
     def note_key(self, watched: Watched, link: Link, verb: str, keys: list[tuple[Value, ...]]) -> None:
         """Note what a foreign key is given, row by row."""
         parent, pairs = link

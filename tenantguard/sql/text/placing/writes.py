@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, ascii_lower, unquoted
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
 from tenantguard.sql.text.placing.origins import Origins, Wanted
 from tenantguard.sql.text.placing.ownership import Given, Watched, orphan, shared_write
@@ -219,6 +219,8 @@ class Statement(Placing):
         target = self._target(write.verb, relation)
         self._note_stored(target.placement, None)
         watched = self.given.watched(target.placement)
+        if self.which != SQLITE:  # which cuts nothing off
+            self.given.note_row(watched)
         if write.defaults >= 0:
             self._insert_defaults(write, watched)
         elif write.assigned:

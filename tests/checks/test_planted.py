@@ -213,7 +213,7 @@ POSTGRESQL: dict[str, tuple[str, list[str]]] = {
     "a right to write what is shared": ("TG408", ["GRANT INSERT ON countries TO {app}"]),
     "a right that is missing": ("TG409", ["REVOKE SELECT ON calls FROM {app}"]),
     "a trigger that is missing": ("TG410", ["DO $$ DECLARE n text; BEGIN SELECT tgname INTO n FROM pg_trigger "
-        "WHERE tgname LIKE 'tenantguard%' AND tgrelid = 'call_labels'\\:\\:regclass LIMIT 1; "
+        "WHERE tgname LIKE '%tenantguard%' AND tgrelid = 'call_labels'\\:\\:regclass LIMIT 1; "
         "EXECUTE format('ALTER TABLE call_labels DISABLE TRIGGER %I', n); END $$"]),
     "a maintenance role that is held": ("TG413", ["ALTER ROLE {maintenance} NOBYPASSRLS"]),
     "a view with its owner's rights": (

@@ -145,7 +145,7 @@ Case = Callable[[], Awaitable[None]]
 CASES: dict[str, list[Case]] = {
     "the store is down": [lambda: lost(ConnectionError("gone"))],
     "the store is slow": [lambda: lost("hangs")],
-    "the store holds rubbish": [
+    "the store holds invalid data": [
         lambda: lost(Changes(1, {ADA_CUT: float("nan")})),
         lambda: lost(Changes(1, {"ada": NOW})),  # type: ignore[dict-item]
         lambda: lost(Changes("1", {})),  # type: ignore[arg-type]

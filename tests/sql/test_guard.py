@@ -76,14 +76,14 @@ def test_a_faulty_tenancy_installs_nothing() -> None:
 def test_guarding_twice_is_refused() -> None:
     """The second tenancy would be silently ignored, or half in force."""
     engine = guard(memory_engine(), make_tenancy())
-    with pytest.raises(ConfigurationError, match="guarded already"):
+    with pytest.raises(ConfigurationError, match="already guarded"):
         guard(engine, make_tenancy())
 
 
 def test_an_engine_copy_is_not_guarded_again() -> None:
     """A copy made by execution_options() shares the dialect."""
     engine = guard(memory_engine(), make_tenancy())
-    with pytest.raises(ConfigurationError, match="guarded already"):
+    with pytest.raises(ConfigurationError, match="already guarded"):
         guard(engine.execution_options(logging_token="copy"), make_tenancy())
 
 

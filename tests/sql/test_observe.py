@@ -253,7 +253,7 @@ def test_bad_modes_are_refused(options: dict[str, Any], match: str) -> None:
 
 def test_an_engine_is_observed_once(engine: Engine) -> None:
     """A second guard() on it is refused, as on a guarded one."""
-    with pytest.raises(ConfigurationError, match="guarded already"):
+    with pytest.raises(ConfigurationError, match="already guarded"):
         guard(engine, make_tenancy())
 
 

@@ -1,0 +1,49 @@
+"""Requirements of routes: a route, or whatever is mounted, that only those are served who meet a requirement."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tenantguard.asgi.admission import PRINCIPAL
+from tenantguard.asgi.types import App, Receive, Scope, Send
+from tenantguard.authority import requires
+
+
+class RequiresMiddleware:
+    """Middleware of a route or a mount that checks what ``tenantguard.requires`` states; the arguments are its own.
+
+    It is for endpoints that no decorator reaches, such as classes and mounted applications, and stands inside of
+    ``TenantMiddleware``, which answers its refusals. It also works on routes that need no company.
+
+    Args:
+        app: the application inside.
+        permissions: as for ``requires``.
+        further: as for ``requires``.
+
+    Raises:
+        ConfigurationError: as ``requires`` does.
+
+    Example:
+        >>> from starlette.middleware import Middleware
+        >>> from starlette.routing import Mount
+        >>> billing = Mount("/billing", routes=[], middleware=[Middleware(RequiresMiddleware, "billing:read")])
+    """
+
+    def __init__(self, app: App, *permissions: str, **further: Any) -> None:
+        self._app, self._requirement = app, requires(*permissions, **further)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request or a socket of whoever meets the requirement.
+
+        Raises:
+            PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
+            StepUpError: the user has to sign in again, or better; answered with 401 (RFC 9470).
+            NoTenantError: nothing is bound.
+        """
+        if scope["type"] in ("http", "websocket"):
+            without_tenant = scope.get(PRINCIPAL)  # verified, and of no company yet
+            if without_tenant is None:
+                self._requirement.check()
+            else:
+                self._requirement.check_of(without_tenant)
+        await self._app(scope, receive, send)

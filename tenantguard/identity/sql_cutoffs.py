@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, TypeVar
 
@@ -87,9 +88,9 @@ class SQLCutOffs:
             raise ConfigurationError(
                 f"an id of more than {_LONGEST} characters cannot be revoked in this store"
             )
-        try:
-            await self._run(lambda connection: self._put(connection, moments))
-        except IntegrityError:  # two processes began with the first generation
+        if not await self._run(lambda connection: self._put(connection, moments)):
+            with suppress(IntegrityError):  # another process was the first
+                await self._run(lambda c: c.execute(insert(self._generation).values(id=1, number=0)))
             await self._run(lambda connection: self._put(connection, moments))
 
     async def since(self, generation: int) -> Changes:
@@ -100,10 +101,15 @@ class SQLCutOffs:
         """Forget those before a moment."""
         await self._run(lambda c: c.execute(delete(self._cutoffs).where(self._cutoffs.c.moment < before)))
 
-    def _put(self, connection: Connection, moments: Mapping[Name, float]) -> None:
+    def _put(self, connection: Connection, moments: Mapping[Name, float]) -> bool:
+        """Keep cut-offs under the next generation; return ``False`` where there is none to begin with.
+
+        The first one is inserted in a transaction of its own: InnoDB locks the gap that an UPDATE finds empty, and two
+        processes that insert there would wait for one another.
+        """
         held = self._generation.c
         if not connection.execute(update(self._generation).values(number=held.number + 1)).rowcount:
-            connection.execute(insert(self._generation).values(id=1, number=1))
+            return False
         number = connection.scalars(select(held.number)).one()
         for name, moment in moments.items():
             text = _text(name)
@@ -115,6 +121,7 @@ class SQLCutOffs:
                 connection.execute(insert(self._cutoffs).values(digest=digest, name=text, **values))
             elif before < moment:
                 connection.execute(update(self._cutoffs).where(here).values(values))
+        return True
 
     def _since(self, connection: Connection, generation: int) -> Changes:
         number = connection.scalars(select(self._generation.c.number)).one_or_none() or 0

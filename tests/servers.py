@@ -220,6 +220,7 @@ def _start_mariadb(root: Path) -> str:
     data, address = root / "mariadb", root / "mariadb.sock"
     common = [
         f"--datadir={data}", f"--user={getpass.getuser()}", "--innodb-log-file-size=8M",
+        f"--tmpdir={root}",  # a server that starts empties it of temporary tables, whoever's they are
         # durability is not what we test: each definition of a table would wait for the disk several times
         "--innodb-flush-method=nosync", "--skip-innodb-doublewrite", "--loose-debug-no-sync",
     ]  # fmt: skip

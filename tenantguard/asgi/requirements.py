@@ -29,7 +29,7 @@ class RequiresMiddleware:
         >>> billing = Mount("/billing", routes=[], middleware=[Middleware(RequiresMiddleware, "billing:read")])
     """
 
-    def __init__(self, app: App, *permissions: str, **further: Any) -> None:
+    def __init__(self, app: App, /, *permissions: str, **further: Any) -> None:
         self._app, self._requirement = app, requires(*permissions, **further)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tenantguard.asgi.admission import PRINCIPAL
 from tenantguard.asgi.types import App, Receive, Scope, Send
-from tenantguard.authority import requires
+from tenantguard.authority import Requirement
 
 
 class RequiresMiddleware:
-    """Middleware of a route or a mount that checks what ``tenantguard.requires`` states; the arguments are its own.
+    """Middleware of a route or a mount that checks what ``tenantguard.requires`` states.
 
     It is for endpoints that no decorator reaches, such as classes and mounted applications, and stands inside of
     ``TenantMiddleware``, which answers its refusals. It also works on routes that need no company.
 
     Args:
         app: the application inside.
-        permissions: as for ``requires``.
-        further: as for ``requires``.
-
-    Raises:
-        ConfigurationError: as ``requires`` does.
+        requirement: what whoever is served has to meet.
 
     Example:
         >>> from starlette.middleware import Middleware
         >>> from starlette.routing import Mount
-        >>> billing = Mount("/billing", routes=[], middleware=[Middleware(RequiresMiddleware, "billing:read")])
+        >>> from tenantguard import requires
+        >>> reading = Middleware(RequiresMiddleware, requirement=requires("billing:read"))
+        >>> billing = Mount("/billing", routes=[], middleware=[reading])
     """
 
-    def __init__(self, app: App, /, *permissions: str, **further: Any) -> None:
-        self._app, self._requirement = app, requires(*permissions, **further)
+    def __init__(self, app: App, requirement: Requirement) -> None:
+        self._app, self._requirement = app, requirement
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request or a socket of whoever meets the requirement.

@@ -41,13 +41,13 @@ class _Calls(HTTPEndpoint):
 
 
 def _class(conceal: bool) -> App:
-    required = Middleware(RequiresMiddleware, "calls:write", mfa=True)
+    required = Middleware(RequiresMiddleware, requirement=requires("calls:write", mfa=True))
     guarded = Middleware(TenantMiddleware, verifier=verifier(), conceal=conceal)
     return Starlette(routes=[Route("/calls", _Calls, middleware=[required])], middleware=[guarded])
 
 
 def _mount(conceal: bool) -> App:
-    required = Middleware(RequiresMiddleware, "calls:write", mfa=True)
+    required = Middleware(RequiresMiddleware, requirement=requires("calls:write", mfa=True))
     inner = Mount("/", app=PlainTextResponse("written"), middleware=[required])
     guarded = Middleware(TenantMiddleware, verifier=verifier(), conceal=conceal)
     return Starlette(routes=[inner], middleware=[guarded])
@@ -98,7 +98,7 @@ async def test_a_route_without_a_company_may_require() -> None:
 @pytest.mark.parametrize(("scope", "answers"), [("companies:create", True), ("calls:read", False)])
 async def test_a_route_option_without_a_company_may_require(scope: str, answers: bool) -> None:
     """The middleware of a route or a mount knows who has no company yet, and lets no socket be accepted either."""
-    required = Middleware(RequiresMiddleware, "companies:create")
+    required = Middleware(RequiresMiddleware, requirement=requires("companies:create"))
     made = Route("/companies", _Calls, middleware=[required])
     heard = WebSocketRoute("/heard", _hear, middleware=[required])
     guarded = Middleware(TenantMiddleware, verifier=verifier(), without_tenant_on=["/companies", "/heard"])

@@ -83,8 +83,8 @@ MUTATIONS = (
         ("the seal is asked for nowhere", "_restrictive(floor) if sealed else", "() if sealed else"),
         (
             "an empty setting is a tenant",
-            "_restrictive_alone(SETTINGS.somebody)",
-            "_restrictive_alone('true')",
+            "[_for_all(SETTINGS.somebody)]",
+            "[_for_all('true')]",
         ),
     ),
     *_of(
@@ -1478,10 +1478,10 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_holds",
+        "is_kept",
         (
             "a tenant's id is cut to another's",
-            "len(value) <= kind.length",
+            "bool(_text(value, kind, dialect) == value)",
             "True",
             "tests/sql/test_tenant_column.py",
         ),

@@ -61,11 +61,11 @@ def commands(placement: Placement, schema: str, *, sealed: bool, is_parent: bool
         [_permitted(policy, placement, read, is_parent) for policy in _policies(placement, schema, read)]
         for read in (SETTINGS, SEALED)
     )
-    return (*shown, *(_restrictive(floor) if sealed else _restrictive_alone(SETTINGS.somebody)))
+    return (*shown, *(_restrictive(floor) if sealed else [_for_all(SETTINGS.somebody)]))
 
 
-def _restrictive_alone(condition: str) -> Iterator[Policy]:
-    yield Policy(_FLOOR, "ALL", using=condition, check=condition, restrictive=True)
+def _for_all(condition: str) -> Policy:
+    return Policy(_FLOOR, "ALL", using=condition, check=condition, restrictive=True)
 
 
 def _restrictive(policies: list[Policy]) -> Iterator[Policy]:
@@ -76,7 +76,7 @@ def _restrictive(policies: list[Policy]) -> Iterator[Policy]:
     """
     conditions = {said for policy in policies for said in (policy.using, policy.check) if said is not None}
     if len(conditions) == 1:
-        yield from _restrictive_alone(conditions.pop())
+        yield _for_all(conditions.pop())
         return
     for policy in policies:
         yield replace(policy, name=f"{_FLOOR}_{policy.command.lower()}", restrictive=True)

@@ -13,12 +13,11 @@ from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.engine.interfaces import ExecuteStyle
-from sqlalchemy.sql.selectable import TableClause
 from sqlalchemy.types import NullType
 
 from tenantguard.context import peek
 from tenantguard.sql.compile.bypass_compiler import may_overwrite
-from tenantguard.sql.compile.pieces import is_plain
+from tenantguard.sql.compile.pieces import base_of, is_plain
 from tenantguard.sql.execute.driver_values import given_values, values_again
 from tenantguard.sql.execute.locks import hold
 from tenantguard.sql.execute.moves import note_left, note_moved, tell
@@ -61,22 +60,15 @@ def verify_bypassed(context: Any) -> None:
         cte.element.table for cte in compiled.ctes or () if cte.element.is_dml and not cte.element.is_delete
     ]
     state: Any = compiled.compile_state if context.isinsert or context.isupdate else None
-    main = [] if state is None else [_table(state.dml_table)]
+    main = [] if state is None else [base_of(state.dml_table)]
     if context.isupdate and state.include_table_with_column_exprs:  # MariaDB writes several
-        beside += [_table(from_) for from_ in state._extra_froms]
+        beside += [base_of(from_) for from_ in state._extra_froms]
     found = {tied.placement.key: tied for table in (*main, *beside) if (tied := tied_table(guard, table))}
     if beside:
         _compare_all(context, list(found.values()))
     elif found:
         (tied,) = found.values()
         _verify_write(context, tied)
-
-
-def _table(from_: Any) -> Any:
-    """Return the table that an alias of it stands for."""
-    while not isinstance(from_, TableClause) and hasattr(from_, "element"):
-        from_ = from_.element
-    return from_
 
 
 def _verify_write(context: Any, tied: Tied) -> None:
@@ -205,9 +197,9 @@ def _own_returning(context: Any) -> Callable[[list[str]], str | None]:
         if not (dialect.insert_returning if context.isinsert else dialect.update_returning):
             return None
         if context.isupdate and state._extra_froms:
-            if dialect.name == "postgresql" and state.dml_table is not _table(state.dml_table):
+            if dialect.name == "postgresql" and state.dml_table is not base_of(state.dml_table):
                 return None
-            table = dialect.identifier_preparer.quote(_table(state.dml_table).name)
+            table = dialect.identifier_preparer.quote(base_of(state.dml_table).name)
             columns = [f"{table}.{column}" for column in columns] if dialect.name == "postgresql" else columns
         try:
             return with_columns(context.statement, columns, context.compiled.tg_returning)

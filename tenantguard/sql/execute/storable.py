@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import types
+from sqlalchemy.dialects.mysql import MEDIUMINT, TINYINT
 from sqlalchemy.types import TypeEngine
 
 STRANGE: Any = object()  # a value of which only the database knows what it will store
@@ -24,6 +25,7 @@ _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,18})\s*", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LARGE = 2**63
 _WIDE = Context(prec=65)  # digits, of which MariaDB's decimals have no more
+_BITS = {TINYINT: 8, types.SmallInteger: 16, MEDIUMINT: 24, types.BigInteger: 64}
 _EXACT = 2**53  # floats beyond it are not every integer
 
 
@@ -73,6 +75,19 @@ def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: An
     kind = type_._unwrapped_dialect_impl(dialect)
     spelled = tuple([_spelled(one, kind, dialect) for one in (value, tenant)])
     return not is_strange(spelled) and type(spelled[0]) is type(spelled[1]) and bool(spelled[0] == spelled[1])
+
+
+def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
+    """Tell whether a column of a type keeps a text or a whole number as the driver is given it."""
+    kind = type_._unwrapped_dialect_impl(dialect)
+    if isinstance(kind, types.String) and isinstance(value, str):
+        return bool(_text(value, kind, dialect) == value)
+    if isinstance(kind, types.Integer) and isinstance(value, int):
+        bits = next((bits for one, bits in _BITS.items() if isinstance(kind, one)), 32)
+        signed = not getattr(kind, "unsigned", False)
+        least = -(1 << bits - 1) if signed else 0
+        return least <= value < least + (1 << bits)
+    return True
 
 
 def _spelled(value: Any, kind: TypeEngine[Any], dialect: Any) -> Any:

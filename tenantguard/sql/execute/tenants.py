@@ -7,17 +7,12 @@ from itertools import repeat
 from operator import is_
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer, SmallInteger, String
-from sqlalchemy.dialects.mysql import MEDIUMINT, TINYINT
-
 from tenantguard.audit import refuse
 from tenantguard.context import Binding
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.execute.storable import bound_as, is_stored_alike
+from tenantguard.sql.execute.storable import bound_as, is_kept, is_stored_alike
 from tenantguard.sql.refusals import sent, told
 from tenantguard.tenancy import Placement
-
-_BITS = {TINYINT: 8, SmallInteger: 16, MEDIUMINT: 24, BigInteger: 64}
 
 
 def is_only(values: Sequence[Any], placement: Placement, binding: Binding) -> bool:
@@ -71,10 +66,9 @@ def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
     Raises:
         CrossTenantError: an id would not be stored whole.
     """
-    kind = placement.type._unwrapped_dialect_impl(context.dialect)
     for tenant in binding.tenants:
         bound = bound_as(tenant, placement.type, context.dialect)
-        if not _holds(kind, bound):
+        if not is_kept(bound, placement.type, context.dialect):
             refuse(
                 CrossTenantError(
                     f"insert on {placement.name}: {placement.column} cannot hold the id of the tenant that is bound, "
@@ -85,18 +79,6 @@ def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
                     statement=sent(context),
                 )
             )
-
-
-def _holds(kind: Any, value: Any) -> bool:
-    """Tell whether a column of a type stores a text or a whole number as it is."""
-    if isinstance(kind, String) and isinstance(value, str):
-        return kind.length is None or len(value) <= kind.length
-    if isinstance(kind, Integer) and isinstance(value, int):
-        bits = next((bits for one, bits in _BITS.items() if isinstance(kind, one)), 32)
-        signed = not getattr(kind, "unsigned", False)
-        least = -(1 << bits - 1) if signed else 0
-        return least <= value < least + (1 << bits)
-    return True
 
 
 def _distinct(values: Sequence[Any]) -> Iterable[Any]:

@@ -25,6 +25,7 @@ _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,18})\s*", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LARGE = 2**63
 _WIDE = Context(prec=65)  # digits, of which MariaDB's decimals have no more
+_PADDED = re.compile("N?CHAR\\b")  # of which blanks at the end mean nothing
 _BITS = {TINYINT: 8, types.SmallInteger: 16, MEDIUMINT: 24, types.BigInteger: 64}
 _EXACT = 2**53  # floats beyond it are not every integer
 
@@ -81,6 +82,8 @@ def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
     """Tell whether a column of a type keeps a text or a whole number as the driver is given it."""
     kind = type_._unwrapped_dialect_impl(dialect)
     if isinstance(kind, types.String) and isinstance(value, str):
+        if value.endswith(" ") and dialect.name != "sqlite" and _PADDED.match(type_.compile(dialect)):
+            return False
         return bool(_text(value, kind, dialect) == value)
     if isinstance(kind, types.Integer) and isinstance(value, int):
         bits = next((bits for one, bits in _BITS.items() if isinstance(kind, one)), 32)

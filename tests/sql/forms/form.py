@@ -25,7 +25,7 @@ class Does(StrEnum):
     CONFLICT = "predicate in the conflict clause"
     STAMPED = "stamped"
     CHECKED = "checked"
-    NOTHING = "passes as it is"
+    NOTHING = "unchanged"
     REFUSED = "refused"
     LIMIT = "not guarded"
 

@@ -54,21 +54,21 @@ TEXT.add(
 )
 TEXT.add("a fragment with a query", "`.where(text('id IN (SELECT ...)'))`", REFUSED,
          lambda db: select(tags).where(text("id IN (SELECT id FROM calls)")), why="query")  # fmt: skip
-TEXT.add("a fragment that leaves its place", "`.where(text('1 = 1) OR (1 = 1'))`", REFUSED,
+TEXT.add("a fragment that breaks out of its place", "`.where(text('1 = 1) OR (1 = 1'))`", REFUSED,
          lambda db: select(_c.id).where(text("1 = 1) OR (1 = 1")), why="text inside a statement")  # fmt: skip
 TEXT.add("a table as text", "`.select_from(text('calls'))`", REFUSED,
          lambda db: select(literal_column("id")).select_from(text("calls")), why="stands where a table belongs")  # fmt: skip
-TEXT.add("an operator of one's own", "`.op('...')`", REFUSED,
+TEXT.add("a custom operator", "`.op('...')`", REFUSED,
          lambda db: select(_c.id).where(_c.id.op("IN (SELECT id FROM calls) OR 1 =")(1)), why="text inside a statement")  # fmt: skip
 TEXT.add("straight to the driver", "`connection.exec_driver_sql()`", REFUSED,
          lambda db: db.connection.exec_driver_sql("SELECT * FROM calls"), why="straight to the driver")  # fmt: skip
-TEXT.point("constructs of one's own", "`@compiles`", REFUSED, vectors=("custom_construct", "custom_construct_beside_its_table", "custom_from_construct",
-           "custom_executable", "custom_function", "custom_type_in_cast"), why="where they name a table of their own")  # fmt: skip
-TEXT.point("statement syntax of one's own", "`SyntaxExtension`, `.ext()`", REFUSED, "HasSyntaxExtensions.ext", "Query.ext",
+TEXT.point("custom constructs", "`@compiles`", REFUSED, vectors=("custom_construct", "custom_construct_beside_its_table", "custom_from_construct",
+           "custom_executable", "custom_function", "custom_type_in_cast"), why="if they name a table themselves")  # fmt: skip
+TEXT.point("custom statement syntax", "`SyntaxExtension`, `.ext()`", REFUSED, "HasSyntaxExtensions.ext", "Query.ext",
            "HasSyntaxExtensions.apply_syntax_extension_point",
-           tests=("tests/sql/test_hidden.py::test_a_syntax_extension_of_ones_own_is_read",), why="where it names a table of its own")  # fmt: skip
+           tests=("tests/sql/test_hidden.py::test_a_syntax_extension_of_ones_own_is_read",), why="if it names a table itself")  # fmt: skip
 TEXT.point("columns and types by name", "`quoted_name(quote=False)`, `collate()`, `UserDefinedType`", REFUSED,
-           vectors=("quoted_name_unquoted", "collation_with_query", "type_with_bind_expression"), why="where the name is none")  # fmt: skip
+           vectors=("quoted_name_unquoted", "collation_with_query", "type_with_bind_expression"), why="if the name is not an identifier")  # fmt: skip
 TEXT.point("`BEGIN` of SQLite's driver", "`exec_driver_sql('BEGIN')` in a `begin` listener", NOTHING,
            tests=("tests/sql/test_hidden.py::test_the_begin_recipe_of_sqlite_works",))  # fmt: skip
 
@@ -139,7 +139,7 @@ DOORS.point("driver's connection", "`raw_connection()`, `connection.connection`,
             vectors=("raw_connection", "dbapi_connection", "driver_connection", "pool_connection", "detached_connection"),
             why="outside a bypass")  # fmt: skip
 DOORS.point(
-    "cursor of a result",
+    "a result's cursor",
     "`result.cursor`",
     Does.LIMIT,
     vectors=("cursor_of_result",),
@@ -166,7 +166,7 @@ DOORS.point(
 )
 DOORS.point("in a worker process", "a function sent to a process with `spawn`", W,
             tests=("tests/sql/test_hidden.py::test_a_worker_process_guards_the_engine_that_it_imports",))  # fmt: skip
-DOORS.point("hooks that connect", "`creator=`, `do_connect`", W, vectors=("creator_of_ones_own", "listener_on_connect"),
+DOORS.point("connection hooks", "`creator=`, `do_connect`", W, vectors=("creator_of_ones_own", "listener_on_connect"),
             tests=("tests/sql/test_hidden.py::test_a_do_connect_hook_is_no_way_around",))  # fmt: skip
 DOORS.point("another pool", "`engine.dispose()`, `engine.pool.recreate()`, `NullPool`", W,
             vectors=("disposed_and_reused", "disposed_and_raw", "pool_replaced", "null_pool", "queue_pool_hand_over"))  # fmt: skip
@@ -206,7 +206,7 @@ CACHES.point("one statement for two tenants", "the engine's compiled cache", W,
              vectors=("alternating_tenants", "alternating_tenants_orm", "alternating_tenants_through", "lambda_alternating", "baked_query"))  # fmt: skip
 CACHES.point("cached in a bypass", "and executed under a tenant", W, vectors=("bypass_then_tenant", "bypass_then_tenant_orm",
              "get_cached_in_bypass", "flush_cached_in_bypass", "lazy_load_cached_in_bypass"))  # fmt: skip
-CACHES.point("cache of one's own", "`execution_options(compiled_cache={})`", W, vectors=("own_compiled_cache",
+CACHES.point("custom compiled cache", "`execution_options(compiled_cache={})`", W, vectors=("own_compiled_cache",
              "own_compiled_cache_of_bare_engine", "no_compiled_cache"))  # fmt: skip
 CACHES.point("compiled by hand", "`statement.compile()`, then executed", REFUSED, "CompilerElement.compile", vectors=("text_of_compiled",),
              tests=("tests/sql/test_hidden.py::test_a_statement_compiled_by_hand_is_refused",))  # fmt: skip
@@ -218,7 +218,7 @@ CACHES.point("frozen result", "`result.freeze()`, `merge_frozen_result()`", REFU
 CACHES.point(
     "mock engine", "`create_mock_engine()`", NOTHING, "create_mock_engine()", vectors=("mock_engine_dump",)
 )
-CACHES.point("parameters of the guard's name", "`{'tenantguard_1': 'other'}`", W, "Immutable.params", "ExecutableStatement.params",
+CACHES.point("parameters with the guard's name", "`{'tenantguard_1': 'other'}`", W, "Immutable.params", "ExecutableStatement.params",
              "Immutable.unique_params", "UpdateBase.params", "Query.params",
              tests=("tests/sql/test_reads.py::test_a_caller_cannot_give_the_guards_parameter",))  # fmt: skip
 CACHES.add(

@@ -59,10 +59,10 @@ KEYS.add("a key of a changed row by an expression", "`update().values(parent_id=
                   lambda db: db.rows(update(calls).where(_c.id == bindparam("k")).values(number_id=bindparam("n", type_=Integer) + 100),
                                      [{"k": 2, "n": -99}, {"k": 1, "n": 1}]),
                   lambda db: update(calls).values(number_id=case((_c.id == 1, 101), else_=1))))  # fmt: skip
-KEYS.add("a key by an expression of rows picked by one, on MariaDB", "`update().where(func...).values(parent_id=select())`", Does.REFUSED,
+KEYS.add("a key and a condition by expressions, on MariaDB", "`update().where(func...).values(parent_id=select())`", Does.REFUSED,
          lambda db: update(calls).where(func.rand() < 2).values(number_id=select(func.max(_n.id)).scalar_subquery()), on=("mariadb",),
          why="this database's UPDATE does not return what it stored")  # fmt: skip
-KEYS.add("a key by an expression in a CTE that writes", "`insert().values(parent_id=select()).cte()`", Does.REFUSED,
+KEYS.add("a key by an expression in a writing CTE", "`insert().values(parent_id=select()).cte()`", Does.REFUSED,
          lambda db: select(insert(calls).values(**_call(db, number_id=literal(1, Integer) + 0)).returning(_c.id).cte("made")),
          on=("postgresql",), why="inside another statement what is stored cannot be read back")  # fmt: skip
 KEYS.add("a key from a select", "`.from_select([..., 'parent_id'], select())`", (W, STAMPED, CHECKED),
@@ -70,7 +70,7 @@ KEYS.add("a key from a select", "`.from_select([..., 'parent_id'], select())`", 
          attacks=(lambda db: _comments_from(db, _c.id + 100),
                   lambda db: insert(tags).from_select(["id", "call_id", "tag"], select(_c.id + 900, literal(101), _c.note)),
                   lambda db: insert(T["call_labels"]).from_select(["call_id", "label_id"], select(_c.id, literal(101)))))  # fmt: skip
-KEYS.add("a key in a CTE that inserts", "`insert().values(parent_id=...).cte()`", (STAMPED, CHECKED),
+KEYS.add("a key in an INSERT in a CTE", "`insert().values(parent_id=...).cte()`", (STAMPED, CHECKED),
          lambda db: select(insert(calls).values(**_call(db)).returning(_c.id).cte("made")), on=("postgresql",),
          attacks=(lambda db: select(insert(calls).values(**_call(db, number_id=101)).returning(_c.id).cte("made")),))  # fmt: skip
 KEYS.add("an association row", "`insert(secondary)`, `a.many.append(b)`", (W, CHECKED), lambda db: _associated(db),
@@ -84,7 +84,7 @@ KEYS.add("a key of a unit of work", "`session.add(Child(parent_id=...))`", (STAM
                   lambda db: db.session().bulk_save_objects([Call(**_call(db, number_id=101))])))  # fmt: skip
 KEYS.add("a merged object", "`session.merge(Child(parent_id=...))`", (W, CHECKED), lambda db: _merged(db, 1),
          attacks=(lambda db: _merged(db, 101), lambda db: _merged_stub(db)))  # fmt: skip
-KEYS.add("a key of the own table", "`parent_id` of a self-referential table", (STAMPED, CHECKED),
+KEYS.add("a key to the same table", "`parent_id` of a self-referential table", (STAMPED, CHECKED),
          lambda db: insert(T["comments"]).values(id=900, call_id=1, parent_id=1, body="x", **db.stamp),
          attacks=(lambda db: insert(T["comments"]).values(id=900, call_id=1, parent_id=101, body="x"),
                   lambda db: db.flush(Comment(id=900, call_id=1, parent_id=101, body="x"))))  # fmt: skip
@@ -174,7 +174,7 @@ TENANT.point("by a trigger", "a trigger that fills the column", STAMPED,
              tests=("tests/sql/test_tenant_column.py::test_a_trigger_finds_the_column_filled",))  # fmt: skip
 TENANT.point("by a sequence", "`Column(Integer, Sequence('s'))`", STAMPED,
              tests=("tests/sql/test_tenant_column.py::test_a_sequence_is_not_asked",))  # fmt: skip
-TENANT.point("by the database from other columns", "`Computed()`", Does.REFUSED, "Computed",
+TENANT.point("generated from other columns", "`Computed()`", Does.REFUSED, "Computed",
              tests=("tests/sql/test_tenant_column.py::test_a_generated_tenant_column_is_refused",), why="by `guard()`")  # fmt: skip
 
 

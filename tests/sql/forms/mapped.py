@@ -1,4 +1,4 @@
-"""Rows of the table: mapped classes, loads, and the older ways to ask."""
+"""Rows of the table: mapped classes, loads, and legacy query APIs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ W, ON = Does.WHERE, Does.ON
 
 MAPPINGS = Group("Mapped classes")
 LOADS = Group("Loads and options")
-QUERIES = Group("Other ways to ask")
+QUERIES = Group("Other query APIs")
 
 
 def _loaded(db: Hands, statement: Any, *attributes: str) -> Any:
@@ -136,11 +136,11 @@ LOADS.add("subquery", "`subqueryload()`", W, lambda db: _loaded(db, _BY_ID.optio
 LOADS.add("immediate", "`immediateload()`, `defaultload()`", W,
           lambda db: _loaded(db, _BY_ID.options(immediateload(Call.comments), defaultload(Call.comments).defer(Comment.body)), "comments"),
           "orm.immediateload()", "orm.defaultload()")  # fmt: skip
-LOADS.add("from a join of the user's", "`contains_eager()`", W,
+LOADS.add("from a join in the query", "`contains_eager()`", W,
           lambda db: _loaded(db, _BY_ID.join(Call.tags).options(contains_eager(Call.tags)), "tags"), "orm.contains_eager()")  # fmt: skip
 LOADS.add("some columns", "`load_only()`, `defer()`", W,
           lambda db: _loaded(db, _BY_ID.options(load_only(Call.note), defer(Call.seconds)), "seconds"), "orm.load_only()")  # fmt: skip
-LOADS.add("criteria of the user's own", "`with_loader_criteria(Paper, ~Paper.deleted)`", W,
+LOADS.add("criteria from the application", "`with_loader_criteria(Paper, ~Paper.deleted)`", W,
           lambda db: _loaded(db, select(Paper).options(with_loader_criteria(Paper, Paper.deleted.is_(False))), "pages"),
           "orm.with_loader_criteria()")  # fmt: skip
 LOADS.add("criteria of a relationship", "`Model.many.and_()`", W,
@@ -212,10 +212,10 @@ QUERIES.add("Query, set operations", "`.union()`", W, lambda db: _unions(db), "Q
             "Query.intersect", "Query.intersect_all", "Query.except_", "Query.except_all")  # fmt: skip
 QUERIES.add("Query, nested", "`.subquery()`, `.cte()`", W, lambda db: _subqueries(db), "Query.subquery", "Query.cte",
             "Query.scalar_subquery", "Query.as_scalar", "Query.label")  # fmt: skip
-QUERIES.add("Query, that updates", "`.update()`", W,
+QUERIES.add("Query, UPDATE", "`.update()`", W,
             lambda db: db.session().query(Call).filter(Call.seconds > 0).update({"note": "q"}, synchronize_session="fetch"),
             "Query.update")  # fmt: skip
-QUERIES.add("Query, that deletes", "`.delete()`", W,
+QUERIES.add("Query, DELETE", "`.delete()`", W,
             lambda db: db.session().query(Page).delete(synchronize_session=False), "Query.delete")  # fmt: skip
 QUERIES.add("lambda_stmt", "`lambda_stmt(lambda: select())`", W, lambda db: _lambda(1), "lambda_stmt()", "LambdaElement",
             "StatementLambdaElement", "LinkedLambdaElement", "DeferredLambdaElement", "NullLambdaStatement")  # fmt: skip

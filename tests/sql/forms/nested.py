@@ -122,7 +122,7 @@ CTES.add(
     lambda db: _many_times(),
 )
 CTES.add("nesting", "`.cte(nesting=True)`", W, lambda db: _nesting())
-CTES.add("that shadows a table's name", "`select(numbers).cte('calls')`", W, lambda db: _shadowing())
+CTES.add("with the name of a table", "`select(numbers).cte('calls')`", W, lambda db: _shadowing())
 CTES.add(
     "inside a CTE",
     "`select(select(t).cte()).cte()`",
@@ -137,21 +137,21 @@ CTES.add(
     "HasCTE.add_cte",
 )
 CTES.add(
-    "that updates",
+    "with an UPDATE",
     "`update().returning().cte()`",
     W,
     lambda db: select(update(calls).values(note="x").returning(_c.id).cte("changed")),
     on=("postgresql",),
 )
 CTES.add(
-    "that deletes",
+    "with a DELETE",
     "`delete().returning().cte()`",
     W,
     lambda db: select(T["tag_notes"].delete().returning(T["tag_notes"].c.id).cte("gone")),
     on=("postgresql",),
 )
 CTES.add(
-    "that inserts",
+    "with an INSERT",
     "`insert().returning().cte()`",
     Does.STAMPED,
     lambda db: select(

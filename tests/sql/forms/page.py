@@ -15,23 +15,22 @@ _HEAD = """# Every form of statement
 
 <!-- made from the table in tests/sql/forms by `make statements` -->
 
-What the guard does with each form of statement that SQLAlchemy 2.1 has. The page is made from a table in the tests,
-`tests/sql/forms`. There each row runs on each database that has the form, for a tenant among others and for the
-same tenant alone in a database without a guard: what comes back and what is changed must be equal, and the SQL
-that was sent must show what the row says. Rows at the end of a group, which no comparison can settle, are proven
-by attack vectors or by tests of their own. A test walks SQLAlchemy's packages and fails where a construct, a
-function or a method has no row.
+What the guard does with every form of statement in SQLAlchemy 2.1. The page is generated from a table in the tests,
+`tests/sql/forms`. Each row runs on every database that supports the form: once for a tenant among others, and once without
+the guard in a database with that tenant's rows only. Results and changes must be equal, and the SQL that was sent must show
+what the row says. The last rows of some groups cannot be compared this way; attack vectors or separate tests cover them. A test
+walks SQLAlchemy's packages and fails if a construct, a function or a method has no row.
 
-| what it says | means |
+| entry | meaning |
 |---|---|
-| predicate in `WHERE` | the rows of other tenants are not there for the statement |
+| predicate in `WHERE` | the statement sees no rows of other tenants |
 | predicate in `ON` | the same, on the null-extended side of an outer join |
 | derived table | a `FULL JOIN` reads `(SELECT * FROM t WHERE ...) AS t` |
 | predicate in the conflict clause | an upsert changes no row of another tenant |
-| stamped | the tenant column is filled with the tenant that is bound |
-| checked | a tenant or a foreign key is verified before it is sent, or by what was stored, which is then taken back |
-| passes as it is | no row of a tenant is read or written |
-| refused | it raises before it reaches the database |
+| stamped | the tenant column is filled with the bound tenant |
+| checked | a tenant or a foreign key is verified before the statement is sent, or read back afterwards and rolled back if it is wrong |
+| unchanged | no row of a tenant is read or written |
+| refused | an error is raised before anything reaches the database |
 """
 
 
@@ -43,7 +42,7 @@ def written() -> str:
 def _groups() -> Iterator[str]:
     for group in GROUPS:
         yield f"## {group.title}\n"
-        yield "| form | written | the guard |"
+        yield "| form | example | the guard |"
         yield "|---|---|---|"
         for row in group:
             yield f"| {row.name} | {_cell(row.written)} | {_cell(_does(row))} |"

@@ -41,14 +41,14 @@ SELECT.add("columns", "`select(t.c.x)`", W, lambda db: select(_c.id, _c.note), "
 SELECT.add("a table", "`select(t)`, `t.select()`", W, lambda db: calls.select(), "Table", "FromClause.select")
 SELECT.add("a mapped class", "`select(Model)`", W, lambda db: select(Call))
 SELECT.add(
-    "a column added later",
+    "columns added later",
     "`.add_columns()`, `.with_only_columns()`, `.reduce_columns()`",
     W,
     lambda db: select(_c.id).add_columns(_c.note).with_only_columns(_c.seconds, _c.id).reduce_columns(),
     "Select.add_columns", "Select.with_only_columns", "Select.reduce_columns", "Select.column",
 )  # fmt: skip
 SELECT.add(
-    "FROM given apart",
+    "explicit FROM",
     "`.select_from()`",
     W,
     lambda db: select(func.count()).select_from(calls),
@@ -84,7 +84,7 @@ SELECT.add(
     lines=("2.1",),
 )  # fmt: skip
 SELECT.add(
-    "DISTINCT ON, the older way",
+    "DISTINCT ON, legacy form",
     "`.distinct(column)`",
     W,
     lambda db: _legacy_distinct_on(),
@@ -162,7 +162,7 @@ SELECT.add(
     on=("postgresql",),
 )
 SELECT.add(
-    "row locks of a share",
+    "shared row locks",
     "`.with_for_update(read=True, key_share=True)`",
     W,
     lambda db: select(_c.id).with_for_update(read=True, key_share=True),

@@ -30,7 +30,7 @@ W = Does.WHERE
 _c, _n = calls.c, numbers.c
 
 SETS = Group("Set operations")
-SOURCES = Group("Other things in a FROM")
+SOURCES = Group("Other FROM elements")
 
 SETS.add("UNION", "`union()`, `.union()`", W, lambda db: union(select(_c.id), select(_n.id)), "union()",
          "CompoundSelect", "Select.union")  # fmt: skip

@@ -67,7 +67,7 @@ INSERTS.add("by a unit of work", "`session.add()`", STAMPED, lambda db: db.flush
 INSERTS.add("in bulk by the ORM", "`session.execute(insert(Model), [...])`", STAMPED,
             lambda db: db.orm(insert(Number), [new_number(db, 900), new_number(db, 901)]),
             attacks=(lambda db: db.orm(insert(Number), [new_number(db, company_id="acme"), new_number(db, 901, company_id=B)]),))  # fmt: skip
-INSERTS.add("the older bulk methods", "`bulk_save_objects()`, `bulk_insert_mappings()`", (W, STAMPED),
+INSERTS.add("legacy bulk methods", "`bulk_save_objects()`, `bulk_insert_mappings()`", (W, STAMPED),
             lambda db: _bulk(db),
             attacks=(lambda db: db.session().bulk_insert_mappings(Number, [new_number(db, company_id=B)]),
                      lambda db: db.session().bulk_save_objects([Number(**new_number(db, company_id=B))])))  # fmt: skip
@@ -165,7 +165,7 @@ CHANGES.add("DELETE", "`delete(t).where()`", W, lambda db: delete(T["tag_notes"]
             "Delete", "TableClause.delete")  # fmt: skip
 CHANGES.add("UPDATE of a through table", "`update(child)`", W, lambda db: update(tags).values(tag="x"))
 CHANGES.add("DELETE from a through table", "`delete(child)`", W, lambda db: delete(T["call_labels"]))
-CHANGES.add("SET in order", "`.ordered_values()`", W,
+CHANGES.add("ordered SET", "`.ordered_values()`", W,
             lambda db: update(calls).ordered_values((_c.note, "x"), (_c.seconds, _c.seconds + 1)), "Update.ordered_values",
             "Update.inline")  # fmt: skip
 CHANGES.add("SET by a subquery", "`.values(x=select())`", W,

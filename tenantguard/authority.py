@@ -1,4 +1,4 @@
-"""Authority: which permissions and which kind of sign-in an action needs."""
+"""Authority: the permissions and the kind of sign-in that an action requires."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _MULTIPLE = "mfa"  # RFC 8176: several factors were used
 
 @dataclass(frozen=True)
 class Requirement:
-    """Hold what is required; made by ``requires``.
+    """Required permissions and sign-in; created by ``requires``.
 
-    It is a decorator, a context manager, and, by ``check``, a dependency.
+    It works as a decorator, as a context manager and, through ``check``, as a dependency.
     """
 
     permissions: frozenset[str]
@@ -44,11 +44,11 @@ class Requirement:
         object.__setattr__(self, "_is_plain", plain)
 
     def check(self) -> Principal:
-        """Return the bound principal, if it meets the requirement.
+        """Return the bound principal if it meets the requirement.
 
         Raises:
             PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
-            StepUpError: the user has to sign in again, or better; answered with 401 (RFC 9470).
+            StepUpError: the user has to sign in again, or with a stronger method; answered with 401 (RFC 9470).
             NoTenantError: nothing is bound.
         """
         principal = current().principal
@@ -57,7 +57,7 @@ class Requirement:
         return self.check_of(principal)
 
     def check_of(self, principal: Principal | None) -> Principal:
-        """Return a principal, if that is enough; raises as ``check`` does."""
+        """Return a principal if it meets the requirement; raises like ``check``."""
         if principal is None:
             refuse(
                 PermissionDeniedError(
@@ -81,10 +81,10 @@ class Requirement:
         return principal
 
     def __call__(self, function: F) -> F:
-        """Return a function that checks before it runs.
+        """Return the function with a check before each call.
 
         Raises:
-            ConfigurationError: it is a class, or no function at all.
+            ConfigurationError: the argument is a class, or not a function.
         """
         if not inspect.isroutine(function):
             raise ConfigurationError(
@@ -164,18 +164,18 @@ def requires(
     max_age: float | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Requirement:
-    """Return a requirement: permissions, and how the user must have signed in.
+    """Return a requirement: permissions, and how the user must have authenticated.
 
     Args:
-        permissions: all of these, of ``Principal.permissions``.
-        any_of: beside them, at least one of these.
-        mfa: with several factors: ``amr`` holds ``"mfa"`` (RFC 8176).
-        acr: the authentication contexts (``acr``) of which one is enough.
-        max_age: at most so many seconds ago, by ``auth_time``.
+        permissions: permissions (``Principal.permissions``), all of which are required.
+        any_of: further permissions, at least one of which is required.
+        mfa: require multi-factor authentication: ``amr`` contains ``"mfa"`` (RFC 8176).
+        acr: accepted authentication contexts (``acr``), one of which is required.
+        max_age: the maximum age of the authentication in seconds, by ``auth_time``.
         clock: the time in seconds; for tests.
 
     Raises:
-        ConfigurationError: nothing is required, or a permission is no text.
+        ConfigurationError: nothing is required, or a permission is not a string.
 
     Example:
         >>> from tenantguard import Principal, bind
@@ -204,16 +204,16 @@ def requires(
 
 
 def bypass_requires(requirement: Requirement, *, unless: Collection[str] = ()) -> Callable[[], None]:
-    """Let a bypass inside a request be opened by those alone who fulfil a requirement; return what ends that.
+    """Require something of everyone who opens a bypass inside a request; return a function that ends the rule.
 
-    Say it once, where the application starts. Outside of a request, as in jobs and commands, nothing changes.
+    Call it once, at start-up. Outside requests, for example in jobs and commands, nothing changes.
 
     Args:
         requirement: ``requires("ops:bypass", mfa=True)``.
-        unless: the reasons of bypasses that your own code opens for everybody, such as ``{"session look-up"}``.
+        unless: the reasons of bypasses that your own code opens for every user, such as ``{"session look-up"}``.
 
     Raises:
-        ConfigurationError: ``unless`` is one text.
+        ConfigurationError: ``unless`` is a single string.
 
     Example:
         >>> from tenantguard import bypass_requires, requires

@@ -1,4 +1,4 @@
-"""The binding: one value that says who the running code acts for, and when that is over."""
+"""The binding: a value that says which tenant the running code acts for, and when that ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ASIDE: Mode = "".join(("clo", "sed"))  # type: ignore[assignment]
 
 
 class Fields:
-    """The members of a binding; written natively while one is made, since every request makes one."""
+    """The members of a binding, set natively at creation, because every request creates one."""
 
     __slots__ = (
         "__weakref__", "_tenant", "_token", "caller", "life", "mode", "outer", "principal", "reason", "scope",
@@ -42,7 +42,7 @@ class Fields:
 
 
 class Binding(Fields):
-    """What the context holds: a tenant, several, or a bypass with its reason. Read-only."""
+    """A read-only value of the context: one tenant, several tenants, or a bypass with its reason."""
 
     __slots__ = ()
 
@@ -54,7 +54,7 @@ class Binding(Fields):
         caller: str | None = None,
         ties: bool = False,
     ) -> Binding:
-        """Return a binding that nobody has entered yet."""
+        """Return a binding that has not been entered yet."""
         made: Any = Fields()
         made.tenants = tenants
         made.principal = principal
@@ -93,7 +93,7 @@ class Binding(Fields):
 
     @property
     def bypassed(self) -> bool:
-        """Tell whether the guard is lifted."""
+        """Return whether this is a bypass."""
         return self.mode == "bypass"
 
     def __repr__(self) -> str:
@@ -109,12 +109,12 @@ put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: 
 
 
 def same_tenants(one: tuple[TenantId, ...], other: tuple[TenantId, ...]) -> bool:
-    """Tell whether two bindings name the same tenants, in whatever order."""
+    """Return whether two bindings name the same tenants, in any order."""
     return one == other or (len(one) == len(other) > 1 and set(one) == set(other))
 
 
 def live_within(binding: Binding, life: Life | None) -> None:
-    """Let the binding end with the request that it is entered in, unless that is over already."""
+    """End the binding with the request that it is entered in, unless that request is over already."""
     if life is None or (life and life[0] is None):
         return
     put_life(binding, life)
@@ -124,7 +124,7 @@ def live_within(binding: Binding, life: Life | None) -> None:
 
 
 def end_life(life: Life) -> None:
-    """Close, in place, whatever was entered in a request that is over and copied by what outlives it."""
+    """Close in place the bindings of a finished request, including copies in tasks that outlive it."""
     life.insert(0, None)
     for held in life[1:]:
         inside = None if held is None else held()
@@ -133,14 +133,14 @@ def end_life(life: Life) -> None:
 
 
 def copied(binding: Binding | None) -> Binding | None:
-    """Return the same binding with no end of its own; a bypass, or one that is over, has no copy."""
+    """Return a copy that does not end with its request; a bypass or an ended binding has no copy."""
     if binding is None or binding.mode not in ("tenant", "tenants"):
         return binding
     return Binding(binding.tenants, binding.principal)
 
 
 def no_tenant(binding: Binding | None, what: str = "A guarded action was tried") -> NoTenantError:
-    """Return the error for a missing binding: what was tried, what was in force, what to do."""
+    """Return the error for a missing binding, with the action, the current state and the remedy."""
     if binding is None:
         return NoTenantError(
             f"{what} with no tenant bound. Put TenantMiddleware before the handler, or run it inside "
@@ -166,7 +166,7 @@ def no_tenant(binding: Binding | None, what: str = "A guarded action was tried")
 
 
 def in_a_dependency() -> str:
-    """Return the advice for a dependency of FastAPI, where there is FastAPI."""
+    """Return the advice about FastAPI dependencies, if FastAPI is loaded."""
     if "fastapi" not in sys.modules:
         return ""
     return (

@@ -1,4 +1,4 @@
-"""Breaking the glass: a bypass for an emergency, by somebody named, for a time, with a second person or a sign-in."""
+"""Break glass: an emergency bypass by a named person, for a limited time, approved by a second person or a sign-in."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ _LONGEST = 8 * 3600.0
 
 
 class break_glass:  # used like a function
-    """Lift the guard for an emergency; it is on record, and alarmed, before anything is read.
+    """Lift the guard in an emergency, and record it with an alarm before anything is read.
 
-    When its time is over, the guard is back, whatever is still running. The events ``break_glass_opened`` and
-    ``break_glass_closed`` are logged as CRITICAL.
+    When the time is over, the guard applies again, even to code that is still running. The events
+    ``break_glass_opened`` and ``break_glass_closed`` are logged as CRITICAL.
 
     Args:
-        reason: why, for the record.
-        seconds: for how long at most.
-        approver: a second person, verified by the application, who approves; not the principal itself.
+        reason: the reason, for the record.
+        seconds: the maximum duration.
+        approver: a second person who approves, verified by the application; never the principal.
         requirement: what the principal has to meet, such as ``requires("ops", mfa=True, max_age=300)``; without an
-            approver it has to ask for how they signed in.
-        approves: what the approver has to fulfil, such as ``requires("ops:approve")``.
+            approver, it must include how they signed in.
+        approves: what the approver has to meet, such as ``requires("ops:approve")``.
 
     Raises:
-        ConfigurationError: the time is out of range, or neither a second person nor a sign-in is asked for.
-        PermissionDeniedError: nobody is known to act, or the approver is the same person.
-        StepUpError: the user has to sign in again, or better.
+        ConfigurationError: the time is out of range, or neither a second person nor a sign-in is required.
+        PermissionDeniedError: no principal is bound, or the approver is the same person.
+        StepUpError: the user has to sign in again, or with a stronger method.
 
     Example:
         >>> from tenantguard import Principal, bind, break_glass

@@ -1,4 +1,4 @@
-"""Carrying: what takes a binding along on purpose, and what keeps it from going along by accident."""
+"""Carrying: how a binding is passed on deliberately, and never by accident."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ R = TypeVar("R")
 def carry(function: Callable[P, R]) -> Callable[P, R]:
     """Return a function that runs under the current binding, wherever it is called.
 
-    It may outlive its request: the carried binding does not end, unless it is a bypass, which ends with its block.
-    It cannot be sent to another process.
+    It can outlive its request, because the carried binding does not end with it; a bypass still ends with its block.
+    The function cannot be sent to another process.
 
     Args:
         function: a function, a coroutine function, or a generator function of either kind. Each step of a
@@ -43,7 +43,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
 
 
 class _Carried(Plain):
-    """A carried function, which says so where somebody sends it to another process."""
+    """A carried function; it raises an error when it is sent to another process."""
 
     def __reduce__(self) -> NoReturn:
         name = getattr(self, "__qualname__", "function")
@@ -54,10 +54,10 @@ class _Carried(Plain):
 
 
 class _Inside:
-    """Hold what is in force inside one call of a carried function, and put it in force step by step.
+    """The binding inside one call of a carried function, entered and left at each step.
 
-    A step begins and ends in one context and in order, whoever takes it: so nothing is left behind where a
-    generator or a coroutine is dropped half-way, or closed by another task, or moved between threads.
+    Each step begins and ends in order in one context, so nothing is left behind if a generator or a coroutine is
+    dropped half-way, closed by another task, or moved between threads.
     """
 
     __slots__ = ("_binding", "_request")
@@ -67,7 +67,7 @@ class _Inside:
         self._request = request
 
     def step(self, call: Callable[[], Any]) -> Any:
-        """Make one step, and remember what it left in force for the next one."""
+        """Run one step, and keep the binding that it leaves for the next one."""
         binding, request = peek(), peek_request()
         put(self._binding)
         if self._request is not None:
@@ -84,12 +84,12 @@ _set_aside: list[tuple[Binding, Mode]] = []  # at most one: a collection does no
 
 
 def _collecting(phase: str, _info: object) -> None:
-    """Close the binding in force while the garbage collector runs what it finalises.
+    """Close the current binding while the garbage collector runs finalizers.
 
-    A generator of one company that nobody closed, or a ``__del__``, is finalised in the middle of whatever request
-    allocates next, and would read and write as that request's company. The binding is closed in place: before
-    Python 3.12 a collection begins at any allocation, inside of the setting of a context variable too, and to set one
-    there breaks the interpreter.
+    A generator that was never closed, or a ``__del__``, is finalised during whichever request allocates next, and
+    would read and write as that request's company. The binding is closed in place: before Python 3.12, a collection
+    can begin at any allocation, even while a context variable is being set, and setting one then breaks the
+    interpreter.
     """
     if phase == "start":
         collecting.append(get_ident())
@@ -107,7 +107,7 @@ def _collecting(phase: str, _info: object) -> None:
 
 
 def _forked() -> None:
-    """Leave the parent's bindings behind: a worker process serves whoever comes, and not who forked it."""
+    """Drop the parent's bindings after a fork: a worker serves its own requests, not the parent's."""
     binding = peek()
     while binding is not None:
         put_mode(binding, "closed")

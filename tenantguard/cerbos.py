@@ -1,4 +1,4 @@
-"""Cerbos: a row rule that asks a policy decision point which rows a principal may reach."""
+"""Cerbos: a row rule from the query plans of a policy decision point."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tenantguard.principal import Principal
 def cerbos_rule(
     plan: Callable[[Principal], Any], attributes: Mapping[str, str], **options: Any
 ) -> PermissionRule:
-    """Return a rule for ``Tenancy(permissions={"calls": ...})`` from the plans of Cerbos.
+    """Return a rule for ``Tenancy(permissions={"calls": ...})`` from Cerbos query plans.
 
     Args:
-        plan: asks the decision point (``plan_resources``) for a principal; it is asked once for each binding.
-        attributes: the columns of the attributes that policies name,
+        plan: a function that calls ``plan_resources`` for a principal; called once per binding.
+        attributes: the columns for the attributes in the policies,
             ``{"request.resource.attr.owner": "owner_id"}``.
-        options: more of ``cerbos_sqlalchemy.get_query``, such as ``operator_override_fns``.
+        options: further arguments of ``cerbos_sqlalchemy.get_query``, such as ``operator_override_fns``.
 
     Raises:
         ConfigurationError: ``cerbos-sqlalchemy`` is not installed, or a plan needs other tables.

@@ -1,6 +1,6 @@
-"""The context: who the running code acts for at this moment, carried by context variables.
+"""The context: which tenant the running code acts for, kept in context variables.
 
-Only this module knows ``contextvars-extras``; everything else reads the binding through the functions here.
+Only this module uses ``contextvars-extras``; everything else reads the binding through its functions.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ __all__ = [
 
 
 class Request:
-    """What is known of a request beside its binding; ``life`` and ``scope`` where it is served with nothing bound."""
+    """The request apart from its binding; ``life`` and ``scope`` are set if nothing is bound."""
 
     __slots__ = ("id", "life", "scope")
 
@@ -73,7 +73,7 @@ class Request:
 
 
 class _Vars(ContextVarsRegistry):  # type: ignore[misc]  # the same
-    """Hold the two variables; a misspelt name must not create a third."""
+    """The two context variables; a misspelt name must not create a third."""
 
     _registry_allocate_on_setattr = False
 
@@ -91,13 +91,13 @@ reset_request: Callable[[Token[Any]], None] = _Vars.request.reset
 
 
 def request_id() -> str | None:
-    """Return the id of the request, where it has one."""
+    """Return the id of the request, if it has one."""
     request = peek_request()
     return None if request is None else request.id
 
 
 def set_request_id(value: str | None) -> Token[Any]:
-    """Set the id of the request, or take it away; returns what ``reset_request`` takes."""
+    """Set or remove the id of the request; return the token for ``reset_request``."""
     request = peek_request()
     if request is None or request.life is None:
         return put_request(None if value is None else Request(value))
@@ -105,7 +105,7 @@ def set_request_id(value: str | None) -> Token[Any]:
 
 
 def served() -> Mapping[str, Any] | None:
-    """Return the ASGI scope of the request that is served, or that has started what goes on, where there is one."""
+    """Return the ASGI scope of the current request, or of the request that started this code, if there is one."""
     binding = peek()
     while binding is not None:
         if binding.scope is not None:
@@ -138,7 +138,7 @@ class bind:  # used like a function
     """Bind a tenant, several tenants or a principal for a ``with`` block, in sync and async code.
 
     Args:
-        who: a tenant id, a ``Principal``, or a collection of tenant ids, whose union is read.
+        who: a tenant id, a ``Principal``, or a collection of tenant ids, to read the rows of all of them.
 
     Raises:
         NoTenantError: ``who`` is empty or has the wrong type; raised before the block is entered.
@@ -188,7 +188,7 @@ def _entered_twice(verb: str) -> ConfigurationError:
 
 
 def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
-    """Refuse a block in a generator whose steps a framework takes in threads: nobody else would see it."""
+    """Refuse a block in a generator that a framework runs in threads, where its binding would reach nothing else."""
     if "anyio" not in sys.modules:  # whose threads they are
         return
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":
@@ -206,7 +206,7 @@ def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
 
 
 def time_over(principal: Principal, now: float | None = None) -> NoTenantError | None:
-    """Return the error for somebody whose time to act for somebody else is over, ``None`` while it is not."""
+    """Return the error for an actor whose time is over, or ``None``."""
     actor = principal.actor
     if actor is None or actor.until >= (time.time() if now is None else now):
         return None
@@ -248,8 +248,8 @@ class bypass:  # used like a function
     """Lift the guard for a ``with`` block; its reason is recorded, with the caller's file and line.
 
     Args:
-        reason: why, for the audit trail; never empty.
-        ties: allow writes that tie rows of two tenants together; each one is recorded.
+        reason: the reason, for the audit trail; never empty.
+        ties: allow writes that connect rows of two tenants; each one is recorded.
 
     Raises:
         NoTenantError: the reason is empty.
@@ -326,7 +326,7 @@ def _close(binding: Binding, outer: Binding | None, *, quietly: bool = False) ->
 
 
 def _entered(tenants: tuple[TenantId, ...], principal: Principal | None) -> Binding:
-    """Make and enter a binding in one step, written natively as by ``begin``."""
+    """Create and enter a binding in one step, natively like ``begin``."""
     made: Any = Fields()
     made.tenants = tenants
     made.principal = principal
@@ -360,7 +360,7 @@ def enter(binding: Binding) -> Binding:
 
 
 def begin(principal: Principal, scope: Mapping[str, Any] | None = None) -> Binding:
-    """Enter the binding of a request, in one step, since every request takes it; ``end`` undoes it."""
+    """Enter the binding of a request in a single step, because every request does; ``end`` undoes it."""
     made: Any = Fields()
     tenant = principal.tenant
     if tenant is not None:
@@ -383,7 +383,7 @@ def begin(principal: Principal, scope: Mapping[str, Any] | None = None) -> Bindi
 
 
 def end(binding: Binding) -> None:
-    """Leave the binding of a request, and close it, and all that was entered inside of it, wherever it was copied."""
+    """Leave the binding of a request, and close it with everything entered inside it, including copies."""
     token = binding._token
     if token is None or peek() is not binding or collecting:
         leave(binding)
@@ -408,11 +408,11 @@ def end(binding: Binding) -> None:
 
 
 def leave(binding: Binding) -> None:
-    """Restore what was current before the binding, whatever the order in which blocks end.
+    """Restore the previous binding, in whatever order blocks end.
 
-    A generator that is closed late ends its block inside a newer one: then the newer binding stays, and
-    this one is taken out from beneath it. Where the block ends in another context than it began in, the
-    binding cannot be taken out of the first one, which would go on under it: so it is closed, and refused.
+    A generator that is closed late ends its block inside a newer one. The newer binding then stays, and this one is
+    removed beneath it. If the block ends in a different context than it began in, the binding cannot be removed from
+    the first context, so it is closed and refused there.
     """
     if collecting and collecting[0] == get_ident():
         _close_in_place(binding)
@@ -444,7 +444,7 @@ def leave(binding: Binding) -> None:
 
 
 def _close_in_place(binding: Binding) -> None:
-    """End a block that the garbage collector finalises, when no context variable can be set: see ``carrying``."""
+    """End a block during garbage collection, when context variables cannot be set; see ``carrying``."""
     put_mode(binding, "closed")
     node = peek()
     while node is not None:
@@ -455,7 +455,7 @@ def _close_in_place(binding: Binding) -> None:
 
 
 def _undone(binding: Binding) -> bool:
-    """Set the variable back to before the binding; tell whether this is the context that entered it."""
+    """Reset the variable; return whether this is the context that entered the binding."""
     if binding._token is None:
         return False
     try:
@@ -467,7 +467,7 @@ def _undone(binding: Binding) -> bool:
 
 
 def _without_ended() -> Binding | None:
-    """Return the binding in force once those are gone whose blocks were ended from another context."""
+    """Return the current binding, skipping those whose blocks were ended from another context."""
     binding = peek()
     while binding is not None and binding.mode == "closed" and binding.mode is not ASIDE and _undone(binding):
         outer = binding.outer

@@ -1,4 +1,4 @@
-"""Every exception that tenantguard raises; this module imports nothing of ours.
+"""Every exception that tenantguard raises; this module imports no other module of the package.
 
 The root inherits SQLAlchemy's ``DontWrapMixin``: an error raised while a statement executes would
 otherwise arrive wrapped as ``StatementError``.
@@ -23,7 +23,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "acting": "The token acts for somebody else, which is not allowed here",
         "algorithm": "The token is signed by an algorithm that is not accepted",
         "audience": "The token is for another audience",
-        "bound": "The token is bound to a key or a certificate whose possession was not proven",
+        "bound": "The token is bound to a key or certificate, and no proof of possession was given",
         "exp": "The token's exp is not a number of seconds",
         "exp_missing": "The token never expires",
         "expired": "The token has expired",
@@ -32,7 +32,7 @@ TOKEN_REASONS: Mapping[str, str] = MappingProxyType(
         "inactive": "The token is not active",
         "invalid": "The token is not accepted",
         "issuer": "The token's issuer is not accepted",
-        "issuer_tenant": "The token's issuer may not speak for this company",
+        "issuer_tenant": "The token's issuer is not trusted for this company",
         "issuer_unavailable": "The token cannot be verified at the moment",
         "keys_unavailable": "The token cannot be verified at the moment",
         "malformed": "The token is malformed",
@@ -75,13 +75,13 @@ class TokenError(TenantGuardError):
     """A refused token; the middleware answers 401.
 
     Args:
-        message: what a developer reads; never the token and never a claim's content.
+        message: the text for developers; never contains the token or the content of a claim.
         code: the error code of RFC 6750 section 3.1, or ``None`` where no token was sent at all.
         reason: a short word for the audit trail, such as ``"expired"``; see ``TOKEN_REASONS``.
         description: the text for the client (``error_description``); by default that of a known reason.
         scheme: the scheme of the challenge, ``"Bearer"`` or ``"DPoP"`` (RFC 9449).
         algorithms: the algorithms of proofs that a DPoP challenge names.
-        nonce: what the next proof has to hold, where this service asks for it.
+        nonce: the nonce that the next proof must contain, if this service requires one.
 
     Attributes:
         parameters: further parameters of the challenge.
@@ -110,7 +110,7 @@ class TokenError(TenantGuardError):
 
 
 class IssuerUnavailableError(TokenError):
-    """A token that cannot be verified because its issuer does not answer; the middleware answers 503.
+    """A token that cannot be verified because its issuer does not respond; the middleware answers 503.
 
     Args:
         message: as for ``TokenError``.
@@ -128,8 +128,8 @@ class StepUpError(TokenError):
 
     Args:
         message: as for ``TokenError``.
-        acr_values: the authentication contexts of which one is enough.
-        max_age: how many seconds the authentication may lie back.
+        acr_values: the accepted authentication contexts.
+        max_age: the maximum age of the authentication in seconds.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class Violation(TenantGuardError):
     Attributes:
         kind: what was attempted, one lower-case word or two joined by ``_``.
         tenant: the tenant that was bound, or ``None``.
-        attempted: the tenant that was reached for, if known.
+        attempted: the tenant that the attempt targeted, if known.
         table: the table's name, if there is one.
         statement: the SQL without its values, if there is one.
     """
@@ -192,7 +192,7 @@ class PermissionDeniedError(Violation):
     """A missing permission; the middleware answers 403 with ``insufficient_scope`` (RFC 6750).
 
     Attributes:
-        needed: the permissions that were asked for.
+        needed: the permissions that are required.
     """
 
     kind = "permission"
@@ -248,7 +248,7 @@ class MissingRowError(CrossTenantError, StaleDataError):
 
 
 class TenantSwitchError(Violation):
-    """A session that was used under one tenant and is now used under another."""
+    """A session that was used under one tenant and then under another."""
 
     kind = "tenant_switch"
 

@@ -1,4 +1,4 @@
-"""Onward: the binding travels to the next service as a short-lived signed token, which counts there once.
+"""Onward calls: the binding is sent to the next service as a short-lived signed token that can be used once.
 
 The caller gives ``OnwardAuth`` to its httpx client, the called service gives ``OnwardVerifier`` to its
 middleware.
@@ -32,22 +32,22 @@ _KEPT = ("acr", "act", "amr", "auth_time", "sid")
 
 
 class OnwardAuth(httpx.Auth):
-    """Sign each request with the binding that is in force when it is sent.
+    """An httpx authentication that signs each request with the current binding.
 
-    The token names the company, who acts, the audience and the request, lives for a minute, and is of a type that no
-    other verifier takes. It is sent to https addresses and to this machine only.
+    The token names the company, the principal, the audience and the request. It is valid for a minute, and its type is
+    accepted by no other verifier. It is sent only to https addresses and to this machine.
 
     Args:
         key: a private key in PEM, or a secret that both services share.
-        algorithm: how it signs, such as ``"ES256"``.
+        algorithm: the signature algorithm, such as ``"ES256"``.
         issuer: the name of the calling service.
-        audience: the name of the called one.
-        seconds: how long a token lives; 300 at most.
+        audience: the name of the called service.
+        seconds: the lifetime of a token; 300 at most.
         key_id: the ``kid`` that the called service knows the key by.
         clock: the time in seconds; for tests.
 
     Raises:
-        ConfigurationError: the key does not fit the algorithm, or a token would live too long.
+        ConfigurationError: the key does not fit the algorithm, or the lifetime is too long.
 
     Example:
         >>> auth = OnwardAuth(key="k" * 32, algorithm="HS256", issuer="shop", audience="billing")
@@ -81,8 +81,8 @@ class OnwardAuth(httpx.Auth):
         """Return a token for the binding in force.
 
         Raises:
-            NoTenantError: nothing is bound, or a bypass, which acts for no company; or somebody's time is over to act
-                for somebody else.
+            NoTenantError: nothing is bound, the binding is a bypass, which acts for no company, or an actor's time is
+                over.
         """
         binding = current()
         if binding.bypassed:
@@ -110,11 +110,11 @@ class OnwardAuth(httpx.Auth):
         return self._signed(claims)
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """Put the token into a request.
+        """Add the token to a request.
 
         Raises:
             ConfigurationError: the address is neither https nor on this machine.
-            NoTenantError: as ``token`` does.
+            NoTenantError: see ``token``.
         """
         if not is_safe(str(request.url)):
             raise ConfigurationError(
@@ -130,14 +130,14 @@ class OnwardAuth(httpx.Auth):
 
 
 class OnwardVerifier:
-    """Verify the tokens of ``OnwardAuth``, each of them once.
+    """A verifier for the tokens of ``OnwardAuth``; each is accepted once.
 
     Args:
         issuer: the name of the calling service.
-        audience: the name of this one.
+        audience: the name of this service.
         several: whether the caller may act for several companies at once (``bind([...])``).
-        replays: what remembers the tokens that were used: in this process by default. Where several processes serve,
-            give one that they share: ``async def first(used: str, seconds: float) -> bool``.
+        replays: a store of used tokens; by default in this process. If several processes serve requests, pass a store
+            that they share: ``async def first(used: str, seconds: float) -> bool``.
         settings: as for ``TokenVerifier``: ``key`` or ``jwks_url``, ``algorithms``, ``tenant_type``,
             ``speaks_for``, ``revocation``, ``clock``.
 
@@ -163,20 +163,20 @@ class OnwardVerifier:
 
     @property
     def tenant_type(self) -> TenantType:
-        """Give the type of the tenant ids."""
+        """Return the type of the tenant ids."""
         return self._verifier.tenant_type
 
     def ends(self, principal: Principal) -> float | None:
-        """Return when a principal's token ends, the leeway included."""
+        """Return when a principal's token expires, including the leeway."""
         return self._verifier.ends(principal)
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token."""
+        """Return the number of seconds after which a token should be checked again."""
         return self._verifier.recheck
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified.
+        """Check that a token was not revoked since it was verified.
 
         Raises:
             TokenError: it was.
@@ -184,7 +184,7 @@ class OnwardVerifier:
         await self._verifier.still(principal)
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for, the first time it is seen.
+        """Return the principal of a token that has not been used before.
 
         Raises:
             TokenError: it is refused, or was used before.
@@ -192,7 +192,7 @@ class OnwardVerifier:
         return await self._once(await self._verifier.verify(token))
 
     async def verify_request(self, token: str, presentation: Presentation) -> Principal:
-        """The same, presented like this: a websocket that is looked at again does not use its token twice.
+        """Do the same for a request; checking a websocket again does not use its token twice.
 
         Raises:
             TokenError: as ``verify`` does.
@@ -210,7 +210,7 @@ class OnwardVerifier:
 
 
 def _told(actor: Actor) -> dict[str, Any]:
-    """Return an actor as the next service hears of them, who may do no more there."""
+    """Return the claim that describes an actor to the next service, with the same limits."""
     told = {"sub": actor.subject, "reason": actor.reason}
     return told | {"read_only": True} if actor.read_only else told
 
@@ -220,7 +220,7 @@ def _plain(tenant: TenantId) -> str | int:
 
 
 def _thawed(value: Any) -> Any:
-    """Return a frozen claim as JSON can write it."""
+    """Return a frozen claim in a form that JSON can encode."""
     if isinstance(value, tuple):
         return [_thawed(one) for one in value]
     return {name: _thawed(one) for name, one in value.items()} if hasattr(value, "items") else value

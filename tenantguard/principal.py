@@ -1,4 +1,4 @@
-"""The principal: who is asking, as a frozen value, and what may be a tenant id."""
+"""The principal, a frozen value that says who is asking, and the rules for tenant ids."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tenantguard.errors import ConfigurationError, NoTenantError, TenantId, Toke
 
 @dataclass(frozen=True)
 class Actor:
-    """Name who acts for somebody else, and why, as support staff do inside a customer's company.
+    """A person who acts for somebody else, such as support staff in a customer's company.
 
     Args:
-        subject: who it is; never empty.
-        reason: why, in words that a reviewer can read.
+        subject: the person's id; never empty.
+        reason: the reason, in words that a reviewer understands.
         until: when it ends, in seconds since 1970.
         read_only: nothing may be written.
-        before: who stood behind whom in a chain of actors; for the record alone.
+        before: the earlier actors in a chain; only for the record.
 
     Raises:
         TokenError: the subject or the reason is empty.
@@ -46,15 +46,15 @@ class Actor:
 
 @dataclass(frozen=True)
 class Principal:
-    """The verified user or service that is asking, from a token or made by hand.
+    """A verified user or service, from a token or created by hand.
 
     Args:
         subject: the ``sub`` of the token; never empty.
-        tenant: the tenant it acts for; ``None`` where only ``tenants`` is given, or where it has none yet.
-        permissions: what it may do, as the application understands it.
+        tenant: the tenant it acts for; ``None`` if only ``tenants`` is given, or if it has none yet.
+        permissions: what it may do, in the application's own terms.
         claims: the verified claims, read-only at every depth: lists arrive as tuples.
-        tenants: every tenant that the token names, where it names several.
-        actor: who acts for the subject, where somebody else does.
+        tenants: every tenant that the token names, if it names several.
+        actor: the person who acts for the subject, if there is one.
 
     Raises:
         NoTenantError: a tenant is empty or of a type that cannot be one.
@@ -64,7 +64,7 @@ class Principal:
     Example:
         >>> Principal(subject="ada", tenant="acme").tenant
         'acme'
-        >>> Principal(subject="ada").has_tenant  # verified, and of no company: it cannot be bound
+        >>> Principal(subject="ada").has_tenant  # verified, but without a company: it cannot be bound
         False
     """
 
@@ -91,15 +91,15 @@ class Principal:
 
     @property
     def has_tenant(self) -> bool:
-        """Tell whether it names a tenant at all: one that does not cannot be bound."""
+        """Return whether it names any tenant; a principal without one cannot be bound."""
         return self.tenant is not None or bool(self.tenants)
 
 
 def tenant_id(value: object) -> TenantId:
     """Return the value as a tenant id of exactly ``str``, ``int`` or ``UUID``, or refuse it.
 
-    A subclass, such as the member of an enumeration, is reduced to the plain value. A text is never empty,
-    blank or holding control characters.
+    A subclass, such as the member of an enumeration, is reduced to the plain value. A string must not be empty or
+    blank, or contain control characters.
 
     Raises:
         NoTenantError: the value cannot be a tenant id.
@@ -113,7 +113,7 @@ def tenant_id(value: object) -> TenantId:
         if text.strip() and text.isprintable():
             return text
         raise NoTenantError(
-            "a tenant id is empty, blank or holds control characters; bind the id of a real tenant"
+            "a tenant id is empty, blank or contains control characters; bind the id of a real tenant"
         )
     raise NoTenantError(
         f"a tenant id must be a str, int or UUID, not {type(value).__name__}; bind the id of a real tenant"
@@ -121,14 +121,14 @@ def tenant_id(value: object) -> TenantId:
 
 
 def _one_by_one(tenants: object) -> tuple[Any, ...]:
-    """Return the members of a collection; a text is one tenant, not a collection of letters."""
+    """Return the members of a collection; a string is one tenant, not a collection of letters."""
     if isinstance(tenants, str | bytes | Mapping) or not hasattr(tenants, "__iter__"):
         raise NoTenantError(f"tenants is a collection of tenant ids, not one {type(tenants).__name__}")
     return tuple(tenants)
 
 
 def _frozen(value: Any) -> Any:
-    """Return a copy that cannot be changed: one token's principal serves many requests."""
+    """Return an immutable copy, because one token's principal serves many requests."""
     if type(value) is str or value is None:  # before the abstract class, whose check costs ten times as much
         return value
     if isinstance(value, Mapping):

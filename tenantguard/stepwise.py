@@ -1,8 +1,8 @@
-"""Run a function, a coroutine or a generator so that each of its steps passes through one hook.
+"""Run a function, a coroutine or a generator so that a hook wraps each of its steps.
 
-What the hook sets up holds during a step and never between two: it is set up and undone in the same context
-and in order, whoever takes the step. So nothing is left behind where a generator or a coroutine is dropped
-half-way, is closed by another task, or moves between threads.
+The hook's state exists during a step and never between two. It is set up and undone in order, in the same context,
+so nothing is left behind if a generator or a coroutine is dropped half-way, closed by another task, or moved
+between threads.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ Start = Callable[[], Step]  # returns the hook of one call
 
 
 class Plain:
-    """A plain function whose call passes through a hook."""
+    """A plain function whose call runs inside a hook."""
 
     def __init__(self, function: Callable[..., Any], start: Start) -> None:
         self._function, self._start = function, start
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function; what it returns and does later passes through the hook too."""
+        """Call the function inside the hook, and wrap a coroutine or generator that it returns."""
         step = self._start()
         result = step(functools.partial(self._function, *args, **kwargs))
         wrap = next((wrap for kind, wrap in _LATER.items() if isinstance(result, kind)), None)
@@ -34,13 +34,13 @@ class Plain:
 
 
 def stepwise(function: Callable[P, R], start: Start, *, plain: type[Plain] = Plain) -> Callable[P, R]:
-    """Return a callable of the same kind whose steps pass through a hook.
+    """Return a callable of the same kind whose steps run inside a hook.
 
     Args:
-        function: a function, a coroutine function, a generator function or an asynchronous one. A plain
-            function that returns a coroutine or a generator is followed into it.
+        function: a function, a coroutine function, or a generator function of either kind. If a plain function
+            returns a coroutine or a generator, its steps are wrapped too.
         start: called at each call; returns the hook of that call.
-        plain: what a plain function becomes.
+        plain: the wrapper class for a plain function.
     """
     target: Any = function.func if isinstance(function, functools.partial) else function
     if not inspect.isroutine(target) and not isinstance(target, type):
@@ -56,7 +56,7 @@ def stepwise(function: Callable[P, R], start: Start, *, plain: type[Plain] = Pla
 
 
 def _steps(inner: Any, step: Step) -> Generator[Any, Any, Any]:
-    """Run a generator, or what a coroutine awaits, to its end."""
+    """Run a generator, or the awaitable of a coroutine, to its end."""
     call = functools.partial(inner.send, None)
     try:
         while True:

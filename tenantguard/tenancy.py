@@ -126,16 +126,16 @@ class Tenancy:
 
     @classmethod
     def unrestricted(cls) -> Tenancy:
-        """Place every table, known or not, as shared and writable, and ask for no binding.
+        """Return a tenancy that places every table as shared and writable, and requires no binding.
 
-        The guard is installed in full and adds nothing; it exists to run other projects' suites under it.
+        The guard is fully installed and adds nothing. This exists to run other projects' test suites under it.
         """
         tenancy = cls()
         tenancy.is_unrestricted = True
         return tenancy
 
     def of(self, table: Any) -> Placement:
-        """Tell how a table belongs.
+        """Return how a table belongs.
 
         Args:
             table: a ``Table``, a ``table()`` construct or a mapped class.
@@ -159,7 +159,7 @@ class Tenancy:
         return told if isinstance(told, str) else "; ".join(self._placing.chain_faults(told))
 
     def find(self, table: TableClause | FromClause) -> Placement | None:
-        """Return the placement of a table, or ``None`` where it is outside the tenancy."""
+        """Return the placement of a table, or ``None`` if it is outside the tenancy."""
         return self.find_key(table_key(table))
 
     def find_key(self, key: Key) -> Placement | None:
@@ -173,7 +173,7 @@ class Tenancy:
         return self._placing.references(table)
 
     def faults(self) -> list[str]:
-        """List everything that is wrong, a sentence each; empty where the tenancy can be enforced."""
+        """Return every fault as a sentence; the list is empty if the tenancy can be enforced."""
         unplaced, found = self._faults()
         proposals = self._proposals()
         return [
@@ -182,11 +182,11 @@ class Tenancy:
         ] + found
 
     def misplaced(self) -> list[str]:
-        """List what is wrong beside tables of which nothing was said, a sentence each."""
+        """Return every fault as a sentence, except unplaced tables."""
         return self._faults()[1]
 
     def forget(self) -> None:
-        """Place each table anew when it is next asked for: one was defined or altered."""
+        """Forget all placements, because a table was defined or altered; they are computed again on demand."""
         self._placing.forget()
 
     def verify(self) -> None:
@@ -207,7 +207,7 @@ class Tenancy:
             raise ConfigurationError(f"the tenancy cannot be enforced, {count} fault(s):\n{listed}")
 
     def _faults(self) -> tuple[list[Key], list[str]]:
-        """Return the tables that nothing was said of, and a sentence for everything else that is wrong."""
+        """Return the unplaced tables, and a sentence for every other fault."""
         if not self.metadata:
             return [], [] if self.is_unrestricted else ["no MetaData was given to Tenancy(...)"]
         return faults_of(self._placing)
@@ -254,6 +254,6 @@ _CLAUSE_END = r"[:.] "
 _IS_NONE = "it is neither owned, through nor shared"
 _IS_OUTSIDE = "it is in none of the tenancy's MetaData"
 _HOW_TO_PLACE = (
-    'Give it the tenant column, or say columns={"table": "column"}, through={"table": "foreign_key"}, '
+    'Give it the tenant column, or declare columns={"table": "column"}, through={"table": "foreign_key"}, '
     'shared={"table"}, or info={"tenant": ...} on the model'
 )

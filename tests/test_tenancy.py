@@ -266,7 +266,7 @@ def test_a_tenancy_of_nothing_is_a_fault() -> None:
 
 def test_asking_for_a_table_outside_says_what_to_do(metadata: MetaData) -> None:
     """A table of another MetaData is not placed, and the error says how it would be."""
-    with pytest.raises(ConfigurationError, match=r"table 'other': .*say columns="):
+    with pytest.raises(ConfigurationError, match=r"table 'other': .*declare columns="):
         tenancy_of(metadata).of(table("other"))
 
 

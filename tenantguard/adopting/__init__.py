@@ -1,1 +1,1 @@
-"""Adopting: what a team with an existing service is told: how its tables belong, and what has to change where."""
+"""Adoption: how the tables of an existing service belong, and what has to change where."""

@@ -1,4 +1,4 @@
-"""Companies: which table holds the tenants, and which column of the other tables names them."""
+"""Companies: the table of the tenants, and the column by which other tables name them."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ _PREFIXES = (
 
 @dataclass(frozen=True)
 class Companies:
-    """The table of the tenants, where there is one, and the column that names them.
+    """The table of the tenants, if there is one, and the column that names them.
 
     Attributes:
-        table: the table; ``None`` where the tenants have none.
-        key: its column that the others point at.
-        column: the usual name of the column that points at it.
-        why: how that was found out.
+        table: the table; ``None`` if tenants have none.
+        key: its column that other tables reference.
+        column: the usual name of the referencing column.
+        why: the evidence.
     """
 
     table: Table | None
@@ -54,7 +54,7 @@ class Schema:
     """The tables of an application and the foreign keys between them.
 
     Args:
-        metadata: where the tables are.
+        metadata: the MetaData of the tables.
     """
 
     def __init__(self, metadata: Sequence[MetaData]) -> None:
@@ -68,7 +68,7 @@ class Schema:
         }
 
     def pointing_at(self, key: Key) -> list[Reference]:
-        """Return the foreign keys of one column of other tables to a table."""
+        """Return the single-column foreign keys of other tables to a table."""
         return [
             reference
             for child, found in self.references.items()
@@ -77,7 +77,7 @@ class Schema:
         ]
 
     def leading_to(self, key: Key) -> set[Key]:
-        """Return the tables that lead to a table by chains of foreign keys that must be given."""
+        """Return the tables that lead to a table through chains of NOT NULL foreign keys."""
         seen, waiting = {key}, [key]
         while waiting:
             for reference in self.pointing_at(waiting.pop()):
@@ -93,11 +93,11 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
 
     Args:
         schema: the tables.
-        table: what somebody says that the table is.
-        column: what somebody says that the column is.
+        table: the table, if the user named it.
+        column: the column, if the user named it.
 
     Raises:
-        ConfigurationError: nothing looks like either, or what was said is not there.
+        ConfigurationError: nothing looks like either, or what the user named does not exist.
     """
     if table is not None:
         return _named(schema, table, column)
@@ -126,7 +126,7 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
 
 
 def _best(schema: Schema, rooted: list[tuple[Key, int]]) -> Key:
-    """Return the table of the tenants: with a plain name, that many point at, or one above it with a plainer name."""
+    """Return the most likely table of the tenants, by its name and by how many tables reference it."""
     usual, rank = max(
         rooted, key=lambda one: (NOUNS[one[1]] not in _WEAK, len(schema.pointing_at(one[0])), -one[1])
     )
@@ -135,7 +135,7 @@ def _best(schema: Schema, rooted: list[tuple[Key, int]]) -> Key:
 
 
 def _rank(name: str) -> int | None:
-    """Return the place of a table's name among the names of tenants, or ``None``."""
+    """Return the rank of a table's name among the usual names for tenants, or ``None``."""
     bare = (
         name.lower().rpartition("_")[2]
         if name.lower().split("_")[0] in ("tbl", "app", "core", "t")

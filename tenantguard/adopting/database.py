@@ -1,4 +1,4 @@
-"""What a live database adds to the models: tables that no model knows, and rows that have no company."""
+"""What a live database adds to the models: tables without a model, and rows without a company."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _OWN = frozenset({"alembic_version", "spatial_ref_sys"})
 
 
 def look(plan: Plan, connection: Connection, step: Callable[[str], None]) -> Iterator[str]:
-    """Yield what to look at, and note in the plan what was counted.
+    """Yield what to look at, and add row counts to the plan.
 
     Args:
-        plan: what is proposed; rows are counted for it.
-        connection: of the database; nothing is changed.
-        step: is told what comes next.
+        plan: the proposal; rows are counted for it.
+        connection: a connection to the database; nothing is changed.
+        step: a function that receives the description of the next step.
     """
     known = set(plan.schema.tables)
     inspector = inspect(connection)

@@ -1,4 +1,4 @@
-"""Explaining: what becomes of one statement: its tables, what is sent, what is refused and why, and its plans."""
+"""Explanation: one statement's tables, the SQL that is sent, what is refused and why, and its query plans."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from tenantguard.tenancy import Tenancy
 
 @dataclass
 class Explained:
-    """What becomes of one statement.
+    """What the guard does with one statement.
 
     Attributes:
         tables: how each table belongs, by name.
-        changes: what the guard does, a phrase each.
-        written: the SQL as it would be sent without the guard.
-        sent: the SQL as it is sent; ``None`` where it is refused.
+        changes: what the guard changes, a phrase each.
+        written: the SQL that would be sent without the guard.
+        sent: the SQL that is sent; ``None`` if it is refused.
         kind: the kind of the refusal, if it is refused.
-        refusal: what it says.
-        rewritten: of a text that is refused unread: what ``raw_sql="rewrite"`` would send, or why not.
-        plans: the plans of a live database, by what they are of.
+        refusal: its message.
+        rewritten: for text that is refused without being read: what ``raw_sql="rewrite"`` would send, or why not.
+        plans: the query plans of a live database, by title.
     """
 
     written: str
@@ -51,13 +51,13 @@ class _Captured(Exception):
 
 
 def explain(tenancy: Tenancy, statement: Any, dialect: str, raw_sql: RawSQL = "refuse") -> Explained:
-    """Return what becomes of a statement on some database, without asking one.
+    """Return what the guard does with a statement on a kind of database, without connecting to one.
 
     Args:
         tenancy: how every table belongs.
-        statement: a statement of SQLAlchemy's, or SQL text.
+        statement: a SQLAlchemy statement, or SQL text.
         dialect: the name of the dialect.
-        raw_sql: what becomes of SQL text.
+        raw_sql: the guard's mode for SQL text.
     """
     element = text(statement) if isinstance(statement, str) else statement
     plain, guarded = offline(dialect), guard(offline(dialect), tenancy, raw_sql=raw_sql, row_security=False)
@@ -86,7 +86,7 @@ def _compiled(guarded: Any, element: Any) -> Any:
 
 
 def _read_text(told: Explained, tenancy: Tenancy, guarded: Engine, written: str, shape: Shape) -> None:
-    """Tell of SQL text what tables it names, and what became of it if it were read."""
+    """Add the tables that SQL text names, and what would be sent if it were read."""
     try:
         found = Guard.of(guarded).rewrite(written, guarded.dialect, "named")
     except TenantGuardError as refusal:
@@ -121,10 +121,10 @@ def offline(dialect: str) -> Engine:
 
 
 def statements_of(found: Any, name: str) -> Any:
-    """Return the statement that a name stands for: itself, what a function returns, or what it executes first.
+    """Return the statement that a name refers to: a statement, what a function returns, or what it executes first.
 
     Raises:
-        ConfigurationError: it is none of these.
+        ConfigurationError: the name refers to none of these.
     """
     if isinstance(found, ClauseElement | str):
         return found
@@ -140,7 +140,7 @@ def statements_of(found: Any, name: str) -> Any:
 
 
 def _executed(function: Callable[..., Any], name: str) -> Any:
-    """Return the first statement that a function of a session executes; nothing reaches a database."""
+    """Return the first statement that a function executes in a session; nothing reaches a database."""
     captured: list[Any] = []
     session = Session(offline("sqlite"))
 
@@ -168,14 +168,14 @@ def plans(
     tenant: TenantId,
     raw_sql: RawSQL,
 ) -> None:
-    """Add the plans of a live database: without the guard, with it, and under row security.
+    """Add the query plans of a live database: without the guard, with it, and under row security.
 
     Args:
         told: takes the plans.
         tenancy: how every table belongs.
         statement: the statement.
         connection: of the database; nothing is changed.
-        tenant: for whom the statement is planned.
+        tenant: the tenant to plan for.
         raw_sql: what becomes of SQL text.
     """
     element = text(statement) if isinstance(statement, str) else statement
@@ -197,7 +197,7 @@ def _named(told: Explained, tenancy: Tenancy, connection: Connection) -> list[st
 def _secured(
     connection: Connection, element: Any, guarded: Engine, tenant: TenantId, tables: list[str]
 ) -> Iterator[tuple[str, list[str]]]:
-    """Yield the plans under the policies of row security, where they hold the role."""
+    """Yield the plans under row security, if its policies apply to the role."""
     asked = text(
         "SELECT count(*) FILTER (WHERE relrowsecurity), "
         "(SELECT rolsuper OR rolbypassrls FROM pg_roles WHERE rolname = current_user) "
@@ -219,7 +219,7 @@ def _secured(
 
 
 def _beside(engine: Engine) -> Engine:
-    """Return another engine on the same database."""
+    """Return a second engine on the same database."""
     return create_engine(engine.url, poolclass=NullPool)
 
 
@@ -233,7 +233,7 @@ def _bound(tenant: TenantId | None) -> Iterator[None]:
 
 
 def _sent(engine: Engine, element: Any, tenant: TenantId | None) -> tuple[str, Any]:
-    """Return what an engine is about to send for a statement, with its parameters; it is not executed."""
+    """Return the SQL and parameters that an engine would send for a statement, without executing it."""
     found: list[tuple[str, Any]] = []
 
     def capture(
@@ -255,7 +255,7 @@ def _sent(engine: Engine, element: Any, tenant: TenantId | None) -> tuple[str, A
 
 
 def _parameters(element: Any, engine: Engine) -> dict[str, Any]:
-    """Return a NULL for each parameter that has no value, since a plan needs one."""
+    """Return the parameters with NULL for each missing value, because a plan needs one."""
     variants = getattr(engine.dialect, "tg_variants", None)
     compiled = element.compile(dialect=engine.dialect if variants is None else variants["bypass"])
     return {
@@ -278,10 +278,10 @@ def _plan(connection: Connection, statement: str, parameters: Any) -> list[str]:
 
 
 def first_tenant(tenancy: Tenancy, connection: Connection) -> TenantId:
-    """Return some tenant that has rows, to plan a statement for.
+    """Return any tenant that has rows, to plan a statement for.
 
     Raises:
-        ConfigurationError: no table has a row of a tenant's.
+        ConfigurationError: no tenant has rows.
     """
     for placement in tenancy:
         if placement.kind != "owned" or placement.mapping is None:

@@ -1,4 +1,4 @@
-"""Hidden rows: why a given row is not visible to a company, without telling whose it is."""
+"""Hidden rows: why a row is not visible to a company, without revealing whose it is."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tenantguard.tenancy import Placement, Tenancy, table_key
 
 
 def why_hidden(tenancy: Tenancy, plain: Connection, guarded: Engine, row: str, tenant: TenantId) -> str:
-    """Tell in a sentence why a row is visible to a company or not.
+    """Explain in a sentence why a row is or is not visible to a company.
 
     Args:
         tenancy: how every table belongs.
@@ -24,7 +24,7 @@ def why_hidden(tenancy: Tenancy, plain: Connection, guarded: Engine, row: str, t
         tenant: the company.
 
     Raises:
-        ConfigurationError: there is no such table, or the key does not fit it.
+        ConfigurationError: there is no such table, or the key does not match its primary key.
     """
     name, colon, key = row.partition(":")
     placement = next((one for one in tenancy if one.name == name), None)
@@ -60,7 +60,7 @@ def _value(column: Any, part: str) -> Any:
 
 
 def _reason(tenancy: Tenancy, plain: Connection, placement: Placement, picked: Any) -> str:
-    """Follow the row to its company, and tell where the way ends; whose it is stays out of it."""
+    """Follow the row's keys to its company and return where the path ends, without revealing the company."""
     way, where = "", placement.name
     while placement.kind == "through" and placement.parent is not None and placement.mapping is not None:
         names = [ours for ours, _ in placement.link]

@@ -1,4 +1,4 @@
-"""Models: the MetaData that ``module:name`` says, and how a module imports it."""
+"""Models: the MetaData that ``module:name`` names, and how to import it."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Models:
     """The MetaData of an application.
 
     Attributes:
-        metadata: what was found.
+        metadata: the MetaData.
         imports: the line that imports it.
-        expression: what it is called after that line.
+        expression: the expression for it after that line.
     """
 
     metadata: MetaData
@@ -26,11 +26,11 @@ class Models:
 
 
 def models_of(target: str, found: Any) -> Models:
-    """Return the MetaData that a target names: itself, or that of a declarative base.
+    """Return the MetaData that a target names, directly or as a declarative base.
 
     Args:
         target: ``module:name``.
-        found: what is there.
+        found: the object it names.
 
     Raises:
         ConfigurationError: it is neither, or has no tables.

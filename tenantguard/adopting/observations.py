@@ -1,4 +1,4 @@
-"""Observations: what was observed, the most dangerous first, each with the line to change and what to write there."""
+"""Observations, most dangerous first, each with the line to change and what to write there."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ _REMEDIES = {
     "shared_write": f"write shared rows in {_BYPASS}, or place the table in shared_writable",
     "unknown_table": "place the table in Tenancy(...); tenantguard init proposes how",
     "tenant_switch": "use a session for each tenant: close it, or expunge_all() after the transaction, before the next",
-    "permission": "give the principal the permission, or ask for none of this table",
+    "permission": "give the principal the permission, or require none for this table",
 }
 
 
 @dataclass(frozen=True)
 class Observation:
-    """One place of the application, and what has to be done there.
+    """One place in the application, and what to do there.
 
     Attributes:
         danger: what the guard would change.
-        record: what was observed.
-        said: what would happen, in a sentence.
+        record: the observation.
+        said: a sentence about what would happen.
         file: the file to change.
         line: the line in it.
-        source: what stands there now; empty where the file is not at hand.
+        source: the current line; empty if the file is not available.
         remedy: what to write instead.
     """
 
@@ -60,11 +60,11 @@ class Observation:
 
 
 def observations(records: Iterable[Record], root: Path | None = None) -> list[Observation]:
-    """Return what was observed, the most dangerous and most frequent first.
+    """Return the observations, the most dangerous and most frequent first.
 
     Args:
-        records: one for each place and statement.
-        root: files below it are named from there.
+        records: one record per place and statement.
+        root: the directory to which file names are relative.
     """
     made = [_observation(record, root or Path.cwd()) for record in records]
     return sorted(
@@ -97,7 +97,7 @@ def _observation(record: Record, root: Path) -> Observation:
 
 
 def remedy_of(kind: str | None, refusal: str) -> str:
-    """Return what to do about a refusal: by its kind, or what its last sentence says."""
+    """Return the remedy for a refusal: by its kind, or the last sentence of its message."""
     return _REMEDIES.get(kind or "") or refusal.rpartition(". ")[2] or refusal
 
 
@@ -120,7 +120,7 @@ def _leaking(record: Record, root: Path) -> Observation:
 
 
 def _unbound(record: Record, root: Path) -> Observation:
-    """Tell where to bind: where the work begins, not where the statement stands."""
+    """Return where to bind: where the work begins, not where the statement is."""
     place, _, function = record.entry.rpartition(" ")
     file, _, number = place.rpartition(":")
     said = f"{_changes(record)}, and no tenant was bound {record.unbound} of {record.seen} times"

@@ -1,4 +1,4 @@
-"""Proposing: a placement for each table of an application, with its reason; what is doubtful is shown to nobody."""
+"""The plan: a proposed placement for each table, with its reason; rows of doubtful tables are shown to nobody."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ _PERSONAL = re.compile(
 
 @dataclass(frozen=True)
 class Proposed:
-    """The placement that is proposed for one table.
+    """The proposed placement of one table.
 
     Attributes:
         table: the table.
-        how: the argument of ``Tenancy(...)``; ``"column"`` where its tenant column has the usual name, ``"doubtful"``
-            where somebody has to say.
+        how: the argument of ``Tenancy(...)``; ``"column"`` if its tenant column has the usual name, ``"doubtful"``
+            if a person has to decide.
         why: the reason, in a phrase.
-        column: the tenant column, or that of the foreign key.
-        members: the foreign key of the table that says who is shown a row (visible).
-        along: the foreign key to the table that the members belong to, where it is another.
-        nullable: rows without a tenant may be there.
-        note: what to look at besides.
+        column: the tenant column, or the column of the foreign key.
+        members: the foreign key of the membership table that decides who sees a row (visible).
+        along: the foreign key to the table that the members belong to, if it is a different one.
+        nullable: whether rows without a tenant may exist.
+        note: a further remark.
     """
 
     table: Table
@@ -59,19 +59,19 @@ class Proposed:
 
     @property
     def name(self) -> str:
-        """Return the table's name, with its schema where it has one."""
+        """Return the table's name, with its schema if it has one."""
         return full_name(table_key(self.table))
 
 
 @dataclass
 class Plan:
-    """What is proposed for an application.
+    """The proposal for an application.
 
     Attributes:
         schema: its tables.
         companies: the table of the tenants, and the column that names them.
         tables: the placements, by name.
-        faults: what has to be mended in the models before a guard takes the Tenancy, a sentence each.
+        faults: what has to be fixed in the models before ``guard()`` accepts the Tenancy, a sentence each.
     """
 
     schema: Schema
@@ -80,7 +80,7 @@ class Plan:
     faults: list[str] = field(default_factory=list)
 
     def having(self, how: How) -> list[Proposed]:
-        """Return what is placed in one way, by name."""
+        """Return the tables with one kind of placement, by name."""
         found = [one for one in self.tables.values() if one.how == how]
         return sorted(found, key=lambda one: one.name)
 
@@ -99,7 +99,7 @@ class Plan:
 
 
 def propose(schema: Schema, companies: Companies) -> Plan:
-    """Return a placement for every table; where the Tenancy has faults all the same, they are told.
+    """Return a placement for every table, and the faults that the Tenancy still has.
 
     Args:
         schema: the tables.
@@ -120,7 +120,7 @@ def propose(schema: Schema, companies: Companies) -> Plan:
 
 
 def _owned(schema: Schema, companies: Companies) -> Mapping[Key, Placement]:
-    """Return the placements that the tenant column alone tells."""
+    """Return the placements that follow from the tenant column alone."""
     found = {}
     for key, table in schema.tables.items():
         column = next((one for one in table.columns if one.name == companies.column), None)
@@ -156,7 +156,7 @@ def _of(plan: Plan, key: Key, table: Table, proposals: Proposals) -> Proposed:
 
 
 def _tells_more(plan: Plan, reference: Reference, proposals: Proposals) -> bool:
-    """Tell whether a parent surely has a company, where a table's own column may be NULL."""
+    """Return whether a parent always has a company, for a table whose own column may be NULL."""
     key = reference.parent_key
     if not reference.is_required or names_actor(reference):
         return False
@@ -170,7 +170,7 @@ def _tells_more(plan: Plan, reference: Reference, proposals: Proposals) -> bool:
 
 
 def _by_column(plan: Plan, table: Table, column: Any, members: Reference | None) -> Proposed:
-    """Place a table that has the tenant column, unless its rows are of several and it names the one in use."""
+    """Place a table by its tenant column, unless its rows belong to several companies and it names the active one."""
     if column.nullable and members is not None and members.table is not table:
         why = f"{members.table.fullname} says whose they are; {column.name} may be NULL, and names one of several"
         # the column would win over the rule, so the rule widens what it shows
@@ -182,7 +182,7 @@ def _by_column(plan: Plan, table: Table, column: Any, members: Reference | None)
 
 
 def _through(plan: Plan, table: Table, reference: Reference, optional: list[Reference]) -> Proposed:
-    """Place a table through a parent, unless it may hang on one of several."""
+    """Place a table through its parent, unless it has several possible parents."""
     parent = full_name(reference.parent_key)
     if reference.is_required:
         return Proposed(table, "through", f"each row hangs on one of {parent}", reference.columns[0])
@@ -195,7 +195,7 @@ def _through(plan: Plan, table: Table, reference: Reference, optional: list[Refe
 
 
 def _is_tied(table: Table, reference: Reference) -> bool:
-    """Tell whether a table is named after a parent, or holds nothing but keys, of which each row has all."""
+    """Return whether a table is named after a parent, or has only NOT NULL foreign keys."""
     parent = reference.parent_key[1].removesuffix("s")
     return str(table.name).startswith(parent) or all(column.foreign_keys for column in table.columns)
 
@@ -212,7 +212,7 @@ def _shown(table: Table, likely: Proposal) -> Proposed:
 
 
 def _unowned(plan: Plan, key: Key, table: Table) -> Proposed:
-    """Place a table that no key leads from to a company: shared only where its name leaves no doubt."""
+    """Place a table without a key that leads to a company; it is shared only if its name leaves no doubt."""
     users = plan.schema.pointing_at(key)
     personal = sorted(column.name for column in table.columns if _PERSONAL.search(column.name.lower()))
     outgoing = [one for one in plan.schema.references[key] if one.parent_key != key]
@@ -237,7 +237,7 @@ def _unowned(plan: Plan, key: Key, table: Table) -> Proposed:
 
 
 def _is_listed(table: Table) -> bool:
-    """Tell whether a row of a table is known by its name or code."""
+    """Return whether rows of a table are identified by a name or code."""
     names = {"code", "name", "slug", "key", "value", "label"}
     return any(len(columns) == 1 and columns <= names for columns in unique_columns(table))
 
@@ -249,7 +249,7 @@ def _is_looked_up(name: str) -> bool:
 
 
 def _wrong(plan: Plan) -> dict[Key, str]:
-    """Return the tables that a Tenancy would not take as they are placed, with the sentence that says why."""
+    """Return the tables whose proposed placement a Tenancy would reject, with the reason."""
     found: dict[Key, str] = {}
     for sentence in plan.tenancy().faults():
         key = _table_of(plan, sentence)
@@ -260,7 +260,7 @@ def _wrong(plan: Plan) -> dict[Key, str]:
 
 
 def _table_of(plan: Plan, sentence: str) -> Key | None:
-    """Return the table that a fault is about: the first whose name stands in it."""
+    """Return the table that a fault is about: the first whose name it contains."""
     names = {one.name: key for key, one in plan.tables.items() if one.how != "doubtful"}
     for word in re.findall(r"[\w.]+", sentence):
         for name in (word, word.rpartition(".")[0]):
@@ -270,7 +270,7 @@ def _table_of(plan: Plan, sentence: str) -> Key | None:
 
 
 def _rule(plan: Plan, one: Proposed) -> Any:
-    """Return the row rule that is proposed for a table; what is printed says the same."""
+    """Return the proposed row rule of a table, equal to the one that is printed."""
     members, along = one.members, one.along
     assert members is not None
     tie = members.table.columns[_key(members.table, members.columns[0])]
@@ -291,5 +291,5 @@ def _nothing(_table: Any, _tenant: Any) -> Any:
 
 
 def _key(table: Table, name: str) -> str:
-    """Return the key in Python of a column that the database calls ``name``."""
+    """Return the Python key of a column by its name in the database."""
     return next(column.key for column in table.columns if column.name == name)

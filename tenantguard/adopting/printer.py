@@ -1,4 +1,4 @@
-"""Printing: a plan as Python to paste, with a reason beside each line."""
+"""The printer: a plan as Python code to paste, with a reason next to each line."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from tenantguard.adopting.plan import Plan, Proposed, tenant_column
 
 
 def source_of(plan: Plan, imports: str, metadata: str, target: str, notes: Iterable[str] = ()) -> str:
-    """Return the module that makes the Tenancy of a plan.
+    """Return the source of a module that creates a plan's Tenancy.
 
     Args:
-        plan: what is proposed.
+        plan: the proposal.
         imports: the line that imports the models.
         metadata: the expression of their MetaData.
-        target: what ``tenantguard init`` was given.
-        notes: what to look at besides.
+        target: the argument of ``tenantguard init``.
+        notes: further remarks.
     """
     shown, doubtful = plan.having("visible"), plan.having("doubtful")
     names = [name for name, wanted in (("exists", shown), ("false", doubtful)) if wanted]
     lines = [f'"""How every table belongs; proposed by: tenantguard init {target}"""', ""]
     lines += [f"from sqlalchemy import {', '.join(names)}"] if names else []
     lines += [imports, "", "from tenantguard import Tenancy", ""]
-    lines += [f"# mend this in the models first: {fault}" for fault in plan.faults]
+    lines += [f"# fix this in the models first: {fault}" for fault in plan.faults]
     lines += [f"# {note}" for note in notes]
     if shown:
         lines += ["", f"tables = {metadata}.tables", *_rules(plan, shown)]
@@ -39,7 +39,7 @@ def source_of(plan: Plan, imports: str, metadata: str, target: str, notes: Itera
 
 
 def _spaced(lines: list[str]) -> Iterator[str]:
-    """Yield lines with at most two empty ones in a row."""
+    """Yield lines with at most two consecutive empty lines."""
     empty = 0
     for line in lines:
         empty = 0 if line else empty + 1

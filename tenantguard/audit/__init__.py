@@ -1,4 +1,4 @@
-"""The record: every violation and every bypass becomes one event, handed to sinks before anything is raised."""
+"""The record: every violation and every bypass becomes one event, sent to the sinks before anything is raised."""
 
 from tenantguard.audit.events import Event, fingerprint
 from tenantguard.audit.queue import QueuedSink

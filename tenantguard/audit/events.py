@@ -28,28 +28,28 @@ _SPACE = re.compile(r"\s+")
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Record what was refused, or that a bypass opened or closed.
+    """A record of something that was refused, or of a bypass that opened or closed.
 
     Attributes:
         time: when, in UTC.
-        kind: what: a violation's kind, ``"no_tenant"``, ``"token_refused"``, ``"revoked"``, ``"revocation_lost"``,
-            ``"bypass_opened"``, ``"bypass_closed"``, or ``"drift"`` from what tenancy.lock approves.
+        kind: the event: a violation's kind, ``"no_tenant"``, ``"token_refused"``, ``"revoked"``, ``"revocation_lost"``,
+            ``"bypass_opened"``, ``"bypass_closed"``, or ``"drift"`` from tenancy.lock.
         tenant: the tenant that was bound, as text.
-        attempted: the tenant that was reached for, as text, where it is known.
+        attempted: the tenant that the attempt targeted, as text, if known.
         table: the table's name.
         subject: the subject of the principal.
-        actor: who acts for the subject, where somebody else does.
-        acting: why they do.
-        request_id: the id of the request, where there is one.
+        actor: the person who acts for the subject, if there is one.
+        acting: their reason.
+        request_id: the id of the request, if there is one.
         statement: the SQL with every literal masked.
         fingerprint: 16 hexadecimal digits, equal for statements of the same shape.
-        reason: of a bypass, why a token was refused, or whose row a refused key named, which the error does not say.
+        reason: the reason of a bypass, why a token was refused, or whose row a refused key named (not in the error).
         place: file and line that opened the bypass.
         message: the text for the developer.
-        method: the method of the request, where it came by one; ``WEBSOCKET`` of a websocket.
+        method: the method of the request, if there is one; ``WEBSOCKET`` for a websocket.
         route: the pattern of its route, or its path.
-        client: the address it came from.
-        issuer: the issuer that the token names; nobody has verified that.
+        client: the client's address.
+        issuer: the issuer that the token names, unverified.
     """
 
     time: datetime

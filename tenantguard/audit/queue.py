@@ -1,4 +1,4 @@
-"""The queue before a slow sink: events are handed over later, and no request waits for that."""
+"""The queue in front of a slow sink, which delivers events later so that no request waits."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ _DROPPABLE = frozenset({"token_refused", "bypass_opened", "bypass_closed"})
 
 
 class QueuedSink:
-    """A sink that hands its events to another one in the background, in order.
+    """A sink that delivers its events to another sink in the background, in order.
 
-    An asynchronous sink runs on the event loop that recorded first, and in a thread of its own where there is none;
-    a plain one runs in a thread. Its failures are logged and counted, and keep nothing from going through.
+    An asynchronous sink runs on the event loop that recorded first or, without one, in its own thread; a plain sink
+    runs in a thread. Failures are logged and counted, and do not stop the action.
 
     Args:
         sink: a function of one event, asynchronous or not.
-        size: how many events may wait. Beyond it refused tokens and bypasses are dropped, and violations are not.
+        size: how many events may wait. Beyond it, refused tokens and bypasses are dropped; violations are not.
 
     Attributes:
-        dropped: how many events were left out.
-        failed: how many events the sink failed on.
+        dropped: the number of dropped events.
+        failed: the number of events on which the sink failed.
 
     Raises:
-        ConfigurationError: the size is no positive number.
+        ConfigurationError: the size is not a positive number.
 
     Example:
         >>> kept = []
@@ -69,7 +69,7 @@ class QueuedSink:
         self._idle.set()
 
     def __call__(self, event: Event) -> None:
-        """Let the event wait for its turn."""
+        """Add the event to the queue."""
         if self._process != os.getpid():  # a fork: what waits is for the parent to hand over
             self._begin()
         with self._lock:
@@ -85,7 +85,7 @@ class QueuedSink:
         self._start()
 
     async def flushed(self) -> None:
-        """Wait until every event has been handed over."""
+        """Wait until every event has been delivered."""
         await asyncio.get_running_loop().run_in_executor(None, self._idle.wait)
 
     def _has_room(self, event: Event) -> bool:
@@ -101,7 +101,7 @@ class QueuedSink:
         return True
 
     def _start(self) -> None:
-        """Let somebody hand over what waits: the loop, or a thread."""
+        """Start delivery on the loop or in a thread."""
         if not self._asynchronous:
             self._in_a_thread()
             return
@@ -129,7 +129,7 @@ class QueuedSink:
         Context().run(asyncio.run, self._work())
 
     def _hand_over_the_rest(self) -> None:
-        """Lose nothing where an event loop was closed, or the interpreter ends, before all was handed over."""
+        """Deliver the remaining events if an event loop closes, or the interpreter exits, before the queue is empty."""
         if self._waiting and self._process == os.getpid():
             self._hand_over()
 
@@ -161,5 +161,5 @@ class QueuedSink:
 
 
 def is_asynchronous(sink: Callable[[Event], Awaitable[None] | None]) -> bool:
-    """Tell whether calling a sink returns something to wait for."""
+    """Return whether calling a sink returns an awaitable."""
     return inspect.iscoroutinefunction(sink) or inspect.iscoroutinefunction(type(sink).__call__)

@@ -1,4 +1,4 @@
-"""Record first, raise second: the one place where an attempt becomes an event."""
+"""Recording before raising: the one place where an attempt becomes an event."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ AnySink = TypeVar("AnySink", bound=Sink | AsyncSink)
 
 
 def add_sink(sink: AnySink) -> AnySink:
-    """Hand every later event to the sink too, and return it; an asynchronous one gets a ``QueuedSink``."""
+    """Add a sink for all later events and return it; an asynchronous sink gets a ``QueuedSink``."""
     sinks.append(QueuedSink(sink) if is_asynchronous(sink) else sink)  # type: ignore[arg-type]  # just asked
     return sink
 
 
 def remove_sink(sink: Sink | AsyncSink) -> None:
-    """Stop handing events to the sink.
+    """Remove a sink.
 
     Raises:
         ValueError: it was not added.
@@ -35,7 +35,7 @@ def remove_sink(sink: Sink | AsyncSink) -> None:
 
 
 def record(event: Event) -> None:
-    """Hand the event to every sink; each gets it even where another one fails.
+    """Send the event to every sink, even if another one fails.
 
     Raises:
         ExceptionGroup: one or more sinks failed.
@@ -57,7 +57,7 @@ def record(event: Event) -> None:
 
 
 def _refuse_awaitable(answer: object) -> None:
-    """Refuse what a plain sink returns for somebody to await: nobody does, and the event would be lost."""
+    """Refuse an awaitable returned by a plain sink: nobody would await it, and the event would be lost."""
     if inspect.isawaitable(answer):
         if inspect.iscoroutine(answer):
             answer.close()
@@ -69,16 +69,16 @@ def _refuse_awaitable(answer: object) -> None:
 def refuse(
     error: Violation | NoTenantError, *, reason: str | None = None, scope: Mapping[str, Any] | None = None
 ) -> NoReturn:
-    """Record a violation or a missing binding, then raise it; a failing sink becomes its cause and hides nothing.
+    """Record a violation or a missing binding, then raise it; the error of a failing sink becomes its cause.
 
     Args:
-        error: what is refused.
-        reason: what the record is told, and the code is not.
-        scope: of a request that is refused before it is served.
+        error: the error to raise.
+        reason: a reason for the record only.
+        scope: the scope of a request that is refused before it is served.
 
     Raises:
-        Violation: always, or
-        NoTenantError: where it is one.
+        Violation: always, unless the error is
+        NoTenantError: a missing binding.
     """
     try:
         event = _violated(error, reason) if isinstance(error, Violation) else _event(error.kind, str(error))
@@ -89,7 +89,7 @@ def refuse(
 
 
 def notice(violation: Violation, *, reason: str | None = None) -> None:
-    """Record a violation that is let through, because somebody said that it is meant, or because it changed nothing."""
+    """Record a violation that is allowed, because it was declared intentional or changed nothing."""
     record(_violated(violation, reason))
 
 
@@ -122,7 +122,7 @@ def _event(kind: str, message: str, **members: str | None) -> Event:
 
 
 def _who(principal: Principal | None) -> dict[str, str | None]:
-    """Return the members of an event that say who acts, and for whom."""
+    """Return the members of an event that name the actor and the subject."""
     if principal is None:
         return {}
     actor = principal.actor

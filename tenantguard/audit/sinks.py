@@ -11,13 +11,13 @@ from tenantguard.audit.events import Event
 
 
 class Sink(Protocol):
-    """Take one event; raising keeps the action from going through."""
+    """A function of one event; raising an exception stops the action."""
 
     def __call__(self, event: Event, /) -> None: ...
 
 
 class AsyncSink(Protocol):
-    """Take one event, later and in order; an error is logged."""
+    """An asynchronous function of one event, called later and in order; errors are logged."""
 
     async def __call__(self, event: Event, /) -> None: ...
 
@@ -28,7 +28,7 @@ called_by: ContextVar[tuple[object, ...]] = ContextVar("tenantguard_audit", defa
 
 
 class LoggingSink:
-    """Write one JSON line per event to a logger: bypasses at INFO, refusals at WARNING, broken glass at CRITICAL.
+    """A sink that logs one JSON line per event: bypasses at INFO, refusals at WARNING, broken glass at CRITICAL.
 
     Args:
         logger: the logger's name.
@@ -45,7 +45,7 @@ class LoggingSink:
 
 
 class MemorySink:
-    """Keep events in a list, for tests and demonstrations."""
+    """A sink that keeps events in a list, for tests and demonstrations."""
 
     def __init__(self) -> None:
         self.events: list[Event] = []

@@ -1,4 +1,4 @@
-"""Where an event happened: the method, the route and the client of its request."""
+"""Where an event happened: the method, route and client of its request."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ _LONGEST = 200  # characters of what a client wrote
 
 
 def where(scope: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return the members of an event that say by which request it came.
+    """Return the members of an event that describe its request.
 
     Args:
-        scope: the connection's, or ``None`` outside of requests.
+        scope: the connection's scope, or ``None`` outside requests.
     """
     if scope is None:
         return {}
@@ -25,6 +25,6 @@ def where(scope: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _route(scope: Mapping[str, Any]) -> str:
-    """Return the pattern of the route, where the framework has found it, or the path."""
+    """Return the pattern of the route if the framework has set it, or the path."""
     template: Any = scope.get("path_template") or getattr(scope.get("route"), "path", None)
     return str(template if isinstance(template, str) else scope["path"])[:_LONGEST]

@@ -1,1 +1,1 @@
-"""Belonging: how each table of an application is placed, and what is wrong where one cannot be."""
+"""Placement of an application's tables: how each belongs, and why one cannot be placed."""

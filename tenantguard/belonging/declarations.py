@@ -1,4 +1,4 @@
-"""What an application says of its tables: in the arguments of ``Tenancy(...)``, and on its models."""
+"""Declarations of how tables belong, in the arguments of ``Tenancy(...)`` and on the models."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Declared:
 
     @classmethod
     def of(cls, **given: Any) -> Declared:
-        """Return the arguments as they were given, or say what is wrong with their form.
+        """Return the arguments as given, or raise an error about their form.
 
         Raises:
-            ConfigurationError: a string stands for a set, or a set for a dictionary.
+            ConfigurationError: an argument is a string instead of a set, or a set instead of a dictionary.
         """
         changeable = _pairs(given["changeable"], "changeable")
         return cls(
@@ -58,7 +58,7 @@ class Declared:
         )
 
     def unknown(self, known: Collection[str]) -> Iterator[str]:
-        """Yield a sentence for each name that is no table's."""
+        """Yield a sentence for each name that does not name a table."""
         for field in fields(self):
             for name in sorted(getattr(self, field.name), key=str):
                 if name not in known:
@@ -67,7 +67,7 @@ class Declared:
                     )
 
     def said(self, name: str, table: Table) -> set[Any] | str:
-        """Return all that was said of how a table belongs, or the sentence that says why it is nothing."""
+        """Return all declarations for a table, or a sentence about an invalid one."""
         said: set[Any] = set()
         if name in self.columns:
             said.add((self.columns[name],))
@@ -83,11 +83,11 @@ class Declared:
         elif isinstance(info, Through | Shared):
             said.add(info)
         elif info is not None:
-            return f'{name}: info["tenant"] is {info!r}; say a column name, through("fk") or shared'
+            return f'{name}: info["tenant"] is {info!r}; use a column name, through("fk") or shared'
         return said
 
     def misplaced(self, name: str, kind: str) -> str | None:
-        """Tell what was said of a table that belongs in another way, or return ``None``."""
+        """Return a sentence about a declaration that does not fit how the table belongs, or ``None``."""
         if name in self.nullable and kind != "owned":
             return f"nullable names {name!r}, which is not owned"
         if name in self.visible and kind not in ("owned", "shown"):
@@ -100,10 +100,10 @@ class Declared:
 
 
 def names_of(names: Collection[str], argument: str) -> frozenset[str]:
-    """Return names as a set, where they were given as one string say what was meant.
+    """Return names as a set; if they are a single string, explain what was probably meant.
 
     Raises:
-        ConfigurationError: they are one string.
+        ConfigurationError: they are a single string.
     """
     if isinstance(names, str):
         raise ConfigurationError(
@@ -116,7 +116,7 @@ def functions_of(names: Collection[str]) -> frozenset[str]:
     """Return the names of functions.
 
     Raises:
-        ConfigurationError: one of them is no name of a function.
+        ConfigurationError: one of them is not the name of a function.
     """
     declared = names_of(names, "functions")
     for name in declared:
@@ -132,7 +132,7 @@ def metadata_of(given: object) -> MetaData:
     """Return a MetaData.
 
     Raises:
-        ConfigurationError: it is something else, such as the declarative base.
+        ConfigurationError: the object is something else, such as the declarative base.
     """
     if not isinstance(given, MetaData):
         raise ConfigurationError(f"Tenancy() takes MetaData, such as Base.metadata, not {given!r}")

@@ -1,4 +1,4 @@
-"""Faults: what is wrong with a tenancy, found before anything is guarded by it."""
+"""Faults of a tenancy, found before it guards anything."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenantguard.belonging.references import Key, Reference
 
 
 def faults_of(placing: Placing) -> tuple[list[Key], list[str]]:
-    """Return the tables that nothing was said of, and a sentence for everything else that is wrong."""
+    """Return the unplaced tables, and a sentence for every other fault."""
     found: list[str] = []
     tables = placing.tables()
     found += placing.declared.unknown({full_name(key) for key in tables})
@@ -37,7 +37,7 @@ def faults_of(placing: Placing) -> tuple[list[Key], list[str]]:
 
 
 def _of_keys(placing: Placing, placed: Placement, tables: Mapping[Key, list[Table]]) -> Iterator[str]:
-    """Yield the faults of a table's foreign keys, and of what it shares."""
+    """Yield the faults of a table's foreign keys, and of its placement as shared."""
     for table in tables[placed.key]:
         own = placing.references(table)
         for parent, generated in generated_keys(table, own):
@@ -53,8 +53,8 @@ def _of_keys(placing: Placing, placed: Placement, tables: Mapping[Key, list[Tabl
 
 
 def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[Reference]) -> Iterator[str]:
-    """Yield what tells that a shared table is a tenant's."""
-    way = f'Take it out of shared, or say openly_shared={{"{placed.name}"}}'
+    """Yield the signs that a shared table belongs to tenants."""
+    way = f'Remove it from shared, or declare openly_shared={{"{placed.name}"}}'
     column = None if placing.column is None else find_column(table, placing.column)
     if column is not None:
         yield (
@@ -67,7 +67,7 @@ def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[
         if above is not None and above.kind in ("owned", "through"):
             yield (
                 f"{placed.name} is declared shared, and {reference.name} points at rows of {above.name}, which "
-                f'belong to a tenant. Say through={{"{placed.name}": "{reference.columns[0]}"}} instead. {way}'
+                f'belong to a tenant. Declare through={{"{placed.name}": "{reference.columns[0]}"}} instead. {way}'
             )
             return
 
@@ -75,7 +75,7 @@ def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[
 def _of_reference(
     placing: Placing, placed: Placement, reference: Reference, tables: Mapping[Key, list[Table]]
 ) -> str | None:
-    """Tell what is wrong with a foreign key, or return ``None``."""
+    """Return the fault of a foreign key, or ``None``."""
     above = placing.find(reference.parent_key)
     if placed.kind == "shared" and not placed.writable:
         return None  # its rows are written in a bypass

@@ -1,4 +1,4 @@
-"""Permissions of tables: what whoever acts has to be permitted to read and write, and which rows they may reach."""
+"""Permissions of tables: what a principal needs to read and write, and which rows it may reach."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Permitted:
-    """What reading and writing one table takes.
+    """The permissions for reading and writing one table.
 
     Attributes:
-        read: the permissions of which a reader has all.
-        write: the same of a writer.
-        rows: the rule of its rows, a function of principal and table.
+        read: the permissions that a reader needs.
+        write: the permissions that a writer needs.
+        rows: the row rule, a function of principal and table.
     """
 
     read: frozenset[str] = frozenset()
@@ -32,15 +32,15 @@ class Permitted:
     rows: PermissionRule | None = field(default=None, compare=False)
 
     def needed(self, act: Act) -> frozenset[str]:
-        """Return the permissions that an act takes."""
+        """Return the permissions that an action needs."""
         return self.read if act == "read" else self.write
 
     @classmethod
     def of(cls, table: str, said: Any) -> Permitted:
-        """Return what was said of a table.
+        """Return the permissions declared for a table.
 
         Raises:
-            ConfigurationError: it is in no form that is known.
+            ConfigurationError: the declaration has an unknown form.
         """
         if callable(said):
             return cls(rows=said)
@@ -59,13 +59,13 @@ def _names(table: str, said: Mapping[str, Any], act: Act) -> frozenset[str]:
     )
     if act in said and not names:
         raise ConfigurationError(
-            f"permissions[{table!r}][{act!r}] is empty; leave it out where nothing is needed"
+            f"permissions[{table!r}][{act!r}] is empty; leave it out if nothing is needed"
         )
     for name in names:
         # a name is one word, as in the claim `scope`: another could never be had, and the table never be reached
         if not isinstance(name, str) or name.split() != [name] or not name.isprintable():
             raise ConfigurationError(
-                f"permissions[{table!r}][{act!r}] names {name!r}; a permission is a text of one word, such as "
+                f"permissions[{table!r}][{act!r}] names {name!r}; a permission is a single word, such as "
                 "'billing:read'"
             )
     return frozenset(names)

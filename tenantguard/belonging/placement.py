@@ -1,4 +1,4 @@
-"""How one table belongs: the placement, and how it is worked out from the table's columns and keys."""
+"""Placement: how one table belongs, derived from its columns and keys."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Through:
-    """Say on a model that its table belongs by a foreign key; made by ``through``."""
+    """A declaration on a model that its table belongs through a foreign key; created by ``through``."""
 
     column: str
 
 
 @dataclass(frozen=True)
 class Shared:
-    """Say on a model that its table holds the same rows for all; see ``shared``."""
+    """A declaration on a model that its table has the same rows for everyone; see ``shared``."""
 
     writable: bool = False
 
@@ -35,28 +35,28 @@ shared_writable = Shared(writable=True)
 
 
 def through(column: str) -> Through:
-    """Return the value of ``info={"tenant": ...}`` for a table that belongs to the row ``column`` points at."""
+    """Return the value of ``info={"tenant": ...}`` for a table that belongs to the row that ``column`` references."""
     return Through(column)
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Tell how one table belongs.
+    """The placement of one table.
 
     Attributes:
         key: schema (or ``None``) and name.
         kind: ``"owned"``, ``"through"``, ``"shared"``, or ``"shown"`` by a row rule alone.
         column: the database's name of the tenant column (owned) or of the foreign key (through).
-        type: the tenant column's type (owned), or that of the tenancy's tenant columns (shown).
-        python_type: ``str``, ``int`` or ``UUID`` where the type tells (owned, shown).
+        type: the tenant column's type (owned), or the type of the tenancy's tenant columns (shown).
+        python_type: ``str``, ``int`` or ``UUID``, if the type says so (owned, shown).
         parent: the table that the foreign key leads to (through).
-        link: pairs of column names, ours and the parent's (through).
-        writable: a shared table that may be written under a binding.
-        nullable: rows of no tenant were declared to exist (owned).
-        visible: the row rule, which widens what is read (owned), or is all that is read (shown).
+        link: pairs of column names, the table's own and the parent's (through).
+        writable: whether a shared table may be written under a binding.
+        nullable: whether rows without a tenant are declared to exist (owned).
+        visible: the row rule, which adds rows to those that are read (owned), or selects all of them (shown).
         changeable: the columns that may be changed under a binding in the rows that the rule shows (shown).
         mapping: a table of the metadata, with all its columns.
-        permitted: what whoever acts has to be permitted, where that was said.
+        permitted: the permissions that the table needs, if any.
     """
 
     key: Key
@@ -75,17 +75,17 @@ class Placement:
 
     @property
     def name(self) -> str:
-        """Return the table's name, with its schema where it has one."""
+        """Return the table's name, with its schema if it has one."""
         return full_name(self.key)
 
     @property
     def has_rows(self) -> bool:
-        """Tell whether whoever acts reaches some of its rows only."""
+        """Return whether permissions limit which of its rows a principal reaches."""
         return self.permitted is not None and self.permitted.rows is not None
 
     @property
     def way(self) -> tuple[Any, ...]:
-        """Return what two placements of one table have to agree on."""
+        """Return the part on which two placements of the same table must agree."""
         parent = None if self.parent is None else table_key(self.parent)
         return (self.kind, self.column, self.link, parent, self.writable)
 
@@ -103,24 +103,24 @@ class Placement:
 
 
 def table_key(table: Any) -> Key:
-    """Return schema and name of a table, the only thing that it is recognised by."""
+    """Return a table's schema and name, its only identification."""
     schema = getattr(table, "schema", None)
     return (str(schema) if schema else None, str(table.name))
 
 
 def full_name(key: Key) -> str:
-    """Return ``schema.name``, or the name alone."""
+    """Return ``schema.name``, or only the name."""
     return f"{key[0]}.{key[1]}" if key[0] else key[1]
 
 
 def find_column(table: Table, name: str) -> Column[Any] | None:
-    """Find a column by its name in the database, or else by its key in Python."""
+    """Find a column by its name in the database or, failing that, by its Python key."""
     named = next((column for column in table.columns if column.name == name), None)
     return named if named is not None else table.columns.get(name)
 
 
 def owned(table: Table, column: str, *, nullable: bool, visible: RowRule | None) -> Placement | str:
-    """Place a table by its tenant column, or return the sentence that says why it cannot be."""
+    """Place a table by its tenant column, or return a sentence that says why that is impossible."""
     key = table_key(table)
     name = full_name(key)
     found = find_column(table, column)
@@ -129,7 +129,7 @@ def owned(table: Table, column: str, *, nullable: bool, visible: RowRule | None)
     if found.nullable and not nullable and not is_view(table):
         return (
             f"the tenant column {name}.{found.name} is nullable: rows without a tenant are visible to "
-            f"nobody. Make it NOT NULL, or say nullable={{{name!r}}}"
+            f"nobody. Make it NOT NULL, or declare nullable={{{name!r}}}"
         )
     if found.computed is not None:
         return (
@@ -147,13 +147,13 @@ def owned(table: Table, column: str, *, nullable: bool, visible: RowRule | None)
 
 
 def by_rule(table: Table, rule: RowRule, tenant: Column[Any], changeable: frozenset[str]) -> Placement | str:
-    """Place a table without tenant column by its row rule alone, or return the sentence that says why it cannot be.
+    """Place a table without a tenant column by its row rule, or return a sentence that says why that is impossible.
 
     Args:
         table: the table.
         rule: its row rule.
-        tenant: a tenant column of the tenancy, whose type the rule's tenant has.
-        changeable: the columns that a tenant who is shown a row may change.
+        tenant: a tenant column of the tenancy, for the type of the rule's tenant.
+        changeable: the columns that a tenant may change in rows that it sees.
     """
     key = table_key(table)
     names = set()
@@ -176,7 +176,7 @@ def by_rule(table: Table, rule: RowRule, tenant: Column[Any], changeable: frozen
 
 
 def by_foreign_key(table: Table, column: str, references: Sequence[Reference]) -> Placement | str:
-    """Place a table through a foreign key, or return the sentence that says why it cannot be."""
+    """Place a table through a foreign key, or return a sentence that says why that is impossible."""
     name = full_name(table_key(table))
     found = find_column(table, column)
     if found is None:
@@ -220,7 +220,7 @@ def by_base(table: Table, references: Sequence[Reference]) -> Placement | str | 
 
 
 def generated_keys(table: Table, references: Sequence[Reference]) -> Iterator[tuple[Key, str]]:
-    """Yield the parents of foreign keys that the database generates, with the sentence that says what is wrong."""
+    """Yield the parents of foreign keys that the database generates, with a sentence about the fault."""
     for reference in references:
         for column in reference.constraint.columns:
             if column.computed is not None:
@@ -235,7 +235,7 @@ def generated_keys(table: Table, references: Sequence[Reference]) -> Iterator[tu
 
 
 def is_deferred(table: Table, columns: tuple[str, ...]) -> bool:
-    """Tell whether the database checks a foreign key when the transaction ends."""
+    """Return whether the database checks a foreign key at the end of the transaction."""
     return any(
         key.deferrable and str(key.initially).upper() == "DEFERRED"
         for key in getattr(table, "foreign_key_constraints", ())
@@ -244,7 +244,7 @@ def is_deferred(table: Table, columns: tuple[str, ...]) -> bool:
 
 
 def is_view(table: Table) -> bool:
-    """Tell whether the table was said to be a view, whose columns carry no constraint to forbid NULL."""
+    """Return whether the table is declared as a view, whose columns have no NOT NULL constraints."""
     return bool(table.info.get("is_view") or getattr(table, "is_view", False))
 
 
@@ -262,7 +262,7 @@ def _along(table: Table, column: str, reference: Reference) -> Placement | str:
 
 
 def unique_columns(table: Table) -> Iterator[set[str]]:
-    """Yield each set of columns that is declared to identify one row."""
+    """Yield each set of columns that is declared unique."""
     yield {column.name for column in table.primary_key.columns} or {""}
     yield from ({column.name} for column in table.columns if column.unique)
     for constraint in table.constraints:
@@ -276,7 +276,7 @@ def unique_columns(table: Table) -> Iterator[set[str]]:
 
 
 def _python_type(column: Column[Any]) -> type | None:
-    """Return the Python type of the values, where the column's type tells; a custom type may convert."""
+    """Return the Python type of the values, if the column's type says so; a custom type may convert."""
     kind = column.type
     if isinstance(kind, TypeDecorator) and not _says_itself(type(kind)):
         if type(kind).process_bind_param is not TypeDecorator.process_bind_param:

@@ -1,4 +1,4 @@
-"""Placing: how one table belongs, by what was said of it, by its tenant column, or by its keys."""
+"""Placements: how each table belongs, by its declarations, its tenant column or its keys."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Placing:
     """The tables of an application, and how each belongs.
 
     Args:
-        metadata: where the tables are.
-        declared: what was said of them.
+        metadata: the MetaData of the tables.
+        declared: the declarations.
         column: the name of the tenant column.
     """
 
@@ -52,11 +52,11 @@ class Placing:
         return placement
 
     def forget(self) -> None:
-        """Place each table anew: one was defined or altered."""
+        """Forget all placements, because a table was defined or altered."""
         self._placed.clear()
 
     def tables(self) -> dict[Key, list[Table]]:
-        """Return every table, each with all its mappings: two MetaData may know the same one."""
+        """Return every table with all its mappings, because two MetaData may contain the same table."""
         found: dict[Key, list[Table]] = {}
         for metadata in self.metadata:
             for table in metadata.tables.values():
@@ -76,7 +76,7 @@ class Placing:
         return next(iter(self.named(key)), None)
 
     def place(self, key: Key, mappings: Collection[Table]) -> Placement | str | None:
-        """Return the placement, the sentence that says why there is none, or ``None`` where nothing says one."""
+        """Return the placement, a sentence that says why there is none, or ``None`` if nothing declares one."""
         told = [self._place_one(key, table) for table in mappings]
         placed = [one for one in told if isinstance(one, Placement)]
         if len({one.way for one in placed}) > 1:
@@ -123,7 +123,7 @@ class Placing:
         return by_rule(table, rule, tenant, self.declared.changeable.get(name, frozenset()))
 
     def _tenant_column(self) -> Column[Any] | None:
-        """Return the tenant column of some owned table."""
+        """Return the tenant column of any owned table."""
         for metadata in self.metadata:
             for table in metadata.tables.values():
                 said = self.declared.said(full_name(table_key(table)), table)

@@ -1,4 +1,4 @@
-"""Proposals: the likely placement of a table that has none, and the nearest name for one that is misspelt."""
+"""Proposals: the likely placement of an unplaced table, and the nearest name to a misspelt one."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ class Proposal:
 
     Attributes:
         kind: ``"owned"``, ``"through"``, ``"shown"`` by a rule, or ``"unknown"``.
-        column: the tenant column (owned), or that of the foreign key (through).
-        reference: the foreign key that says so; of a table that hangs on one shown by a rule, the key to that.
-        members: the foreign key of the table that says who is shown a row (shown).
-        is_root: it is the table of the tenants themselves.
+        column: the tenant column (owned), or the column of the foreign key (through).
+        reference: the foreign key that suggests it, or the key to a parent that is shown by a rule.
+        members: the foreign key of the membership table that decides who sees a row (shown).
+        is_root: whether it is the table of the tenants themselves.
     """
 
     kind: Literal["owned", "through", "shown", "unknown"]
@@ -47,10 +47,10 @@ class Proposal:
 
 
 class Proposals:
-    """Guesses at how tables belong, from the foreign keys between them.
+    """Guesses about how tables belong, from the foreign keys between them.
 
     Args:
-        placed: the placements that are known.
+        placed: the known placements.
         references: the foreign keys of each table.
         column: the name of the tenant column, if the tenancy has one.
     """
@@ -67,7 +67,7 @@ class Proposals:
         self._companies = self._parents_of_tenant_columns()
 
     def listed(self, keys: Iterable[Key]) -> str:
-        """Return one table, sorted by name, of what each unplaced table looks like."""
+        """Return a list, sorted by name, of the likely placements of the unplaced tables."""
         rows = [(full_name(key), self.of(key)) for key in sorted(keys, key=full_name)]
         width = max(len(name) for name, _ in rows)
         return "\n".join(f"      {name.ljust(width)}  {proposal}" for name, proposal in rows)
@@ -86,7 +86,7 @@ class Proposals:
         return f'{told}shared={{"{name}"}} if its rows are the same for all'
 
     def likely(self, key: Key) -> Proposal:
-        """Return the likely placement of a table: by what each of its rows has, and then by what it may have."""
+        """Return the likely placement of a table, by its required keys first and its optional keys second."""
         if key in self._companies:
             return Proposal("owned", self._companies[key], is_root=True)
         owner, parent, members = self._owner(key), self._parent(key), self.members(key)
@@ -105,7 +105,7 @@ class Proposals:
         return Proposal("unknown")
 
     def _owner(self, key: Key) -> Reference | None:
-        """Return the foreign key to the table of the tenants; one that must be given comes first."""
+        """Return the foreign key to the table of the tenants; a NOT NULL key comes first."""
         found = [
             reference
             for reference in self._references.get(key, ())
@@ -114,7 +114,7 @@ class Proposals:
         return min(found, key=lambda one: not one.is_required, default=None)
 
     def _parents_of_tenant_columns(self) -> dict[Key, str]:
-        """Return the table of the tenants themselves, which tenant columns lead to, with its column."""
+        """Return the table of the tenants, which tenant columns reference, with its column."""
         found: dict[Key, str] = {}
         for key, references in self._references.items():
             placement = self._placed.get(key)
@@ -129,11 +129,11 @@ class Proposals:
         return found
 
     def _parent(self, key: Key, above: tuple[Key, ...] = ()) -> Reference | None:
-        """Return the foreign key that most likely leads to the owner of a row: one that must be given comes first."""
+        """Return the foreign key that most likely leads to the owner of a row; NOT NULL keys come first."""
         return next(iter(self.parents(key, above)), None)
 
     def parents(self, key: Key, above: tuple[Key, ...] = ()) -> Iterator[Reference]:
-        """Yield the foreign keys that lead to rows of tenants, the likeliest first."""
+        """Yield the foreign keys that lead to tenants' rows, the likeliest first."""
         own = [one for one in self._references.get(key, ()) if one.parent_key not in (key, *above)]
         for reference in sorted(own, key=_closeness):
             placement = self._placed.get(reference.parent_key)
@@ -146,13 +146,13 @@ class Proposals:
                 yield reference
 
     def _belongs(self, key: Key, above: tuple[Key, ...]) -> bool:
-        """Tell whether a table that is not placed itself likely belongs to tenants, each row to one."""
+        """Return whether each row of an unplaced table likely belongs to one tenant."""
         owner, parent = self._owner(key), self._parent(key, above)
         is_sure = any(one is not None and one.is_required for one in (owner, parent))
         return is_sure or ((owner or parent) is not None and self.members(key) is None)
 
     def members(self, key: Key) -> Reference | None:
-        """Return the key of an owned table that ties rows of this one to tenants, as memberships do."""
+        """Return the key of an owned table that connects this table's rows to tenants, like a membership table."""
         found = [
             reference
             for child, references in self._references.items()
@@ -164,7 +164,7 @@ class Proposals:
         return min(found, key=lambda one: (not self.ties_nothing_else(one), *_membership(one)), default=None)
 
     def ties_nothing_else(self, reference: Reference) -> bool:
-        """Tell whether a table ties rows to tenants alone, where members of a project are tied to the project."""
+        """Return whether a table connects rows only to tenants, unlike, say, the members of a project."""
         key = table_key(reference.table)
         placement = self._placed.get(key)
         once = {*reference.columns} | (
@@ -178,9 +178,9 @@ class Proposals:
         )
 
     def _ties_to_tenants(self, key: Key, reference: Reference) -> bool:
-        """Tell whether a table is there to tie rows to tenants, by its name, or as it does each one only once.
+        """Return whether a table exists to connect rows to tenants, by its name, or because each pair is unique.
 
-        Most owned tables that point at a table without an owner do so as calls do at their country.
+        Most owned tables that reference a table without an owner do so as calls reference their country.
         """
         placement = self._placed.get(key)
         if placement is None or placement.kind != "owned" or _KEEPING.intersection(_words(key[1])):
@@ -193,7 +193,7 @@ class Proposals:
 
 
 def _membership(reference: Reference) -> tuple[bool, bool, str, tuple[str, ...]]:
-    """Sort the keys of tables that tie rows to tenants: one called so, then one named after them."""
+    """Sort the keys of membership tables: those with a typical name first, then those named after the row."""
     return (
         "member" not in reference.table.name,
         not _is_named_after(reference),
@@ -211,9 +211,9 @@ def _words(name: str) -> list[str]:
 
 
 def _closeness(reference: Reference) -> tuple[bool, bool, bool, bool, bool]:
-    """Sort foreign keys: what a row must have, what it is named or counted by, and what it is deleted with come first.
+    """Sort foreign keys: required keys, keys in the table's name or unique keys, and cascading keys come first.
 
-    Who did something comes last: the author of a comment may write in several companies.
+    Keys to actors come last: the author of a comment may write in several companies.
     """
     table, parent = str(reference.table.name), reference.parent_key[1].removesuffix("s")
     primary = {column.name for column in reference.table.primary_key.columns}
@@ -227,12 +227,12 @@ def _closeness(reference: Reference) -> tuple[bool, bool, bool, bool, bool]:
 
 
 def names_actor(reference: Reference) -> bool:
-    """Tell whether a foreign key says who did something, and not whose a row is."""
+    """Return whether a foreign key names who did something, rather than who owns the row."""
     return any(_ACTORS.intersection(_words(name)) for name in reference.columns)
 
 
 def nearest(name: str, known: Collection[str]) -> str:
-    """Return the end of a sentence that proposes the known name most like a misspelt one."""
+    """Return the end of a sentence that proposes the known name closest to a misspelt one."""
     bare = {one.rpartition(".")[2]: one for one in known}
     found = get_close_matches(name, known, 1, 0.6) or [
         bare[one] for one in get_close_matches(name.rpartition(".")[2], bare, 1, 0.75)

@@ -1,4 +1,4 @@
-"""Foreign keys by name: where each leads, though its parent stands in another MetaData or came later."""
+"""Foreign keys by name, whose parents may be in another MetaData or be defined later."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Reference:
 
     Attributes:
         table: the table that has it.
-        parent: the table that it leads to, ``None`` where no MetaData has that table, or the column.
+        parent: the table that it leads to; ``None`` if no MetaData has that table or column.
         parent_key: schema and name of that table.
-        pairs: the names of its columns, and those of the parent's, which are ``""`` where they are not known.
-        constraint: SQLAlchemy's own object.
+        pairs: the names of its columns and the parent's, which are ``""`` if they are unknown.
+        constraint: SQLAlchemy's object.
     """
 
     table: Table
@@ -39,17 +39,17 @@ class Reference:
 
     @property
     def deletes(self) -> str | None:
-        """Return what the database does to a row whose parent is deleted, if it changes the row."""
+        """Return the ON DELETE action, if it changes the row."""
         return _action(self.constraint.ondelete)
 
     @property
     def rekeys(self) -> str | None:
-        """Return what the database does to a row whose parent gets another key, if it changes the row."""
+        """Return the ON UPDATE action, if it changes the row."""
         return _action(self.constraint.onupdate)
 
     @property
     def is_required(self) -> bool:
-        """Tell whether each row has a parent."""
+        """Return whether each row has a parent."""
         return not any(column.nullable for column in self.constraint.columns)
 
     @property
@@ -81,7 +81,7 @@ def _reference(table: Table, constraint: ForeignKeyConstraint, find: Find) -> Re
 
 
 def _end(element: ForeignKey, find: Find) -> tuple[Table | None, Key, str | None]:
-    """Return the table that one column of a key leads to, that table's name, and the column's name there."""
+    """Return the table that one column of a key references, that table's name, and the referenced column's name."""
     try:
         column = element.column
     except SQLAlchemyError:  # SQLAlchemy looks in the table's own MetaData only

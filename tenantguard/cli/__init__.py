@@ -1,7 +1,7 @@
 """The command line, ``tenantguard ...``, on Typer and Rich.
 
-The commands are loaded when the program starts and not when this package is imported, so that a missing extra
-is told in one sentence.
+The commands are loaded when the program starts, not when this package is imported, so that a missing extra is
+reported in one sentence.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``tenantguard access``: the access review of a quarter, from the list to what was carried out."""
+"""``tenantguard access``: the quarterly access review, from the list to the applied decisions."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tenantguard.review.revocation import revoke_roles, revoking
 from tenantguard.review.snapshot import Decision, Row, Snapshot
 from tenantguard.review.sources import granted, people, reached, recorded, written
 
-access = typer.Typer(help="Review who can reach, and did reach, which companies and tables.")
+access = typer.Typer(help="Review who can reach, and has reached, which companies and tables.")
 _FORMATS: dict[str, Callable[[Snapshot], str]] = {"csv": as_csv, "html": as_html, "oscal": as_oscal}
-_SNAPSHOT = Annotated[Path, typer.Argument(help="a snapshot that `access --save` wrote")]
+_SNAPSHOT = Annotated[Path, typer.Argument(help="a snapshot written by `access --save`")]
 
 
 @access.callback(invoke_without_command=True)
@@ -33,26 +33,28 @@ def list_(
     context: typer.Context,
     tenancy: Annotated[
         str | None,
-        typer.Option(metavar="MODULE:TENANCY", help="how the tables belong, and their permissions"),
+        typer.Option(metavar="MODULE:TENANCY", help="the Tenancy, as module:tenancy"),
     ] = None,
-    seen: Annotated[list[Path] | None, typer.Option(help="files of a SeenBook; may be said again")] = None,
+    seen: Annotated[list[Path] | None, typer.Option(help="file of a SeenBook; repeat for more files")] = None,
     reach: Annotated[
-        list[Path] | None, typer.Option(help="files of a ReachedBook: the tables reached")
+        list[Path] | None, typer.Option(help="file of a ReachedBook; repeat for more files")
     ] = None,
-    record: Annotated[list[Path] | None, typer.Option(help="files of the record, JSON lines")] = None,
-    source: Annotated[Path | None, typer.Option(help="the application's source, for its bypasses")] = None,
+    record: Annotated[
+        list[Path] | None, typer.Option(help="file of the record, as JSON lines; repeatable")
+    ] = None,
+    source: Annotated[Path | None, typer.Option(help="source code in which to look for bypasses")] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="PostgreSQL, for roles and grants")
+        str | None, typer.Option(metavar="URL", help="PostgreSQL URL, for roles and grants")
     ] = None,
-    since: Annotated[Path | None, typer.Option(help="the last snapshot: tell the difference to it")] = None,
-    save: Annotated[Path | None, typer.Option(help="write the snapshot, to be decided")] = None,
+    since: Annotated[Path | None, typer.Option(help="the last snapshot; show what changed since")] = None,
+    save: Annotated[Path | None, typer.Option(help="write a snapshot for the decisions")] = None,
     format: Annotated[str, typer.Option(help="table, csv, html or oscal")] = "table",
 ) -> None:
-    """List who can reach, and did reach, which companies and tables; or decide of a list, and carry it out."""
+    """List who can reach, and has reached, which companies and tables, for decisions on each row."""
     if context.invoked_subcommand is not None:
         return
     if tenancy is None:
-        raise typer.BadParameter("say how the tables belong with --tenancy module:tenancy")
+        raise typer.BadParameter("name the Tenancy with --tenancy module:tenancy")
     if format not in ("table", *_FORMATS):
         raise typer.BadParameter("format is table, csv, html or oscal")
     try:
@@ -81,9 +83,9 @@ def decide(
     decision: Annotated[str, typer.Argument(help="keep or remove")],
     by: Annotated[str, typer.Option(help="who decides")],
 ) -> None:
-    """Decide of one row, by somebody named."""
+    """Record a named person's decision about one row."""
     if decision not in ("keep", "remove"):
-        raise typer.BadParameter("decide a row with keep or remove")
+        raise typer.BadParameter("the decision must be keep or remove")
     chosen: Decision = "keep" if decision == "keep" else "remove"
     try:
         held = Snapshot.load(snapshot)
@@ -100,27 +102,31 @@ def apply(
     snapshot: _SNAPSHOT,
     store: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="TENANTGUARD_REVOCATIONS", help="where the cut-offs are"),
+        typer.Option(
+            metavar="URL",
+            envvar="TENANTGUARD_REVOCATIONS",
+            help="the store of cut-offs",
+        ),
     ] = None,
     database: Annotated[
-        str | None, typer.Option(metavar="URL", help="PostgreSQL, as a role that may revoke grants")
+        str | None, typer.Option(metavar="URL", help="PostgreSQL URL with a role that may revoke grants")
     ] = None,
 ) -> None:
-    """Carry out what was decided: cut people off, revoke grants, and say what is left to do elsewhere.
+    """Apply the decisions: revoke tokens and grants, and list what is left to do elsewhere.
 
-    Exit code 1 where a row is undecided; then nothing is carried out.
+    Exits with 1 and changes nothing if a row is undecided.
     """
     try:
         held = Snapshot.load(snapshot)
     except ConfigurationError as error:
         raise typer.BadParameter(str(error)) from error
     if held.undecided():
-        typer.echo(f"{len(held.undecided())} rows are undecided; nothing was carried out", err=True)
+        typer.echo(f"{len(held.undecided())} rows are undecided; nothing was changed", err=True)
         raise typer.Exit(1)
     removed = [row for row in held.rows.values() if row.decision == "remove" and row.applied_at is None]
     people_ = sorted({row.who for row in removed if row.kind in ("person", "actor")})
     if people_ and store is None:
-        raise typer.BadParameter("some people are to be removed; pass --store, the store of cut-offs")
+        raise typer.BadParameter("some people must be removed; name the store of cut-offs with --store")
     if database is not None:
         _revoke(database, [row for row in removed if row.kind == "role"])
     if people_ and store is not None:
@@ -151,13 +157,13 @@ async def _cut_off(store: str, subjects: list[str]) -> None:
 
 
 def _left(row: Row, *, revoked: bool) -> str:
-    """Return what was done, or is left to do by somebody else."""
+    """Return a sentence about what was done, or what somebody else has to do."""
     if row.kind in ("person", "actor"):
         what = row.by or "the account"
-        return f"cut off: {row.who}; take {what} away at the identity provider, or they sign in again"
+        return f"cut off: {row.who}; remove {what} at the identity provider, or they can sign in again"
     if row.kind == "role":
         return f"{'revoked' if revoked else 'to do'}: {revoking(row)}"
-    return f"to do: take the bypass out ({row.who}; {row.by})"
+    return f"to do: remove the bypass ({row.who}; {row.by})"
 
 
 def _rows(
@@ -189,7 +195,7 @@ def _show(rows: object) -> None:
 
 def _tell_difference(snapshot: Snapshot, last: Snapshot) -> None:
     new, gone = snapshot.since(last)
-    back = "still here, though it was to be removed,"
+    back = "still here, although it should have been removed,"
     for word, rows in (("new", new), ("gone", gone), (back, snapshot.returned(last))):
         for row in rows:
             told = f"{row.kind} {row.who} of {row.company} ({row.tables}; {row.by})"

@@ -41,7 +41,7 @@ COLOURS = {
 
 
 class RawSQL(StrEnum):
-    """Say what becomes of SQL text."""
+    """The guard's mode for SQL text."""
 
     REFUSE = "refuse"
     REWRITE = "rewrite"
@@ -49,13 +49,13 @@ class RawSQL(StrEnum):
 
 def attack(
     tenancy: Annotated[
-        str, typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is")
+        str, typer.Argument(metavar="MODULE:TENANCY", help="the Tenancy, as module:tenancy")
     ] = "tenantguard.testing.vectors.models:tenancy",
     url: Annotated[
-        str, typer.Option(help="where a database may be made; nothing that is there is read or changed")
+        str, typer.Option(help="a server on which to create a database; existing ones are not touched")
     ] = "sqlite://",
-    group: Annotated[list[str] | None, typer.Option(help="run this group only; may be said again")] = None,
-    name: Annotated[list[str] | None, typer.Option(help="run this vector only; may be said again")] = None,
+    group: Annotated[list[str] | None, typer.Option(help="run only this group; repeatable")] = None,
+    name: Annotated[list[str] | None, typer.Option(help="run only this vector; repeatable")] = None,
     raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
     values: Annotated[
         str | None,
@@ -63,34 +63,34 @@ def attack(
             "--values",
             "--samples",
             metavar="MODULE:VALUES",
-            help="for columns that cannot be guessed: a dictionary of functions, or of lists of samples",
+            help="values for columns that cannot be guessed: a dictionary of functions or lists",
         ),
     ] = None,
     tenant: Annotated[
-        list[str] | None, typer.Option(help="a tenant id to use; say it twice, for attacker and victim")
+        list[str] | None, typer.Option(help="a tenant id; pass it twice, for the attacker and the victim")
     ] = None,
     engine: Annotated[
         str | None,
         typer.Option(
-            metavar="MODULE:FACTORY", help="a function that makes your engine for a URL, guarded or not"
+            metavar="MODULE:FACTORY", help="a function that creates your engine for a URL, guarded or not"
         ),
     ] = None,
     every_table: Annotated[
         bool,
-        typer.Option("--every-table", help="run each vector on every table that it fits, which takes long"),
+        typer.Option("--every-table", help="run each vector on every table that it fits (slow)"),
     ] = False,
     unguarded: Annotated[
-        bool, typer.Option("--unguarded", help="leave the guard off, to see that the vectors do succeed")
+        bool, typer.Option("--unguarded", help="run without the guard, to see that the vectors succeed")
     ] = False,
-    list_: Annotated[bool, typer.Option("--list", help="list the vectors and run none")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="list the vectors without running them")] = False,
     json_: Annotated[
         Path | None, typer.Option("--json", help="write the results to a file", callback=writable)
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
+    html: Annotated[Path | None, typer.Option(help="write an HTML page to a file", callback=writable)] = None,
 ) -> None:
     """Attack a copy of a schema with every vector that fits it.
 
-    Exit code 1 if something leaked or broke, 2 if nothing was attacked.
+    Exits with 1 if something leaked or broke, and with 2 if nothing was attacked.
     """
     console = Console(file=sys.stdout)  # this one: what the application prints meanwhile is kept out
     vectors = _vectors(group or [], name or [])
@@ -124,7 +124,7 @@ def attack(
 
 
 def _vectors(groups: list[str], names: list[str]) -> list[Vector]:
-    """Return what was asked for, or say what is not known."""
+    """Return the selected vectors, or report an unknown name."""
     every = {vector.name for vector in chosen()}
     for said, known in ((groups, set(GROUPS)), (names, every)):
         for one in said:
@@ -151,7 +151,7 @@ def _attack(console: Console, lab: Lab, vectors: list[Vector], every_table: bool
 
 @contextmanager
 def _explained(console: Console) -> Iterator[None]:
-    """Tell what keeps an attack from starting, every fault of the tenancy, and end with exit code 2."""
+    """Report why an attack cannot start, such as faults of the tenancy, and exit with 2."""
     try:
         yield
     except ArgumentError as error:
@@ -165,13 +165,13 @@ def _explained(console: Console) -> Iterator[None]:
         said = str(error)
         told = escape(said if isinstance(error, TenantGuardError) else said.partition("\n")[0])
         if isinstance(error, CompileError):
-            told += ". The models may be for another database; name it with --url"
+            told += ". If the models are for another database, name it with --url"
         console.print(f"[bold red]cannot attack:[/] {type(error).__name__}: {told}")
         raise typer.Exit(2) from error
 
 
 def _print(console: Console, report: Report) -> None:
-    """Print the matrix, what went wrong, and the verdict."""
+    """Print the matrix, the problems, and the verdict."""
     matrix = Table(
         "group",
         *(str(outcome) for outcome in Outcome),

@@ -1,4 +1,4 @@
-"""``tenantguard check``: findings in models, source and a live database, a row each."""
+"""``tenantguard check``: findings in models, source and a live database."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tenantguard.cli.targets import writable
 
 
 class FailOn(StrEnum):
-    """The least severity that fails the command."""
+    """The lowest severity that fails the command."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -41,16 +41,14 @@ def check(
     tenancy: TenancyArgument = None,
     url: Annotated[
         str | None,
-        typer.Option(envvar="TENANTGUARD_URL", help="look at this database too; nothing is changed"),
+        typer.Option(envvar="TENANTGUARD_URL", help="also inspect this database; nothing is changed"),
     ] = None,
     source: Annotated[
         list[Path] | None,
-        typer.Option(
-            help="read the source under this; may be said again. The Tenancy's own package by default"
-        ),
+        typer.Option(help="a source directory; repeatable. Default: the package of the Tenancy"),
     ] = None,
     no_source: Annotated[bool, typer.Option("--no-source", help="read no source")] = False,
-    exclude: Annotated[list[str] | None, typer.Option(help="leave these files out, as app/vendor/*")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="skip these files, such as app/vendor/*")] = None,
     role: Annotated[str | None, typer.Option(help="PostgreSQL: the role of the application")] = None,
     maintenance_role: Annotated[str | None, typer.Option(help="PostgreSQL: the role of bypasses")] = None,
     owner_role: Annotated[str | None, typer.Option(help="PostgreSQL: the role that owns the tables")] = None,
@@ -58,30 +56,30 @@ def check(
         bool, typer.Option("--keys", help="list the rows that cross tenants, by their keys")
     ] = False,
     locked: Annotated[
-        bool, typer.Option("--locked", help="fail where code or database differ from tenancy.lock")
+        bool, typer.Option("--locked", help="fail if the code or the database differs from tenancy.lock")
     ] = False,
-    lock: Annotated[Path | None, typer.Option(help="the lock; tenancy.lock by default")] = None,
+    lock: Annotated[Path | None, typer.Option(help="the lock file; default: tenancy.lock")] = None,
     baseline: Annotated[Path | None, typer.Option(help="accept the findings that this file lists")] = None,
     write: Annotated[
-        bool, typer.Option("--write-baseline", help="write the baseline with all that is found, and pass")
+        bool, typer.Option("--write-baseline", help="write all findings to the baseline, and pass")
     ] = False,
     fail_on: Annotated[
-        FailOn | None, typer.Option(help="the least severity that gives exit status 1; warning by default")
+        FailOn | None, typer.Option(help="the lowest severity that gives exit status 1; default: warning")
     ] = None,
     json_: Annotated[
-        Path | None, typer.Option("--json", help="write the rows to a file; - is standard output")
+        Path | None, typer.Option("--json", help="write JSON to a file; - is standard output")
     ] = None,
     sarif_: Annotated[
         Path | None, typer.Option("--sarif", help="write SARIF 2.1.0 to a file; - is standard output")
     ] = None,
-    html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
+    html: Annotated[Path | None, typer.Option(help="write an HTML page to a file", callback=writable)] = None,
     github: Annotated[bool, typer.Option("--github", help="print annotations for GitHub Actions")] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Check models, source and a live database, and print a row for each finding.
+    """Check models, source and a live database, and print every finding.
 
-    Exit status: 0 nothing of the severity or above, 1 findings, 2 the check could not run. `tenantguard help TG104`
-    explains a finding. Settings stand in [tool.tenantguard] of pyproject.toml; the command line overrides them.
+    Exit status: 0 no finding of the severity or above, 1 findings, 2 the check could not run. `tenantguard help TG104`
+    explains a finding. Settings are read from [tool.tenantguard] in pyproject.toml; the command line overrides them.
     """
     from tenantguard.checks.run import run  # Alembic, libcst and sqlglot: no other command waits for them
 
@@ -107,7 +105,7 @@ def check(
 
 
 class _Outputs:
-    """Where the findings go."""
+    """The destinations of the findings."""
 
     def __init__(self, json_: Path | None, sarif_: Path | None, html: Path | None, github: bool) -> None:
         self._files = {"json": json_, "sarif": sarif_}
@@ -117,7 +115,7 @@ class _Outputs:
                 writable(path)
 
     def give(self, told: Sorted, result: Found) -> None:
-        """Write every output that was asked for; the table is printed where none takes standard output."""
+        """Write every requested output; print the table if none of them uses standard output."""
         documents: dict[str, Any] = {"json": _document(told), "sarif": sarif(told)}
         printed = False
         for name, path in self._files.items():
@@ -171,7 +169,7 @@ def _write(settings: Settings, given: Path | None, told: Sorted) -> None:
 
 
 def _with_lock(asked: Asked, result: Found, settings: Settings, given: Path | None) -> Found:
-    """Add what differs from what was approved."""
+    """Add the differences from the lock."""
     from tenantguard.checks.approved.contents import make_lock
     from tenantguard.checks.approved.differences import findings_of, uncompared
 

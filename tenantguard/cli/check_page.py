@@ -1,4 +1,4 @@
-"""The page of a check: one file, nothing fetched, the worst first."""
+"""The HTML page of a check: self-contained, with the worst findings first."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ td { white-space: pre-line; }
 
 
 def page(told: Sorted) -> str:
-    """Return the findings as an HTML document; every text from the outside is escaped."""
+    """Return the findings as an HTML document in which all external text is escaped."""
     counts = Counter(one.severity for one in told.told)
     said = ", ".join(
         f"{counts[name]} {name}{'s' * (counts[name] != 1)}" for name in SEVERITIES if counts[name]

@@ -1,4 +1,4 @@
-"""``tenantguard explain``: what becomes of one statement, and why a given row is not visible."""
+"""``tenantguard explain``: what the guard does with a statement, and why a row is not visible."""
 
 from __future__ import annotations
 
@@ -26,45 +26,48 @@ from tenantguard.tenancy import Tenancy
 
 
 class RawSQL(StrEnum):
-    """Say what becomes of SQL text."""
+    """The guard's mode for SQL text."""
 
     REFUSE = "refuse"
     REWRITE = "rewrite"
 
 
 def explain(
-    tenancy: Annotated[str, typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is")],
+    tenancy: Annotated[str, typer.Argument(metavar="MODULE:TENANCY", help="the Tenancy, as module:tenancy")],
     statement: Annotated[
         str | None,
         typer.Argument(
             metavar="STATEMENT",
-            help="SQL text, or module:name of a statement, or of a function that returns or executes one",
+            help="SQL text, or module:name of a statement or of a function that returns or executes one",
         ),
     ] = None,
     url: Annotated[
         str | None,
-        typer.Option(envvar="TENANTGUARD_URL", help="show the plans of this database; nothing is changed"),
+        typer.Option(
+            envvar="TENANTGUARD_URL", help="show the query plans of this database; nothing is changed"
+        ),
     ] = None,
-    tenant: Annotated[
-        str | None, typer.Option(help="the company to plan for, or to look for a row for")
-    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="the company for the query plans, or for --row")] = None,
     row: Annotated[
-        str | None, typer.Option(metavar="TABLE:KEY", help="tell why this row is not visible to the company")
+        str | None,
+        typer.Option(
+            metavar="TABLE:KEY", help="explain why this row (table:key) is not visible to the company"
+        ),
     ] = None,
     raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
-    dialect: Annotated[str, typer.Option(help="the database it is for, where no --url tells")] = "postgresql",
-    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+    dialect: Annotated[str, typer.Option(help="the kind of database, if there is no --url")] = "postgresql",
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
 ) -> None:
-    """Show a statement's tables, how they belong, what is sent, its plans, and what would be refused and why.
+    """Show a statement's tables, how they belong, the SQL that is sent, its query plans, and what is refused and why.
 
-    Exit code 0 where it is sent, 1 where it is refused, 2 where it cannot be explained.
+    Exits with 0 if the statement is sent, with 1 if it is refused, and with 2 if it cannot be explained.
     """
     told = None
     with explained("explain", debug=debug), steps() as step:
         step("importing")
         target, asked = _loaded(tenancy, statement)
         if asked is None and row is None:
-            raise ConfigurationError("name a statement, or a row with --row table:key")
+            raise ConfigurationError("give a statement, or a row with --row table:key")
         if asked is not None:
             name = sync_url(url).get_backend_name() if url is not None else dialect
             told = explained_statement(target, asked, name, raw_sql.value)
@@ -104,9 +107,9 @@ def _ask(
     raw_sql: RawSQL,
     step: Any,
 ) -> str | None:
-    """Ask the live database for plans, and for a row."""
+    """Read query plans, and a row, from the live database."""
     if url is None:
-        raise ConfigurationError("a row is looked up in a database; pass --url")
+        raise ConfigurationError("--row needs a database; pass --url")
     with connected(url) as connection:
         bound = _tenant(tenancy, tenant) if tenant is not None else first_tenant(tenancy, connection)
         if told is not None:
@@ -115,7 +118,7 @@ def _ask(
         if row is None:
             return None
         if tenant is None:
-            raise ConfigurationError("pass --tenant, the company that does not see the row")
+            raise ConfigurationError("--row needs a company; pass --tenant")
         step("looking for the row")
         engine = guard(create_engine(sync_url(url), poolclass=NullPool), tenancy, row_security=False)
         return why_hidden(tenancy, connection, engine, row, bound)

@@ -1,4 +1,4 @@
-"""Annotations for GitHub Actions: one workflow command for each finding."""
+"""Annotations for GitHub Actions: one workflow command per finding."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _LEVELS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def workflow_commands(findings: Iterable[Finding]) -> str:
-    """Return the workflow commands, a line each."""
+    """Return the workflow commands, one per line."""
     return "".join(f"{_annotation(one)}\n" for one in findings)
 
 

@@ -1,4 +1,4 @@
-"""``tenantguard help``: what a finding means, from the package itself."""
+"""``tenantguard help``: what a finding means, offline."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from tenantguard.checks.catalogue import GROUPS, RULES
 
 def help_(
     id_: Annotated[
-        str | None, typer.Argument(metavar="[TGnnn]", help="the finding; without one, list them all")
+        str | None, typer.Argument(metavar="[TGnnn]", help="the id of a finding; without it, list them all")
     ] = None,
 ) -> None:
-    """Explain a finding of `tenantguard check`: what it is, what follows from it, what to do."""
+    """Explain a finding of `tenantguard check`: its meaning, its consequences and its remedy."""
     console = Console(highlight=False)
     if id_ is None:
         for group, rules in GROUPS.items():

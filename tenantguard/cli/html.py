@@ -1,4 +1,4 @@
-"""The page of a report: one file, nothing fetched, findings first, the rest folded and filtered."""
+"""The HTML page of a report: self-contained, with the findings first and the rest folded and filterable."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ addEventListener("beforeprint", () => document.querySelectorAll("details").forEa
 
 
 def page(report: Report) -> str:
-    """Return the report as an HTML document; every text from the outside is escaped."""
+    """Return the report as an HTML document in which all external text is escaped."""
     title = f"Attack vectors on {escape(report.dialect)}"
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -72,7 +72,7 @@ def _about(report: Report) -> str:
 
 
 def _findings(report: Report) -> str:
-    """Return what needs somebody to look at it, the worst first."""
+    """Return the results that need attention, the worst first."""
     wanted = (Outcome.LEAKED, Outcome.ERROR, Outcome.FAULT)
     found = [result for outcome in wanted for result in report.ended(outcome)]
     if not found:
@@ -109,7 +109,7 @@ def _class(outcome: Outcome) -> str:
 
 
 def _tables(report: Report) -> str:
-    """Return which table was attacked by what."""
+    """Return the table of attacks per table."""
     rows = "".join(
         f"<tr><th><code>{escape(name)}</code></th><td class=number>{len(by)}</td><td>{_folded(by)}</td></tr>"
         for name, by in sorted(report.attacked().items(), key=lambda pair: (len(pair[1]), pair[0]))
@@ -127,7 +127,7 @@ def _folded(names: list[str]) -> str:
 
 
 def _empty(report: Report) -> str:
-    """Return the tables where nothing was attacked, if there are any."""
+    """Return the tables on which nothing was attacked, if there are any."""
     listed = "".join(
         f"<li><code>{escape(t)}</code>: {escape(why)}</li>" for t, why in sorted(report.empty.items())
     )
@@ -135,7 +135,7 @@ def _empty(report: Report) -> str:
 
 
 def _results(report: Report) -> str:
-    """Return every result by group, folded; a group with a finding is open."""
+    """Return all results in folded groups; groups with a finding are open."""
     groups: dict[str, list[Result]] = {}
     for result in report.results:
         groups.setdefault("legitimate" if result.vector.legitimate else result.vector.group, []).append(

@@ -42,38 +42,37 @@ def init(
     target: Annotated[
         str,
         typer.Argument(
-            metavar="MODULE:METADATA", help="the MetaData, or the declarative base, of the models"
+            metavar="MODULE:METADATA", help="the MetaData or declarative base of the models, as module:name"
         ),
     ],
     url: Annotated[
         str | None,
-        typer.Option(envvar="TENANTGUARD_URL", help="look at this database too; nothing is changed"),
+        typer.Option(envvar="TENANTGUARD_URL", help="also inspect this database; nothing is changed"),
     ] = None,
     import_: Annotated[
         list[str] | None,
-        typer.Option("--import", help="import this module of models first; may be said again"),
+        typer.Option("--import", help="import this module of models first; repeatable"),
     ] = None,
     companies: Annotated[
-        str | None, typer.Option(help="the table of the companies, where its name does not tell")
+        str | None, typer.Option(help="the table of the companies, if its name is unusual")
     ] = None,
-    column: Annotated[
-        str | None, typer.Option(help="the tenant column, where its name does not tell")
-    ] = None,
+    column: Annotated[str | None, typer.Option(help="the tenant column, if its name is unusual")] = None,
     source: Annotated[
         list[Path] | None,
-        typer.Option(help="list what is found under this; by default the module's package"),
+        typer.Option(help="inspect this source too; default: the module's package"),
     ] = None,
     no_source: Annotated[bool, typer.Option("--no-source", help="read no source")] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", help="write the Tenancy to a file; else it is printed", callback=writable),
+        typer.Option("--out", help="write the Tenancy to a file instead of printing it", callback=writable),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
 ) -> None:
-    """Propose a Tenancy for existing models, ready to paste, with a reason beside each line.
+    """Propose a Tenancy for existing models, ready to paste, with a reason next to each line.
 
-    A table that nothing ties to a company is never called shared unless its name leaves no doubt: it is shown to
-    nobody, and marked TODO. Exit code 0 where every table was placed, 1 where some are marked, 2 where it cannot run.
+    A table that nothing connects to a company is proposed as shared only if its name leaves no doubt. Otherwise its
+    rows are shown to nobody, and it is marked TODO. Exits with 0 if every table was placed, with 1 if some are marked,
+    and with 2 if it cannot run.
     """
     with explained("propose", debug=debug):
         with steps() as step:
@@ -143,7 +142,7 @@ def _sites(given: list[Path], target: str) -> list[Site]:
 
 
 def _own(target: str) -> list[Path]:
-    """Return the package that the models are in, or their module, where it lies below the current directory."""
+    """Return the package of the models, or their module, if it is below the current directory."""
     module: Any = sys.modules.get(target.partition(":")[0].partition(".")[0])
     paths = [Path(one) for one in getattr(module, "__path__", ())]
     if not paths and getattr(module, "__file__", None):
@@ -159,9 +158,9 @@ def _print(console: Console, plan: Plan, found: list[Site]) -> None:
     )
     if counts["doubtful"]:
         names = ", ".join(one.name for one in plan.having("doubtful"))
-        console.print(f"say whose rows these are, which nobody is shown until then: {names}", markup=False)
+        console.print(f"decide whose rows these are; until then, nobody sees them: {names}", markup=False)
     for fault in plan.faults:
-        console.print(f"mend this in the models first: {fault}", markup=False)
+        console.print(f"fix this in the models first: {fault}", markup=False)
     for kind in _SHOWN:
         of_kind = [site for site in found if site.kind == kind]
         if of_kind:

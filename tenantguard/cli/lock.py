@@ -1,4 +1,4 @@
-"""``tenantguard lock``: write down what is approved of who sees which rows."""
+"""``tenantguard lock``: record who is approved to see which rows."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ from tenantguard.cli.targets import writable
 def lock(
     tenancy: TenancyArgument = None,
     url: Annotated[
-        str | None, typer.Option(envvar="TENANTGUARD_URL", help="write down this PostgreSQL database too")
+        str | None, typer.Option(envvar="TENANTGUARD_URL", help="also record this database")
     ] = None,
-    source: Annotated[
-        list[Path] | None, typer.Option(help="read the source under this; may be said again")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="leave these files out")] = None,
+    source: Annotated[list[Path] | None, typer.Option(help="a source directory; repeatable")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="skip these files")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="where to; tenancy.lock by default, - is standard output")
+        Path | None, typer.Option(help="the file to write; default: tenancy.lock; - is standard output")
     ] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Write tenancy.lock: every table, how it belongs, its keys, what may be called, where the guard is lifted.
+    """Write tenancy.lock: every table, how it belongs, its keys, the allowed functions, and the bypasses.
 
-    With --url also the policies, roles and grants of the database. Commit the file: a reviewer approves what changes
-    in it, and `tenantguard check --locked` fails where code or database differ from it. Exit status 2: it could not be
-    made.
+    With --url, it also contains the tables, policies, roles and grants of the database. Commit the file: a reviewer
+    approves its changes, and `tenantguard check --locked` fails if the code or the database differs from it. Exits
+    with 2 if it cannot be written.
     """
     from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 

@@ -1,4 +1,4 @@
-"""``tenantguard observe``: what an engine under ``guard(..., mode="observe")`` has seen, the most dangerous first."""
+"""``tenantguard observe``: what ``guard(..., mode="observe")`` has observed, most dangerous first."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tenantguard.sql.observe.records import directory_of
 
 COLOURS = {Danger.LEAKS: "bold red", Danger.REFUSED: "red", Danger.UNBOUND: "yellow", Danger.ALIKE: "dim"}
 observe = typer.Typer(
-    help='What an engine under guard(..., mode="observe") has seen.',
+    help='Show what guard(..., mode="observe") has observed.',
     no_args_is_help=True,
     add_completion=False,
 )
@@ -32,7 +32,7 @@ _Directory = Annotated[
     Path | None,
     typer.Argument(
         envvar="TENANTGUARD_OBSERVED",
-        help="where it was written; .tenantguard/observed where nothing is said",
+        help="the directory it writes to; default: .tenantguard/observed",
     ),
 ]
 
@@ -40,16 +40,17 @@ _Directory = Annotated[
 @observe.command()
 def report(
     directory: _Directory = None,
-    all_: Annotated[bool, typer.Option("--all", help="show the places too that work alike")] = False,
-    html: Annotated[Path | None, typer.Option(help="write a page to a file", callback=writable)] = None,
+    all_: Annotated[bool, typer.Option("--all", help="also show places where nothing changes")] = False,
+    html: Annotated[Path | None, typer.Option(help="write an HTML page to a file", callback=writable)] = None,
     json_: Annotated[
-        Path | None, typer.Option("--json", help="write the places to a file", callback=writable)
+        Path | None, typer.Option("--json", help="write JSON to a file", callback=writable)
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
 ) -> None:
-    """Group what was observed by place, the most dangerous first, with the line to change for each.
+    """Show the observations by place, most dangerous first, with the line to change for each.
 
-    Exit code 0 where every place works alike under the guard, 1 where one does not, 2 where nothing was observed.
+    Exits with 0 if every place works the same under the guard, with 1 if one does not, and with 2 if nothing was
+    observed.
     """
     with explained("report", debug=debug):
         where = directory_of(directory)
@@ -76,7 +77,7 @@ def clear(
     directory: _Directory = None,
     debug: Annotated[bool, typer.Option("--debug", help="show where an error comes from")] = False,
 ) -> None:
-    """Delete what was observed until now, and nothing else, to begin anew after a change."""
+    """Delete all observations, and nothing else, to start again after a change."""
     with explained("clear", debug=debug):
         where = directory_of(directory)
         unread = set(read(where).unread)
@@ -108,7 +109,7 @@ def _print(console: Console, found: list[Observation], recorded: Recorded, *, ev
 
 
 def summary(found: list[Observation], recorded: Recorded) -> str:
-    """Return what was observed in one line."""
+    """Return a one-line summary of the observations."""
     counts = Counter(one.danger for one in found)
     parts = [f"{counts[danger]} {danger}" for danger in Danger if counts[danger]]
     parts.append(f"observed by {recorded.processes} process(es)")

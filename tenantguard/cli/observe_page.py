@@ -1,4 +1,4 @@
-"""The page of what was observed: one file, nothing fetched, the most dangerous first."""
+"""The HTML page of the observations: self-contained, most dangerous first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HEAD = (
 
 
 def page(found: list[Observation], recorded: Recorded) -> str:
-    """Return what was observed as an HTML document; every text from the outside is escaped."""
+    """Return the observations as an HTML document in which all external text is escaped."""
     wanting = [one for one in found if one.danger is not Danger.ALIKE]
     verdict = f"{len(wanting)} place(s) change under the guard" if wanting else "Every place works alike"
     lost = f" {recorded.lost} executions found no room." if recorded.lost else ""

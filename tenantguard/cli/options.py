@@ -1,4 +1,4 @@
-"""What a command line asks a check for, with what the settings say."""
+"""The options of a check, from the command line and the settings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ from tenantguard.postgres import Roles
 
 TenancyArgument = Annotated[
     str | None,
-    typer.Argument(metavar="MODULE:TENANCY", help="where the Tenancy is; or say it in [tool.tenantguard]"),
+    typer.Argument(
+        metavar="MODULE:TENANCY",
+        help="the Tenancy, as module:tenancy; default: the setting in [tool.tenantguard]",
+    ),
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of what goes wrong")]
+DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
 def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
-    """Return what is to be checked, by the command line and the settings.
+    """Return what to check, from the command line and the settings.
 
     Raises:
-        ConfigurationError: the Tenancy cannot be loaded, or something that is named is not there.
+        ConfigurationError: the Tenancy cannot be loaded, or something named does not exist.
     """
     target = settings.get("tenancy", tenancy)
     if target is None:
@@ -45,7 +48,7 @@ def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
 
 
 def lock_path(settings: Settings, given: Path | None) -> Path:
-    """Return where the lock is."""
+    """Return the path of the lock."""
     return Path(settings.get("lock", given) or "tenancy.lock")
 
 
@@ -69,7 +72,7 @@ def _sources(settings: Settings, given: Any, target: str) -> tuple[Path, ...]:
 
 
 def _own(target: str) -> tuple[Path, ...]:
-    """Return the package that the Tenancy is in, or its module; nothing of other people's."""
+    """Return the package or module of the Tenancy, but never a third-party one."""
     top = sys.modules.get(target.partition(":")[0].partition(".")[0])
     paths = [Path(one) for one in getattr(top, "__path__", ())]
     if not paths and getattr(top, "__file__", None):
@@ -84,6 +87,6 @@ def _roles(settings: Settings, given: dict[str, Any]) -> Roles | None:
     role = settings.get("role", given.get("role"))
     if role is None:
         if any(names.values()):
-            raise ConfigurationError("pass --role, the application's role, as well as the other roles")
+            raise ConfigurationError("pass --role, the application role, as well as the other roles")
         return None
     return Roles(str(role), maintenance=names["maintenance"], owner=names["owner"])

@@ -1,4 +1,4 @@
-"""Progress: what a command is doing, on a terminal, while it takes long."""
+"""Progress of a long-running command, shown on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 @contextmanager
 def steps() -> Iterator[Callable[[str], None]]:
-    """Yield a function that is told what comes next; it shows on a terminal's standard error, and not in pipes."""
+    """Yield a function that shows the next step on standard error, if that is a terminal."""
     console = Console(file=sys.stderr, highlight=False)  # this one: the application's own is kept quiet
     if not console.is_terminal:
         yield lambda _: None

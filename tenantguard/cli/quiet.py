@@ -1,4 +1,4 @@
-"""Quiet: the application's own logging and printing, kept out of a command's output."""
+"""Quiet: keeps the application's own logging and printing out of a command's output."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what the application logs, prints and warns of to itself for a block."""
+    """Suppress the application's logging, output and warnings inside a block."""
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
     try:

@@ -1,4 +1,4 @@
-"""``tenantguard review``: what a branch changes of who sees which rows, as a comment on its pull request."""
+"""``tenantguard review``: how a branch changes who sees which rows, as a comment for its pull request."""
 
 from __future__ import annotations
 
@@ -26,22 +26,20 @@ _SECONDS = 300
 def review(
     base: Annotated[str, typer.Option(help="the commit or branch to compare with")],
     tenancy: TenancyArgument = None,
-    source: Annotated[
-        list[Path] | None, typer.Option(help="read the source under this; may be said again")
-    ] = None,
-    lock: Annotated[Path | None, typer.Option(help="the lock; tenancy.lock by default")] = None,
+    source: Annotated[list[Path] | None, typer.Option(help="a source directory; repeatable")] = None,
+    lock: Annotated[Path | None, typer.Option(help="the lock file; default: tenancy.lock")] = None,
     run_base: Annotated[
         bool,
         typer.Option(
-            "--run-base", help="import the base's code, in a directory of its own, without its lock"
+            "--run-base", help="ignore the base's lock; check out its code separately and import it"
         ),
     ] = False,
     debug: DebugOption = False,
 ) -> None:
-    """Say in Markdown who gains or loses which rows, which statements change form, which refusals come and go.
+    """Report in Markdown who gains or loses rows, which statements change form, and which refusals come and go.
 
-    The base is read from its tenancy.lock; where it has none, or with --run-base, its code is checked out beside and
-    imported. The branch is what stands in the working directory. Exit status 0 whatever changes, 2 where it cannot run.
+    The base is read from its tenancy.lock; without one, or with --run-base, its code is checked out separately and
+    imported. The working directory is the branch. Exits with 0 whatever changes, and with 2 if it cannot run.
     """
     from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
@@ -80,7 +78,7 @@ def _base(
 
 
 def _made_at(revision: str, prefix: str, words: list[str], base: str) -> str:
-    """Return the lock that the code of a commit gives, from a work tree that is gone afterwards."""
+    """Return the lock for the code of a commit, using a temporary work tree."""
     folder = Path(tempfile.mkdtemp(prefix="tenantguard-review-"))
     try:
         if _git("worktree", "add", "--detach", "--quiet", str(folder / "base"), revision) is None:
@@ -101,7 +99,7 @@ def _made_at(revision: str, prefix: str, words: list[str], base: str) -> str:
 
 
 def _git(*words: str) -> str | None:
-    """Return what git answers, or ``None`` where it fails."""
+    """Return git's output, or ``None`` if it fails."""
     try:
         done = subprocess.run(["git", *words], capture_output=True, text=True, check=False, timeout=_SECONDS)  # noqa: S603, S607 - git, as the user has it
     except OSError as error:

@@ -1,4 +1,4 @@
-"""``tenantguard revoke``: let tokens count no more, everywhere, from a terminal or an off-boarding script."""
+"""``tenantguard revoke``: revoke tokens everywhere, from a terminal or an off-boarding script."""
 
 from __future__ import annotations
 
@@ -26,24 +26,26 @@ def revoke(
         typer.Option(
             metavar="URL|MODULE:STORE",
             envvar="TENANTGUARD_REVOCATIONS",
-            help="where the cut-offs are: redis://..., a database's URL, or a store or Revocation of yours",
+            help="the store of cut-offs: redis://..., a database URL, or module:name of a store or Revocation",
         ),
     ],
-    subject: Annotated[list[str] | None, typer.Option(help="a user (sub); may be said again")] = None,
+    subject: Annotated[list[str] | None, typer.Option(help="a user (sub); repeatable")] = None,
     tenant: Annotated[
-        list[str] | None, typer.Option(help="a company, with all its users; may be said again")
+        list[str] | None, typer.Option(help="a company, with all its users; repeatable")
     ] = None,
-    session: Annotated[list[str] | None, typer.Option(help="a session (sid); may be said again")] = None,
-    token: Annotated[list[str] | None, typer.Option(help="a token's id (jti); may be said again")] = None,
-    issuer: Annotated[str | None, typer.Option(help="only tokens of this issuer; alone, all of them")] = None,
+    session: Annotated[list[str] | None, typer.Option(help="a session (sid); repeatable")] = None,
+    token: Annotated[list[str] | None, typer.Option(help="a token's id (jti); repeatable")] = None,
+    issuer: Annotated[
+        str | None, typer.Option(help="only tokens of this issuer; without other options, all of them")
+    ] = None,
 ) -> None:
-    """Let tokens that were issued until now count no more. Exit code 1 where the store does not take it."""
+    """Revoke tokens that were issued until now. Exits with 1 if the store does not accept it."""
     named = {"subject": subject, "tenant": tenant, "session": session, "token": token}
     wanted: list[dict[str, Any]] = [{kind: value} for kind, values in named.items() for value in values or ()]
     if not wanted and issuer is not None:
         wanted = [{}]
     if not wanted:
-        raise typer.BadParameter("say what to revoke: --subject, --tenant, --session, --token or --issuer")
+        raise typer.BadParameter("name what to revoke: --subject, --tenant, --session, --token or --issuer")
     try:
         with quiet():
             revocation = revocation_of(store)
@@ -65,7 +67,7 @@ async def _revoke(revocation: Revocation, wanted: list[dict[str, Any]], issuer: 
             raise
         except Exception as error:  # whatever the store's driver raises, this and what follows still counts
             told = f"{type(error).__name__}: {error}".rstrip(": ")
-            err.print(f"not revoked: {what}{beside}; the store does not take it ({told})", markup=False)
+            err.print(f"not revoked: {what}{beside}; the store did not accept it ({told})", markup=False)
             raise typer.Exit(1) from error
         out.print(f"revoked: {what}{beside}", markup=False)
 

@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: findings as code scanning takes them."""
+"""SARIF 2.1.0: findings in the format of code scanning."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HELP = "https://github.com/tenantguard/tenantguard/blob/main/docs/check.md"
 
 
 def sarif(told: Sorted) -> dict[str, Any]:
-    """Return the document; silenced and accepted findings stand in it as suppressed."""
+    """Return the document, with silenced and accepted findings marked as suppressed."""
     results = [_result(one) for one in told.told]
     results += [_result(one, _silenced(silence)) for one, silence in told.silenced]
     results += [

@@ -1,4 +1,4 @@
-"""One sentence where a command cannot run, and exit code 2."""
+"""Errors of a command that cannot run: one sentence, and exit code 2."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tenantguard.errors import TenantGuardError
 
 @contextmanager
 def explained(command: str, *, debug: bool) -> Iterator[None]:
-    """Say in one sentence why a command cannot run, and end with exit code 2; with ``debug`` show everything."""
+    """Report in one sentence why a command cannot run, and exit with 2; with ``debug``, show the traceback."""
     try:
         yield
     except (typer.Exit, typer.Abort):
@@ -42,7 +42,7 @@ def _sentence(error: Exception) -> str:
 
 
 def reason_of(error: Exception) -> str:
-    """Return what an error says in one line; of settings that are missing, which and what to do."""
+    """Return an error's message in one line; for missing settings, name them and the remedy."""
     errors: Any = getattr(error, "errors", None)
     if type(error).__module__.startswith("pydantic") and callable(errors):
         lacking = [

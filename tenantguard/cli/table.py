@@ -1,4 +1,4 @@
-"""The table of findings, as a terminal or a pipe shows it."""
+"""The findings as text, for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PARTS = {"TG1": "models", "TG2": "source", "TG3": "database", "TG5": "lock"}
 
 
 def print_findings(console: Console, told: Sorted, looked: Collection[str]) -> None:
-    """Print each finding on two lines: what and where, and what to do."""
+    """Print each finding: what and where, and the remedy."""
     for one in told.told:
         colour = COLOURS[one.severity]
         head = f"[{colour}]{one.rule.id} {one.severity}[/] [bold]{escape(one.place)}[/] {one.rule.name}"

@@ -1,4 +1,4 @@
-"""Targets: what a command line names as ``module:attribute``."""
+"""Targets: objects that a command line names as ``module:attribute``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def load_tenancy(target: str) -> Tenancy:
     """Return the Tenancy that ``module:attribute`` names; the current directory is searched first.
 
     Raises:
-        typer.BadParameter: there is no such module or attribute, or it is no Tenancy.
+        typer.BadParameter: there is no such module or attribute, or it is not a Tenancy.
     """
     found = load(target)
     if not isinstance(found, Tenancy):
@@ -38,10 +38,10 @@ def load_tenancy(target: str) -> Tenancy:
 
 
 def load_values(target: str | None) -> Values:
-    """Return the values for columns that ``module:attribute`` names; none where nothing is said.
+    """Return the column values that ``module:attribute`` names, or none.
 
     Raises:
-        typer.BadParameter: there is no such thing, or it is no dictionary of functions by ``table.column``.
+        typer.BadParameter: it does not exist, or is not a dictionary of functions by ``table.column``.
     """
     found = load(target) if target is not None else {}
     if not isinstance(found, Mapping) or not all(_is_given(name, value) for name, value in found.items()):
@@ -58,10 +58,10 @@ def _is_given(name: object, value: object) -> bool:
 
 
 def load_factory(target: str | None) -> Factory | None:
-    """Return the function that makes the application's engine for a URL; ``None`` where nothing is said.
+    """Return the function that creates the application's engine for a URL, or ``None``.
 
     Raises:
-        typer.BadParameter: there is no such thing, or it is no function.
+        typer.BadParameter: it does not exist, or is not a function.
     """
     found = load(target) if target is not None else None
     if found is not None and not callable(found):
@@ -70,10 +70,10 @@ def load_factory(target: str | None) -> Factory | None:
 
 
 def tenants_of(tenancy: Tenancy, url: str, given: list[str]) -> tuple[TenantId, TenantId] | None:
-    """Return the two tenant ids of the command line in the type of the tenant column; ``None`` where none are said.
+    """Return the two tenant ids of the command line in the type of the tenant column, or ``None``.
 
     Raises:
-        typer.BadParameter: they are not two, or not of that type.
+        typer.BadParameter: there are not two ids, or not of that type.
     """
     if not given:
         return None
@@ -88,7 +88,7 @@ def tenants_of(tenancy: Tenancy, url: str, given: list[str]) -> tuple[TenantId, 
 
 
 def writable(path: Path | None) -> Path | None:
-    """Return the path of a file that will be written, or say now, and not after the run, that it cannot be."""
+    """Return the path of an output file, or report before the run that it cannot be written."""
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise typer.BadParameter(
             f"{path} cannot be written: it is a directory, or its directory does not exist"

@@ -1,4 +1,4 @@
-"""``tenantguard watch``: look again and again whether code and database are what was approved."""
+"""``tenantguard watch``: compare the code and the database with the lock at an interval."""
 
 from __future__ import annotations
 
@@ -25,21 +25,18 @@ _DAY = 86_400.0
 
 def watch(
     tenancy: TenancyArgument = None,
-    url: Annotated[str | None, typer.Option(envvar="TENANTGUARD_URL", help="the database to look at")] = None,
-    source: Annotated[
-        list[Path] | None, typer.Option(help="read the source under this; may be said again")
-    ] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="leave these files out")] = None,
-    lock: Annotated[Path | None, typer.Option(help="the lock; tenancy.lock by default")] = None,
-    interval: Annotated[float, typer.Option(min=1, max=_DAY, help="seconds between two looks")] = 300.0,
-    times: Annotated[int | None, typer.Option(min=1, help="look so many times, and end")] = None,
+    url: Annotated[str | None, typer.Option(envvar="TENANTGUARD_URL", help="the database to inspect")] = None,
+    source: Annotated[list[Path] | None, typer.Option(help="a source directory; repeatable")] = None,
+    exclude: Annotated[list[str] | None, typer.Option(help="skip these files")] = None,
+    lock: Annotated[Path | None, typer.Option(help="the lock file; default: tenancy.lock")] = None,
+    interval: Annotated[float, typer.Option(min=1, max=_DAY, help="seconds between two comparisons")] = 300.0,
+    times: Annotated[int | None, typer.Option(min=1, help="stop after this many comparisons")] = None,
     debug: DebugOption = False,
 ) -> None:
-    """Compare with tenancy.lock on an interval, and record an event of the kind "drift" for each new difference.
+    """Compare with tenancy.lock at an interval, and record an event of kind "drift" for each new difference.
 
-    The events go to the sinks of the audit trail that the module of the Tenancy adds, and to the log. Each difference
-    is recorded once, until it is gone. Exit status with --times: 1 where something differs at the end, 2 where it could
-    not be looked at.
+    The events go to the log and to the audit sinks that the Tenancy's module adds. Each difference is recorded once,
+    until it is gone. With --times, exits with 1 if something differs at the end, and with 2 if it could not compare.
     """
     with explained("watch", debug=debug):
         settings = read_settings(Path.cwd())
@@ -58,7 +55,7 @@ def watch(
 
 
 class _Watched:
-    """What was seen to differ so far."""
+    """The differences seen so far."""
 
     def __init__(self, asked: Asked, approved: Lock) -> None:
         self._asked, self._approved = asked, approved
@@ -73,7 +70,7 @@ class _Watched:
         return 2 if self._failed else int(bool(self._seen))
 
     def look(self) -> None:
-        """Compare once, and record what is new."""
+        """Compare once, and record new differences."""
         from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
         self.looks += 1
@@ -88,12 +85,12 @@ class _Watched:
         self._failed = False
 
     def look_again(self) -> None:
-        """Compare once; a database that does not answer now may answer the next time."""
+        """Compare once, tolerating a database that does not respond this time."""
         try:
             self.look()
         except ConfigurationError as error:
             self._failed = True
-            self._say(f"could not look: {' '.join(str(error).split())}")
+            self._say(f"could not compare: {' '.join(str(error).split())}")
 
     def _raise(self, one: Difference) -> None:
         told = (

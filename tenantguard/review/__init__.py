@@ -1,4 +1,4 @@
-"""Access reviews: who can reach, and did reach, which companies and tables; decided row by row, once a quarter."""
+"""Access reviews: who can reach, and has reached, which companies and tables, with a decision for each row."""
 
 from tenantguard.review.subjects import SeenBook
 from tenantguard.review.tables import ReachedBook

@@ -1,4 +1,4 @@
-"""Formats of an access review: CSV for a spreadsheet, a page for reading, and OSCAL for an auditor's tools."""
+"""Formats of an access review: CSV for spreadsheets, an HTML page, and OSCAL for auditing tools."""
 
 from __future__ import annotations
 
@@ -52,17 +52,17 @@ border-bottom: 1px solid #8884; overflow-wrap: anywhere; } .remove { color: #c21
 
 
 def cells(row: Row) -> list[str]:
-    """Return what the columns say of a row."""
+    """Return a row's values for the columns."""
     return [str(getattr(row, name) or "") for name in COLUMNS]
 
 
 def plain(text: str) -> str:
-    """Return a text as a terminal may show it: a name is a token's to choose, and might move the cursor."""
+    """Return text without control characters: a name comes from a token, and could move the terminal's cursor."""
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def as_csv(snapshot: Snapshot) -> str:
-    """Return the rows as CSV, in which no cell is a formula."""
+    """Return the rows as CSV without formulas."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
@@ -72,7 +72,7 @@ def as_csv(snapshot: Snapshot) -> str:
 
 
 def as_html(snapshot: Snapshot) -> str:
-    """Return the rows as one page that fetches nothing."""
+    """Return the rows as a self-contained HTML page."""
     title = f"Access review {escape(snapshot.name)}"
     head = "".join(f"<th>{name.replace('_', ' ')}</th>" for name in COLUMNS)
     body = "\n".join(
@@ -90,12 +90,12 @@ def as_html(snapshot: Snapshot) -> str:
 
 
 def as_oscal(snapshot: Snapshot) -> str:
-    """Return the rows as assessment results of OSCAL, an observation each."""
+    """Return the rows as OSCAL assessment results, one observation per row."""
     controls = [{"control-id": name} for name in _CONTROLS]
     result = {
         "uuid": _uuid(snapshot.name, "result"),
         "title": f"Access review {snapshot.name}",
-        "description": "Who can reach, and did reach, which companies and tables, and what was decided.",
+        "description": "Who can reach, and has reached, which companies and tables, and the decisions.",
         "start": _moment(snapshot.taken_at),
         "reviewed-controls": {"control-selections": [{"include-controls": controls}]},
         "observations": [_observation(snapshot, row) for row in snapshot.rows.values()],
@@ -136,7 +136,7 @@ def _observation(snapshot: Snapshot, row: Row) -> dict[str, Any]:
 
 
 def _line(text: str) -> str:
-    """Return a text as one line without blanks around it: OSCAL takes no other value."""
+    """Return text as one stripped line, the only form that OSCAL accepts."""
     return " ".join(text.split())
 
 

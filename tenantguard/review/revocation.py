@@ -1,4 +1,4 @@
-"""What takes a role's access away, as statements for PostgreSQL."""
+"""Revocation of a role's access, as PostgreSQL statements."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PRIVILEGES = frozenset(
 
 
 def revoking(row: Row) -> str:
-    """Return the statement that takes a role's access away.
+    """Return the statement that revokes a role's access.
 
     Raises:
-        ConfigurationError: the row names what is no privilege.
+        ConfigurationError: the row names something that is not a privilege.
     """
     if row.tables == "every table":
         return f"ALTER ROLE {_quoted(row.who)} NOSUPERUSER NOBYPASSRLS"
@@ -33,14 +33,14 @@ def revoking(row: Row) -> str:
 
 
 def revoke_roles(engine: Engine, rows: Iterable[Row]) -> None:
-    """Take the access of roles away, of all or of none.
+    """Revoke the access of all the roles, or of none.
 
     Args:
-        engine: without a guard, of a role that may grant what is taken away.
-        rows: of roles.
+        engine: an unguarded engine whose role may revoke the grants.
+        rows: the rows of the roles.
 
     Raises:
-        ConfigurationError: it is another database, or refuses one of the statements.
+        ConfigurationError: the database is not PostgreSQL, or refuses one of the statements.
     """
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(
@@ -52,4 +52,4 @@ def revoke_roles(engine: Engine, rows: Iterable[Row]) -> None:
                 connection.execute(text(revoking(row).replace(":", "\\:")))
     except DBAPIError as error:
         said = str(error.orig).partition("\n")[0]
-        raise ConfigurationError(f"nothing was carried out, because the database refused: {said}") from error
+        raise ConfigurationError(f"nothing was changed, because the database refused: {said}") from error

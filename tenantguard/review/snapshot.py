@@ -1,4 +1,4 @@
-"""Snapshots: the rows of one access review, what was decided of each and by whom, and what is new since the last."""
+"""Snapshots of an access review: its rows, the decisions and who made them, and what is new since the last one."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Decision = Literal["keep", "remove"]
 
 @dataclass(frozen=True)
 class Row:
-    """One access: who reaches what, by what, and what was decided of it.
+    """One way of access: who can reach what, by which means, and the decision about it.
 
     Attributes:
         kind: ``person``, ``actor``, ``bypass`` or ``role``.
         who: a subject, the place of a bypass, or a role of the database.
-        company: the company that is reached; ``*`` for every one.
-        tables: the tables that are reached, and how: ``calls (read), invoices (read, write)``.
+        company: the company; ``*`` for all companies.
+        tables: the tables and the kind of access: ``calls (read), invoices (read, write)``.
         by: permissions, a reason, or grants.
-        last: the last day, or moment, on which it was seen; empty where it never was.
-        reached: the tables that were reached, by the lines of a ``ReachedBook``.
-        decision: ``keep`` or ``remove``, once it was decided.
-        decided_by: by whom.
-        decided_at: when.
-        applied_at: when it was carried out.
+        last: the last day or time at which it was used; empty if it never was.
+        reached: the tables that were used, from a ``ReachedBook``.
+        decision: ``keep`` or ``remove``, once decided.
+        decided_by: the person who decided.
+        decided_at: the time of the decision.
+        applied_at: the time at which it was applied.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Row:
 
     @property
     def id(self) -> str:
-        """Return what the row is called; the same access has the same id in each snapshot."""
+        """Return the row's id; the same access has the same id in every snapshot."""
         told = json.dumps([self.kind, self.who, self.company, self.tables, self.by])
         return hashlib.sha256(told.encode()).hexdigest()[:12]
 
@@ -57,9 +57,9 @@ class Snapshot:
     """The rows of one review.
 
     Attributes:
-        name: what it is called, such as ``2026-Q4``.
-        taken_at: when.
-        rows: by their ids.
+        name: its name, such as ``2026-Q4``.
+        taken_at: when it was taken.
+        rows: the rows by id.
     """
 
     name: str
@@ -76,14 +76,14 @@ class Snapshot:
         return cls(f"{now.year}-Q{(now.month + 2) // 3}", now.isoformat(timespec="seconds"), found)
 
     def since(self, last: Snapshot) -> tuple[list[Row], list[Row]]:
-        """Return the rows that the last snapshot had not, and those of it that are gone."""
+        """Return the rows that are new since the last snapshot, and those that are gone."""
         return (
             [row for name, row in self.rows.items() if name not in last.rows],
             [row for name, row in last.rows.items() if name not in self.rows],
         )
 
     def returned(self, last: Snapshot) -> list[Row]:
-        """Return the rows that were to be removed the last time, and are here all the same."""
+        """Return the rows that should have been removed after the last snapshot, but are still here."""
         return [
             row
             for name, row in self.rows.items()
@@ -91,10 +91,10 @@ class Snapshot:
         ]
 
     def decide(self, name: str, decision: Decision, by: str, now: datetime) -> Row:
-        """Note what somebody has decided of a row.
+        """Record a decision about a row.
 
         Raises:
-            ConfigurationError: there is no such row, nobody is named, it is their own, or it was carried out.
+            ConfigurationError: there is no such row, nobody is named, it is their own access, or it was applied.
         """
         row = self.rows.get(name)
         if row is None:
@@ -105,7 +105,7 @@ class Snapshot:
             raise ConfigurationError(f"{by} cannot decide on their own access; let somebody else do it")
         if row.applied_at is not None:
             raise ConfigurationError(
-                f"row {name} was carried out at {row.applied_at} and can no longer be changed"
+                f"row {name} was applied at {row.applied_at} and can no longer be changed"
             )
         decided = replace(
             row, decision=decision, decided_by=by.strip(), decided_at=now.isoformat(timespec="seconds")
@@ -114,11 +114,11 @@ class Snapshot:
         return decided
 
     def undecided(self) -> list[Row]:
-        """Return the rows of which nobody has decided."""
+        """Return the rows without a decision."""
         return [row for row in self.rows.values() if row.decision is None]
 
     def save(self, path: Path) -> None:
-        """Write the snapshot, whole or not at all."""
+        """Write the snapshot atomically."""
         told = {"name": self.name, "taken_at": self.taken_at, "rows": list(map(asdict, self.rows.values()))}
         beside = path.with_name(f".{path.name}.new")
         beside.write_text(json.dumps(told, indent=1))
@@ -129,7 +129,7 @@ class Snapshot:
         """Read a snapshot.
 
         Raises:
-            ConfigurationError: the file is none.
+            ConfigurationError: the file is not a snapshot.
         """
         try:
             told: Any = json.loads(path.read_text())

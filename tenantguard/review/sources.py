@@ -1,4 +1,4 @@
-"""Sources of an access review: people seen, the record, the source, and the roles of the database."""
+"""Sources of an access review: people's sign-ins, the record, the source code, and the database's roles."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Reached = Mapping[tuple[str, str], Collection[str]]  # tables, by person and com
 
 
 def reached(lines: Iterable[str]) -> Reached:
-    """Return the tables that were reached, from the lines of a ``ReachedBook``.
+    """Return the tables that were used, from the lines of a ``ReachedBook``.
 
     Raises:
-        ConfigurationError: a line is none of such a book.
+        ConfigurationError: a line is invalid.
     """
     found: dict[tuple[str, str], set[str]] = {}
     for entry in _objects(lines, "who", "companies", "tables"):
@@ -44,15 +44,15 @@ def reached(lines: Iterable[str]) -> Reached:
 
 
 def people(lines: Iterable[str], tenancy: Tenancy, known: Reached = MappingProxyType({})) -> Iterator[Row]:
-    """Yield who came in, from the lines of a ``SeenBook``, with the tables that their permissions open.
+    """Yield the people in a ``SeenBook``, with the tables that their permissions open.
 
     Args:
-        lines: those of the book.
-        tenancy: how the tables belong, and their permissions.
-        known: the tables that were reached.
+        lines: the lines of the book.
+        tenancy: the placements and permissions of the tables.
+        known: the tables that were used.
 
     Raises:
-        ConfigurationError: a line is none of such a book.
+        ConfigurationError: a line is invalid.
     """
     for entry in _objects(lines, "subject", "companies", "permissions"):
         permissions = frozenset(map(str, entry["permissions"]))
@@ -73,7 +73,7 @@ def people(lines: Iterable[str], tenancy: Tenancy, known: Reached = MappingProxy
 
 
 def opened(tenancy: Tenancy, permissions: frozenset[str]) -> str:
-    """Return the tables that permissions open, and for what."""
+    """Return the tables that permissions open, and the kind of access."""
     found: dict[tuple[str, ...], list[str]] = {}
     for placement in tenancy:
         said = placement.permitted
@@ -91,10 +91,10 @@ def opened(tenancy: Tenancy, permissions: frozenset[str]) -> str:
 
 
 def recorded(lines: Iterable[str]) -> Iterator[Row]:
-    """Yield the bypasses that were opened, from the lines of the record.
+    """Yield the bypasses in the lines of the record.
 
     Raises:
-        ConfigurationError: a line is no event.
+        ConfigurationError: a line is not an event.
     """
     for event in _objects(lines, "kind", "time"):
         if event["kind"] in ("bypass_opened", "break_glass_opened"):
@@ -118,10 +118,10 @@ def written(folder: Path) -> Iterator[Row]:
 
 
 def granted(engine: Engine) -> Iterator[Row]:
-    """Yield the roles of a PostgreSQL database, with what they may do to each table.
+    """Yield the roles of a PostgreSQL database, with their privileges on each table.
 
     Raises:
-        ConfigurationError: it is another database.
+        ConfigurationError: the database is not PostgreSQL.
     """
     if engine.dialect.name != "postgresql":
         raise ConfigurationError(f"roles and grants are read from PostgreSQL, not from {engine.dialect.name}")

@@ -1,4 +1,4 @@
-"""Subjects seen: a file with a line for each person, company and set of permissions that came in, once a day."""
+"""Subjects: a file with one line a day for each person, company and set of permissions that was used."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def now() -> datetime:
 
 
 class SeenBook:
-    """Note who comes in, for the access review; give it to a verifier as ``seen=``.
+    """A file of the people who used the service, for the access review; pass it to a verifier as ``seen=``.
 
-    Several processes may share the file. It grows by a line for each person, company and set of permissions a day.
+    Several processes may share the file. It grows by one line a day for each person, company and set of permissions.
 
     Args:
-        path: the file, one JSON object a line.
-        clock: tells the time; for tests.
+        path: the file, with one JSON object per line.
+        clock: the time; for tests.
 
     Example:
         >>> import tempfile
@@ -40,7 +40,7 @@ class SeenBook:
         self._lock = threading.Lock()
 
     def __call__(self, principal: Principal) -> None:
-        """Note a principal whose token was verified."""
+        """Record a principal whose token was verified."""
         moment = self._clock()
         tenants = principal.tenants or ([] if principal.tenant is None else [principal.tenant])
         actor = principal.actor
@@ -64,7 +64,7 @@ class SeenBook:
 
 
 def append(path: Path, line: str) -> None:
-    """Append a line in one call, so that those of other processes stay whole."""
+    """Append a line in one call, so that lines of several processes do not mix."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(file, f"{line}\n".encode())

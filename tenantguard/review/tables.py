@@ -1,4 +1,4 @@
-"""Tables reached: a file with a line for each person, company and set of tables of a statement, once a day."""
+"""Tables: a file with one line a day for each person, company and set of tables used in a statement."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ SQL_TEXT = "(SQL text)"
 
 
 class ReachedBook:
-    """Note which tables the statements of a guarded engine reach, and for whom; opt in by ``watch``.
+    """A file of the tables that people use through a guarded engine; call ``watch`` to fill it.
 
-    It reads what the guard has compiled, and no rows. Of SQL text it notes that there was some.
+    It reads what the guard has compiled, and no rows. For SQL text, it records only that there was some.
 
     Args:
-        path: the file, one JSON object a line; several processes may share it.
-        clock: tells the time; for tests.
+        path: the file, with one JSON object per line; several processes may share it.
+        clock: the time; for tests.
 
     Example:
         >>> import tempfile
@@ -41,7 +41,7 @@ class ReachedBook:
         self._lock = threading.Lock()
 
     def watch(self, engine: Any) -> None:
-        """Note what an engine sends from now on, synchronous or not."""
+        """Record the statements of a synchronous or asynchronous engine from now on."""
         event.listen(getattr(engine, "sync_engine", engine), "after_cursor_execute", self._note)
 
     def _note(self, _conn: Any, _cursor: Any, _sql: Any, _parameters: Any, context: Any, _many: Any) -> None:
@@ -69,7 +69,7 @@ class ReachedBook:
 
 
 def _tables(context: Any) -> tuple[str, ...]:
-    """Return the tables that a statement reaches, as the guard has compiled it."""
+    """Return the tables of a statement, as the guard has compiled it."""
     compiled = getattr(context, "compiled", None)
     placed = getattr(compiled, "tg", None)
     if compiled is None or compiled.isplaintext or placed is None:

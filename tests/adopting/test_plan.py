@@ -237,7 +237,7 @@ def test_what_no_placement_mends_is_told() -> None:
     table(metadata, "dates", Column("company_id", String(9), nullable=False))
     plan = planned(metadata)
     assert [fault.partition(" (")[0] for fault in plan.faults] == ["tenant columns differ in type"]
-    assert "# mend this in the models first: tenant columns differ" in source_of(plan, "", "metadata", "x")
+    assert "# fix this in the models first: tenant columns differ" in source_of(plan, "", "metadata", "x")
 
 
 def test_who_is_shown_a_row_is_told_by_members_and_never_by_what_keeps_it_from_them() -> None:

@@ -164,7 +164,7 @@ def test_bypasses_are_read_from_the_record_and_the_source(tmp_path: Path) -> Non
 
 
 def test_each_row_is_decided_by_somebody_named_and_carried_out(tmp_path: Path, snapshot: Path) -> None:
-    """Nothing happens before all are; then people are cut off, and what is left is said."""
+    """Nothing happens before all are; then people are cut off, and what is left to do is listed."""
     rows = Snapshot.load(snapshot).rows
     store = f"sqlite:///{tmp_path / 'cutoffs.sqlite'}"
     asyncio.run(SQLCutOffs(create_engine(store)).create())
@@ -180,7 +180,7 @@ def test_each_row_is_decided_by_somebody_named_and_carried_out(tmp_path: Path, s
     assert {row.decided_by for row in held.values()} == {"Grace Hopper"}
     assert all(row.applied_at for row in held.values())
     again = run("decide", str(snapshot), next(iter(held)), "keep", "--by", "Grace Hopper")
-    assert "was carried out" in again.output
+    assert "was applied at" in again.output
 
 
 @pytest.mark.parametrize(
@@ -214,7 +214,7 @@ def test_the_difference_to_the_last_one_is_told(snapshot: Path, seen: Path) -> N
     told = [line.partition(":")[0] for line in found.stderr.splitlines()]
     assert sorted(told) == [
         "gone since 2026-Q4", "gone since 2026-Q4", "new since 2026-Q4",
-        "still here, though it was to be removed, since 2026-Q4",
+        "still here, although it should have been removed, since 2026-Q4",
     ]  # fmt: skip
 
 
@@ -255,7 +255,7 @@ def test_roles_and_grants_are_read_from_postgresql_and_revoked(database: Databas
     held.decide(taken[0].id, "remove", "Grace", DAY)
     held.save(path)
     url = engine.url.render_as_string(hide_password=False)
-    assert "nothing was carried out" in run("apply", str(_edited(path)), "--database", url).output
+    assert "nothing was changed" in run("apply", str(_edited(path)), "--database", url).output
     assert "revoked: REVOKE SELECT" in run("apply", str(path), "--database", url).stdout
     assert not [row for row in granted(engine) if row.who == "PUBLIC" and row.tables.endswith(".calls")]
 

@@ -265,7 +265,7 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
         (("{}",), "write module:attribute"),
         (("{}:metadata",), "is a MetaData, not a Tenancy"),
         (("{}:nothing",), "no owned table, so there is nothing to attack"),
-        (("{}:postgresql_only",), "for another database; name it with --url"),
+        (("{}:postgresql_only",), "for another database, name it with --url"),
         (("{}:tenancy", "--url", ":::"), "the URL cannot be read"),
         (("{}:tenancy", "--url", "oracle://x"), "use SQLite, PostgreSQL or MariaDB"),
         (("{}:tenancy", "--url", "mysql+nodriver://x"), "cannot be read"),

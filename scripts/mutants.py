@@ -132,7 +132,9 @@ def passes(place: Path, tests: Sequence[str], *options: str) -> bool:
 def failure(place: Path, tests: Sequence[str], *options: str) -> str | None:
     """Return what pytest said of tests that fail in the copy, or wait for ever; ``None`` where they pass."""
     quiet = ("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning")
-    status, said = _run_forked(place, ["-x", "-q", "-p", "no:cacheprovider", *quiet, *tests, *options])
+    status, said = _run_forked(
+        place, ["-x", "-q", "--whole", "-p", "no:cacheprovider", *quiet, *tests, *options]
+    )
     if "ERROR: not found:" in said:  # no test of that name ran, so none noticed
         sys.exit(f"nothing can be told: {said}")
     return None if status in (0, _NOTHING_RAN) else said

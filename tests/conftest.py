@@ -19,6 +19,7 @@ from sqlalchemy import Pool, event
 from tenantguard import context
 from tenantguard.audit import MemorySink, add_sink, remove_sink
 from tests.servers import ASYNC_DRIVERS, BACKENDS, Backend, Database, MissingServerError, Servers
+from tests.support import shares
 from tests.support.missing import skip_without
 
 _ROOT = pytest.StashKey[Path]()
@@ -40,8 +41,9 @@ _LONG = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what ``make matrix`` gives."""
-    parser.addoption("--whole", action="store_true", help="run the long matrices whole, not a share of each")
+    """Add what ``make matrix`` gives, and the mutants."""
+    parser.addoption("--whole", action="store_true", help="run everything whole, on both servers")
+    parser.addoption("--rest", action="store_true", help="run whole what a run takes a share of otherwise")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -50,10 +52,18 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[_ROOT] = Path(given) if given else Servers.of_this_process().root
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the long modules first; the others keep their order."""
+@pytest.hookimpl(trylast=True)  # after -k, by which one can ask for a server
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what falls to no share of this run, and put the long modules first; the others keep their order."""
+    out = shares.left_out(items)
+    if config.getoption("--whole"):
+        out = set()
+    elif config.getoption("--rest"):
+        out = set(items) - shares.rest(items, out)
+    config.hook.pytest_deselected(items=[item for item in items if item in out])
     order = {name: number for number, name in enumerate(_LONG)}
-    items.sort(key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
+    kept = [item for item in items if item not in out]
+    items[:] = sorted(kept, key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
 @pytest.hookimpl(trylast=True)
@@ -121,8 +131,8 @@ def _heard() -> None:
 
 @pytest.fixture(scope="session")
 def whole(pytestconfig: pytest.Config) -> bool:
-    """Tell whether the long matrices run whole."""
-    return bool(pytestconfig.getoption("--whole"))
+    """Tell whether a test runs all of what it can, and not a share."""
+    return bool(pytestconfig.getoption("--whole") or pytestconfig.getoption("--rest"))
 
 
 @pytest.fixture(scope="session")

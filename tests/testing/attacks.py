@@ -1,17 +1,15 @@
 """Attacks on the kit's own models: vectors on a database of the tests, with the guard on or off.
 
-A vector does much the same through each driver and on each schema. Where something else than the promise on each
-database is tested, a run of the tests takes each vector to one place in which it fits; ``make matrix``, to every place.
+A vector does much the same on each server, through each driver and on each schema. A run of the tests takes each
+vector to SQLite and to one server, driver and schema in which it fits; ``make matrix``, to every place.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import cache
-from typing import Any
-from zlib import crc32
+from collections.abc import Callable, Sequence
+from functools import cache, partial
+from typing import Any, cast
 
 from sqlalchemy import Engine
 
@@ -19,9 +17,9 @@ from tenantguard import guard
 from tenantguard.testing.attack import Report, attack, chosen, laboratory
 from tenantguard.testing.vectors import Outcome, Result, Vector, models
 from tests.servers import Backend, Database
+from tests.support.shares import falls_to
 
 Make = Callable[[Backend, str], Database]
-Run = Callable[[Backend, str], Report]
 
 HELD = {Outcome.HELD, Outcome.REFUSED, Outcome.NOT_APPLICABLE, Outcome.LIMIT}
 
@@ -41,23 +39,41 @@ def _rewriting(engine: Any) -> Any:
 
 
 _MODES: dict[str, Callable[[Engine], Engine]] = {"on": on, "rewrite": _rewriting}
+_SERVERS = ("postgresql", "mariadb")
 
 
-@contextmanager
-def runs(make_database: Make) -> Iterator[Run]:
-    """Yield what runs every vector on a database in a mode, once however often it is asked."""
+class Everywhere:
+    """The vectors on SQLite, and each on one server at least, in a mode, once however often it is asked.
 
-    @cache
-    def run(backend: Backend, mode: str) -> Report:
+    Args:
+        make_database: makes the databases.
+        whole: run every vector on both servers.
+    """
+
+    def __init__(self, make_database: Make, *, whole: bool) -> None:
+        self._make, self._whole = make_database, whole
+        self.sqlite, self.servers = cache(self._sqlite), cache(self._servers)
+
+    def on(self, backend: Backend, mode: str) -> Report:
+        """Return how all vectors ended on SQLite, or its share on a server."""
+        return self.sqlite(mode) if backend == "sqlite" else self.servers(mode).of(backend)
+
+    def _sqlite(self, mode: str) -> Report:
+        return self._attack(mode, "sqlite", _vectors(mode))
+
+    def _servers(self, mode: str) -> Shares:
+        return Shares(_SERVERS, _vectors(mode), partial(self._attack, mode), whole=self._whole)
+
+    def _attack(self, mode: str, backend: str, vectors: list[Vector]) -> Report:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            database = make_database(backend, "vectors")
-            groups = ("raw SQL",) if mode == "rewrite" else ()
+            database = self._make(cast("Backend", backend), "vectors")
             with laboratory(models.tenancy, database.url, protect=_MODES[mode]) as lab:
-                return attack(lab, chosen(groups))
+                return attack(lab, vectors)
 
-    yield run
-    run.cache_clear()
+
+def _vectors(mode: str) -> list[Vector]:
+    return chosen(("raw SQL",) if mode == "rewrite" else ())
 
 
 class Shares:
@@ -85,7 +101,7 @@ class Shares:
         self._ran: dict[str, Report] = {}
 
     def _falls_to(self, vector: Vector, place: str) -> bool:
-        return self._whole or self._places[crc32(vector.name.encode()) % len(self._places)] == place
+        return self._whole or falls_to(vector.name, self._places) == place
 
     def of(self, place: str) -> Report:
         """Return how the share of a place ended; it runs once, however often it is asked for."""

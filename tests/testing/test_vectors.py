@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,41 +10,50 @@ from sqlalchemy import select
 from tenantguard.testing.attack import laboratory
 from tenantguard.testing.vectors import LEGITIMATE, VECTORS, Outcome, models
 from tests.servers import BACKENDS, Backend
-from tests.testing.attacks import HELD, Make, Run, on, others, runs
+from tests.testing.attacks import HELD, Everywhere, Make, on, others
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # attacks leave behind what a program should not
 
+MODES = ("on", "rewrite")
+WORKS = {Outcome.HELD, Outcome.NOT_APPLICABLE}
+
 
 @pytest.fixture(scope="module")
-def run(make_database: Make) -> Iterator[Run]:
-    """Return what attacks a database in a mode, once for all tests of this module."""
-    with runs(make_database) as run:
-        yield run
+def everywhere(make_database: Make, whole: bool) -> Everywhere:
+    """Give the vectors on each database, once for all tests of this module."""
+    return Everywhere(make_database, whole=whole)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_vector_holds(run: Run, backend: Backend) -> None:
+def test_every_vector_holds(everywhere: Everywhere, backend: Backend) -> None:
     """Nothing of the victim is read, changed or learned under the guard."""
-    assert others(run(backend, "on"), HELD) == {}
+    assert others(everywhere.on(backend, "on"), HELD) == {}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_every_legitimate_operation_works(run: Run, backend: Backend) -> None:
+def test_every_legitimate_operation_works(everywhere: Everywhere, backend: Backend) -> None:
     """The same forms on the tenant's own rows give exactly those."""
-    wanted = {Outcome.HELD, Outcome.NOT_APPLICABLE}
-    assert others(run(backend, "on"), wanted, legitimate=True) == {}
+    assert others(everywhere.on(backend, "on"), WORKS, legitimate=True) == {}
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_sql_text_holds_when_it_is_rewritten(run: Run, backend: Backend) -> None:
+def test_sql_text_holds_when_it_is_rewritten(everywhere: Everywhere, backend: Backend) -> None:
     """The vectors of SQL text hold in the mode that lets text through."""
-    assert others(run(backend, "rewrite"), HELD) == {}
+    assert others(everywhere.on(backend, "rewrite"), HELD) == {}
 
 
-def test_known_limits_are_still_limits(run: Run) -> None:
+@pytest.mark.parametrize("mode", MODES)
+def test_every_vector_holds_on_a_server(everywhere: Everywhere, mode: str) -> None:
+    """What does not fit one server is tried on the other."""
+    report = everywhere.servers(mode).every()
+    assert others(report, HELD) == {}
+    assert others(report, WORKS, legitimate=True) == {}
+
+
+def test_known_limits_are_still_limits(everywhere: Everywhere) -> None:
     """A limit that the guard has come to hold leaves the table of limits and the page."""
     limits = {vector.name for vector in VECTORS if vector.limit is not None}
-    found = {r.vector.name for r in run("sqlite", "on").results if r.outcome is Outcome.LIMIT}
+    found = {r.vector.name for r in everywhere.sqlite("on").results if r.outcome is Outcome.LIMIT}
     assert found == limits
 
 

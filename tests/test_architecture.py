@@ -47,13 +47,12 @@ ROOMS = (
 REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}
 OPTIONAL = {
     "aiomysql", "aiosqlite", "alembic", "anyio", "asyncpg", "celery", "cerbos_sqlalchemy", "dramatiq", "fastapi",
-    "greenlet", "httpx", "hypothesis", "jinja2", "libcst", "litestar", "locust", "opentelemetry", "psycopg", "pydantic",
+    "greenlet", "httpx", "hypothesis", "jinja2", "litestar", "locust", "opentelemetry", "psycopg", "pydantic",
     "pymysql", "pytest", "redis", "rich", "rq", "sqlglot", "sqlmodel", "starlette", "taskiq", "typer", "uvicorn",
 }  # fmt: skip
 # the houses that are for a package: all their modules may import it
 HOUSES = {
     "alembic": {"postgres", "checks"},
-    "libcst": {"checks"},
     "httpx": {"httpx", "identity"},
     "typer": {"cli"},
     "rich": {"cli", "testing"},

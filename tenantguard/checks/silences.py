@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tenantguard.checks.catalogue import RULES, found
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.settings import Silence, day
+from tenantguard.checks.source.syntax import SourceFile
 from tenantguard.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from tenantguard.checks.source.syntax import SourceFile  # libcst, which most commands need not load
 
 # on the line, or on the one before: tenantguard: TG202 until 2027-01-31: the reason
 _COMMENT = re.compile(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 
-_NEEDED = ("alembic", "hypothesis", "libcst", "pytest", "rich", "sqlglot", "typer")
+_NEEDED = ("alembic", "hypothesis", "pytest", "rich", "sqlglot", "typer")
 
 
 def main() -> None:

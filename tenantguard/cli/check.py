@@ -12,6 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from tenantguard.checks.approved.contents import make_lock
+from tenantguard.checks.approved.differences import findings_of, uncompared
 from tenantguard.checks.approved.lock import read_lock
 from tenantguard.checks.finding import SEVERITIES, Finding
 from tenantguard.checks.options import Asked, Found
@@ -81,7 +83,7 @@ def check(
     Exit status: 0 no finding of the severity or above, 1 findings, 2 the check could not run. `tenantguard help TG104`
     explains a finding. Settings are read from [tool.tenantguard] in pyproject.toml; the command line overrides them.
     """
-    from tenantguard.checks.run import run  # Alembic, libcst and sqlglot: no other command waits for them
+    from tenantguard.checks.run import run  # Alembic and sqlglot: no other command waits for them
 
     with explained("check", debug=debug):
         settings = read_settings(Path.cwd())
@@ -170,9 +172,6 @@ def _write(settings: Settings, given: Path | None, told: Sorted) -> None:
 
 def _with_lock(asked: Asked, result: Found, settings: Settings, given: Path | None) -> Found:
     """Add the differences from the lock."""
-    from tenantguard.checks.approved.contents import make_lock
-    from tenantguard.checks.approved.differences import findings_of, uncompared
-
     approved, now = read_lock(lock_path(settings, given)), make_lock(asked)
     result.findings += [*findings_of(approved, now), *uncompared(approved, now)]
     result.looked.add("TG5")

@@ -17,8 +17,8 @@ from tenantguard.adopting.models import Models, models_of
 from tenantguard.adopting.plan import Plan, propose
 from tenantguard.adopting.printer import source_of
 from tenantguard.checks.live.connection import connected
+from tenantguard.checks.source.reader import read_file
 from tenantguard.checks.source.sites import Site, read_source, sites
-from tenantguard.checks.source.syntax import read_file
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained, reason_of

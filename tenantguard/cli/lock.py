@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tenantguard.checks.approved.contents import make_lock
 from tenantguard.checks.settings import read_settings
 from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
 from tenantguard.cli.progress import steps
@@ -35,8 +36,6 @@ def lock(
     approves its changes, and `tenantguard check --locked` fails if the code or the database differs from it. Exits
     with 2 if it cannot be written.
     """
-    from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
-
     with explained("lock", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():

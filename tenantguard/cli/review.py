@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tenantguard.checks.approved.comment import review_comment
+from tenantguard.checks.approved.contents import make_lock
 from tenantguard.checks.approved.lock import Lock, parse_lock
 from tenantguard.checks.settings import Settings, read_settings
 from tenantguard.cli.options import DebugOption, TenancyArgument, asked_of, lock_path
@@ -41,7 +42,6 @@ def review(
     The base is read from its tenancy.lock; without one, or with --run-base, its code is checked out separately and
     imported. The working directory is the branch. Exits with 0 whatever changes, and with 2 if it cannot run.
     """
-    from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
 
     with explained("review", debug=debug):
         settings = read_settings(Path.cwd())

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from tenantguard.audit import Event, record
+from tenantguard.checks.approved.contents import make_lock
 from tenantguard.checks.approved.differences import Difference, differences, telling
 from tenantguard.checks.approved.lock import Lock, read_lock
 from tenantguard.checks.options import Asked
@@ -71,8 +72,6 @@ class _Watched:
 
     def look(self) -> None:
         """Compare once, and record new differences."""
-        from tenantguard.checks.approved.contents import make_lock  # libcst: no other command waits for it
-
         self.looks += 1
         with quiet():
             now = make_lock(self._asked)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tenantguard.checks.source.reader import read_file
 from tenantguard.checks.source.sites import Site, read_source, sites
-from tenantguard.checks.source.syntax import read_file
 
 
 def _sites(tmp_path: Path, code: str) -> list[Site]:
@@ -88,12 +88,14 @@ def test_a_package_needs_no_file_of_its_own(tmp_path: Path, name: str, module: s
 @pytest.mark.parametrize(
     ("code", "fault"),
     [
-        (b"import sqlalchemy\x00\n", "not a valid character"),
+        (b"import sqlalchemy\x00\n", "null bytes"),
         (b'import sqlalchemy\nx = "\xe9\xff"\n', "codec"),
         (b"import sqlalchemy\nx = " + b"(" * 300 + b"1" + b")" * 300, "brackets"),
         (b"import sqlalchemy\nx = " + b"+".join([b"1"] * 20_000), "line 2 has 40,003 characters"),
         (b"import sqlalchemy\n" + b"x = 1\n" * 400_000, "2,400,018 bytes"),
         (b"import sqlalchemy\n" + b"x = ':('\n" * 300, None),
+        (b"import sqlalchemy\nx = (1\n" + b"+1\n" * 20_000 + b")", "nested deeper"),
+        (b"import sqlalchemy\nx = '\\d' is 1\n", None),
         (b'# -*- coding: latin-1 -*-\nimport sqlalchemy\nx = "\xe9"\n', None),
         (b"\xef\xbb\xbfimport sqlalchemy\r\nx = 1\r\n", None),
     ],

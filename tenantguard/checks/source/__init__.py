@@ -1,1 +1,1 @@
-"""Source: what an application's Python files make, call and hand on, read with libcst and never imported."""
+"""Source: what an application's Python files make, call and hand on, which are parsed and never imported."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenantguard.checks.finding import Finding
+from tenantguard.checks.source.applications import application_findings
 from tenantguard.checks.source.bypasses import bypass_findings
 from tenantguard.checks.source.engines import engine_findings
 from tenantguard.checks.source.project import Project
-from tenantguard.checks.source.routes import route_findings
+from tenantguard.checks.source.routes import exempt_findings
 from tenantguard.checks.source.shared_state import sharing_findings
 from tenantguard.checks.source.statements import statement_findings
 
@@ -18,5 +19,12 @@ def source_findings(project: Project) -> Iterator[Finding]:
     for source in project.sources:
         if source.fault is not None:
             yield project.at("TG211", source, 1, f"{project.name(source)} cannot be read: {source.fault}")
-    for look in (engine_findings, statement_findings, bypass_findings, sharing_findings, route_findings):
+    for look in (
+        engine_findings,
+        statement_findings,
+        bypass_findings,
+        sharing_findings,
+        application_findings,
+        exempt_findings,
+    ):
         yield from look(project)

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from tenantguard.checks.source.files import is_migration, python_files
-from tenantguard.checks.source.syntax import Called, Function, SourceFile, read_file
+from tenantguard.checks.source.reader import read_file
+from tenantguard.checks.source.syntax import Called, Function, SourceFile
 
 Kind = Literal[
     "engine", "guard", "session", "sql", "driver", "bypass", "app", "route", "entry point", "thread", "cache"

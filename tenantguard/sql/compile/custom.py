@@ -175,7 +175,7 @@ def _whole_fault(compiler: Any) -> str | None:
 
 
 def _cursor(text: str, compiler: Any, style: str) -> Cursor:
-    return Cursor.of(text, compiler.dialect.name, style, compiler.tg_guard.tenancy)
+    return Cursor(text, compiler.dialect.name, style, compiler.tg_guard.tenancy)
 
 
 def _expanded(text: str) -> str:
@@ -206,12 +206,8 @@ def _derived(found: Select) -> list[Query]:
     pending = list(found.sources)
     while pending:
         joined = pending.pop()
-        for source in (joined.first, *(step.right.first for step in joined.steps)):
-            query = getattr(source, "query", None)  # only a derived table has one
-            if query is not None:
-                queries.append(query)
-            pending += getattr(source, "inner", ())
-        pending += [step.right for step in joined.steps if step.right.steps]
+        pending += [*joined.first.inner, *joined.steps]
+        queries += [joined.first.query] if joined.first.query is not None else []
     return queries
 
 

@@ -10,7 +10,7 @@ from tenantguard.errors import Violation
 from tenantguard.sql.text.composition import Composer, is_named
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import items
-from tenantguard.sql.text.lexer import Token, Unreadable, family, tokens_of
+from tenantguard.sql.text.lexer import Token, Unreadable
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
@@ -56,7 +56,7 @@ def read_fragment(
         'it holds the word SELECT: a query or a table'
     """
     try:
-        cursor = Cursor.of(text, dialect, style, tenancy)
+        cursor = Cursor(text, dialect, style, tenancy)
         tokens, which = cursor.tokens, cursor.which
         if not tokens:
             return Fragment(text, "it is empty")
@@ -82,8 +82,8 @@ def type_fault(text: str, dialect: str) -> str | None:
     if len(text) > _LONGEST_TYPE:
         return f"it is longer than {_LONGEST_TYPE:,} characters"
     try:
-        tokens = tokens_of(text, family(dialect), "none")
-        cursor = Cursor(tokens, family(dialect), lambda _name: True)
+        cursor = Cursor(text, dialect, "none")
+        cursor.passes = bool  # whatever is named
         items(cursor)
     except (Unreadable, Ungrammatical) as refused:
         return str(refused)

@@ -105,6 +105,10 @@ class Token:
         """Tell whether it is a word or a quoted name."""
         return self.kind == "word" or self.kind == "quoted"
 
+    def copy(self) -> Token:
+        """Return a token of ours like it."""
+        return Token(self.kind, self.text)
+
 
 def family(dialect: str) -> str:
     """Return the family of a dialect by SQLAlchemy's name for it.

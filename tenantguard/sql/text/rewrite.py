@@ -140,7 +140,7 @@ def rewrite(
         'SELECT count(*) FROM calls WHERE calls."company_id" = :tenantguard'
     """
     try:
-        cursor = Cursor.of(sql, dialect, style, tenancy)
+        cursor = Cursor(sql, dialect, style, tenancy)
         tokens, which = cursor.tokens, cursor.which
         if not tokens:
             raise refusal("it is empty")

@@ -8,23 +8,28 @@ from typing import Literal
 from tenantguard.sql.text.lexer import Token
 
 Span = tuple[int, int]  # indexes of tokens, the second one behind the last
+JoinKind = Literal["INNER", "LEFT", "RIGHT", "FULL"]
 
 
 @dataclass(slots=True)
-class Relation:
-    """A name in a FROM, or the table that a statement writes.
+class Source:
+    """An element of a FROM, or the table that a statement writes: a name, a query, joins in parentheses or a call.
 
     Attributes:
-        parts: its name, part by part.
-        span: its tokens, from ONLY or the first part to the last part.
+        parts: the name of a table, part by part; none for the others.
+        span: the tokens of the name, from ONLY or the first part to the last part.
+        query: the query that it is.
+        inner: the joins that it holds in parentheses.
         alias: the name it is given.
         columns: the names that its columns are given.
         plain: nothing stands beside it that cannot stand beside a query in its place.
         only: ONLY stands before it, which a common table expression cannot have.
     """
 
-    parts: list[Token]
-    span: Span
+    parts: list[Token] = field(default_factory=list)
+    span: Span = (0, 0)
+    query: Query | None = None
+    inner: list[Joined] = field(default_factory=list)
     alias: Token | None = None
     columns: list[Token] = field(default_factory=list)
     plain: bool = True
@@ -32,51 +37,23 @@ class Relation:
 
     @property
     def word(self) -> Token:
-        """Return the token that it goes by."""
+        """Return the token that a table goes by."""
         return self.alias or self.parts[-1]
 
 
 @dataclass(slots=True)
-class Derived:
-    """A query in a FROM, or joins in parentheses, with an alias."""
+class Joined:
+    """One element of a FROM with what is joined to it; each of these has its kind of join and its ON."""
 
-    query: Query | None
-    inner: list[Joined]
-    alias: Token | None = None
-    columns: list[Token] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class Called:
-    """A function in a FROM."""
-
-    alias: Token | None
-
-
-Source = Relation | Derived | Called
-JoinKind = Literal["INNER", "LEFT", "RIGHT", "FULL"]
-
-
-@dataclass(slots=True)
-class Step:
-    """One join: its kind, what is joined, and its ON."""
-
-    kind: JoinKind
-    right: Joined
+    first: Source
+    kind: JoinKind = "INNER"
+    steps: list[Joined] = field(default_factory=list)
     on: Span | None = None
 
 
 @dataclass(slots=True)
-class Joined:
-    """One element of a FROM with what is joined to it."""
-
-    first: Source
-    steps: list[Step] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class Select:
-    """One SELECT, or the RETURNING of a write.
+    """One SELECT, the FROM and WHERE of a write, or the WHERE of its conflict clause.
 
     Attributes:
         items: its columns.
@@ -122,21 +99,21 @@ class Write:
     Attributes:
         verb: which of them.
         target: the table that is written; MariaDB's writes of several tables have none.
+        body: the FROM and WHERE of an UPDATE or a DELETE.
         emptied: the names of the tables of a DELETE of several.
         columns: the columns of an INSERT, if it names them.
         list_end: the parenthesis that closes them.
-        rows: the values of an INSERT, row by row, each with the parenthesis that closes it.
+        rows: the values of an INSERT, row by row, each with the place behind its last value.
         defaults: where DEFAULT VALUES stands.
         query: the query that an INSERT takes its rows from.
         assigned: what an UPDATE, or an INSERT of MariaDB, sets.
-        conflicts: what the conflict clause of an INSERT sets, with its WHERE and the room for one.
+        conflicts: what the conflict clauses of an INSERT set, with their WHERE.
         duplicate: the conflict clause is MariaDB's, which has no WHERE.
-        body: the FROM and WHERE of an UPDATE or a DELETE.
         returned: its RETURNING.
     """
 
     verb: Literal["insert", "update", "delete"]
-    target: Relation | None
+    target: Source | None = None
     body: Select = field(default_factory=Select)
     emptied: list[Token] = field(default_factory=list)
     columns: list[Token] | None = None
@@ -145,7 +122,7 @@ class Write:
     defaults: int = -1
     query: Query | None = None
     assigned: list[Assignment] = field(default_factory=list)
-    conflicts: list[tuple[list[Assignment], Span | None, int]] = field(default_factory=list)
+    conflicts: list[tuple[list[Assignment], Select]] = field(default_factory=list)
     duplicate: bool = False
     returned: list[Span] | None = None
 

@@ -34,7 +34,7 @@ def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -
         'it names pg_stat_activity, which has no policies'
     """
     try:
-        cursor = Cursor.of(statement, POSTGRESQL, style, tenancy)
+        cursor = Cursor(statement, POSTGRESQL, style, tenancy)
         read_statement(cursor)
         if set_by_parameters(cursor):
             return Fragment(statement, "it calls set_config() by parameters; write SET LOCAL")

@@ -71,7 +71,7 @@ def read_written(sql: str, dialect: str, style: str, tenancy: Any) -> Written | 
         tenancy: declares functions.
     """
     try:
-        cursor = Cursor.of(sql, dialect, style, tenancy)
+        cursor = Cursor(sql, dialect, style, tenancy)
         query = statement(cursor)
     except (Unreadable, Ungrammatical, RecursionError):
         return None

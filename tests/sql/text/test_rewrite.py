@@ -185,6 +185,32 @@ def test_half_of_a_key_cannot_be_set() -> None:
         done("UPDATE b SET a_n = 2", of=_composite())
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1, x.id, y.n FROM a x, a y",
+        "SELECT 1, min(x.id), min(x.n) FROM a x",
+        "SELECT 1, v.id, v.n FROM (SELECT x.id, y.n FROM a x, a y) v",
+    ],
+)
+def test_a_key_is_not_put_together_from_two_rows(query: str) -> None:
+    """Two parents' halves of a key may be the whole key of another tenant's parent."""
+    with pytest.raises(RawSQLError, match="by an expression"):
+        done(f"INSERT INTO b (id, a_id, a_n) {query}", of=_composite())
+    assert not done("INSERT INTO b (id, a_id, a_n) SELECT 1, x.id, x.n FROM a x", of=_composite()).checks
+
+
+def test_each_of_several_tables_tells_what_it_is_given() -> None:
+    """MariaDB sets columns of one name in two tables, or twice in one."""
+    sql = "UPDATE calls a JOIN calls b ON b.id = a.id + 1 SET a.{0} = 'one', b.{0} = 'two'"
+    for column in ("company_id", "number_id"):
+        checks = done(sql.format(column), dialect="mariadb").checks
+        told = [[str(value).strip("(),'") for value in check.values({})] for check in checks]
+        assert told == [["one"], ["two"]]
+    with pytest.raises(RawSQLError, match="number_id is given twice"):
+        done("UPDATE calls SET number_id = 101, mins = number_id, number_id = 1", dialect="mariadb")
+
+
 def test_a_table_with_a_row_rule_is_refused() -> None:
     """A rule is made of SQLAlchemy's constructs; text cannot carry it."""
     metadata = MetaData()

@@ -24,7 +24,7 @@ RESERVED = CLAUSES | JOINS | words(
     " TABLESAMPLE INDEXED USE IGNORE FORCE PARTITION LATERAL ONLY OUTER INSERT UPDATE DELETE MERGE REPLACE DEFAULT"
     " ROWS BY ASC DESC CONFLICT DUPLICATE DO NOTHING PIVOT UNPIVOT MATCH_RECOGNIZE APPLY ANTI SEMI ASOF"
 )  # fmt: skip
-_DEEPEST = 40  # queries in queries
+_DEEPEST = 40  # queries in queries, and joins in parentheses or in joins
 _MOST_RELATIONS = 500
 
 JOINT = -2  # where such a parenthesis of ours stands
@@ -37,18 +37,19 @@ class Ungrammatical(Exception):
 
 
 class Cursor:
-    """The place in the tokens.
+    """The place in the tokens of a text.
 
     Args:
-        tokens: the statement.
-        which: the family of the dialect.
-        passes: tells whether a function may be called.
-        returns_rows: tells whether a function may stand in a FROM.
+        text: the text.
+        dialect: SQLAlchemy's name of the dialect.
+        style: how its parameters are written.
         tenancy: declares functions.
 
     Attributes:
         at: the index of the next token.
         uppers: the words of the tokens in upper case, and their symbols, with nothing for the others.
+        passes: tells whether a function may be called.
+        returns_rows: tells whether a function may stand in a FROM.
         nested: the queries in the expressions of what is being read.
         queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
         unqualified: where the names of those begin that are called without a schema.
@@ -58,23 +59,19 @@ class Cursor:
         mentioned: the names of tables, or of common table expressions, part by part.
         cte_names: the names of common table expressions.
         read_query: reads a query; None where no query may stand.
+
+    Raises:
+        Unreadable: the text cannot be split into tokens with certainty.
     """
 
-    def __init__(
-        self,
-        tokens: list[Token],
-        which: str,
-        passes: Callable[[str], bool],
-        returns_rows: Callable[[str], bool] = lambda _name: False,
-        tenancy: Any = None,
-    ) -> None:
-        self.tokens = tokens
-        self.which = which
-        self.passes = passes
-        self.returns_rows = returns_rows
+    def __init__(self, text: str, dialect: str, style: str, tenancy: Any = None) -> None:
+        self.which = family(dialect)
+        self.tokens = tokens_of(text, self.which, style)
         self.tenancy = tenancy
+        self.passes: Callable[[str], bool] = partial(passes, dialect=dialect, tenancy=tenancy)
+        self.returns_rows = partial(returns_rows, dialect=dialect, tenancy=tenancy)
         self.at = 0
-        self.uppers = [*[token.upper for token in tokens], *_BEHIND]
+        self.uppers = [*[token.upper for token in self.tokens], *_BEHIND]
         self.nested: list[Query] = []
         self.queries: dict[int, tuple[Query, int]] = {}
         self.unqualified: list[int] = []
@@ -83,25 +80,8 @@ class Cursor:
         self.relations = 0
         self.mentioned: list[list[Token]] = []
         self.cte_names: set[str] = set()
-        self.depth = 0
+        self._depth = 0
         self.read_query: Callable[[Any], Query] | None = None
-
-    @classmethod
-    def of(cls, text: str, dialect: str, style: str, tenancy: Any) -> Cursor:
-        """Return the place before the first token of a text.
-
-        Raises:
-            Unreadable: the text cannot be split into tokens with certainty.
-        """
-        known = {"dialect": dialect, "tenancy": tenancy}
-        which = family(dialect)
-        return cls(
-            tokens_of(text, which, style),
-            which,
-            partial(passes, **known),
-            partial(returns_rows, **known),
-            tenancy,
-        )
 
     def token(self, ahead: int = 0) -> Token:
         """Return a token ahead, or one that equals nothing behind the end."""
@@ -127,12 +107,9 @@ class Cursor:
 
     def took(self, word: str, *more: str) -> bool:
         """Step over these words and symbols, where they come next."""
-        behind = self.at + 1
-        if self.uppers[self.at] != word:
+        if self.uppers[self.at] != word or (more and not self.sees(word, *more)):
             return False
-        if more and self.uppers[behind : behind + len(more)] != [*more]:
-            return False
-        self.at = behind + len(more)
+        self.at += 1 + len(more)
         return True
 
     def expect(self, *expected: str) -> None:
@@ -188,18 +165,24 @@ class Cursor:
         if self.relations > _MOST_RELATIONS:
             raise Ungrammatical(f"it names more than {_MOST_RELATIONS} tables")
 
+    def deeper(self, read: Callable[[Any], Any], what: str) -> Any:
+        """Read what may stand in itself, to a bound."""
+        self._depth += 1
+        if self._depth > _DEEPEST:
+            raise Ungrammatical(f"its {what} nest deeper than {_DEEPEST}")
+        found = read(self)
+        self._depth -= 1
+        return found
+
     def query(self, read: Callable[[Any], Query] | None = None) -> Query:
         """Read a query inside another statement, as ``read`` does where it is given."""
         read = read or self.read_query
         if read is None:
             raise Ungrammatical(f"it holds the word {self.upper}: a query or a table")
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise Ungrammatical(f"its queries nest deeper than {_DEEPEST}")
         outer, self.nested = self.nested, []
-        found = read(self)
+        found: Query = self.deeper(read, "queries")
+        found.nested += self.nested
         self.nested = outer
-        self.depth -= 1
         return found
 
     def begins_query(self, ahead: int = 0) -> bool:

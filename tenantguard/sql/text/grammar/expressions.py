@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from tenantguard.sql.text.grammar.callees import note_call, refuse_attribute
 from tenantguard.sql.text.grammar.cursor import (
     CLAUSES,
@@ -13,6 +16,9 @@ from tenantguard.sql.text.grammar.cursor import (
 )
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
 from tenantguard.sql.text.tree import Select, Span
+
+Reader = Callable[[Cursor], Any]
+Forms = dict[str, list[Reader | list[str]]]
 
 _STOPS = CLAUSES | JOINS
 # words that begin a query or name a table, wherever they stand
@@ -206,5 +212,38 @@ def group(cursor: Cursor) -> None:
 
 def where(cursor: Cursor, select: Select) -> None:
     """Read a WHERE, if there is one."""
+    select.room = cursor.at
     if cursor.took("WHERE"):
         select.where = expression(cursor)
+
+
+_READERS = {"expression": expression, "group": group, "name": Cursor.identifier, "names": Cursor.names}
+
+
+def forms(*clauses: str, **readers: Reader) -> Forms:
+    """Return clauses by the words that begin them.
+
+    Args:
+        clauses: what each is made of: words, with bars between those of which one stands, and readers.
+        readers: those that are not among the common ones.
+    """
+    known: dict[str, Reader] = {**_READERS, **readers}
+    return {
+        first: [known.get(part) or part.split("|") for part in parts]
+        for first, *parts in map(str.split, clauses)
+    }
+
+
+def clauses(cursor: Cursor, known: Forms) -> bool:
+    """Read the clauses that come next and are known; tell whether there are any."""
+    begun = cursor.at
+    while (form := known.get(cursor.upper)) is not None:
+        cursor.at += 1
+        for part in form:
+            if not isinstance(part, list):
+                part(cursor)
+            elif cursor.upper in part:
+                cursor.at += 1
+            else:
+                raise cursor.unexpected(f"{' or '.join(part)} was expected")
+    return cursor.at > begun

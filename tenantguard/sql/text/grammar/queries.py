@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tenantguard.sql.text.grammar.cursor import SET_OPERATIONS, TAIL, Cursor, Ungrammatical
-from tenantguard.sql.text.grammar.expressions import expression, group, items, where
+from tenantguard.sql.text.grammar.cursor import SET_OPERATIONS, Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, group, items, where
 from tenantguard.sql.text.grammar.sources import relation, sources
 from tenantguard.sql.text.grammar.writes import write
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, unquoted, words
@@ -16,6 +16,10 @@ _MODIFIERS = words(
 _LOCKS = words("UPDATE SHARE NO KEY OF NOWAIT SKIP LOCKED WAIT IN MODE")
 _QUERIES = ("SELECT", "VALUES", "TABLE", "(")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
+_BEHIND_WHERE = forms("GROUP BY expression", "HAVING expression", "WINDOW expression")
+_BEHIND_PARTS = forms("ORDER BY expression", "LIMIT expression", "OFFSET expression", "FETCH expression")
+# what PostgreSQL takes behind a recursive expression: it adds columns of its own
+_BEHIND_CTE = forms("SEARCH DEPTH|BREADTH FIRST BY names SET name", "CYCLE names SET name USING name")
 
 
 def statement(cursor: Cursor) -> Query:
@@ -25,7 +29,7 @@ def statement(cursor: Cursor) -> Query:
         Ungrammatical: the statement is of a kind, or holds a form, that the guard does not know.
     """
     cursor.read_query = query
-    found = _with_and_body(cursor, writes=True)
+    found = query(cursor, writes=True)
     found.nested += cursor.nested
     cursor.took(";")
     if not cursor.is_done:
@@ -33,20 +37,8 @@ def statement(cursor: Cursor) -> Query:
     return found
 
 
-def query(cursor: Cursor) -> Query:
-    """Read a query with its WITH, inside another statement."""
-    found = _with_and_body(cursor, writes=False)
-    found.nested += cursor.nested
-    return found
-
-
-def _body_of_with(cursor: Cursor) -> Query:
-    found = _with_and_body(cursor, writes=cursor.which == POSTGRESQL)
-    found.nested += cursor.nested
-    return found
-
-
-def _with_and_body(cursor: Cursor, *, writes: bool) -> Query:
+def query(cursor: Cursor, *, writes: bool = False) -> Query:
+    """Read a query with its WITH, or a write where one may stand."""
     found = Query()
     if cursor.took("WITH"):
         _with(cursor, found)
@@ -65,6 +57,10 @@ def _with_and_body(cursor: Cursor, *, writes: bool) -> Query:
     return found
 
 
+def _in_with(cursor: Cursor) -> Query:
+    return query(cursor, writes=cursor.which == POSTGRESQL)
+
+
 def _with(cursor: Cursor, found: Query) -> None:
     found.recursive = cursor.took("RECURSIVE")
     while True:
@@ -76,47 +72,31 @@ def _with(cursor: Cursor, found: Query) -> None:
         cursor.took("NOT")
         cursor.took("MATERIALIZED")
         cursor.expect("(")
-        body = cursor.query(_body_of_with)
+        found.ctes.append(Cte(name, columns, cursor.query(_in_with)))
         cursor.expect(")")
-        _search_and_cycle(cursor)
-        found.ctes.append(Cte(name, columns, body))
+        if cursor.which == POSTGRESQL:
+            clauses(cursor, _BEHIND_CTE)
         if not cursor.took(","):
             return
 
 
-def _search_and_cycle(cursor: Cursor) -> None:
-    """Read what PostgreSQL takes behind a recursive expression: it adds columns of its own."""
-    if cursor.which != POSTGRESQL:
-        return
-    if cursor.took("SEARCH"):
-        if not cursor.took("DEPTH"):
-            cursor.expect("BREADTH")
-        cursor.expect("FIRST", "BY")
-        cursor.names()
-        cursor.expect("SET")
-        cursor.identifier()
-    if cursor.took("CYCLE"):
-        cursor.names()
-        cursor.expect("SET")
-        cursor.identifier()
-        cursor.expect("USING")
-        cursor.identifier()
-
-
 def _body(cursor: Cursor, found: Query) -> None:
-    """Read a query without its WITH: parts joined by set operations, and what orders and limits them."""
-    found.parts.append(_part(cursor))
-    tail(cursor)
-    while cursor.upper in SET_OPERATIONS:
+    """Read a query without its WITH: parts joined by set operations, and what orders, limits and locks them."""
+    while True:
+        found.parts.append(_part(cursor))
+        clauses(cursor, _BEHIND_PARTS)
+        while cursor.upper == "FOR" or (cursor.upper == "LOCK" and cursor.which == MYSQL):
+            _lock(cursor)
+            clauses(cursor, _BEHIND_PARTS)
+        if cursor.upper not in SET_OPERATIONS:
+            return
         cursor.at += 1
         if cursor.upper in ("ALL", "DISTINCT"):
             cursor.at += 1
-        found.parts.append(_part(cursor))
-        tail(cursor)
 
 
 def _part(cursor: Cursor) -> Select | Query:
-    if cursor.sees("SELECT"):
+    if cursor.took("SELECT"):
         return _select(cursor)
     if cursor.which == POSTGRESQL and cursor.took("TABLE"):
         named = relation(cursor)
@@ -135,50 +115,30 @@ def _part(cursor: Cursor) -> Select | Query:
 
 
 def _select(cursor: Cursor) -> Select:
-    cursor.expect("SELECT")
+    """Read a SELECT behind that word."""
     select = Select()
     outer, cursor.nested = cursor.nested, select.nested
     while cursor.upper in _MODIFIERS:
-        distinct = cursor.took("DISTINCT") or cursor.took("ALL")
+        distinct = cursor.upper in ("DISTINCT", "ALL")
+        cursor.at += 1
         if distinct and cursor.took("ON"):
             group(cursor)
-        elif not distinct:
-            cursor.at += 1
     if not (cursor.which == POSTGRESQL and cursor.upper in ("FROM", ")")):
         select.items = items(cursor)
     if cursor.sees("INTO"):
         raise Ungrammatical("it holds SELECT INTO, which writes a table, a file or a variable")
     if cursor.took("FROM"):
         select.sources = sources(cursor)
-    select.room = cursor.at
     where(cursor, select)
-    if cursor.took("GROUP"):
-        cursor.expect("BY")
-        expression(cursor)
-    if cursor.took("HAVING"):
-        expression(cursor)
-    if cursor.took("WINDOW"):
-        expression(cursor)
+    clauses(cursor, _BEHIND_WHERE)
     cursor.nested = outer
     return select
 
 
-def tail(cursor: Cursor) -> None:
-    """Read what orders, limits and locks."""
-    while cursor.upper in TAIL and not (cursor.upper == "LOCK" and cursor.which != MYSQL):
-        if cursor.took("ORDER"):
-            cursor.expect("BY")
-            expression(cursor)
-        elif cursor.took("LIMIT") or cursor.took("OFFSET") or cursor.took("FETCH"):
-            expression(cursor)
-        elif cursor.token(1).upper in _LOCKS:
-            _lock(cursor)
-        else:
-            raise cursor.unexpected("the end of the query was expected")
-
-
 def _lock(cursor: Cursor) -> None:
     """Read ``FOR UPDATE OF a NOWAIT`` or ``LOCK IN SHARE MODE``."""
+    if cursor.token(1).upper not in _LOCKS:
+        raise cursor.unexpected("the end of the query was expected")
     cursor.at += 1
     while cursor.upper in _LOCKS:
         if cursor.took("OF"):

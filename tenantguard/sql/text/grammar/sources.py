@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tenantguard.sql.text.grammar.cursor import JOINS, RESERVED, SET_OPERATIONS, Cursor, Ungrammatical
-from tenantguard.sql.text.grammar.expressions import expression, group, items
+from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, group, items
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
-from tenantguard.sql.text.tree import Called, Derived, Joined, JoinKind, Query, Relation, Source, Step
+from tenantguard.sql.text.tree import Joined, JoinKind, Source
 
-_DEEPEST = 40  # joins in parentheses, or in joins
+_HINTS = ("USE", "IGNORE", "FORCE")
 
 
 def sources(cursor: Cursor) -> list[Joined]:
@@ -32,28 +32,17 @@ def _joined(cursor: Cursor) -> Joined:
             return found
 
 
-def _step(cursor: Cursor) -> Step:
+def _step(cursor: Cursor) -> Joined:
     kind, conditional = _join_kind(cursor)
-    right = Joined(_source(cursor))
+    found = Joined(_source(cursor), kind)
     if conditional and (kind != "INNER" or cursor.which == POSTGRESQL) and cursor.which != SQLITE:
-        _deeper(cursor, 1)
         while cursor.upper in JOINS:  # a LEFT JOIN b JOIN c ON ... ON ...
-            right.steps.append(_step(cursor))
-        _deeper(cursor, -1)
-    on = None
+            found.steps.append(cursor.deeper(_step, "joins"))
     if cursor.took("ON"):
-        on = expression(cursor, commas=False)
-    elif cursor.took("USING"):
-        cursor.names_in_parentheses()
-        if cursor.took("AS"):
-            cursor.identifier()
-    return Step(kind, right, on)
-
-
-def _deeper(cursor: Cursor, by: int) -> None:
-    cursor.depth += by
-    if cursor.depth > _DEEPEST:
-        raise Ungrammatical(f"its joins nest deeper than {_DEEPEST}")
+        found.on = expression(cursor, commas=False)
+    else:
+        clauses(cursor, _USING)
+    return found
 
 
 def _join_kind(cursor: Cursor) -> tuple[JoinKind, bool]:
@@ -80,68 +69,55 @@ def _source(cursor: Cursor) -> Source:
     cursor.count_relation()
     lateral = cursor.took("LATERAL")
     if cursor.sees("("):
-        return _enclosed(cursor)
+        found: Source = cursor.deeper(_enclosed, "joins")
+        found.alias, found.columns = alias(cursor)
+        return found
     if cursor.which == POSTGRESQL and cursor.took("ROWS", "FROM"):
         return _rows_from(cursor)
     if _function_ahead(cursor):
         _function(cursor)
-        return Called(_alias_of_function(cursor))
+        return Source(alias=_alias_of_function(cursor))
     if lateral:
         raise cursor.unexpected("a subquery or a function was expected")
     found = relation(cursor)
-    found.plain = not _decorated_before(cursor)
+    partitioned = cursor.which == MYSQL and clauses(cursor, _PARTITION)
     found.alias, found.columns = alias(cursor)
-    found.plain = not decorated_after(cursor) and found.plain
+    found.plain = not decorated(cursor) and not partitioned
     return found
 
 
-def relation(cursor: Cursor) -> Relation:
+def relation(cursor: Cursor) -> Source:
     """Read the name of a table."""
     begun = cursor.at
     only = cursor.which == POSTGRESQL and cursor.took("ONLY")
     parts = cursor.dotted()
     cursor.mentioned.append(parts)
-    return Relation(parts, (begun, cursor.at), only=only)
+    return Source(parts, (begun, cursor.at), only=only)
 
 
-def _enclosed(cursor: Cursor) -> Derived:
-    """Read an element in parentheses: a query with an alias, or joins."""
-    _deeper(cursor, 1)
-    found = _inside(cursor)
-    _deeper(cursor, -1)
-    found.alias, found.columns = alias(cursor)
+def _enclosed(cursor: Cursor) -> Source:
+    """Read what stands in parentheses: a query, or joins."""
+    cursor.expect("(")
+    found = Source()
+    if cursor.begins_query() or (cursor.sees("(") and cursor.query_ahead() and _is_query(cursor)):
+        found.query = cursor.query()
+    else:
+        found.inner = sources(cursor)
+    cursor.expect(")")
     return found
 
 
-def _inside(cursor: Cursor) -> Derived:
-    cursor.expect("(")
-    if cursor.begins_query():
-        query: Query | None = cursor.query()
-        cursor.expect(")")
-        return Derived(query, [])
-    if cursor.sees("(") and cursor.query_ahead():
-        begun = cursor.at
-        _skip_group(cursor)
-        is_query = cursor.upper in SET_OPERATIONS or cursor.upper in (")", "ORDER", "LIMIT")
-        cursor.at = begun
-        if is_query:
-            query = cursor.query()
-            cursor.expect(")")
-            return Derived(query, [])
-    inner = sources(cursor)
-    cursor.expect(")")
-    return Derived(None, inner)
-
-
-def _skip_group(cursor: Cursor) -> None:
-    """Step over one parenthesis, to see what follows it."""
-    depth = 0
-    while not cursor.is_done:
-        text = cursor.upper
+def _is_query(cursor: Cursor) -> bool:
+    """Tell whether what stands in a parenthesis is part of a query, by what follows it."""
+    ahead = depth = 0
+    while depth or not ahead:
+        text = cursor.token(ahead).upper
         depth += (text == "(") - (text == ")")
-        cursor.at += 1
-        if depth == 0:
-            return
+        ahead += 1
+        if cursor.at + ahead >= len(cursor.tokens):
+            return False
+    following = cursor.token(ahead).upper
+    return following in SET_OPERATIONS or following in (")", "ORDER", "LIMIT")
 
 
 def _function_ahead(cursor: Cursor) -> bool:
@@ -163,37 +139,33 @@ def _function(cursor: Cursor) -> None:
     if len(parts) == 1:
         cursor.unqualified.append(begun)
     cursor.joints.add(cursor.token().start)
-    if cursor.token(1).upper == ")":
-        cursor.at += 2
-    else:
+    if not cursor.took("(", ")"):
         group(cursor)
 
 
-def _rows_from(cursor: Cursor) -> Called:
-    """Read PostgreSQL's ``ROWS FROM (f(), g())``."""
+def _rows_from(cursor: Cursor) -> Source:
+    """Read PostgreSQL's ``ROWS FROM (f(), g())`` behind these words."""
     cursor.expect("(")
     while True:
         if not _function_ahead(cursor):
             raise cursor.unexpected("a function was expected")
         _function(cursor)
-        if cursor.took("AS"):
-            group(cursor)
+        clauses(cursor, _TYPED)
         if not cursor.took(","):
             break
     cursor.expect(")")
-    return Called(_alias_of_function(cursor))
+    return Source(alias=_alias_of_function(cursor))
 
 
 def _alias_of_function(cursor: Cursor) -> Token | None:
     """Read the alias of a function, with the names and types of its columns."""
     cursor.took("WITH", "ORDINALITY")
-    if cursor.took("AS") and cursor.sees("("):
-        group(cursor)
-        return None
-    token = cursor.token()
-    if not token.is_name or token.upper in RESERVED:
-        return None
-    cursor.at += 1
+    token: Token | None = None
+    if not (cursor.took("AS") and cursor.sees("(")):
+        token = cursor.token()
+        if not token.is_name or token.upper in RESERVED:
+            return None
+        cursor.at += 1
     if cursor.sees("("):
         group(cursor)
     return token
@@ -208,47 +180,34 @@ def alias(cursor: Cursor) -> tuple[Token | None, list[Token]]:
     return name, cursor.names_in_parentheses() if cursor.sees("(") else []
 
 
-def _decorated_before(cursor: Cursor) -> bool:
-    """Read what may stand between a table's name and its alias."""
-    if cursor.which == MYSQL and cursor.took("PARTITION"):
-        cursor.names_in_parentheses()
-        return True
-    return False
-
-
-def decorated_after(cursor: Cursor) -> bool:
+def decorated(cursor: Cursor) -> bool:
     """Read what may stand behind a table's alias: a sample, or hints for its indexes."""
-    if cursor.which == SQLITE:
-        if cursor.took("INDEXED"):
-            cursor.expect("BY")
-            cursor.identifier()
-            return True
-        return cursor.took("NOT", "INDEXED")
-    if cursor.which == POSTGRESQL and cursor.took("TABLESAMPLE"):
-        if cursor.identifier().upper not in ("BERNOULLI", "SYSTEM"):
-            raise Ungrammatical("it samples a table with an unknown method")
-        group(cursor)
-        if cursor.took("REPEATABLE"):
-            group(cursor)
-        return True
-    found = False
-    while cursor.which == MYSQL and cursor.upper in ("USE", "IGNORE", "FORCE"):
-        _index_hint(cursor)
-        found = True
-        if cursor.sees(",") and cursor.token(1).upper in ("USE", "IGNORE", "FORCE"):
-            cursor.at += 1
-    return found
+    return clauses(cursor, _DECORATIONS[cursor.which])
 
 
-def _index_hint(cursor: Cursor) -> None:
-    cursor.at += 1
-    if not (cursor.took("INDEX") or cursor.took("KEY")):
-        raise cursor.unexpected("INDEX was expected")
-    if cursor.took("FOR") and not (
-        cursor.took("JOIN") or cursor.took("ORDER", "BY") or cursor.took("GROUP", "BY")
-    ):
-        raise cursor.unexpected("JOIN was expected")
+def _indexes(cursor: Cursor) -> None:
+    """Read the indexes of a hint, and the comma before another one."""
+    clauses(cursor, _HINTED)
     if not cursor.took("(", ")"):
         cursor.expect("(")
         items(cursor)
         cursor.expect(")")
+    if cursor.sees(",") and cursor.token(1).upper in _HINTS:
+        cursor.at += 1
+
+
+def _hinted(cursor: Cursor) -> None:
+    if not (cursor.took("JOIN") or cursor.took("ORDER", "BY") or cursor.took("GROUP", "BY")):
+        raise cursor.unexpected("JOIN was expected")
+
+
+_USING = forms("USING columns alias", columns=Cursor.names_in_parentheses, alias=lambda c: clauses(c, _NAMED))
+_NAMED = forms("AS name")
+_TYPED = forms("AS group")
+_PARTITION = forms("PARTITION columns", columns=Cursor.names_in_parentheses)
+_HINTED = forms("FOR hinted", hinted=_hinted)
+_DECORATIONS = {
+    SQLITE: forms("INDEXED BY name", "NOT INDEXED"),
+    POSTGRESQL: forms("TABLESAMPLE BERNOULLI|SYSTEM group", "REPEATABLE group"),
+    MYSQL: forms(*(f"{word} INDEX|KEY indexes" for word in _HINTS), indexes=_indexes),
+}

@@ -1,8 +1,9 @@
-"""The catalog: which table of the tenancy a name means, and which foreign keys lead to a tenant's rows."""
+"""The catalog: which table of the tenancy a name means, and which of its columns decide whose a row is."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Table
@@ -27,6 +28,27 @@ def refusal(why: str, *, kind: str | None = None, table: str | None = None) -> R
     return RawSQLError(f"SQL text was refused: {why}. {ADVICE}", kind=kind, table=table)
 
 
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The columns of a table whose values decide whose a row is.
+
+    Attributes:
+        placement: how it belongs.
+        tenant: its tenant column.
+        links: its foreign keys to owned or through tables, except those of which the database checks the tenant.
+        columns: all of them.
+    """
+
+    placement: Placement
+    tenant: str | None
+    links: list[Link]
+    columns: frozenset[str]
+
+    def is_needed(self, link: Link) -> bool:
+        """Tell whether a row belongs through a foreign key, so that NULL is no answer."""
+        return self.placement.kind == "through" and link[1] == self.placement.link
+
+
 class Catalog:
     """The tables of a tenancy, as the names of one database mean them.
 
@@ -39,7 +61,8 @@ class Catalog:
     def __init__(self, tenancy: Tenancy, which: str, default_schema: str | None) -> None:
         self.tenancy = tenancy
         self.which = which
-        self._default = default_schema or ("main" if which == SQLITE else None)
+        default = default_schema or ("main" if which == SQLITE else None)
+        self._default = None if default is None else self.case(default)
         self.tables: dict[Key, Table] = {
             table_key(t): t for metadata in tenancy.metadata for t in metadata.tables.values()
         }
@@ -48,14 +71,11 @@ class Catalog:
             self._by_name.setdefault(self.case(key[1]), []).append(key)
         self._known: dict[str, Placement] = {}
         self.ties = Ties(tenancy)
-        self._links: dict[Key, list[Link]] = {}
+        self._watched: dict[Key, Watched] = {}
 
     def fold(self, token: Token) -> str:
         """Return an identifier as the database compares it."""
-        if token.kind != "word":
-            plain = unquoted(token.text)
-            return plain if self.which == POSTGRESQL else ascii_lower(plain)
-        return ascii_lower(token.text)
+        return ascii_lower(token.text) if token.kind == "word" else self.case(unquoted(token.text))
 
     def case(self, name: str) -> str:
         """Return a name of the metadata as the database compares it."""
@@ -88,7 +108,7 @@ class Catalog:
                 'inside `with bypass(reason="..."):`',
                 table=told,
             )
-        if len(found) > 1 and len({(one.kind, one.column, one.link, one.writable) for one in found}) > 1:
+        if len({(one.kind, one.column, one.link, one.writable) for one in found}) > 1:
             raise refusal(f"the name {told!r} means several tables of the tenancy", table=told)
         if found[0].visible is not None:
             raise refusal(f"table {told!r} has a row rule, which text cannot carry", table=told)
@@ -98,41 +118,35 @@ class Catalog:
 
     def _found(self, parts: list[Token]) -> Iterator[Placement]:
         name, exact = self.fold(parts[-1]), unquoted(parts[-1].text)
-        for wanted in self._schemas(self.fold(parts[0]) if len(parts) == 2 else None):
-            keys = [key for key in self._by_name.get(name, ()) if self._schema(key[0]) == wanted]
+        given = self.fold(parts[0]) if len(parts) == 2 else None
+        is_default = given in (None, self._default)
+        for wanted in dict.fromkeys([given, None, self._default] if is_default else [given]):
+            keys = [key for key in self._by_name.get(name, ()) if (key[0] and self.case(key[0])) == wanted]
             keys = [key for key in keys if key[1] == exact] or keys
             if not keys and self.tenancy.is_unrestricted:
                 keys = [(wanted, name)]
             yield from (p for p in map(self.tenancy.find_key, keys) if p is not None)
 
-    def _schemas(self, given: str | None) -> list[str | None]:
-        """Return the schemas of the metadata that a name can be found in."""
-        default = None if self._default is None else self.case(self._default)
-        if given is None:
-            return [None] if default is None else [None, default]
-        return [given, None] if given == default else [given]
-
-    def _schema(self, name: str | None) -> str | None:
-        return None if name is None else self.case(name)
+    def columns(self, key: Key, token: Token) -> list[Any]:
+        """Return the columns of the metadata that an identifier may mean: more than one only by their case."""
+        table = self.tables.get(key)
+        return [] if table is None else [column for column in table.c if self.same(token, column.name)]
 
     def column(self, key: Key, name: str) -> Any:
         """Return a column of the metadata, or ``None``."""
         table = self.tables.get(key)
         return None if table is None else next((c for c in table.c if c.name == name), None)
 
-    def has_column(self, key: Key, token: Token) -> bool:
-        """Tell whether a table is known to have a column of that name."""
-        table = self.tables.get(key)
-        return table is not None and any(self.same(token, column.name) for column in table.c)
-
-    def links(self, key: Key) -> list[Link]:
-        """Return the foreign keys of a table that lead to owned or through tables: parent, and column pairs."""
-        if key not in self._links:
-            self._links[key] = list(self._read_links(key))
-        return self._links[key]
-
-    def _read_links(self, key: Key) -> Iterator[Link]:
-        placement = self.tenancy.find_key(key)
-        for parent, pairs in self.ties.links(key):
-            if placement is not None and not self.ties.covered(placement, parent, pairs):
-                yield table_key(parent), pairs
+    def watched(self, placement: Placement) -> Watched:
+        """Return the columns of a table whose values decide whose a row is."""
+        found = self._watched.get(placement.key)
+        if found is None:
+            tenant = placement.column if placement.kind == "owned" else None
+            links = [
+                (table_key(parent), pairs)
+                for parent, pairs in self.ties.links(placement.key)
+                if not self.ties.covered(placement, parent, pairs)
+            ]
+            columns = {tenant, *(ours for _, pairs in links for ours, _ in pairs)} - {None}
+            self._watched[placement.key] = found = Watched(placement, tenant, links, frozenset(columns))
+        return found

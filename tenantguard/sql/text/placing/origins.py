@@ -27,45 +27,49 @@ class Origins:
         if depth > _DEEPEST:
             return False
         found = self._placing.cursor.queries.get(span[0])
-        if found is not None and found[1] == span[1]:
-            if wanted[2]:
-                return False  # a query of no row gives NULL
-            scopes = self._placing.read.get(id(found[0]), [])
-            return bool(scopes) and all(
-                len(one.items) == 1
-                and not self.is_star(one.items[0])
-                and self.is_own(one.items[0], one, wanted, depth + 1)
-                for one in scopes
-            )
-        return self._is_own_column(self._bare(span, wanted), scope, wanted, depth)
+        if found is None or found[1] != span[1]:
+            return self._is_own_column(self._bare(span, wanted[2]), scope, wanted, depth)
+        scopes = self._placing.read.get(id(found[0]), [])
+        if wanted[2] or not scopes:
+            return False  # a query of no row gives NULL
+        return all(len(one.items) == 1 and self._gives_at(0, one, wanted, depth + 1) for one in scopes)
+
+    def are_of_one_row(self, spans: list[Span], scope: Scope, parent: Key) -> bool:
+        """Tell whether expressions are columns of one row of a table, so that a key of several is a row's own."""
+        columns = [self._bare(span, True) for span in spans]
+        if any(len(tokens) not in (1, 3) for tokens in columns):
+            return False
+        names = {self._name(tokens, scope) for tokens in columns}
+        placed = [one for one in scope.placed if one.name in names]
+        return len(names) == len(placed) == 1 and placed[0].placement.key == parent
+
+    def _name(self, tokens: list[Token], scope: Scope) -> str | None:
+        """Return what the table or query goes by whose column is named; ``None`` where it cannot be told."""
+        if len(tokens) == 3 and tokens[1].text == ".":
+            return self._catalog.fold(tokens[0])
+        names = [*(placed.name for placed in scope.placed), *scope.views]
+        return names[0] if len(tokens) == scope.width == len(names) == 1 else None
 
     def _is_own_column(self, tokens: list[Token], scope: Scope, wanted: Wanted, depth: int) -> bool:
-        if not tokens or not tokens[-1].is_name:
-            return False
-        if len(tokens) == 3 and tokens[1].text == ".":
-            name = self._catalog.fold(tokens[0])
-        elif len(tokens) == 1 and scope.width == 1 and len(scope.placed) + len(scope.views) == 1:
-            name = scope.placed[0].name if scope.placed else next(iter(scope.views))
-        else:
-            return False
-        if wanted[2] and name in scope.filled:
+        name = self._name(tokens, scope)
+        if name is None or not tokens[-1].is_name or (wanted[2] and name in scope.filled):
             return False
         if name in scope.views:
             return self._gives(scope.views[name], tokens[-1], wanted, depth + 1)
         meant = [placed for placed in scope.placed if placed.name == name]
         return (
             len(meant) == 1
-            and not meant[0].relation.columns
+            and not meant[0].source.columns
             and self._copies(meant[0].placement, tokens[-1], wanted)
         )
 
-    def _bare(self, span: Span, wanted: Wanted) -> list[Token]:
+    def _bare(self, span: Span, is_needed: bool) -> list[Token]:
         """Return the tokens of an expression without its alias, and without a ``min`` or ``max`` around them."""
-        tokens = self._tokens[span[0] : min(span[1], span[0] + 9)] if span[1] - span[0] <= 8 else []
+        tokens = self._tokens[span[0] : span[1]] if span[1] - span[0] <= 8 else []
         if len(tokens) >= 3 and tokens[-2].upper == "AS":
             tokens = tokens[:-2]
         if len(tokens) in (4, 6) and tokens[0].upper in ("MIN", "MAX") and tokens[1].text == "(":
-            return [] if wanted[2] else tokens[2:-1]
+            return [] if is_needed else tokens[2:-1]
         return tokens
 
     def _gives(self, view: View, name: Token, wanted: Wanted, depth: int) -> bool:
@@ -86,11 +90,15 @@ class Origins:
         if None in names or names.count(self._catalog.fold(name)) != 1:
             return False
         at = names.index(self._catalog.fold(name))
-        return all(
-            at < len(one.items)
-            and not any(self.is_star(item) for item in one.items[: at + 1])
-            and self.is_own(one.items[at], one, wanted, depth)
-            for one in scopes
+        return all(self._gives_at(at, one, wanted, depth) for one in scopes)
+
+    def _gives_at(self, at: int, scope: Scope, wanted: Wanted, depth: int) -> bool:
+        """Tell whether the item of a SELECT at a place is such a copy; a ``*`` before it moves it."""
+        items = scope.items
+        return (
+            at < len(items)
+            and not any(self.is_star(item) for item in items[: at + 1])
+            and self.is_own(items[at], scope, wanted, depth)
         )
 
     def _output(self, item: Span) -> str | None:
@@ -107,8 +115,8 @@ class Origins:
         return self._tokens[span[1] - 1].text == "*"
 
     def _copies(self, source: Placement, token: Token, wanted: Wanted) -> bool:
-        key, column, needed = wanted
-        if source.kind == "shared" or (needed and self._may_be_null(source, token)):
+        key, column, is_needed = wanted
+        if source.kind == "shared" or (is_needed and self._may_be_null(source, token)):
             return False
         same = self._catalog.same
         if source.key == key and same(token, column):
@@ -118,14 +126,13 @@ class Origins:
             return target is not None and target.kind == "owned" and target.column == column
         return any(
             parent == key and len(pairs) == 1 and pairs[0][1] == column and same(token, pairs[0][0])
-            for parent, pairs in self._catalog.links(source.key)
+            for parent, pairs in self._catalog.watched(source).links
         )
 
     def _may_be_null(self, source: Placement, token: Token) -> bool:
-        if source.kind == "through" and any(self._catalog.same(token, ours) for ours, _ in source.link):
-            return False  # the predicate asks for its parent
-        if source.kind == "owned" and source.column is not None and self._catalog.same(token, source.column):
-            return False  # and for the tenant
-        table = self._catalog.tables.get(source.key)
-        columns = [c for c in table.c if self._catalog.same(token, c.name)] if table is not None else []
+        # the predicate asks for the tenant, and for the parent of a row that belongs through it
+        held = [source.column] if source.kind == "owned" else [ours for ours, _ in source.link]
+        if any(self._catalog.same(token, column) for column in held if column is not None):
+            return False
+        columns = self._catalog.columns(source.key, token)
         return len(columns) != 1 or bool(columns[0].nullable)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from sqlalchemy import Integer, String, Uuid
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.lexer import MYSQL, Token
-from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
+from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
 from tenantguard.sql.text.tree import Span
 from tenantguard.sql.text.values import Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
 from tenantguard.sql.ties import Ties
@@ -23,23 +22,7 @@ _CASTS = (
 )
 _LONGEST_NUMBER = 18  # digits that every database holds as an integer
 
-
-@dataclass(slots=True)
-class Watched:
-    """The columns of a table whose values decide whose a row is."""
-
-    placement: Placement
-    tenant: str | None
-    links: list[Link]
-
-    def columns(self) -> set[str]:
-        """Return every watched column."""
-        own = {self.tenant} if self.tenant is not None else set()
-        return own | {ours for _, pairs in self.links for ours, _ in pairs}
-
-    def is_needed(self, link: Link) -> bool:
-        """Tell whether a row belongs through a foreign key, so that NULL is no answer."""
-        return self.placement.kind == "through" and link[1] == self.placement.link
+Row = dict[str, Value | None]  # of watched columns; ``None`` is copied from the tenant's own rows
 
 
 class Given:
@@ -60,58 +43,51 @@ class Given:
         self._parameters = parameters
         self.checks: list[Check] = []
 
-    def watched(self, placement: Placement) -> Watched:
-        """Return the watched columns of a table."""
-        tenant = placement.column if placement.kind == "owned" else None
-        return Watched(placement, tenant, self._catalog.links(placement.key))
-
-    def note_tenant(self, watched: Watched, verb: str, given: Iterable[Value | None]) -> None:
-        """Note what the tenant column is given, row by row; ``None`` is the tenant's own."""
-        values = tuple(value for value in given if value is not None)
-        if values and watched.tenant is not None:
+    def note_tenant(self, watched: Watched, verb: str, values: tuple[Value, ...]) -> None:
+        """Note what the tenant column is given; without values, that a new row stores the tenant's id."""
+        if watched.tenant is not None:
             self.checks.append(TenantUse(watched.placement.key, watched.tenant, verb, values))
 
-    def note_row(self, watched: Watched) -> None:
-        """Note that a new row stores the tenant's id, whoever gives it."""
-        if watched.tenant is not None:
-            self.checks.append(TenantUse(watched.placement.key, watched.tenant, "insert", ()))
+    def note(self, watched: Watched, verb: str, rows: list[Row]) -> None:
+        """Note what rows are given for their watched columns.
 
-    def note_key(self, watched: Watched, link: Link, verb: str, keys: list[tuple[Value, ...]]) -> None:
-        """Note what a foreign key is given, row by row."""
-        parent, pairs = link
-        needed = watched.is_needed(link)
-        if needed and any(Literal(None) in key for key in keys):
-            raise orphan(watched.placement, pairs[0][0])
-        if keys:
-            ours, theirs = tuple(o for o, _ in pairs), tuple(t for _, t in pairs)
-            key = watched.placement.key
-            self.checks.append(ForeignKeyUse(key, parent, theirs, verb, tuple(keys), needed, ours))
-
-    def note_keys(
-        self, watched: Watched, link: Link, verb: str, values: list[Value | None]
-    ) -> tuple[Value, ...] | None:
-        """Return a key of which each column is given by value; ``None`` where each is the tenant's own."""
-        known = tuple(value for value in values if value is not None)
-        if known and len(known) != len(values):
-            raise refusal(
-                f"only part of a key of {full_name(link[0])} is given by value; give all of its columns by value"
-            )
-        return known or None
+        Raises:
+            CrossTenantError: a row names no parent, through which it would belong.
+            RawSQLError: a key is given in part by value.
+        """
+        tenants = tuple(value for row in rows if (value := row.get(watched.tenant or "")) is not None)
+        if tenants:
+            self.note_tenant(watched, verb, tenants)
+        absent = Literal(None) if verb == "insert" else None
+        for link in watched.links:
+            parent, pairs = link
+            ours, theirs = tuple(one for one, _ in pairs), tuple(one for _, one in pairs)
+            keys = [[row.get(one, absent) for one in ours] for row in rows if not row.keys().isdisjoint(ours)]
+            known = [tuple(value for value in key if value is not None) for key in keys]
+            given = tuple(key for key in known if key)
+            if any(len(key) != len(pairs) for key in given):
+                raise refusal(
+                    f"only part of a key of {full_name(parent)} is given by value; give all of its columns by value"
+                )
+            is_needed, key = watched.is_needed(link), watched.placement.key
+            if is_needed and any(Literal(None) in key for key in given):
+                raise orphan(watched.placement, ours[0])
+            if given:
+                self.checks.append(ForeignKeyUse(key, parent, theirs, verb, given, is_needed, ours))
 
     def value(self, span: Span, placement: Placement, column: str) -> Value | None:
         """Return a literal or a parameter; a cast to the column's own type does not count."""
         begun, end = span
         tokens = self._tokens
         if end - begun >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].kind == "word":
-            if not self._is_own_type(placement, column, tokens[end - 1]):
-                return None
-            return self.value((begun, end - 2), placement, column)
-        if end - begun >= 3 and end - begun < 9 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
+            is_own = self._is_own_type(placement, column, tokens[end - 1])
+            return self.value((begun, end - 2), placement, column) if is_own else None
+        if 3 <= end - begun < 9 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
             return self.value((begun + 1, end - 1), placement, column)
-        minus = end - begun == 2 and tokens[begun].text == "-" and tokens[end - 1].kind == "number"
+        token = tokens[end - 1]
+        minus = end - begun == 2 and tokens[begun].text == "-" and token.kind == "number"
         if end - begun != 1 and not minus:
             return None
-        token = tokens[end - 1]
         if token.kind == "parameter":
             return Parameter(self._parameters[end - 1])
         if token.kind == "number":

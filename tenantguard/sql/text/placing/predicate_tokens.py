@@ -12,21 +12,15 @@ from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 TENANT = Token("tenant", "")  # where the tenant's parameter stands
-DOT, COMMA, OPEN, CLOSE = (
-    Token("symbol", "."),
-    Token("symbol", ","),
-    Token("symbol", "("),
-    Token("symbol", ")"),
-)
+_SYMBOLS = {sign: Token("symbol", sign) for sign in ".,()=*"}
+DOT, COMMA, OPEN, CLOSE, _EQUALS, _ = _SYMBOLS.values()
+_SYMBOLS["f("] = Token("symbol", "(", JOINT)  # right behind the name of its function
 AND = Token("word", "AND")
-_EQUALS, _STAR = Token("symbol", "="), Token("symbol", "*")
-_CALLED = Token("symbol", "(", JOINT)  # right behind the name of its function
 
 
 def plain(text: str) -> list[Token]:
-    """Return words and parentheses of ours, which are written with spaces between them, as tokens."""
-    symbols = {"(": OPEN, ")": CLOSE, ",": COMMA, "=": _EQUALS, "*": _STAR, "f(": _CALLED, ".": DOT}
-    return [symbols.get(word) or Token("word", word) for word in text.split()]
+    """Return words and signs of ours, which are written with spaces between them, as tokens."""
+    return [_SYMBOLS.get(word) or Token("word", word) for word in text.split()]
 
 
 @dataclass(frozen=True)
@@ -102,22 +96,17 @@ class Predicates:
 
     def _belongs(self, placement: Placement, qualifier: Token) -> list[Token]:
         if placement.kind == "owned" and placement.column is not None:
-            return self._owned(placement, [qualifier, DOT, self._catalog.quote(placement.column)])
-        if placement.kind == "through" and placement.parent is not None:
-            return self._through(placement, placement.parent, qualifier)
-        return []
-
-    def _owned(self, placement: Placement, mine: list[Token]) -> list[Token]:
-        asked = [*mine, self._compared, TENANT]
-        if (
-            self._catalog.which == MYSQL
-            and isinstance(placement.type, String)
-            and placement.python_type is str
-        ):
+            mine = [qualifier, DOT, self._catalog.quote(placement.column)]
+            asked = [*mine, self._compared, TENANT]
+            is_text = isinstance(placement.type, String) and placement.python_type is str
+            if self._catalog.which != MYSQL or not is_text:
+                return asked
             # its usual collations ignore case, accents and trailing spaces: two tenants could be one
             exact = [*plain("CAST f( CONVERT f("), *mine, *plain("USING utf8mb4 ) AS BINARY )")]
             return [OPEN, *asked, AND, *exact, self._compared, TENANT, CLOSE]
-        return asked
+        if placement.kind == "through" and placement.parent is not None:
+            return self._through(placement, placement.parent, qualifier)
+        return []
 
     def _through(self, placement: Placement, parent: Table, qualifier: Token) -> list[Token]:
         key = table_key(parent)
@@ -136,14 +125,5 @@ class Predicates:
         pairs: list[Token] = []
         for ours, theirs in placement.link:
             pairs += [alias, DOT, quote(theirs), _EQUALS, qualifier, DOT, quote(ours), AND]
-        inner = self._belongs(above, alias)
-        return [
-            *plain("EXISTS ( SELECT 1 FROM"),
-            *source,
-            *plain("AS"),
-            alias,
-            *plain("WHERE"),
-            *pairs,
-            *inner,
-            CLOSE,
-        ]
+        begun = [*plain("EXISTS ( SELECT 1 FROM"), *source, *plain("AS"), alias, *plain("WHERE")]
+        return [*begun, *pairs, *self._belongs(above, alias), CLOSE]

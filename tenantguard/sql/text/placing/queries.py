@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tenantguard.belonging.permissions import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.placing.predicate_tokens import AND, CLOSE, OPEN, Predicates, plain
-from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View, derive
-from tenantguard.sql.text.tree import Cte, Derived, Joined, Query, Relation, Select, Source, Span, Step
+from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View
+from tenantguard.sql.text.tree import Joined, Query, Select, Source, Span
 from tenantguard.tenancy import Key, Placement
 
 # names that a table answers to and a query in its place does not
@@ -26,15 +28,16 @@ class Placing:
         cursor: the tokens, and what the grammar noted of them.
         catalog: what names mean.
         several: the tenant is a set.
+        compiled: the text is SQLAlchemy's ``text()``.
 
     Attributes:
         edits: the tokens that are put in before a token, in order, by its index.
         cuts: the indexes of tokens that are left out.
         tables: the tables that are named.
         asked: what whoever acts has to be permitted, by table and act.
-        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
         verbs: what the statement does, in order.
         named: the expressions whose names a result shows.
+        read: what each part of a query reads, by the query's identity.
     """
 
     def __init__(self, cursor: Cursor, catalog: Catalog, *, several: bool, compiled: bool) -> None:
@@ -48,7 +51,6 @@ class Placing:
         self.cuts: set[int] = set()
         self.tables: set[Key] = set()
         self.asked: dict[tuple[str, str], frozenset[str]] = {}
-        self.stores: list[tuple[Key, frozenset[str] | None]] = []
         self.verbs: list[str] = []
         self.named: list[Span] = []
         self.cte_names: set[str] = set()
@@ -59,21 +61,15 @@ class Placing:
         """Put tokens in before the token at an index."""
         self.edits.setdefault(index, []).extend(tokens)
 
-    def ask(self, placement: Placement, act: Act) -> None:
-        """Note what whoever acts has to be permitted, for one act on one table."""
-        if placement.permitted is not None:
-            self.asked[placement.name, act] = placement.permitted.needed(act)
-
     def query(self, query: Query, env: Environment) -> list[Scope]:
         """Place a query with its WITH; return the scope of each of its parts."""
-        env = self._with(query, env)
+        if query.ctes:
+            env = self._with(query, dict(env))
         for nested in query.nested:
             self.query(nested, env)
-        if query.write is not None:
-            return self.write(query, env)
-        scopes: list[Scope] = []
+        scopes: list[Scope] = [] if query.write is None else self.write(query, env)
         for part in query.parts:
-            scopes += self.query(part, env) if isinstance(part, Query) else [self.select(part, env)]
+            scopes += self.query(part, env) if isinstance(part, Query) else [self._select(part, env)]
         self.read[id(query)] = scopes
         return scopes
 
@@ -81,15 +77,13 @@ class Placing:
         """Place a write; a subclass knows how."""
         raise NotImplementedError
 
-    def _with(self, query: Query, env: Environment) -> Environment:
+    def _with(self, query: Query, known: Environment) -> Environment:
         """Place common table expressions; return what names mean behind them."""
-        if not query.ctes:
-            return env
-        known = dict(env)
         names = [self.catalog.fold(cte.name) for cte in query.ctes]
         self.cte_names.update(names)
         for at, cte in enumerate(query.ctes):
-            known[names[at]] = self._cte(cte, {**known, **self._siblings(names[at:], query.recursive)})
+            scopes = self.query(cte.body, {**known, **self._siblings(names[at:], query.recursive)})
+            known[names[at]] = View(scopes, [self.catalog.fold(column) for column in cte.columns])
         return known
 
     def _siblings(self, names: list[str], recursive: bool) -> Environment:
@@ -102,14 +96,9 @@ class Placing:
             return dict.fromkeys(names, View())
         if self.which == POSTGRESQL:
             return {}
-        own: Environment = {names[0]: View()} if recursive else {}
-        return {**dict.fromkeys(names[1:], None), **own}
+        return {**dict.fromkeys(names[1:], None), **({names[0]: View()} if recursive else {})}
 
-    def _cte(self, cte: Cte, env: Environment) -> View:
-        return View(self.query(cte.body, env), [self.catalog.fold(column) for column in cte.columns])
-
-    def select(self, select: Select, env: Environment) -> Scope:
-        """Place one SELECT."""
+    def _select(self, select: Select, env: Environment) -> Scope:
         for nested in select.nested:
             self.query(nested, env)
         scope = Scope(items=select.items, width=-1 if select.from_values else 0)
@@ -118,7 +107,7 @@ class Placing:
             self.cuts.add(select.table_word)
             self.put(select.table_word, *plain("SELECT * FROM"))
         self.join_all(select.sources, scope, env)
-        self.place(scope, select.where, select.room)
+        self.place(scope, select)
         return scope
 
     # -- a FROM ----------------------------------------------------------------------------------------
@@ -135,10 +124,10 @@ class Placing:
         bound = True
         for step in joined.steps:
             before, known = len(scope.placed), set(scope.names)
-            self._join(step.right, scope, env, before)
+            self._join(step, scope, env, before)
             left, right = scope.placed[begun:before], scope.placed[before:]
             if step.kind in ("RIGHT", "FULL"):
-                self._fill(left, step if bound else None)
+                self._fill(left, step, bound=bound)
                 scope.filled |= known
             if step.kind in ("LEFT", "FULL"):
                 self._fill(right, step)
@@ -146,76 +135,66 @@ class Placing:
             # behind MariaDB's "a JOIN b RIGHT JOIN c ON ... ON ..." the first ON does not see a
             bound = bound and (self.which != MYSQL or step.on is not None)
 
-    def _fill(self, tables: list[Placed], step: Step | None) -> None:
+    def _fill(self, tables: list[Placed], step: Joined, *, bound: bool = True) -> None:
         """Put the predicates of a join's null-extended side into its ON, or in derived tables."""
         tables = [placed for placed in tables if placed.place == "where"]
-        if step is None or step.on is None or step.kind == "FULL":
-            derive(tables)
-            return
-        tokens: list[Token] = []
+        is_on = bound and step.on is not None and step.kind != "FULL"
         for placed in tables:
-            placed.place = "on"
-            predicate = self.predicates.of(placed.placement, placed.qualifier)
-            tokens += [AND, *predicate] if predicate else []
-        if tokens:
-            self.put(step.on[0], OPEN)
-            self.put(step.on[1], CLOSE, *tokens)
+            placed.place = "on" if is_on else "derived"
+        if is_on:
+            self.conjoin(tables, step.on)
 
     def _source(self, source: Source, scope: Scope, env: Environment) -> None:
         scope.width += 1
-        if isinstance(source, Relation):
-            self.relation(source, scope, env)
+        if source.parts:
+            self._named(source, scope, env)
             return
-        if isinstance(source, Derived):
-            self._view(source, scope, env)
-        self.once(source.alias, scope)
-
-    def _view(self, source: Derived, scope: Scope, env: Environment) -> None:
         before = len(scope.placed)
         scopes = self.query(source.query, env) if source.query is not None else []
         self.join_all(source.inner, scope, env)
         if source.alias is not None or self.which == SQLITE:
-            derive(scope.placed[before:])
+            for placed in scope.placed[before:]:
+                placed.place = "derived" if placed.place == "where" else placed.place
         if source.alias is not None:
-            columns = [self.catalog.fold(column) for column in source.columns]
-            scope.views[self.catalog.fold(source.alias)] = View(scopes, columns)
+            if source.query is not None or source.inner:
+                self._view(source, View(scopes), scope)
+            self._once(source.alias, scope)
 
-    def relation(self, source: Relation, scope: Scope, env: Environment) -> None:
+    def _named(self, source: Source, scope: Scope, env: Environment) -> None:
         """Place the name of a table, or of a common table expression."""
-        self.once(source.word, scope)
-        name = self.catalog.fold(source.word)
-        if self._is_view(source, scope, env, name):
-            return
-        placed = Placed(self._placement(source), source, name)
-        self.ask(placed.placement, "read")
-        if source.columns:
-            placed.place = "derived"
-        scope.placed.append(placed)
-
-    def _is_view(self, source: Relation, scope: Scope, env: Environment, name: str) -> bool:
-        if len(source.parts) > 1:
-            return False
-        meant = self.catalog.fold(source.parts[0])
+        self._once(source.word, scope)
+        meant = self.catalog.fold(source.parts[0]) if len(source.parts) == 1 else None
         if meant in env:
             view = env[meant]
             if view is None or source.only:
                 raise refusal(
                     f"{meant!r} may mean the table or the WITH of that name; give the WITH another name"
                 )
-            columns = [self.catalog.fold(column) for column in source.columns]
-            scope.views[name] = View(view.scopes, columns or view.columns)
-            return True
-        return self.which == MYSQL and meant == "dual"
+            self._view(source, view, scope)
+        elif self.which != MYSQL or meant != "dual":
+            placed = self.table(source)
+            self.ask(placed.placement, "read")
+            if source.columns:
+                placed.place = "derived"
+            scope.placed.append(placed)
 
-    def _placement(self, relation: Relation) -> Placement:
-        placement = self.catalog.placement(relation.parts)
-        self.tables.add(placement.key)
-        return placement
+    def _view(self, source: Source, view: View, scope: Scope) -> None:
+        columns = [self.catalog.fold(column) for column in source.columns]
+        scope.views[self.catalog.fold(source.word)] = View(view.scopes, columns or view.columns)
 
-    def once(self, word: Token | None, scope: Scope) -> None:
+    def table(self, source: Source) -> Placed:
+        """Note a table that is named."""
+        placed = Placed(self.catalog.placement(source.parts), source, self.catalog.fold(source.word))
+        self.tables.add(placed.placement.key)
+        return placed
+
+    def ask(self, placement: Placement, act: Act) -> None:
+        """Note what whoever acts has to be permitted, for one act on one table."""
+        if placement.permitted is not None:
+            self.asked[placement.name, act] = placement.permitted.needed(act)
+
+    def _once(self, word: Token, scope: Scope) -> None:
         """Refuse a name that stands twice in one FROM: a predicate must mean one table."""
-        if word is None:
-            return
         name = self.catalog.fold(word)
         if name in scope.names:
             raise refusal(f"the name {name!r} stands for two tables in one FROM; give each an alias")
@@ -223,50 +202,48 @@ class Placing:
 
     # -- predicates ------------------------------------------------------------------------------------
 
-    def place(self, scope: Scope, where: Span | None, room: int) -> None:
+    def place(self, scope: Scope, select: Select) -> None:
         """Put in the predicates of a scope: in its WHERE, or in derived tables."""
         for placed in scope.placed:
             if placed.place == "derived":
                 self._derive(placed)
-        self.add_where([placed for placed in scope.placed if placed.place == "where"], where, room)
+        self.conjoin((one for one in scope.placed if one.place == "where"), select.where, select.room)
 
-    def add_where(self, placed: list[Placed], where: Span | None, room: int) -> None:
-        """Put predicates into a WHERE, or make one."""
+    def conjoin(self, tables: Iterable[Placed], condition: Span | None, room: int = -1) -> None:
+        """Put the predicates of tables into a condition, or into a WHERE of their own."""
         tokens: list[Token] = []
-        for one in placed:
-            predicate = self.predicates.of(one.placement, one.qualifier)
+        for placed in tables:
+            predicate = self.predicates.of(placed.placement, placed.qualifier)
             tokens += [AND, *predicate] if predicate else []
         if not tokens:
             return
-        if where is None:
+        if condition is None:
             self.put(room, *plain("WHERE"), *tokens[1:])
         else:
-            self.put(where[0], OPEN)
-            self.put(where[1], CLOSE, *tokens)
+            self.put(condition[0], OPEN)
+            self.put(condition[1], CLOSE, *tokens)
 
     def _derive(self, placed: Placed) -> None:
         """Put a table into a derived table of the tenant's rows."""
-        relation = placed.relation
-        word = relation.parts[-1]
-        predicate = self.predicates.of(placed.placement, Token(word.kind, word.text))
+        source = placed.source
+        word = source.parts[-1].copy()
+        predicate = self.predicates.of(placed.placement, word)
         if not predicate:
             return
-        if not relation.plain:
+        if not source.plain:
             raise refusal(f"{placed.placement.name} stands in an outer join with a sample or an index hint")
         self._refuse_row_names(placed)
-        self.put(relation.span[0], OPEN, *plain("SELECT * FROM"))
-        alias = [] if relation.alias is not None else [*plain("AS"), Token(word.kind, word.text)]
-        self.put(relation.span[1], *plain("WHERE"), *predicate, CLOSE, *alias)
+        self.put(source.span[0], OPEN, *plain("SELECT * FROM"))
+        alias = [] if source.alias is not None else [*plain("AS"), word]
+        self.put(source.span[1], *plain("WHERE"), *predicate, CLOSE, *alias)
 
     def _refuse_row_names(self, placed: Placed) -> None:
         """Refuse the name of a row that a query in the table's place does not have."""
         if self._row_names is None:
             known = OF_ROWS[self.which]
-            self._row_names = [
-                token for token in self.tokens if token.is_name and self.catalog.fold(token) in known
-            ]
+            self._row_names = [t for t in self.tokens if t.is_name and self.catalog.fold(t) in known]
         for token in self._row_names:
-            if not self.catalog.has_column(placed.placement.key, token):
+            if not self.catalog.columns(placed.placement.key, token):
                 raise refusal(
                     f"it reads {token.text} beside {placed.placement.name}, which stands in an outer join; use its key"
                 )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from tenantguard.sql.text.lexer import Token
-from tenantguard.sql.text.tree import Relation, Span
+from tenantguard.sql.text.tree import Source, Span
 from tenantguard.tenancy import Placement
 
 
@@ -17,21 +16,20 @@ class Placed:
 
     Attributes:
         placement: how it belongs.
-        relation: how it stands in the statement.
+        source: how it stands in the statement.
         name: what it goes by, as the database compares it.
         place: where its predicate goes.
     """
 
     placement: Placement
-    relation: Relation
+    source: Source
     name: str
     place: Literal["where", "on", "derived"] = "where"
 
     @property
     def qualifier(self) -> Token:
         """Return the token that its columns are qualified with."""
-        word = self.relation.word
-        return Token(word.kind, word.text)
+        return self.source.word.copy()
 
 
 @dataclass(slots=True)
@@ -68,13 +66,5 @@ class Scope:
     filled: set[str] = field(default_factory=set)
 
 
-Environment = dict[
-    str, View | None
-]  # common table expressions by name; None where dialects differ on what it means
-
-
-def derive(placed: Iterable[Placed]) -> None:
-    """Mark tables that a join may fill up with NULL: their predicate needs a derived table."""
-    for one in placed:
-        if one.place == "where":
-            one.place = "derived"
+# common table expressions by name; None where dialects differ on what it means
+Environment = dict[str, View | None]

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
-from tenantguard.sql.text.placing.catalog import Catalog, Link, refusal
-from tenantguard.sql.text.placing.origins import Origins, Wanted
-from tenantguard.sql.text.placing.ownership import Given, Watched, orphan, shared_write
+from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
+from tenantguard.sql.text.placing.origins import Origins
+from tenantguard.sql.text.placing.ownership import Given, Row, orphan, shared_write
 from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
 from tenantguard.sql.text.placing.queries import OF_ROWS, Placing
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
-from tenantguard.sql.text.tree import Assignment, Query, Relation, Span, Write
+from tenantguard.sql.text.tree import Assignment, Query, Span, Write
 from tenantguard.sql.text.values import Literal, Value
-from tenantguard.tenancy import Placement
+from tenantguard.tenancy import Key, Placement
 
 _CAST_TYPES = {"int": "BIGINT", "UUID": "UUID"}
 
 
 class Statement(Placing):
-    """The names, predicates and values of one statement."""
+    """The names, predicates and values of one statement.
+
+    Attributes:
+        given: the values that it writes.
+        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
+    """
 
     def __init__(
         self,
@@ -34,6 +39,7 @@ class Statement(Placing):
     ) -> None:
         super().__init__(cursor, catalog, several=several, compiled=compiled)
         self.given = Given(self.tokens, catalog, parameters)
+        self.stores: list[tuple[Key, frozenset[str] | None]] = []
         self._origins = Origins(self)
 
     def statement(self, query: Query) -> None:
@@ -57,84 +63,29 @@ class Statement(Placing):
         if write is None:
             return []
         self.verbs.append(write.verb)
-        if write.target is not None and _looks(write):
-            self.ask(self._placement(write.target), "read")
-        if write.verb == "insert" and write.target is not None:
-            scope = self._insert(write, write.target, env)
+        scope = Scope()
+        if write.target is not None:
+            target = self.table(write.target)
+            if _looks(write):
+                self.ask(target.placement, "read")
+            self._writable(write.verb, target.placement)
+            scope = Scope([target], {target.name}, width=1)
+        if write.verb == "insert":
+            self._insert(write, scope.placed[0], env)
         else:
-            scope = self._change(write, env)
+            self._change(write, scope, env)
         if write.returned is None:
             return []
         self.named += write.returned
-        scopes = [
-            Scope(
-                scope.placed, width=scope.width, items=write.returned, views=scope.views, filled=scope.filled
-            )
-        ]
-        self.read[id(query)] = scopes
-        return scopes
-
-    def _target(self, verb: str, relation: Relation) -> Placed:
-        """Place the table that a statement writes; a common table expression cannot be one."""
-        placed = Placed(self._placement(relation), relation, self.catalog.fold(relation.word))
-        self._writable(verb, placed.placement)
-        return placed
+        scope.items = write.returned
+        return [scope]
 
     def _writable(self, verb: str, placement: Placement) -> None:
         self.ask(placement, "write")
         if placement.kind == "shared" and not placement.writable:
             raise shared_write(verb, placement, self.catalog.ties)
 
-    # -- UPDATE and DELETE -----------------------------------------------------------------------------
-
-    def _change(self, write: Write, env: Environment) -> Scope:
-        scope = Scope()
-        if write.target is not None:
-            target = self._target(write.verb, write.target)
-            scope.placed, scope.names, scope.width = [target], {target.name}, 1
-        alone = write.target is not None and not write.body.sources
-        beside = Scope(names=scope.names)
-        self.join_all(write.body.sources, beside, env)
-        scope.placed += beside.placed
-        scope.views, scope.filled = beside.views, beside.filled
-        scope.width += beside.width
-        if write.target is None:
-            alone = scope.width == 1
-            if any(placed.place == "derived" for placed in scope.placed):
-                raise refusal(
-                    f"{write.verb.upper()} joins its tables in a form that cannot carry the predicate"
-                )
-        if write.verb == "update":
-            self._assigned(write.assigned, scope, alone=alone)
-        for token in write.emptied:
-            self._emptied(token, scope)
-        self.place(scope, write.body.where, write.body.room)
-        return scope
-
-    def _emptied(self, token: Token, scope: Scope) -> None:
-        """Look at a table that MariaDB's ``DELETE a, b FROM a JOIN b`` empties."""
-        meant = [placed for placed in scope.placed if placed.name == self.catalog.fold(token)]
-        if len(meant) != 1:
-            raise refusal(
-                f"{unquoted(token.text)!r} is to be deleted from, but is not one of the tables read"
-            )
-        self._writable("delete", meant[0].placement)
-
-    def _assigned(self, assignments: list[Assignment], scope: Scope, *, alone: bool) -> None:
-        """Note what an UPDATE sets, and verify that it may write the tables whose columns it sets."""
-        for target in self._targets(assignments, scope):
-            self._writable("update", target.placement)
-            self._note_stored(target.placement, [name for one in assignments for name in _columns(one)])
-            watched = self.given.watched(target.placement)
-            mine: dict[str, Value | None] = {}
-            for assignment in assignments:
-                self._named_in_full(assignment.names, target.placement)
-                for name in assignment.names:
-                    for column in (c for c in watched.columns() if self.catalog.same(name, c)):
-                        mine[column] = self._assigned_value(assignment, column, watched, scope, alone=alone)
-            self._note_update(mine, watched)
-
-    def _note_stored(self, placement: Placement, names: list[Token] | None) -> None:
+    def _note_stored(self, placement: Placement, names: Iterable[Token] | None) -> None:
         """Note that rows are written of which a permission rule grants some alone.
 
         Raises:
@@ -145,143 +96,168 @@ class Statement(Placing):
             columns = None if names is None else frozenset(ascii_lower(unquoted(name.text)) for name in names)
             self.stores.append((placement.key, columns))
 
-    def _named_in_full(self, names: list[Token], placement: Placement) -> None:
-        """Refuse to write what the database itself calls a row's key, or its place: it may be a verified column."""
-        for name in names:
-            if ascii_lower(unquoted(name.text)) in OF_ROWS[self.which] and not self.catalog.has_column(
-                placement.key, name
-            ):
-                raise refusal(
-                    f"{unquoted(name.text)!r} is the database's own name for a row of {placement.name}, which is not "
-                    "written; name a column"
-                )
+    # -- what is given ---------------------------------------------------------------------------------
 
-    def _targets(self, assignments: list[Assignment], scope: Scope) -> list[Placed]:
-        if self.which != MYSQL:
-            return scope.placed[:1]
-        if scope.width == 1:
-            return scope.placed
-        found: dict[str, Placed] = {}
-        for assignment in assignments:
+    def _places(self, names: list[Token], watched: Watched) -> dict[str, int]:
+        """Return where the watched columns of a table stand among the columns that are written.
+
+        Raises:
+            RawSQLError: one stands there twice, or the database's own name for a row, which may be one of them.
+        """
+        places: dict[str, int] = {}
+        for at, name in enumerate(names):
+            if self.catalog.fold(name) in OF_ROWS[self.which]:
+                self._refuse_name_of_row(name, watched.placement)
+            for column in watched.columns:
+                if self.catalog.same(name, column):
+                    if column in places:
+                        raise refusal(f"column {column} is given twice")
+                    places[column] = at
+        return places
+
+    def _refuse_name_of_row(self, name: Token, placement: Placement) -> None:
+        if not self.catalog.columns(placement.key, name):
+            raise refusal(
+                f"{unquoted(name.text)!r} is the database's own name for a row of {placement.name}, which is not "
+                "written; name a column"
+            )
+
+    def _note(self, verb: str, spans: dict[str, Span], watched: Watched, scope: Scope) -> Row:
+        """Return what a row is given for its watched columns.
+
+        Raises:
+            RawSQLError: what is given cannot be told before the statement is executed.
+        """
+        row = {column: self._value(verb, span, column, watched, scope) for column, span in spans.items()}
+        for parent, pairs in watched.links:
+            copied = [spans[ours] for ours, _ in pairs if ours in row and row[ours] is None]
+            is_whole = len(copied) == len(pairs) > 1
+            if is_whole and not self._origins.are_of_one_row(copied, scope, parent):
+                raise self._expression(watched, pairs[0][0])
+        return row
+
+    def _value(self, verb: str, span: Span, column: str, watched: Watched, scope: Scope) -> Value | None:
+        """Return the value that a column is given, or ``None`` where it comes from the tenant's own rows."""
+        updated_tenant = verb == "update" and column == watched.tenant
+        value = self.given.value(span, watched.placement, column)
+        if value is not None and not (updated_tenant and value == Literal(None)):
+            return value
+        wanted = [
+            (parent, theirs, watched.is_needed((parent, pairs)))
+            for parent, pairs in watched.links
+            for ours, theirs in pairs
+            if ours == column
+        ]
+        if column == watched.tenant:
+            wanted.append((watched.placement.key, column, True))
+        if updated_tenant or not all(self._origins.is_own(span, scope, one) for one in wanted):
+            raise self._expression(watched, column)
+        return None
+
+    def _expression(self, watched: Watched, column: str) -> Exception:
+        return refusal(
+            f"{watched.placement.name}.{column} is given by an expression; bind a parameter, or copy the column of a "
+            "table that an inner join reads"
+        )
+
+    # -- UPDATE and DELETE -----------------------------------------------------------------------------
+
+    def _change(self, write: Write, scope: Scope, env: Environment) -> None:
+        beside = Scope(names=scope.names)
+        self.join_all(write.body.sources, beside, env)
+        scope.placed += beside.placed
+        scope.views, scope.filled = beside.views, beside.filled
+        scope.width += beside.width
+        if write.target is None and any(placed.place == "derived" for placed in scope.placed):
+            raise refusal(f"{write.verb.upper()} joins its tables in a form that cannot carry the predicate")
+        if write.verb == "update":
+            for target, assignments in self._targets(write.assigned, scope):
+                self._update(target, assignments, scope)
+        for token in write.emptied:  # of MariaDB's DELETE a, b FROM a JOIN b
+            meant = [placed for placed in scope.placed if placed.name == self.catalog.fold(token)]
+            if len(meant) != 1:
+                raise refusal(
+                    f"{unquoted(token.text)!r} is to be deleted from, but is not one of the tables read"
+                )
+            self._writable("delete", meant[0].placement)
+        self.place(scope, write.body)
+
+    def _targets(self, assigned: list[Assignment], scope: Scope) -> list[tuple[Placed, list[Assignment]]]:
+        """Return the tables that an UPDATE writes, each with what is set of it."""
+        if self.which != MYSQL or scope.width == 1:
+            return [(placed, assigned) for placed in scope.placed[:1]]
+        found: dict[str, list[Assignment]] = {}
+        for assignment in assigned:
             if len(assignment.names) != 2:
                 raise refusal(
                     "an UPDATE of several tables does not say whose column it sets; write table.column"
                 )
-            name = self.catalog.fold(assignment.names[0])
-            meant = [placed for placed in scope.placed if placed.name == name]
-            if not meant:
+            found.setdefault(self.catalog.fold(assignment.names[0]), []).append(assignment)
+        placed = {one.name: one for one in scope.placed}
+        for name in found:
+            if name not in placed:
                 raise refusal(f"it sets a column of {name!r}, which is not one of its tables")
-            found[name] = meant[0]
-        return list(found.values())
+        return [(placed[name], assignments) for name, assignments in found.items()]
 
-    def _assigned_value(
-        self, assignment: Assignment, column: str, watched: Watched, scope: Scope, *, alone: bool
-    ) -> Value | None:
-        """Return the value that a SET gives, or ``None`` where it comes from the tenant's own rows."""
-        span, placement = assignment.value, watched.placement
-        tenant = column == watched.tenant
-        if assignment.single:
-            value = self.given.value(span, placement, column)
-            if value is not None and not (tenant and value == Literal(None)):
-                return value
-            if alone and span[1] - span[0] == 1 and self.catalog.same(self.tokens[span[0]], column):
-                return None  # the row's own value
-            if value is None and not tenant and self._leads_to_own(span, column, watched, scope):
-                return None
-        raise self._expression(placement, column)
-
-    def _expression(self, placement: Placement, column: str) -> Exception:
-        return refusal(
-            f"{placement.name}.{column} is given by an expression; bind a parameter, or copy the column of a table "
-            "that an inner join reads"
-        )
-
-    def _leads_to_own(self, value: Span, column: str, watched: Watched, scope: Scope) -> bool:
-        """Tell whether what is set can only be the key of a parent of the tenant's own, for each parent it names."""
-        links = [link for link in watched.links if any(ours == column for ours, _ in link[1])]
-        return all(
-            len(link[1]) == 1
-            and self._origins.is_own(value, scope, (link[0], link[1][0][1], watched.is_needed(link)))
-            for link in links
-        )
-
-    def _note_update(self, mine: dict[str, Value | None], watched: Watched) -> None:
-        if watched.tenant in mine:
-            self.given.note_tenant(watched, "update", [mine[watched.tenant]])
-        for link in watched.links:
-            key = self.given.note_keys(watched, link, "update", [mine.get(ours) for ours, _ in link[1]])
-            if key:
-                self.given.note_key(watched, link, "update", [key])
+    def _update(self, target: Placed, assigned: list[Assignment], scope: Scope) -> None:
+        """Note what an UPDATE sets of one table."""
+        self._writable("update", target.placement)
+        named = [(name, one) for one in assigned for name in (one.names[-1:] if one.single else one.names)]
+        self._note_stored(target.placement, [name for name, _ in named])
+        watched = self.catalog.watched(target.placement)
+        spans: dict[str, Span] = {}
+        for column, at in self._places([name for name, _ in named], watched).items():
+            assignment = named[at][1]
+            begun, end = assignment.value
+            if not assignment.single:
+                raise self._expression(watched, column)
+            is_kept = scope.width == 1 and end - begun == 1 and self.catalog.same(self.tokens[begun], column)
+            if not is_kept:
+                spans[column] = assignment.value
+        self.given.note(watched, "update", [self._note("update", spans, watched, scope)])
 
     # -- INSERT ----------------------------------------------------------------------------------------
 
-    def _insert(self, write: Write, relation: Relation, env: Environment) -> Scope:
-        target = self._target(write.verb, relation)
+    def _insert(self, write: Write, target: Placed, env: Environment) -> None:
         self._note_stored(target.placement, None)
-        watched = self.given.watched(target.placement)
+        watched = self.catalog.watched(target.placement)
         if self.which != SQLITE:  # which cuts nothing off
-            self.given.note_row(watched)
-        if write.defaults >= 0:
-            self._insert_defaults(write, watched)
-        elif write.assigned:
-            self._insert_set(write, watched)
-        else:
-            self._insert_rows(write, watched, target, env)
-        for assignments, where, room in write.conflicts:
+            self.given.note_tenant(watched, "insert", ())
+        if write.columns is None and watched.columns:
+            raise refusal(f"an INSERT into {target.placement.name} does not name its columns; name them")
+        names = write.columns or []
+        places = self._places(names, watched)
+        missing = self._missing(names, places, watched)
+        if missing is not None:
+            self._stamp(write, self.catalog.quote(missing))
+        if write.query is not None:
+            self._insert_query(write, places, watched, target, env, missing)
+        if any(names and len(row) != len(names) for row, _ in write.rows):
+            raise refusal("a row of VALUES and the INSERT have different numbers of columns")
+        rows = [{column: row[at] for column, at in places.items()} for row, _ in write.rows]
+        values = Scope(width=-1)
+        self.given.note(watched, "insert", [self._note("insert", row, watched, values) for row in rows])
+        for assignments, select in write.conflicts:
             self._keeps(assignments, watched)
             if write.duplicate:
                 self._on_duplicate(assignments, target)
             else:
-                self.add_where([target], where, room)
-        return Scope([target], {target.name}, width=1)
+                self.conjoin([target], select.where, select.room)
 
-    def _insert_rows(self, write: Write, watched: Watched, target: Placed, env: Environment) -> None:
-        if write.columns is None and watched.columns():
-            raise refusal(f"an INSERT into {target.placement.name} does not name its columns; name them")
-        names = write.columns or []
-        missing = self._missing(names, watched)
-        if missing is not None:
-            self.put(write.list_end, *([COMMA] if names else []), self.catalog.quote(missing))
-        if write.query is not None:
-            self._insert_query(write.query, names, watched, target, env, missing, duplicate=write.duplicate)
-            return
-        for row, end in write.rows:
-            if len(row) != len(names) and names:
-                raise refusal("a row of VALUES and the INSERT have different numbers of columns")
-            if missing is not None:
-                self.put(end, *([COMMA] if row else []), TENANT)
-        self._watch(names, [row for row, _ in write.rows], watched, Scope(width=-1))
-
-    def _missing(self, names: list[Token], watched: Watched) -> str | None:
+    def _missing(self, names: list[Token], places: dict[str, int], watched: Watched) -> str | None:
         """Return the tenant column where a list of columns leaves it out, to be stamped."""
-        self._named_in_full(names, watched.placement)
-        given = {
-            column: sum(self.catalog.same(name, column) for name in names) for column in watched.columns()
-        }
-        for column, times in given.items():
-            if times > 1:
-                raise refusal(f"column {column} is given twice")
-            known = self.catalog.column(watched.placement.key, column)
-            if (
-                not times
-                and column != watched.tenant
-                and known is not None
-                and known.server_default is not None
-            ):
+        placement = watched.placement
+        for column in watched.columns - places.keys() - {watched.tenant}:
+            known = self.catalog.column(placement.key, column)
+            if known is not None and known.server_default is not None:
                 raise refusal(
                     f"column {column} is left to its default, which the guard cannot see; give a value"
                 )
-        placement = watched.placement
-        if placement.kind == "through":
-            for ours, _ in placement.link:
-                if not given.get(ours) and not any(self.catalog.same(name, ours) for name in names):
-                    raise orphan(placement, ours)
-        if watched.tenant is None or given[watched.tenant]:
+        for ours, _ in placement.link if placement.kind == "through" else ():
+            if not any(self.catalog.same(name, ours) for name in names):
+                raise orphan(placement, ours)
+        if watched.tenant is None or watched.tenant in places:
             return None
-        self._one_tenant(placement)
-        return watched.tenant
-
-    def _one_tenant(self, placement: Placement) -> None:
         if self.several:
             raise refusal(
                 f"an INSERT into {placement.name} leaves {placement.column} out while several tenants are bound; "
@@ -289,46 +265,36 @@ class Statement(Placing):
                 kind="no_tenant_named",
                 table=placement.name,
             )
+        return watched.tenant
 
-    def _insert_defaults(self, write: Write, watched: Watched) -> None:
-        missing = self._missing([], watched)
-        if missing is not None:
+    def _stamp(self, write: Write, column: Token) -> None:
+        """Put the tenant column in, and the tenant into each row of values; a query is given it in its place."""
+        if write.defaults >= 0:
             self.cuts |= {write.defaults, write.defaults + 1}
-            self.put(
-                write.defaults,
-                OPEN,
-                self.catalog.quote(missing),
-                CLOSE,
-                *plain("VALUES"),
-                OPEN,
-                TENANT,
-                CLOSE,
-            )
-
-    def _insert_set(self, write: Write, watched: Watched) -> None:
-        names = [assignment.names[-1] for assignment in write.assigned]
-        missing = self._missing(names, watched)
-        self._watch(names, [[a.value for a in write.assigned]], watched, Scope(width=-1))
-        if missing is not None:
-            end = write.assigned[-1].value[1]
-            self.put(end, COMMA, self.catalog.quote(missing), *plain("="), TENANT)
+            self.put(write.defaults, OPEN, column, *plain(") VALUES ("), TENANT, CLOSE)
+            return
+        if write.assigned:
+            self.put(write.rows[0][1], COMMA, column, *plain("="), TENANT)
+            return
+        self.put(write.list_end, *([COMMA] if write.columns else []), column)
+        for row, end in write.rows:
+            self.put(end, *([COMMA] if row else []), TENANT)
 
     def _insert_query(
         self,
-        query: Query,
-        names: list[Token],
+        write: Write,
+        places: dict[str, int],
         watched: Watched,
         target: Placed,
         env: Environment,
         missing: str | None,
-        *,
-        duplicate: bool,
     ) -> None:
         self.verbs.append("select")
-        for scope in self.query(query, env):
-            if scope.width < 0 and watched.columns():
+        scopes = self.query(write.query, env) if write.query is not None else []
+        for scope in scopes:
+            if scope.width < 0 and watched.columns:
                 raise refusal("an INSERT takes its rows from VALUES inside a query; write INSERT ... VALUES")
-            if duplicate and target.name in scope.names:
+            if write.duplicate and target.name in scope.names:
                 raise refusal(
                     f"ON DUPLICATE KEY UPDATE of {target.name}, which the query reads by the same name; give it an "
                     "alias there"
@@ -338,71 +304,21 @@ class Statement(Placing):
                     raise refusal(
                         f"the query of an INSERT names no columns, beside which {missing} could be given"
                     )
-                self.put(scope.items[-1][1], COMMA, *self._stamp(watched.placement))
-            self._watch(names, [scope.items], watched, scope)
+                self.put(scope.items[-1][1], COMMA, *self._typed_tenant(watched.placement))
+            for column, at in places.items():
+                if any(self._origins.is_star(span) for span in scope.items[: at + 1]):
+                    raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
+                if at >= len(scope.items):
+                    raise refusal("an INSERT and its query have different numbers of columns")
+            row = {column: scope.items[at] for column, at in places.items()}
+            self.given.note(watched, "insert", [self._note("insert", row, watched, scope)])
 
-    def _stamp(self, placement: Placement) -> list[Token]:
+    def _typed_tenant(self, placement: Placement) -> list[Token]:
         """Return the tenant as an item of a SELECT, where PostgreSQL cannot tell its type by itself."""
         if self.which != POSTGRESQL:
             return [TENANT]
         kind = placement.python_type.__name__ if placement.python_type is not None else "str"
         return [*plain("CAST f("), TENANT, *plain(f"AS {_CAST_TYPES.get(kind, 'TEXT')} )")]
-
-    def _watch(self, names: list[Token], rows: list[list[Span]], watched: Watched, scope: Scope) -> None:
-        """Note what must be verified of the rows that an INSERT gives."""
-        place = {
-            column: next((at for at, name in enumerate(names) if self.catalog.same(name, column)), None)
-            for column in watched.columns()
-        }
-        if watched.tenant is not None and (at := place[watched.tenant]) is not None:
-            wanted: Wanted = (watched.placement.key, watched.tenant, True)
-            given = [self._given(row, at, watched.tenant, watched, scope, wanted) for row in rows]
-            self.given.note_tenant(watched, "insert", given)
-        for link in watched.links:
-            self._watch_link(rows, place, watched, link, scope)
-
-    def _watch_link(
-        self,
-        rows: list[list[Span]],
-        place: dict[str, int | None],
-        watched: Watched,
-        link: Link,
-        scope: Scope,
-    ) -> None:
-        parent, pairs = link
-        at = [(place[ours], ours, theirs) for ours, theirs in pairs]
-        if all(index is None for index, _, _ in at):
-            return
-        keys: list[tuple[Value, ...]] = []
-        for row in rows:
-            values = [
-                self._given(row, index, ours, watched, scope, (parent, theirs, watched.is_needed(link)))
-                if index is not None
-                else Literal(None)
-                for index, ours, theirs in at
-            ]
-            key = self.given.note_keys(watched, link, "insert", values)
-            keys += [key] if key else []
-        self.given.note_key(watched, link, "insert", keys)
-
-    def _given(
-        self, row: list[Span], at: int, column: str, watched: Watched, scope: Scope, wanted: Wanted
-    ) -> Value | None:
-        """Return the value that a row gives, or ``None`` where it comes from the tenant's own rows.
-
-        Raises:
-            RawSQLError: what is given cannot be told before the statement is executed.
-        """
-        if scope.width >= 0 and any(self._origins.is_star(span) for span in row[: at + 1]):
-            raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
-        if at >= len(row):
-            raise refusal("an INSERT and its query have different numbers of columns")
-        value = self.given.value(row[at], watched.placement, column)
-        if value is not None:
-            return value
-        if self._origins.is_own(row[at], scope, wanted):
-            return None
-        raise self._expression(watched.placement, column)
 
     # -- ON CONFLICT, ON DUPLICATE KEY -----------------------------------------------------------------
 
@@ -414,21 +330,18 @@ class Statement(Placing):
             )
         predicate = self.predicates.of(target.placement, target.qualifier)
         for assignment in assignments if predicate else ():
-            name = assignment.names[-1]
-            kept = [target.qualifier, *plain("."), Token(name.kind, name.text)]
+            kept = [target.qualifier, *plain("."), assignment.names[-1].copy()]
             self.put(assignment.value[0], *plain("IF f("), *predicate, COMMA, OPEN)
             self.put(assignment.value[1], CLOSE, COMMA, *kept, CLOSE)
 
     def _keeps(self, assignments: list[Assignment], watched: Watched) -> None:
         """Refuse a conflict clause that could move a row, or point it at another tenant's, unseen."""
-        columns = watched.columns()
         for assignment in assignments:
-            self._named_in_full(assignment.names, watched.placement)
-            touched = {c for c in columns for name in assignment.names if self.catalog.same(name, c)}
+            touched = self._places(assignment.names, watched)
             if touched and not (assignment.single and self._is_excluded(assignment)):
                 raise CrossTenantError(
-                    f"the conflict clause of an INSERT into {watched.placement.name} sets {touched.pop()}; there it "
-                    "may only be set to the value that was inserted",
+                    f"the conflict clause of an INSERT into {watched.placement.name} sets {touched.popitem()[0]}; "
+                    "there it may only be set to the value that was inserted",
                     kind="upsert",
                     table=watched.placement.name,
                 )
@@ -438,11 +351,6 @@ class Statement(Placing):
         begun, end = assignment.value
         texts = [ascii_lower(unquoted(token.text)) for token in self.tokens[begun : min(end, begun + 5)]]
         return texts in (["excluded", ".", name], ["values", "(", name, ")"], ["value", "(", name, ")"])
-
-
-def _columns(assignment: Assignment) -> list[Token]:
-    """Return the columns that a SET names, without the table in front of one."""
-    return assignment.names[-1:] if assignment.single else assignment.names
 
 
 def _looks(write: Write) -> bool:

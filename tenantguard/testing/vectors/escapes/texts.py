@@ -25,7 +25,7 @@ from tenantguard.testing.vectors.escapes.helpers import (
 )
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.shapes import Row, Shape
-from tenantguard.testing.vectors.table import attack
+from tenantguard.testing.vectors.table import NotApplicable, attack
 
 
 @attack("raw SQL")
@@ -141,6 +141,21 @@ def text_update_tenant(lab: Lab) -> Any:
     statement = text(f"UPDATE {name_of(lab, o)} SET {name} = :b WHERE {name} = :a")
     typed = (bindparam("a", lab.a, o.tenant.type), bindparam("b", lab.b, o.tenant.type))
     lab.write(statement.bindparams(*typed))
+
+
+@attack("raw SQL")
+def text_update_tenant_beside(lab: Lab) -> Any:
+    """Give one's own row to the victim by a text that gives another one to oneself."""
+    lab.only("mysql", "mariadb")
+    o = lab.leaf
+    if o.tenant.primary_key or len(o.a) < 2:
+        raise NotApplicable("MariaDB does not set a key of a table that is joined to itself")
+    name, tenant, key = name_of(lab, o), column_of(lab, o.tenant), column_of(lab, o.pk)
+    tables, rows = f"{name} AS x JOIN {name} AS y", f"x.{key} = :one AND y.{key} = :two"
+    statement = text(f"UPDATE {tables} SET x.{tenant} = :b, y.{tenant} = :a WHERE {rows}")
+    typed = [bindparam(which, value, o.tenant.type) for which, value in (("a", lab.a), ("b", lab.b))]
+    keys = [bindparam(which, o.a[at][o.pk.key], o.pk.type) for at, which in enumerate(("one", "two"))]
+    lab.write(statement.bindparams(*typed, *keys))
 
 
 @attack("raw SQL")

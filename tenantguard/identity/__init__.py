@@ -1,4 +1,4 @@
-"""From a token to a principal: keys, issuers, and the company that a token speaks for."""
+"""From a token to a principal: keys, issuers, and the company that a token names."""
 
 from tenantguard.identity.acting import Acting
 from tenantguard.identity.cache import Cache

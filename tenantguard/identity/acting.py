@@ -1,4 +1,4 @@
-"""Acting for somebody: what the claim ``act`` of a token (RFC 8693) must contain before support staff are admitted."""
+"""Acting for somebody else: what a token's ``act`` claim (RFC 8693) must contain to admit support staff."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ _MOST_REASON = 500  # characters
 
 
 class Requirement(Protocol):
-    """What an actor has to be permitted, and how they have to have signed in; made by ``requires``."""
+    """The permissions and the sign-in that an actor needs; created by ``requires``."""
 
     def check_of(self, principal: Principal | None, /) -> Principal: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Acting:
-    """Allow tokens whose bearer acts for somebody else, such as support staff inside a customer's company.
+    """Rules for tokens whose bearer acts for somebody else, such as support staff in a customer's company.
 
-    Both are in every event from then on. A token whose claim ``act`` is no object with a subject is refused, and so is
-    one of a verifier without ``acting=``.
+    Every event then names both. A token whose ``act`` claim is not an object with a subject is refused, and so is any
+    token with ``act`` if the verifier has no ``acting=``.
 
     Args:
-        companies: the companies inside which somebody may act: a collection, or a function of the actor's subject and
+        companies: the companies in which somebody may act: a collection, or a function of the actor's subject and
             the company.
-        seconds: how long such a token may live, from its ``iat`` to its ``exp``.
-        read_only: what is done so may not write, in any statement; with ``False`` it may, unless the token's ``act``
-            holds a ``read_only`` that is not ``false``.
-        reason_claim: where the reason stands; it is needed.
-        requirement: what the actor has to be permitted, and how they have to have signed in:
-            ``requires("support", mfa=True)``, by the members of ``act``.
-        most_actors: how many may stand behind one another (a nested ``act``); only the first counts (RFC 8693).
+        seconds: the maximum lifetime of such a token, from its ``iat`` to its ``exp``.
+        read_only: whether actors may only read; with ``False`` they may write, unless the token's ``act``
+            contains a ``read_only`` that is not ``false``.
+        reason_claim: the claim with the reason, which is required.
+        requirement: the permissions and the sign-in that the actor needs, read from the members of ``act``:
+            ``requires("support", mfa=True)``.
+        most_actors: the maximum length of a chain of actors (nested ``act``); only the first counts (RFC 8693).
 
     Raises:
         ConfigurationError: a value is out of range.
@@ -54,7 +54,7 @@ class Acting:
     most_actors: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse what would let anybody in, or nobody."""
+        """Refuse settings that would admit everybody or nobody."""
         number = isinstance(self.seconds, int | float) and not isinstance(self.seconds, bool)
         if not number or not 0 < self.seconds <= _LONGEST:
             raise ConfigurationError(f"Acting(seconds={self.seconds!r}): up to {_LONGEST:.0f} seconds")
@@ -66,10 +66,10 @@ class Acting:
             raise ConfigurationError("Acting(most_actors=...) must be a number from 1 to 8")
 
     def actor(self, claims: Mapping[str, Any], tenants: Collection[TenantId]) -> Actor:
-        """Return who acts, by the claims of a token that names one.
+        """Return the actor that a token's claims name.
 
         Raises:
-            TokenError: it is not allowed, or the claims do not say what they have to.
+            TokenError: it is not allowed, or the claims are incomplete.
         """
         chain = _chain(claims.get("act"), self.most_actors)
         subject = checks.subject_of(chain[0])
@@ -107,10 +107,10 @@ class Acting:
 
 
 def refuse_actor(claims: Mapping[str, Any]) -> None:
-    """Refuse a token whose bearer acts for somebody, where that was not allowed.
+    """Refuse a token whose bearer acts for somebody else, if that is not allowed.
 
     Raises:
-        TokenError: it is one.
+        TokenError: the token has an actor.
     """
     if "act" in claims:
         raise _refused("give the verifier acting=Acting(...) where support staff may act inside a company")

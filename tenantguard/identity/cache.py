@@ -16,16 +16,16 @@ _ENTRY_BYTES = 600  # a digest, a principal, two tuples and their places in dict
 
 
 class Cache(Generic[T]):
-    """Keep what tokens were verified to mean until they expire, the recently used before the others.
+    """A cache of the results of verified tokens until they expire; recently used entries stay longest.
 
-    Two generations: a hit in the older one moves to the younger; when the younger is full it becomes the
-    older, and what nobody asked for meanwhile is dropped with one assignment. Nothing is ever scanned, and
-    no token is kept, only its digest. Several verifiers may share the room of one cache, each in a
-    ``Part`` of its own: what one of them verified answers for none of the others.
+    It has two generations. A hit in the older one moves to the younger. When the younger is full, it becomes the
+    older, and the unused entries are dropped with one assignment. Nothing is ever scanned, and only digests of tokens
+    are kept. Several verifiers can share one cache, each with its own ``Part``: what one of them verified is never
+    returned to another.
 
     Args:
-        entries: the most entries that are kept; 0 keeps none.
-        size: the most bytes that are kept, as ``weight`` counts them.
+        entries: the maximum number of entries; 0 keeps none.
+        size: the maximum size in bytes, as counted by ``weight``.
         clock: the time in seconds; for tests.
     """
 
@@ -45,21 +45,21 @@ class Cache(Generic[T]):
 
     @property
     def is_none(self) -> bool:
-        """Tell whether nothing is ever kept."""
+        """Return whether the cache keeps nothing."""
         return not self._entries
 
     def __len__(self) -> int:
         return len(self._young) + len(self._old)
 
     def get(self, token: bytes | None) -> T | None:
-        """Return what the token means, unless it is unknown or expired."""
+        """Return the value of a token, or nothing if it is unknown or expired."""
         if token is None:
             return None
         entry = self.find(token)
         return entry[0] if entry is not None and self._clock() < entry[1] else None
 
     def put(self, token: bytes, value: T, until: float, weight: int = 0) -> None:
-        """Keep what the token means until that time; what is too heavy for the cache is not kept."""
+        """Keep the value of a token until a time, unless it is too large for the cache."""
         total = weight + _ENTRY_BYTES
         if self._entries and total <= self._size:
             key = sha256(token).digest()
@@ -78,7 +78,7 @@ class Cache(Generic[T]):
         return self._young.get(key) or self._recalled(key)
 
     def _recalled(self, key: bytes) -> Entry[T] | None:
-        """Return an entry that nobody has asked for of late, and keep it among the young."""
+        """Return an entry of the older generation, and move it to the younger."""
         entry = self._old.pop(key, None)
         if entry is not None:
             self._keep(key, entry)
@@ -93,14 +93,14 @@ class Cache(Generic[T]):
 
 
 class Warm:
-    """The tokens of requests that came a moment ago, as they are, so that the next need not be digested.
+    """The tokens of very recent requests in plain form, so that the next request need not hash them.
 
-    A server holds them for longer, with the connections that they came on. They are kept only while somebody drops
-    them before long, as the middleware does. A look-up tells nothing of a token by its time: a hash is compared before
-    any byte is, and hashes of texts are keyed by a secret of the process.
+    A server holds them for longer anyway, with their connections. They are kept only while somebody, such as the
+    middleware, drops them soon. The time of a look-up reveals nothing about a token: a hash is compared before
+    any byte, and string hashes are keyed by a secret of the process.
 
     Attributes:
-        entries: what is known by a mark and a token.
+        entries: the values by mark and token.
     """
 
     entries: ClassVar[dict[tuple[Mark, bytes], Entry[Any]]] = {}
@@ -109,23 +109,23 @@ class Warm:
 
     @classmethod
     def keep(cls, key: tuple[Mark, bytes], entry: Entry[Any]) -> None:
-        """Keep a token, if somebody will drop it before long."""
+        """Keep a token, if somebody will drop it soon."""
         if time.monotonic() < cls._until and len(cls.entries) < cls._MOST:
             cls.entries[key] = entry
 
     @classmethod
     def cool(cls, again_within: float = 0.0) -> None:
-        """Drop them all, and keep others for so many seconds, within which this is called again."""
+        """Drop all tokens, and accept new ones for this many seconds, within which this is called again."""
         cls._until = time.monotonic() + again_within
         cls.entries = {}
 
 
 class Mark:
-    """What stands before each token of a part of a cache; a new one forgets everything under the old one.
+    """A prefix of each key in a part of a cache; a new mark forgets everything under the old one.
 
     Attributes:
-        borne: before a token that counts for whoever bears it.
-        bound: before one that asks for proof: what is sent in a header never finds it.
+        borne: the prefix for bearer tokens.
+        bound: the prefix for tokens that need proof of possession, which a header alone never finds.
     """
 
     def __init__(self) -> None:
@@ -133,11 +133,11 @@ class Mark:
 
 
 class Part(Generic[T]):
-    """One verifier's part of a cache: nobody else finds what it keeps.
+    """One verifier's part of a cache, which no other verifier can read.
 
     Attributes:
-        mark: the mark in force. What is put under an older one is never found: so is what was verified while
-            everything was forgotten.
+        mark: the current mark. Entries under an older one are never found, including those that were being verified
+            while the part was cleared.
     """
 
     def __init__(self, cache: Cache[T]) -> None:
@@ -146,11 +146,11 @@ class Part(Generic[T]):
         self.mark = Mark()
 
     def get(self, token: bytes | None) -> T | None:
-        """Return what a token that asks for no proof means, unless it is unknown here or expired."""
+        """Return the value of a bearer token, or nothing if it is unknown or expired."""
         return None if token is None else self._cache.get(self.mark.borne + token)
 
     def get_warm(self, token: bytes | None) -> T | None:
-        """Return the same, without a digest where a request that has just come showed the same token."""
+        """Return the same, without hashing if a very recent request had the same token."""
         if token is None:
             return None
         key = self.mark, token
@@ -163,7 +163,7 @@ class Part(Generic[T]):
         return entry[0] if self._clock() < entry[1] else None
 
     def get_guarded(self, token: bytes | None) -> T | None:
-        """Return what a token that asks for no proof means, while all guards say that it may be told."""
+        """Return the value of a bearer token while all guards allow it."""
         for guard in self._guards:  # a generator would cost a request more than this whole look-up
             if not guard():
                 return None
@@ -171,32 +171,32 @@ class Part(Generic[T]):
 
     @property
     def recall(self) -> Callable[[bytes | None], T | None]:
-        """Give what answers for a token without anybody else being asked."""
+        """Return the function that looks up a token without asking anything else."""
         return self.get_guarded if self._guards else self.get_warm
 
     def guard(self, guard: Callable[[], bool]) -> None:
-        """Let ``recall`` answer only while a guard returns true."""
+        """Let ``recall`` return values only while a guard returns true."""
         if guard not in self._guards:
             self._guards = (*self._guards, guard)
 
     def get_bound(self, token: bytes) -> T | None:
-        """Return what a token means that asks for proof, unless it is unknown here or expired."""
+        """Return the value of a token that needs proof, or nothing if it is unknown or expired."""
         return self._cache.get(self.mark.bound + token)
 
     def known(self, token: bytes) -> T | None:
-        """Return what a token means, whether or not it asks for proof, unless it is unknown here or expired."""
+        """Return the value of a token of either kind, or nothing if it is unknown or expired."""
         return self.get(b"Bearer " + token) or self.get_bound(token)
 
     def keep(self, mark: Mark, token: bytes, value: T, until: float, weight: int, *, bound: bool) -> None:
-        """Keep what a token means until that time, under the mark that was in force before it was verified.
+        """Keep the value of a token until a time, under the mark that was current before it was verified.
 
         Args:
             mark: that mark.
             token: the token alone.
-            value: what it means.
+            value: its value.
             until: a time in seconds.
-            weight: the bytes of what it means, about.
-            bound: whether it asks for proof with each request, so that no header alone may find it.
+            weight: the approximate size of the value in bytes.
+            bound: whether it needs proof with each request, so that a header alone must not find it.
         """
         if bound:
             self.put(mark.bound, token, value, until, weight)
@@ -204,16 +204,16 @@ class Part(Generic[T]):
             self.put(mark.borne, b"Bearer " + token, value, until, weight)
 
     def put(self, mark: bytes, token: bytes, value: T, until: float, weight: int = 0) -> None:
-        """Keep a value under one of a mark's two sides."""
+        """Keep a value under one of a mark's two prefixes."""
         self._cache.put(mark + token, value, until, weight)
 
     def forget(self) -> None:
-        """Forget everything; what lies in the cache is pushed out by what comes."""
+        """Forget everything; new entries push out the old ones."""
         self.mark = Mark()
 
 
 def weight(value: Any) -> int:
-    """Return about how many bytes JSON content occupies in memory."""
+    """Return the approximate size of JSON content in memory."""
     total, waiting = 0, [value]
     while waiting:
         item = waiting.pop()

@@ -1,4 +1,4 @@
-"""Claims: one small check each, under one visible sequence."""
+"""Checks of claims, one function each."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Claims = Mapping[str, Any]
 def check_times(
     claims: Claims, now: float, leeway: float, *, must_expire: bool = True, max_age: float | None = None
 ) -> float | None:
-    """Return until when the claims hold, the leeway included; ``None`` where they say no end.
+    """Return until when the claims are valid, including the leeway; ``None`` if they have no end.
 
     Raises:
-        TokenError: ``exp`` is missing where it must not be, or ``iat`` where there is a maximum age; one of the
-            times is no sane number; the token is expired, too old or not yet valid.
+        TokenError: ``exp`` is missing but required, or ``iat`` is missing and there is a maximum age; one of the
+            times is not a plausible number; the token is expired, too old or not yet valid.
     """
     expires, issued = _time(claims, "exp"), _time(claims, "iat")
     if expires is None and must_expire:
@@ -46,10 +46,10 @@ def check_times(
 
 
 def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
-    """Return if the token is of one of the issuers, or none was stated.
+    """Check that the token is from one of the issuers, if any are stated.
 
     Raises:
-        TokenError: it is of another one, or ``iss`` is not one string.
+        TokenError: it is from another issuer, or ``iss`` is not a string.
     """
     named = claims.get("iss")
     if issuers and not (isinstance(named, str) and any(named == _filled(one, claims) for one in issuers)):
@@ -57,12 +57,12 @@ def check_issuer(claims: Claims, issuers: frozenset[str]) -> None:
 
 
 def check_key_issuer(claims: Claims, issuer: str | None) -> None:
-    """Return if the key that signed is for tokens of this issuer, where its set says for whose it is.
+    """Check that the signing key belongs to the token's issuer, if the key set names an issuer for it.
 
     Entra ID publishes the keys of many directories in one set, each with its ``issuer``.
 
     Raises:
-        TokenError: it is for another's.
+        TokenError: the key belongs to another issuer.
     """
     if issuer is not None:
         expected = _filled(issuer.replace("{tenantid}", "{tid}"), claims)
@@ -71,10 +71,10 @@ def check_key_issuer(claims: Claims, issuer: str | None) -> None:
 
 
 def check_required(claims: Claims, required: Mapping[str, frozenset[object]]) -> None:
-    """Return if each claim has one of the values that it must have.
+    """Check that each required claim has one of its allowed values.
 
     Raises:
-        TokenError: one has not, or is no plain value of the same type.
+        TokenError: one has another value, or not a plain value of the same type.
     """
     for name, values in required.items():
         held = claims.get(name)
@@ -83,12 +83,12 @@ def check_required(claims: Claims, required: Mapping[str, frozenset[object]]) ->
 
 
 def check_audience(claims: Claims, audiences: frozenset[str]) -> None:
-    """Return if the token is meant for one of the audiences.
+    """Check that the token is for one of the audiences.
 
-    A token that names an audience is refused where none was stated, as RFC 7519 section 4.1.3 demands.
+    A token that names an audience is refused if none is configured, as RFC 7519 section 4.1.3 demands.
 
     Raises:
-        TokenError: it is meant for another one, or ``aud`` is neither a string nor a list of strings.
+        TokenError: it is for another audience, or ``aud`` is neither a string nor a list of strings.
     """
     named = claims.get("aud")
     listed = [named] if isinstance(named, str) else named
@@ -104,7 +104,7 @@ def subject_of(claims: Claims, name: str = "sub") -> str:
     """Return the subject.
 
     Raises:
-        TokenError: it is missing, no string, blank, or holds what cannot be printed.
+        TokenError: it is missing, not a string, blank, or contains unprintable characters.
     """
     subject = claims.get(name)
     if not isinstance(subject, str) or not subject.strip() or not subject.isprintable():
@@ -113,15 +113,15 @@ def subject_of(claims: Claims, name: str = "sub") -> str:
 
 
 def permissions_of(claims: Claims, readers: tuple[Reader, ...], *, strict: bool) -> frozenset[str]:
-    """Return the permissions, from the first place that has any.
+    """Return the permissions from the first place that has any.
 
     Args:
         claims: the verified claims.
-        readers: where permissions may be.
-        strict: whether another shape than a list or words is a fault; otherwise it grants nothing.
+        readers: functions that read the possible places.
+        strict: whether a value of another shape is an error; otherwise it grants nothing.
 
     Raises:
-        TokenError: what stands there is neither a list of strings nor a string of words, and ``strict``.
+        TokenError: with ``strict``, the value is neither a list of strings nor a string of words.
     """
     for read in readers:
         held = read(claims)
@@ -139,7 +139,7 @@ def permissions_of(claims: Claims, readers: tuple[Reader, ...], *, strict: bool)
 
 
 def _filled(issuer: str, claims: Claims) -> str | None:
-    """Return the issuer with ``{claim}`` replaced by that claim, a word of letters, digits and hyphens."""
+    """Return the issuer with ``{claim}`` replaced by that claim's value: letters, digits and hyphens."""
     found = _PLACE.search(issuer)
     if found is None:
         return issuer
@@ -156,12 +156,12 @@ def _end_by_age(issued: float | None, max_age: float) -> float:
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
-    """Tell whether a value of JSON is a number, which true and false are not."""
+    """Return whether a JSON value is a number; true and false are not."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _time(claims: Claims, name: str) -> float | None:
-    """Return a NumericDate of RFC 7519: seconds, whole or fractional; ``None`` where it is absent."""
+    """Return a NumericDate of RFC 7519: seconds, whole or fractional; ``None`` if it is absent."""
     if name not in claims:
         return None
     value = claims[name]

@@ -1,4 +1,4 @@
-"""Confirmation: a token that names its sender's key or certificate counts only with proof of it (RFC 7800)."""
+"""Confirmation: a token bound to its sender's key or certificate needs proof of possession (RFC 7800)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _KEY, _CERTIFICATE = "jkt", "x5t#S256"  # RFC 9449 section 6.1, RFC 8705 section
 
 @dataclass(frozen=True)
 class Confirmation:
-    """Hold what proofs are checked.
+    """The proofs of possession that are checked.
 
     Attributes:
-        dpop: how proofs of a key are checked, or ``None`` where they are not.
+        dpop: how proofs of a key are checked, or ``None``.
         certificate: reads the client's certificate from the ASGI scope, or ``None``.
     """
 
@@ -38,10 +38,10 @@ class Confirmation:
         now: float,
         leeway: float,
     ) -> None:
-        """Return if a token may be presented like this: bound to nothing, or with each proof that it asks for.
+        """Check that a token is unbound, or that the request has every proof that it needs.
 
         Raises:
-            TokenError: it may not.
+            TokenError: a proof is missing or wrong.
         """
         scheme = BEARER if presentation is None else presentation.scheme
         if "cnf" not in claims:
@@ -84,7 +84,7 @@ class Confirmation:
 
 
 def tls_certificate(scope: Mapping[str, Any]) -> bytes | str | None:
-    """Return the client's certificate where the server itself speaks TLS and has ASGI's extension for it."""
+    """Return the client's certificate, if the server terminates TLS and supports the ASGI extension."""
     tls = (scope.get("extensions") or {}).get("tls") or {}
     chain = tls.get("client_cert_chain") or ()
     first: bytes | str | None = next(iter(chain), None)
@@ -92,7 +92,7 @@ def tls_certificate(scope: Mapping[str, Any]) -> bytes | str | None:
 
 
 def _thumbprint(certificate: bytes | str) -> bytes:
-    """Return the digest of a certificate in PEM or DER, or nothing where it is neither."""
+    """Return the digest of a certificate in PEM or DER, or nothing if it is neither."""
     text = certificate.encode("utf-8", "replace") if isinstance(certificate, str) else certificate
     if text.lstrip().startswith(b"-----BEGIN "):
         try:

@@ -1,4 +1,4 @@
-"""Cut-offs: moments before which tokens count no more, by token, session, subject, company or issuer."""
+"""Cut-offs: times before which tokens are revoked, by token, session, subject, company or issuer."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ ANY = ""  # the issuer of a cut-off that holds for each of them
 
 @dataclass(frozen=True)
 class Name:
-    """Name what a cut-off is for.
+    """The name of a cut-off.
 
     Attributes:
-        kind: what the value is an id of.
+        kind: the kind of id.
         value: the id, as text.
-        issuer: the issuer whose tokens are meant; empty for those of every issuer.
+        issuer: the issuer of the tokens; empty for every issuer.
     """
 
     kind: Kind
@@ -32,11 +32,11 @@ class Name:
 
 @dataclass(frozen=True)
 class Changes:
-    """Hold what a store knows that its reader does not.
+    """The changes in a store since its reader's last generation.
 
     Attributes:
         generation: a number that grows with each cut-off.
-        moments: the cut-offs since the reader's generation, in seconds since 1970.
+        moments: the new cut-offs, in seconds since 1970.
     """
 
     generation: int
@@ -44,10 +44,10 @@ class Changes:
 
 
 class CutOffs(Protocol):
-    """Keep cut-offs where every process that verifies tokens can read them.
+    """A store of cut-offs that every process that verifies tokens can read.
 
-    A store that can tell of a new one has ``listen(ring)`` as well. It is called with each reading, and sees that
-    ``ring()`` is called, from whatever thread, once there may be something new; ``ring`` is to be held weakly.
+    A store that can announce new cut-offs also has ``listen(ring)``. It is called at each reading, and makes sure that
+    ``ring()`` is called, from any thread, when there may be something new. It must hold ``ring`` weakly.
     """
 
     async def put(self, moments: Mapping[Name, float]) -> None:
@@ -64,7 +64,7 @@ class CutOffs(Protocol):
 
 
 class MemoryCutOffs:
-    """Keep cut-offs in this process, for tests and for services of one process."""
+    """A store of cut-offs in this process, for tests and single-process services."""
 
     def __init__(self) -> None:
         self._moments: dict[Name, tuple[float, int]] = {}
@@ -98,7 +98,7 @@ def names_of(principal: Principal) -> Iterator[Name]:
     """Yield the name of each cut-off that applies to a token, for its own issuer and for every one.
 
     Raises:
-        TokenError: a claim that names the token, its session or its issuer is no text: no cut-off could name it.
+        TokenError: the id of the token, its session or its issuer is not a string, so no cut-off could name it.
     """
     claims = principal.claims
     issuer = _text(claims, "iss")

@@ -31,22 +31,22 @@ _AS_IT_IS = "-._~!$&'()*+,;=:@/"
 
 
 class DPoP:
-    """Check proofs of possession, one with each request.
+    """The checks of proofs of possession, one per request.
 
     Args:
-        origin: where clients reach this service, such as ``"https://api.example"``; several, where there are. A
-            path in it is what a proxy takes off before the request arrives.
+        origin: the URL at which clients reach this service, such as ``"https://api.example"``, or several. A
+            path in it is the prefix that a proxy removes.
         algorithms: the algorithms of proofs, all asymmetric.
-        age: how many seconds after its ``iat`` a proof counts, the leeway of the verifier aside.
-        first_use: what remembers proofs, so that none counts twice; ``Replays`` by default, which knows
-            those of this process. Several processes share a store: an async function of a text and of the seconds
-            to keep it, that returns whether it sees the text for the first time.
-        nonce_key: ask for a nonce of this service's in each proof (section 8), made with this secret of at least 32
-            bytes; every process that serves has the same.
-        nonce_seconds: after how many seconds there is a new nonce.
+        age: how many seconds after its ``iat`` a proof is accepted, in addition to the verifier's leeway.
+        first_use: a store of used proofs; ``Replays`` by default, which knows those of this process. For several
+            processes, pass a shared store: an async function of a string and the number of seconds to keep it, which
+            returns whether the string is new.
+        nonce_key: require a nonce of this service in each proof (section 8), created with this secret of at least
+            32 bytes, the same for every process.
+        nonce_seconds: the number of seconds until a new nonce.
 
     Raises:
-        ConfigurationError: something of this would not be safe; everything is listed at once.
+        ConfigurationError: a setting would not be safe; all faults are listed at once.
 
     Example:
         >>> DPoP("https://api.example").algorithms
@@ -87,7 +87,7 @@ class DPoP:
     async def check(
         self, token: bytes, thumbprint: object, presentation: Presentation, now: float, leeway: float
     ) -> None:
-        """Return if the request carries a proof of that key, for this token, this request and this moment.
+        """Check that the request carries a current proof of the key for this token and this request.
 
         Raises:
             TokenError: it does not, or the proof was used before.
@@ -125,7 +125,7 @@ class DPoP:
             raise self._fault("the proof was used before", reason="replayed")
 
     def _read(self, presentation: Presentation) -> tuple[dict[str, Any], str]:
-        """Return what the one proof claims, signed by the key that it carries, and that key's thumbprint."""
+        """Return the claims of the proof, verified with the key that it carries, and the key's thumbprint."""
         proofs = [value for name, value in presentation.scope["headers"] if name == b"dpop"]
         if len(proofs) != 1:
             raise self._fault("the request carries no proof, or more than one")
@@ -158,7 +158,7 @@ class DPoP:
 
 
 def _place(url: str) -> Place | None:
-    """Return a URL in one spelling, without its query and its fragment, or ``None`` where it is no usable one."""
+    """Return a URL in canonical form without query and fragment, or ``None`` if it is unusable."""
     if not isinstance(url, str) or not _URL.fullmatch(url):
         return None
     try:
@@ -173,13 +173,13 @@ def _place(url: str) -> Place | None:
 
 
 def _plain(path: str) -> str:
-    """Return a path with what need not be encoded decoded, and the rest encoded in one spelling."""
+    """Return a path in canonical percent-encoding."""
     segments = [quote(unquote_to_bytes(segment), safe=_AS_IT_IS[:-1]) for segment in path.split("/")]
     return "/".join(segments) or "/"
 
 
 def _thumbprint(entry: Mapping[str, Any]) -> str:
-    """Return the thumbprint of a public key that was read from this JWK (RFC 7638)."""
+    """Return the thumbprint of a public key from its JWK (RFC 7638)."""
     members = {name: entry[name] for name in _THUMBED[entry["kty"]]}
     text = json.dumps(members, separators=(",", ":"), sort_keys=True)
     return encode_segment(sha256(text.encode()).digest()).decode()

@@ -15,7 +15,7 @@ _SEGMENT = re.compile(rb"[A-Za-z0-9_-]*")
 
 
 def decode_segment(segment: bytes) -> bytes:
-    """Return what an unpadded base64url text encodes, accepting its canonical spelling only.
+    """Decode unpadded base64url, accepting only the canonical spelling.
 
     Raises:
         ValueError: padding, white space, another alphabet, or bits set that the last character does not use.
@@ -34,10 +34,10 @@ def encode_segment(raw: bytes) -> bytes:
 
 
 def load_object(raw: bytes) -> dict[str, Any]:
-    """Return the JSON object that UTF-8 bytes hold.
+    """Return the JSON object in UTF-8 bytes.
 
     Raises:
-        ValueError: not UTF-8, not JSON, no object, too deep, of too many parts, a name twice, or a number that is
+        ValueError: not UTF-8, not JSON, not an object, too deep, too many parts, a repeated name, or a number that is
             not finite or too long.
     """
     if sum(map(raw.count, (b",", b"[", b"{"))) > _MOST_PARTS:

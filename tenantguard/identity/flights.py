@@ -1,4 +1,4 @@
-"""Work under way: one piece for each key and event loop, which everybody there waits for who needs it."""
+"""Single flight: one running task per key and event loop, which all interested callers share."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ Work = Callable[[], Coroutine[Any, Any, T]]
 
 
 class Flight(Generic[T]):
-    """One piece of work in the event loop of whoever began it.
+    """One running task, in the event loop of its first caller.
 
     Attributes:
-        task: the work itself.
-        waiting: how many wait for it.
+        task: the task.
+        waiting: the number of callers that wait for it.
     """
 
     def __init__(self, work: Work[T]) -> None:
@@ -25,24 +25,24 @@ class Flight(Generic[T]):
         self.waiting = 0
 
     def is_here(self) -> bool:
-        """Tell whether it goes on in the event loop that runs now."""
+        """Return whether it runs in the current event loop."""
         return not self.task.done() and self.task.get_loop() is asyncio.get_running_loop()
 
 
 class Flights(threading.local, Generic[T]):
-    """Keep the work under way in this thread's event loop, by key.
+    """The running tasks of this thread's event loop, by key.
 
-    Event loops do not wait for each other: one that was stopped or closed half-way would hold up the others.
-    Where no event loop of asyncio runs, under trio, each does the work itself.
+    Event loops do not wait for each other, because one that was stopped or closed would block the others.
+    Without an asyncio event loop, as under trio, each caller does the work itself.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Hashable, Flight[T]] = {}
 
     async def join(self, key: Hashable, work: Work[T]) -> T:
-        """Return what the work of that key comes to; it ends when nobody waits for it any more.
+        """Return the result of the task for a key; the task is cancelled when nobody waits for it any more.
 
-        Whoever gives up does not end it for the others.
+        A caller that gives up does not cancel it for the others.
         """
         if not in_asyncio():
             return await work()
@@ -61,7 +61,7 @@ class Flights(threading.local, Generic[T]):
 
 
 def in_asyncio() -> bool:
-    """Tell whether an event loop of asyncio runs here."""
+    """Return whether an asyncio event loop is running here."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
@@ -70,6 +70,6 @@ def in_asyncio() -> bool:
 
 
 def _retrieve(task: asyncio.Task[Any]) -> None:
-    """Take note of an error: whoever waited was told; when all of them went away, nobody need be."""
+    """Mark a task's error as retrieved; the callers that still waited have received it."""
     if not task.cancelled():
         task.exception()

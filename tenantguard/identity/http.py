@@ -1,4 +1,4 @@
-"""The network: the one module that knows httpx, with a limit on everything a server could do to us."""
+"""The network: the only module that uses httpx, with limits on everything a server could send."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ _MAX_AGE = re.compile(r"(?:^|[\s,])max-age\s*=\s*\"?(\d{1,9})")
 
 
 class FetchError(Exception):
-    """Say why a document could not be had."""
+    """An error that says why a document could not be fetched."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """Hold one JSON object that was fetched, and how many seconds the server lets us keep it."""
+    """A fetched JSON object, and the number of seconds for which it may be kept."""
 
     content: dict[str, Any]
     max_age: float | None = None
 
 
 class Http:
-    """Fetch JSON objects: no redirect is followed, nothing is decompressed, nothing may be large or slow.
+    """A client for JSON objects that follows no redirects, decompresses nothing, and limits size and time.
 
     Args:
-        timeout: how many seconds one exchange may take in all.
-        most_bytes: how large an answer may be.
-        transport: another transport of httpx; for tests and for special networks.
-        outside: connect to no address of this machine, of its link or inside of a network, whatever a name stands for.
-            A proxy that the environment names looks names up itself, and is not checked.
+        timeout: the maximum total seconds of one exchange.
+        most_bytes: the maximum size of a response.
+        transport: another httpx transport; for tests and special networks.
+        outside: refuse addresses of this machine, its link and internal networks, whatever a name resolves to.
+            A proxy from the environment resolves names itself, and is not checked.
 
     Raises:
         ConfigurationError: httpx is not installed.
@@ -72,10 +72,10 @@ class Http:
         return await self._exchange("GET", url)
 
     def led_by(self, issuer: str) -> Callable[[str], Awaitable[Document]]:
-        """Return what fetches as ``get`` does where a document of an issuer leads, and leads no further inside.
+        """Return a function like ``get`` for URLs in an issuer's documents, which must not lead to internal addresses.
 
-        Where the URL's host is another one than the issuer's, no name may stand for this machine or its link unless
-        the issuer is this machine, nor for an address inside of a network unless the issuer's name stands for one too.
+        If the URL's host differs from the issuer's, it must not resolve to this machine or its link unless the issuer
+        is this machine, nor to an internal address unless the issuer's host does, too.
         """
         if type(self).get is not Http.get:  # an application's own network
             return self.get
@@ -86,7 +86,7 @@ class Http:
         return get
 
     async def post(self, url: str, form: Mapping[str, str], auth: tuple[str, str] | None) -> Document:
-        """Return the object that a form is answered with.
+        """Post a form and return the JSON object of the response.
 
         Raises:
             FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
@@ -94,12 +94,12 @@ class Http:
         return await self._exchange("POST", url, data=form, auth=auth)
 
     async def post_object(self, url: str, content: Mapping[str, Any], token: str) -> Document:
-        """Return the object that a JSON object is answered with.
+        """Post a JSON object and return the JSON object of the response.
 
         Args:
-            url: where it is posted.
+            url: the URL to post to.
             content: the object.
-            token: the bearer token by which we are known there.
+            token: the bearer token to send.
 
         Raises:
             FetchError: there is none, it is too large or too slow, or the URL is not safe to follow.
@@ -130,7 +130,7 @@ class Http:
             raise FetchError("the server does not answer with one JSON object") from error
 
     def _watch(self, url: str, home: str | None) -> Callable[[str, Mapping[str, Any]], Awaitable[None]]:
-        """Return what looks at each connection before anything is sent on it: what a name stands for may change."""
+        """Return a hook that checks each connection before anything is sent, because a name's address can change."""
         is_direct, asked, host = False, self._httpx.URL(url).raw_host.decode(), str(host_of(url))
 
         async def look(event: str, info: Mapping[str, Any]) -> None:
@@ -149,7 +149,7 @@ class Http:
         return look
 
     async def _may_reach(self, peer: str, host: str, home: str | None) -> bool:
-        """Tell whether a connection to an address is one that may be."""
+        """Return whether a connection to an address is allowed."""
         if self._outside:
             return not is_inside(peer)
         issuer = None if home is None else host_of(home)

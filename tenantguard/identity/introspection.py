@@ -1,4 +1,4 @@
-"""Opaque tokens: the issuer is asked what they mean (RFC 7662), and the answer is kept no longer than it may."""
+"""Opaque tokens: introspection at the issuer (RFC 7662), with a cache that respects its limits."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ _MOST_ANSWER = 32 * 1024  # bytes; what a token means fits into far less
 
 
 class IntrospectionVerifier(UnderPolicy):
-    """Verify opaque tokens by asking the issuer about each; see ``PolicyOptions`` for the claims.
+    """A verifier of opaque tokens that asks the issuer about each; see ``PolicyOptions`` for the claims.
 
     Args:
-        url: the introspection endpoint, by https.
-        client: the id and the secret that this service authenticates with.
-        seconds: for how many seconds an answer holds at most, or fewer where it says so (``max-age``); a
-            token revoked meanwhile still passes, and one that was not active is not asked about again.
-        most_bytes: the longest token that is looked at.
-        http: how the endpoint is asked.
-        cache: the answers to keep; ``Cache(entries=0)`` keeps none.
+        url: the https URL of the introspection endpoint.
+        client: the id and the secret with which this service authenticates.
+        seconds: the maximum number of seconds for which a response is cached, or less if it says so (``max-age``). A
+            token revoked meanwhile is still accepted, and an inactive one is not asked about again.
+        most_bytes: the maximum length of a token.
+        http: the HTTP client.
+        cache: the cache of responses; ``Cache(entries=0)`` keeps none.
         clock: the time in seconds; for tests.
 
     Raises:
-        ConfigurationError: something of this would not be safe; everything is listed at once.
+        ConfigurationError: a setting would not be safe; all faults are listed at once.
     """
 
     def __init__(
@@ -78,22 +78,22 @@ class IntrospectionVerifier(UnderPolicy):
 
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
-        """Give what returns the principal of an ``Authorization`` header that was asked about a moment ago."""
+        """Return the function that looks up the principal of a recent ``Authorization`` header."""
         return self._kept.recall
 
     async def verify(self, token: str) -> Principal:
         """Return the principal of a token, without proof of possession.
 
         Raises:
-            TokenError: the issuer says that it is not active, does not answer, or the claims are refused.
+            TokenError: the token is not active, the issuer does not respond, or the claims are refused.
         """
         return await self._verify(token, None)
 
     async def verify_request(self, token: str, presentation: Presentation) -> Principal:
-        """Return who the token speaks for, presented like this.
+        """Return the principal of a token on a request.
 
         Raises:
-            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
+            TokenError: see ``verify``; or a required proof is missing or wrong.
         """
         return await self._verify(token, presentation)
 
@@ -110,7 +110,7 @@ class IntrospectionVerifier(UnderPolicy):
         return principal
 
     async def _asked(self, token: str, raw: bytes) -> Principal:
-        """Return what the issuer says that the token means, and keep it: a refusal too."""
+        """Return the issuer's response about a token, and cache it, even a refusal."""
         asked, mark = self._clock(), self._kept.mark
         try:
             claims, seconds = await self._ask(token)
@@ -134,7 +134,7 @@ class IntrospectionVerifier(UnderPolicy):
         return principal
 
     async def _ask(self, token: str) -> tuple[Mapping[str, Any], float]:
-        """Return what the issuer says of the token, and for how many seconds it holds."""
+        """Return the issuer's response about a token, and the number of seconds for which it is valid."""
         form = {"token": token, "token_type_hint": "access_token"}
         try:
             answer = await self._http.post(self._url, form, self._client)

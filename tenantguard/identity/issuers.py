@@ -1,4 +1,4 @@
-"""Several issuers: each token goes to the one verifier whose issuer it names, and to no other."""
+"""Several issuers: each token goes only to the verifier of the issuer that it names."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenantguard.identity.tenants import TenantType
 
 
 class Member(Protocol):
-    """Be a verifier that can stand beside others."""
+    """A verifier that can be combined with others."""
 
     most_bytes: int
 
@@ -57,9 +57,9 @@ class Member(Protocol):
 
 
 class AnyOf:
-    """Verify tokens of several issuers, each by its own keys, policy and limits; see ``TokenVerifier.any_of``.
+    """A verifier for several issuers, each with its own keys, policy and limits; see ``TokenVerifier.any_of``.
 
-    What it verified it keeps for itself: a member that also verifies alone takes none of the others' tokens.
+    It has its own part of the cache, so a member that also verifies alone accepts none of the others' tokens.
     """
 
     def __init__(self, members: Sequence[Member | AnyOf], cache: Cache[Principal] | None) -> None:
@@ -86,25 +86,25 @@ class AnyOf:
 
     @property
     def recall(self) -> Recall:
-        """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
+        """Return the function that looks up the principal of a verified ``Authorization`` header."""
         found_later = not self._verifiers[-1].issuers  # an issuer that is found later may bring a guard
         return self._kept.get_guarded if found_later else self._kept.recall
 
     def ends(self, principal: Principal) -> float | None:
-        """Return when a principal's token ends, by the leeway and the maximum age of the member for its issuer."""
+        """Return when a principal's token ends, by the leeway and maximum age of its issuer's verifier."""
         member = self._member(principal.claims)
         return None if member is None else member.ends(principal)
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token of any member."""
+        """Return the number of seconds after which a token of any member should be checked again."""
         return min(member.recheck for member in self._verifiers)
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified.
+        """Check that a token was not revoked since it was verified.
 
         Raises:
-            TokenError: it was, or nobody is for its issuer any more.
+            TokenError: it was, or its issuer has no verifier any more.
         """
         member = self._member(principal.claims)
         if member is None:
@@ -112,26 +112,26 @@ class AnyOf:
         await member.still(principal)
 
     async def start(self) -> None:
-        """Fetch what has to be fetched now.
+        """Fetch the keys now.
 
         Raises:
-            ConfigurationError: it cannot be had.
+            ConfigurationError: they cannot be fetched.
         """
         await asyncio.gather(*(verifier.start() for verifier in self._verifiers))
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for, whoever bears it.
+        """Return the principal of a bearer token.
 
         Raises:
-            TokenError: no issuer of ours is named, or that issuer's verifier refuses the token.
+            TokenError: the issuer is unknown, or its verifier refuses the token.
         """
         return await self._verify(token, None)
 
     async def verify_request(self, token: str, presentation: Presentation) -> Principal:
-        """Return who the token speaks for, presented like this.
+        """Return the principal of a token on a request.
 
         Raises:
-            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
+            TokenError: see ``verify``; or a required proof is missing or wrong.
         """
         return await self._verify(token, presentation)
 
@@ -151,10 +151,10 @@ class AnyOf:
 
 
 def _flat(member: Member | AnyOf) -> tuple[Member, ...]:
-    """Return a member, or those that another ``any_of`` already holds.
+    """Return a member, or the members of another ``any_of``.
 
     Raises:
-        ConfigurationError: it cannot stand beside others.
+        ConfigurationError: it cannot be combined with others.
     """
     if isinstance(member, AnyOf):
         return member._verifiers

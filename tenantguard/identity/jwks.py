@@ -1,4 +1,4 @@
-"""Where keys come from: given at the start, or fetched, kept through an outage, and never hammered."""
+"""Sources of keys: given at start-up, or fetched with a cooldown and kept through an outage."""
 
 from __future__ import annotations
 
@@ -23,29 +23,29 @@ Fetch = Callable[[str], Awaitable[Document]]
 
 
 class StaticKeys:
-    """Hold keys that were given at the start."""
+    """Keys that were given at start-up."""
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
         self._keys = keys
 
     async def start(self) -> None:
-        """Do nothing: they are here."""
+        """Do nothing."""
 
     async def find(self, kid: str | None) -> tuple[Key, ...]:
-        """Return the keys of that id, and those that answer to every id."""
+        """Return the keys with that id, and those without one."""
         return matching(self._keys, kid)
 
     async def again(self, kid: str | None) -> tuple[Key, ...]:
-        """Return nothing: there are no others."""
+        """Return nothing, because there are no other keys."""
         return ()
 
     def trusted_for(self) -> float:
-        """Return that they are trusted for as long as the process runs."""
+        """Return that the keys are trusted for as long as the process runs."""
         return float("inf")
 
 
 class _Here(threading.local):
-    """What one thread knows of its own fetches: the last one, and when it last searched for an unknown id."""
+    """The state of one thread's fetches: the last one, and the time of the last search for an unknown id."""
 
     def __init__(self) -> None:
         self.flight: Flight[bool] | None = None
@@ -53,29 +53,29 @@ class _Here(threading.local):
 
 
 class RemoteKeys:
-    """Keep the key set of one issuer.
+    """The key set of one issuer.
 
-    A set lives as long as its answer says, or ``lifetime``. Before its end it is renewed in the background;
-    while the issuer is down the last good set serves for ``stale`` seconds more, then nothing does. One
-    fetch is in flight, however many requests wait for it. A key id that is not in the set makes for a
-    fetch at most every ``cooldown`` seconds, not counting those that found it.
+    A set is valid for as long as its response says, or for ``lifetime``. It is renewed in the background before it
+    ends. While the issuer is down, the last good set is used for ``stale`` more seconds, then nothing is accepted.
+    Only one fetch runs at a time, however many requests wait for it. An unknown key id triggers a fetch at most
+    every ``cooldown`` seconds, not counting fetches that found it.
 
-    Several threads and event loops share the set. Each waits for fetches of its own loop only, since another one may
-    have been stopped half-way.
+    Several threads and event loops share the set. Each waits only for fetches of its own loop, because another loop
+    may have been stopped.
 
     Args:
         fetch: gets a JSON document, as ``Http.get`` does.
-        allowed: the algorithms that are accepted.
-        url: where the key set is; or, instead,
-        issuer: whose discovery document says where it is.
-        led: gets what that document names; ``fetch`` by default.
-        lifetime: how many seconds a set lives when its answer does not say.
-        stale: for how many seconds more it serves while the issuer is down.
-        cooldown: how many seconds pass between two searches for unknown key ids.
-        retry: how many seconds pass before a failed fetch is tried again.
-        patience: how many seconds requests wait for a new set while a stale one would do.
-        dropped: called when keys that were trusted are trusted no more.
-        clock: seconds that only go on; for tests.
+        allowed: the accepted algorithms.
+        url: the URL of the key set; or, instead,
+        issuer: the issuer whose discovery document names it.
+        led: a function that fetches what that document names; ``fetch`` by default.
+        lifetime: the number of seconds for which a set is valid if its response does not say.
+        stale: for how many more seconds it is used while the issuer is down.
+        cooldown: the number of seconds between two searches for unknown key ids.
+        retry: the number of seconds before a failed fetch is tried again.
+        patience: the number of seconds that requests wait for a new set while a stale one would do.
+        dropped: called when trusted keys are no longer trusted.
+        clock: a monotonic clock; for tests.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class RemoteKeys:
         """Fetch the set now, so that the first request need not wait.
 
         Raises:
-            ConfigurationError: it cannot be had.
+            ConfigurationError: it cannot be fetched.
         """
         if not await self._renew():
             raise ConfigurationError(f"the keys of {self._issuer or self._url} cannot be fetched")
@@ -119,7 +119,7 @@ class RemoteKeys:
         """Return the keys that may have signed a token of that key id.
 
         Raises:
-            IssuerUnavailableError: there is no key set that could still be trusted.
+            IssuerUnavailableError: there is no key set that can still be trusted.
         """
         await self._ready()
         found = self._of(kid)
@@ -134,10 +134,10 @@ class RemoteKeys:
         return found
 
     async def again(self, kid: str | None) -> tuple[Key, ...]:
-        """Return keys that were not there before, for a token that none of the found ones signed.
+        """Return keys that are new, for a token that none of the known keys signed.
 
-        Where ids tell keys apart, the found key was the right one and there is nothing to look for. Without
-        them a rotation shows in no id, and is looked for as an unknown id is.
+        If keys have ids, the key was the right one and there is nothing to search for. Without ids, a rotation is
+        not visible, so it is searched for like an unknown id.
         """
         if kid is not None and any(key.kid == kid for key in self._keys):
             return ()
@@ -149,10 +149,10 @@ class RemoteKeys:
         return tuple(key for key in self._of(kid) if key not in before)
 
     async def _search(self) -> None:
-        """Fetch the set for what is not in it, unless somebody did so a moment ago.
+        """Fetch the set for an unknown key, unless that was done a moment ago.
 
-        While a search of another event loop is under way nothing is known of what it finds: then this one searches
-        too, as often as it may.
+        The result of a search in another event loop is not known while it runs, so this one searches too, within its
+        own limit.
         """
         with self._lock:
             now = self._clock()
@@ -164,14 +164,14 @@ class RemoteKeys:
         await self._renew()
 
     def trusted_for(self) -> float:
-        """Return for how many seconds, from now, the set may be relied on if no other is fetched."""
+        """Return for how many seconds from now the set can be trusted if no other is fetched."""
         return self._ends + self._stale - self._clock()
 
     def _of(self, kid: str | None) -> tuple[Key, ...]:
         return matching(self._keys, kid)
 
     async def _ready(self) -> None:
-        """Return with a set in force: fresh, renewed, or stale while the issuer is down."""
+        """Return once there is a usable set: fresh, renewed, or stale while the issuer is down."""
         now = self._clock()
         rested = now >= self._failed + self._retry
         if now < self._ends:
@@ -189,9 +189,9 @@ class RemoteKeys:
             )
 
     async def _wait(self) -> None:
-        """Wait for as long as it takes where there is no set, for a moment where there is a stale one.
+        """Wait as long as necessary without a set, and only for a moment with a stale one.
 
-        Once a fetch has failed, or takes longer than that, nobody waits who has a stale set: the issuer is down.
+        Once a fetch has failed or takes longer than that, callers with a stale set no longer wait: the issuer is down.
         """
         if not in_asyncio() or not self._usable():
             await self._renew()
@@ -204,7 +204,7 @@ class RemoteKeys:
         return bool(self._keys) and self._clock() < self._ends + self._stale
 
     async def _renew(self) -> bool:
-        """Wait for the fetch in flight, or start one; whoever waits may give up without ending it."""
+        """Wait for the running fetch, or start one; a caller can give up without cancelling it."""
         if not in_asyncio():  # under trio each fetches for itself
             return await self._fly()
         return await asyncio.shield(self._start_flight())
@@ -245,7 +245,7 @@ class RemoteKeys:
             self._dropped()
 
     async def _place(self) -> str:
-        """Return where the key set is, as the issuer's own discovery document says."""
+        """Return the URL of the key set from the issuer's discovery document."""
         if self._url is not None:
             return self._url
         issuer = self._issuer or ""

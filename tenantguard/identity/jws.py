@@ -1,4 +1,4 @@
-"""One signed token in compact form: read strictly, then verified with keys that the application trusts."""
+"""A signed token in compact form, parsed strictly, then verified with keys that the application trusts."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ _TYPES = frozenset({"jwt", "at+jwt"})
 
 @dataclass(frozen=True)
 class Signed:
-    """Hold a token that was read; nothing of it is verified yet.
+    """A parsed token that is not verified yet.
 
     Attributes:
         header: the members of its header.
-        algorithm: the algorithm that it names.
-        kid: the key id that it names, if any.
+        algorithm: its algorithm.
+        kid: its key id, if any.
         payload: the bytes of its payload.
     """
 
@@ -63,21 +63,21 @@ class Signed:
         """Return the claims in the payload.
 
         Raises:
-            TokenError: it is not one strict JSON object.
+            TokenError: the payload is not a strict JSON object.
         """
         return _claims(self.payload)
 
     def verify(self, keys: Iterable[Key]) -> None:
-        """Return if the signature is of one of the keys.
+        """Check that one of the keys made the signature.
 
         Raises:
-            TokenError: it is of none.
+            TokenError: none of them did.
         """
         if not any(map(self._is_of, keys)):
             raise TokenError("the signature does not match any trusted key", reason="signature")
 
     async def signer(self, keys: Iterable[Key]) -> Key | None:
-        """Return the key that the signature is of, and let others run where many have to be tried."""
+        """Return the key that made the signature, yielding to other tasks if many keys have to be tried."""
         for number, key in enumerate(keys, 1):
             if self._is_of(key):
                 return key
@@ -93,7 +93,7 @@ class Signed:
 
 
 def size_faults(most_bytes: int) -> list[str]:
-    """List what is wrong with the length up to which tokens are to be looked at."""
+    """Return the faults of a maximum token length."""
     fits = isinstance(most_bytes, int) and 0 < most_bytes <= _MOST_OF_ALL
     return [] if fits else [f"most_bytes is a number of bytes, at most {_MOST_OF_ALL}"]
 
@@ -102,7 +102,7 @@ def as_bytes(token: str, most_bytes: int = MOST_BYTES) -> bytes:
     """Return the bytes of a token.
 
     Raises:
-        TokenError: it is no ASCII text, or too long.
+        TokenError: it is not ASCII, or too long.
     """
     if not isinstance(token, str) or not token.isascii():
         raise TokenError("the token is not ASCII text", reason="malformed")
@@ -112,7 +112,7 @@ def as_bytes(token: str, most_bytes: int = MOST_BYTES) -> bytes:
 
 
 def unverified_claims(token: str) -> dict[str, Any]:
-    """Return what a token claims, for choosing who verifies it and for nothing else.
+    """Return a token's unverified claims, only for choosing its verifier.
 
     Raises:
         TokenError: it is malformed.
@@ -125,12 +125,12 @@ def read(token: str, *, typ: str | None = None, bearing: str | None = None) -> S
 
     Args:
         token: three base64url segments, joined by dots.
-        typ: the type that its header has to name, such as ``"at+jwt"`` (RFC 9068); ``None`` accepts a
+        typ: the required type in its header, such as ``"at+jwt"`` (RFC 9068); ``None`` accepts a
             header without one, ``JWT`` and ``at+jwt``.
-        bearing: what its header may carry all the same, such as the ``"jwk"`` of a proof.
+        bearing: header members that are allowed in addition, such as the ``"jwk"`` of a proof.
 
     Raises:
-        TokenError: it is malformed or uses what is not supported.
+        TokenError: it is malformed or uses an unsupported feature.
     """
     raw_header, payload, signature = _decoded(token)
     try:

@@ -1,4 +1,4 @@
-"""Reading keys: a PEM text, a JWK, a key set, a secret, from the application or from an issuer."""
+"""Parsing of keys: PEM, JWK, key sets and secrets, from the application or from an issuer."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _MOST_CHARACTERS = 1400  # of a member of a public key: an RSA modulus of 8192 b
 
 
 def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
-    """Return the keys of a PEM text, a JWK, a JWKS document, a secret, a key object, or a list of these.
+    """Return the keys in PEM text, a JWK, a JWKS document, a secret, a key object, or a list of these.
 
     Raises:
-        ConfigurationError: a key is weak, is of the wrong kind, or none is usable with the algorithms.
+        ConfigurationError: a key is weak or of the wrong kind, or none is usable with the algorithms.
     """
     if isinstance(source, list | tuple | set | frozenset):
         keys = tuple(key for one in source for key in static_keys(one, allowed))
@@ -41,13 +41,13 @@ def static_keys(source: Any, allowed: frozenset[str]) -> tuple[Key, ...]:
 
 
 def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
-    """Return the usable keys of a JWKS document; each other entry is left out, and harms none beside it.
+    """Return the usable keys of a JWKS document, and skip the other entries.
 
-    Left out are keys for encryption, of unknown types and of algorithms that are not allowed, secrets among public
-    keys, weak keys, private ones, and those of one type that share an id: nobody can say which is meant.
+    Skipped are encryption keys, keys of unknown types or with algorithms that are not allowed, secrets among public
+    keys, weak keys, private keys, and keys of one type that share an id, which would be ambiguous.
 
     Raises:
-        ConfigurationError: it is no key set, is too large, or holds nothing usable.
+        ConfigurationError: it is not a key set, is too large, or contains nothing usable.
     """
     entries = document.get("keys")
     if not isinstance(entries, list):
@@ -75,10 +75,10 @@ def key_set(document: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, 
 
 
 def read_jwk(entry: object, allowed: frozenset[str]) -> Key:
-    """Return the public key of a JWK from outside.
+    """Return the public key of an external JWK.
 
     Raises:
-        ConfigurationError: it is none, is private or weak, or is of no allowed algorithm.
+        ConfigurationError: it is not a JWK, is private or weak, or has no allowed algorithm.
     """
     if not isinstance(entry, Mapping):
         raise ConfigurationError("a key is no object")
@@ -92,7 +92,7 @@ def read_jwk(entry: object, allowed: frozenset[str]) -> Key:
 
 
 def _ambiguous(entries: Iterable[Mapping[str, Any]]) -> frozenset[tuple[str, str]]:
-    """Return the types and ids that stand for different keys; RFC 7517 section 4.5 lets types share an id."""
+    """Return the pairs of type and id that several keys share; RFC 7517 section 4.5 lets types share an id."""
     seen: dict[tuple[str, str], list[Any]] = {}
     twice = set()
     for entry in entries:
@@ -131,7 +131,7 @@ def _content(entry: Mapping[str, Any]) -> list[Any]:
 
 
 def _document(source: Mapping[str, Any], allowed: frozenset[str]) -> tuple[Key, ...]:
-    """Return the keys of a document that the application gave; a fault in it is one of the set-up."""
+    """Return the keys of a document from the application; a fault in it is a configuration error."""
     if "keys" not in source:
         return (_jwk(source, allowed),)
     entries = source["keys"]
@@ -188,7 +188,7 @@ def _secret(secret: bytes, allowed: frozenset[str]) -> Key:
 
 
 def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
-    """Return the key of a JWK, if it is for verifying signatures with an allowed algorithm."""
+    """Return the key of a JWK if it can verify signatures with an allowed algorithm."""
     kid, algorithm, operations = entry.get("kid"), entry.get("alg"), entry.get("key_ops")
     if kid is not None and not isinstance(kid, str):
         raise ConfigurationError("a key id is not a string")
@@ -207,7 +207,7 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
 
 
 def _meant(algorithm: str) -> frozenset[str]:
-    """Return the algorithms that a key's ``alg`` lets it be used with."""
+    """Return the algorithms that a key's ``alg`` allows."""
     return EDDSA if algorithm in EDDSA else frozenset({_ALIASES.get(algorithm, algorithm)})
 
 

@@ -1,4 +1,4 @@
-"""Keys: what may verify a signature, with which algorithms, and how strong it must be."""
+"""Keys for verifying signatures, their algorithms, and their required strength."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _ID = re.compile(r"(?!.*\.\.)[A-Za-z0-9._~+/=:@-]{1,256}")
 
 @dataclass(frozen=True)
 class Key:
-    """Hold one usable key.
+    """A usable key.
 
     Attributes:
-        material: a public key of cryptography, or the bytes of a secret.
+        material: a public key object of ``cryptography``, or the bytes of a secret.
         algorithms: the algorithms it may be used with.
-        kid: its id, or ``None`` for a key that answers to every id.
-        issuer: whose tokens it signs, where its set says so; ``{tenantid}`` in it stands for the claim ``tid``.
+        kid: its id, or ``None`` for a key without one, which matches any id.
+        issuer: the issuer of the tokens it signs, if its set says so; ``{tenantid}`` stands for the claim ``tid``.
     """
 
     material: Any = field(compare=False, repr=False)
@@ -49,7 +49,7 @@ class Key:
         object.__setattr__(self, "digest", sha256(_encoded(self.material)).digest())
 
     def verifies(self, algorithm: str, signing_input: bytes, signature: bytes) -> bool:
-        """Tell whether the signature is this key's, by an algorithm that agrees with the key."""
+        """Return whether this key made the signature, with an algorithm that fits the key."""
         if algorithm not in self.algorithms:
             return False
         known = "EdDSA" if algorithm in EDDSA else algorithm
@@ -64,7 +64,7 @@ def _encoded(material: Any) -> bytes:
 
 
 def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:
-    """Return the algorithms that are accepted, and add to the faults what would not be safe."""
+    """Return the accepted algorithms, and add unsafe settings to the faults."""
     if isinstance(given, str) or not all(isinstance(name, str) for name in given):
         faults.append('algorithms is a list of names: algorithms=["RS256"]')
         return frozenset()
@@ -82,22 +82,22 @@ def algorithms_of(given: Collection[str], faults: list[str]) -> frozenset[str]:
 
 
 def matching(keys: Iterable[Key], kid: str | None) -> tuple[Key, ...]:
-    """Return the keys that may have signed a token of that key id: those of the id, and those without one.
+    """Return the keys that may have signed a token with that key id: those with the id, and those without one.
 
-    A key without an id need not agree with the token's, which then has to look like an id, and not like a path,
-    a query or a command that was meant for somebody's look-up.
+    A key without an id matches any id in the token. That id must still look like one, and not like a path, a query or
+    a command for somebody else's look-up.
     """
     plain = kid is None or (is_id(kid) and not kid.startswith("/"))
     return tuple(key for key in keys if kid is None or key.kid == kid or (key.kid is None and plain))
 
 
 def is_id(kid: str | None) -> bool:
-    """Tell whether a key id is of the characters that key ids are made of."""
+    """Return whether a key id contains only the usual characters."""
     return kid is None or bool(_ID.fullmatch(kid))
 
 
 def usable(material: Any, only: frozenset[str], kid: str | None = None, told: str = "key=") -> Key:
-    """Return the key with those of the algorithms that agree with its type and strength."""
+    """Return the key with the algorithms that fit its type and strength."""
     public = material.public_key() if hasattr(material, "public_key") else material
     found = weakness(public)
     if found is not None:

@@ -1,4 +1,4 @@
-"""Nonces of this service (RFC 9449 section 8): a proof has to hold one, so that none is made in advance."""
+"""Nonces of this service (RFC 9449 section 8), required in proofs so that none can be created in advance."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ _STEP = struct.Struct(">Q")
 
 
 class Nonces:
-    """Make nonces that need no memory: each is the signature of the time it counts in.
+    """Stateless nonces: each is the signature of its period of validity.
 
     Args:
-        key: a secret of at least 32 bytes, the same for every process that serves.
-        seconds: after how many seconds there is a new one; each counts until the next but one.
+        key: a secret of at least 32 bytes, the same for every process.
+        seconds: the number of seconds until a new nonce; each is valid for two such periods.
     """
 
     def __init__(self, key: bytes, seconds: float) -> None:
         self._key, self._seconds = key, seconds
 
     def current(self, now: float) -> str:
-        """Return the one of this moment."""
+        """Return the current nonce."""
         return self._of(int(now // self._seconds))
 
     def counts(self, nonce: object, now: float) -> bool:
-        """Tell whether a nonce is of this moment, or of the one before it."""
+        """Return whether a nonce is from this period or the one before."""
         step = int(now // self._seconds)
         if not isinstance(nonce, str) or not nonce.isascii():
             return False
@@ -39,7 +39,7 @@ class Nonces:
 
 
 def nonce_faults(key: object, seconds: object) -> list[str]:
-    """List what is wrong with the settings of nonces."""
+    """Return the faults of the nonce settings."""
     faults = []
     if not isinstance(key, str | bytes) or len(key) < _LEAST_BYTES:
         faults.append(f"nonce_key is a secret of at least {_LEAST_BYTES} bytes, the same for every process")

@@ -1,4 +1,4 @@
-"""Places on the network: which URLs are safe to ask, and which machines a document from outside may name."""
+"""Network addresses: which URLs are safe to request, and which hosts an external document may name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ALSO_INSIDE = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("19
 
 
 def is_safe(url: str) -> bool:
-    """Tell whether a URL is https, or http on this machine, and carries no password."""
+    """Return whether a URL is https, or http on this machine, and contains no password."""
     host = host_of(url)
     if host is None:
         return False
@@ -31,10 +31,10 @@ def is_safe(url: str) -> bool:
 
 
 def may_lead_to(issuer: str, url: str) -> bool:
-    """Tell whether a document of an issuer may name a URL to be fetched.
+    """Return whether an issuer's document may name a URL to fetch.
 
-    An address of this machine or of its link, where clouds keep their metadata, counts only for an issuer on this
-    machine, and an address inside of a network only for an issuer that is one too.
+    An address of this machine or its link, where clouds keep their metadata, is allowed only for an issuer on this
+    machine, and an internal address only for an internal issuer.
     """
     home, host = host_of(issuer), host_of(url)
     if home is None or host is None:
@@ -45,13 +45,13 @@ def may_lead_to(issuer: str, url: str) -> bool:
 
 
 def is_outside(url: str) -> bool:
-    """Tell whether a URL names no address of this machine, of its link or inside of a network."""
+    """Return whether a URL names no address of this machine, its link or an internal network."""
     host = host_of(url)
     return host is not None and not is_inside(host)
 
 
 def host_of(url: str) -> str | None:
-    """Return the host of a URL, in lower case and without a last dot; ``None`` where it is unusable."""
+    """Return the host of a URL in lower case, without a final dot; ``None`` if it is unusable."""
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
@@ -63,7 +63,7 @@ def host_of(url: str) -> str | None:
 
 
 def _address(host: str) -> Address | None:
-    """Return the address that a host is, with one of IPv4 taken out of its wrapping, or ``None`` for a name."""
+    """Return a host as an IP address, unwrapping embedded IPv4, or ``None`` for a name."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
@@ -78,13 +78,13 @@ def _address(host: str) -> Address | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a host is this machine."""
+    """Return whether a host is this machine."""
     address = _address(host)
     return host == "localhost" if address is None else address.is_loopback
 
 
 def is_near(host: str) -> bool:
-    """Tell whether a host is this machine or on its link, or is written so that a resolver could take it for one."""
+    """Return whether a host is this machine or on its link, or could be resolved as such."""
     address = _address(host)
     if address is None:
         named = host in _NAMES or host.endswith(".localhost")
@@ -93,7 +93,7 @@ def is_near(host: str) -> bool:
 
 
 def is_inside(host: str) -> bool:
-    """Tell whether a host is one that the internet does not lead to, or near."""
+    """Return whether a host is internal, on this machine or on its link."""
     address = _address(host)
     if address is None:
         return is_near(host) or host.endswith(_INSIDE)

@@ -1,4 +1,4 @@
-"""The request side: the middleware, its answers, and what frameworks need on top."""
+"""The request side: the middleware, its responses, and framework integrations."""
 
 from tenantguard.asgi.middleware import TenantMiddleware
 from tenantguard.asgi.request_tenant import Place, from_header, from_host, from_path

@@ -1,4 +1,4 @@
-"""Admission: from a connection to the principal it may act as, by token, by request, and by registry."""
+"""Admission: from a connection to its principal, by token, request and registry."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ NO_COMPANY = "no_company"
 
 
 class Admission:
-    """Who may come in, over HTTP and on websockets; the arguments are those of ``TenantMiddleware``.
+    """The rules of admission for HTTP and websockets; the arguments are those of ``TenantMiddleware``.
 
     Attributes:
-        recall: returns the principal of an ``Authorization`` value seen before, for one look-up.
-        ends: returns until when a principal's token counts, or ``None`` where it says no end.
-        careful: whether a verified principal still has to be settled.
+        recall: returns the principal of a known ``Authorization`` value, with one look-up.
+        ends: returns until when a principal's token is valid, or ``None`` if it has no end.
+        careful: whether the company of a verified principal still has to be settled.
     """
 
     _RECHECK = 10.0  # seconds, where a verifier does not say
@@ -77,16 +77,16 @@ class Admission:
         self.careful = bool(places) or self._anonymous is not None or self._registry is not None
 
     async def admit(self, scope: Scope, value: bytes | None, *, proven: bool = False) -> Principal | None:
-        """Return whom the request acts for, or ``None`` where it is served with nothing bound.
+        """Return the principal of the request, or ``None`` if it is served with nothing bound.
 
         Args:
             scope: the connection.
-            value: what it sent as its ``Authorization``.
-            proven: whether it has proven before that it holds the token's key.
+            value: its ``Authorization`` value.
+            proven: whether it has already proven possession of the token's key.
 
         Raises:
-            TokenError: there is no token where one is needed, or it is refused.
-            Violation: the token, the request and the registry do not agree, or the page is of a company that
+            TokenError: a required token is missing, or the token is refused.
+            Violation: the token, the request and the registry do not agree, or the page belongs to a company that
                 does not exist.
             ConfigurationError: the verifier returned something else.
         """
@@ -106,7 +106,7 @@ class Admission:
         return await self._settled(scope, principal)
 
     async def _visitor(self, scope: Scope) -> Principal | None:
-        """Return who visits the page of a company without having signed in, where that is enough."""
+        """Return the anonymous visitor of a company's page, if the page allows that."""
         if self._anonymous is None:
             return None
         named = set(await self._anonymous.tenants(scope, self._kind))
@@ -127,7 +127,7 @@ class Admission:
         return principal
 
     def _stays_unbound(self, scope: Scope, principal: Principal) -> bool:
-        """Tell whether the route is for those who have no company yet, or choose among several."""
+        """Return whether the route is for users who have no company yet, or choose among several."""
         if principal.tenant is not None:
             return False
         if listed(scope, self._without_tenant):
@@ -139,7 +139,7 @@ class Admission:
         return True
 
     async def _settled(self, scope: Scope, principal: Principal) -> Principal:
-        """Return the principal, for the one company that the request is for, if that is known and active."""
+        """Return the principal for the request's company, if that is known and active."""
         principal = await self._agreement.settle(principal, scope)
         tenants = principal.tenants if principal.tenant is None else (principal.tenant,)
         if self._registry is not None:
@@ -151,14 +151,14 @@ class Admission:
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token."""
+        """Return the number of seconds after which a token should be checked again."""
         seconds: float = getattr(self._verifier, "recheck", self._RECHECK)
         return seconds
 
     async def ended(
         self, scope: Scope, value: bytes | None, principal: Principal
     ) -> TokenError | Violation | None:
-        """Return why somebody who came in a while ago would not any more; what cannot be found out is no reason."""
+        """Return why an admitted connection would be refused now; an unavailable check is not a reason."""
 
         async def again() -> None:
             scope.pop(PRINCIPAL, None)
@@ -169,7 +169,7 @@ class Admission:
         return await _refusal(again)
 
     async def revoked(self, scope: Scope, principal: Principal) -> TokenError | Violation | None:
-        """Return why somebody whose token has expired meanwhile would not have been let in with it any more."""
+        """Return why an expired token would have been refused even before it expired."""
 
         async def again() -> None:
             if self._still is not None:
@@ -181,9 +181,9 @@ class Admission:
 
 
 async def _refusal(check: Callable[[], Awaitable[None]]) -> TokenError | Violation | None:
-    """Return what is refused; an issuer or a registry that fails refuses nobody who is in already.
+    """Return the refusal of a check; a failing issuer or registry does not refuse an admitted connection.
 
-    The store of revocations does: for how long its loss is borne was stated (``on_loss``).
+    A failing revocation store does, once its loss has lasted longer than ``on_loss``.
     """
     try:
         await check()
@@ -197,7 +197,7 @@ async def _refusal(check: Callable[[], Awaitable[None]]) -> TokenError | Violati
 
 
 def _is_same(now: Principal, before: Principal) -> bool:
-    """Tell whether a token still stands for the same person in the same companies, who may do no less."""
+    """Return whether a token still names the same person and companies, with no fewer permissions."""
     actors = [None if one.actor is None else one.actor.subject for one in (now, before)]
     who = [(one.subject, one.tenant, one.tenants) for one in (now, before)]
     return who[0] == who[1] and actors[0] == actors[1] and before.permissions <= now.permissions
@@ -208,7 +208,7 @@ def _inactive(tenant: TenantId | None = None) -> Violation:
 
 
 def _expiry(leeway: float, principal: Principal) -> float | None:
-    """Return the end that a principal's claims name, for a verifier that does not say."""
+    """Return the expiry in a principal's claims, for a verifier without ``ends``."""
     expires = principal.claims.get("exp")
     return expires + leeway if is_number(expires) else None
 

@@ -1,4 +1,4 @@
-"""The answers of one middleware: what is refused, in the words and with the headers of the application."""
+"""The responses of one middleware to refusals, in the application's own form."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Answers:
     """How refusals are answered; the arguments are those of ``TenantMiddleware``.
 
     Args:
-        missing: what answers as the application does where nothing is found; found out by default.
+        missing: an application that responds like the wrapped one's 404; detected by default.
     """
 
     def __init__(
@@ -47,19 +47,19 @@ class Answers:
         self._own, self._metadata, self._missing = own, metadata, missing
 
     def to(self, error: TokenError | Violation) -> Answer:
-        """Return the status of a refusal, its headers, and the body that it has by default."""
+        """Return the status, the headers and the default body of a refusal."""
         if isinstance(error, TokenError):
             return unauthorized(error, self._metadata)
         return NOT_FOUND if self._hides(error) else forbidden(error, self._metadata)
 
     async def send(self, error: TokenError | Violation, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer over HTTP.
+        """Send the response over HTTP.
 
         Args:
-            error: what is refused.
-            scope: the connection; as it came in, where violations are concealed.
-            receive: the server's.
-            send: the server's.
+            error: the refusal.
+            scope: the connection; the original scope if violations are concealed.
+            receive: the server's ``receive``.
+            send: the server's ``send``.
         """
         app = await self._app(error, scope)
         if app is None:
@@ -68,7 +68,7 @@ class Answers:
             await app(scope, receive, send)
 
     async def deny(self, error: TokenError | Violation, scope: Scope, receive: Receive, send: Send) -> None:
-        """Refuse the handshake of a websocket, with a response where the server can send one."""
+        """Refuse the handshake of a websocket, with a response if the server supports it."""
         extended = "websocket.http.response" in (scope.get("extensions") or {})
         hidden = self._where_missing(error)
         if hidden is not None:
@@ -81,7 +81,7 @@ class Answers:
             await own({**scope, "type": "http", "method": "GET"}, receive, _as_denial(send))
 
     async def preflight(self, scope: Scope, receive: Receive, send: Send) -> bool:
-        """Let the application's own CORS answer a preflight, which carries no token; tell whether it has one."""
+        """Let the application's CORS middleware answer a preflight; return whether there is one."""
         cors = self._layers.cors(_nothing)
         if cors is None:
             return False
@@ -89,7 +89,7 @@ class Answers:
         return True
 
     async def _app(self, error: TokenError | Violation, scope: Scope) -> App | None:
-        """Return what answers, or ``None`` where that is our own answer and nothing is around it."""
+        """Return the application that responds, or ``None`` for the default response with no layer around it."""
         hidden = self._where_missing(error)
         if hidden is not None:
             return hidden
@@ -106,7 +106,7 @@ class Answers:
         return (self._missing or self._layers.missing()) if self._hides(error) else None
 
     def _hides(self, error: TokenError | Violation) -> bool:
-        """Tell whether an answer conceals; what somebody may not do, or has not, tells nothing of anybody's rows."""
+        """Return whether a refusal is concealed; a missing permission is not, because it reveals no rows."""
         return self.conceals and isinstance(error, Violation) and error.kind not in _OF_THE_USER
 
     async def _in_own_words(self, error: TokenError | Violation, scope: Scope) -> App | None:
@@ -119,7 +119,7 @@ class Answers:
 
 
 def _with_status(body: App, answer: Answer) -> App:
-    """Return the application so that its response has the status and the headers that say what is refused."""
+    """Return the application with the status and headers of the refusal added to its response."""
     ours = {name for name, _ in answer.own_headers}
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -144,4 +144,4 @@ def _as_denial(send: Send) -> Send:
 
 
 async def _nothing(_scope: Scope, _receive: Receive, _send: Send) -> None:
-    """Be an application that is never reached."""
+    """An application that is never reached."""

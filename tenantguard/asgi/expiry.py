@@ -1,4 +1,4 @@
-"""The end of a token while its connection lasts: by its own time, or by whoever revokes it."""
+"""The end of a token during its connection, by expiry or revocation."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Ending:
         self._recheck, self._clock, self._sleep = recheck, clock, sleep
 
     def comes_to(self, principal: Principal) -> bool:
-        """Tell whether anything could end the token."""
+        """Return whether anything could end the token."""
         return self.recheck > 0 or self._admission.ends(principal) is not None
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which a token is verified again: soon where it may have been revoked."""
+        """Return the number of seconds after which a token is verified again; few if it can be revoked."""
         return self._admission.recheck if self._recheck is None else self._recheck
 
     def watch(
@@ -55,15 +55,15 @@ class Ending:
         runs: Task[Any] | Running,
         binding: Binding | None,
     ) -> None:
-        """Cut an answer that takes long where its token ends.
+        """Cut a long response when its token ends.
 
         Args:
-            exchange: what carries the answer.
-            principal: who is served.
+            exchange: the exchange of the response.
+            principal: the principal.
             value: the connection's ``Authorization``.
-            scope: the connection as it came in.
+            scope: the original scope of the connection.
             runs: the task that serves it, or its handler on trio.
-            binding: what is bound for it, if anything is.
+            binding: its binding, if there is one.
         """
         if not self.comes_to(principal):
             return
@@ -96,15 +96,15 @@ class Ending:
         outlives: Callable[[], bool] = lambda: False,
         is_done: Callable[[], bool] = lambda: False,
     ) -> TokenError | Violation | None:
-        """Wait for the end of a token, and return what ended it.
+        """Wait for the end of a token, and return the reason.
 
         Args:
             scope: the connection.
-            principal: whom it acts for.
+            principal: its principal.
             value: its ``Authorization``.
-            sleep: the event loop's.
-            outlives: tells whether the connection may go on when the token has expired; a revocation ends it.
-            is_done: tells whether there is nothing left to end.
+            sleep: the event loop's ``sleep``.
+            outlives: returns whether the connection may outlive its token's expiry; a revocation still ends it.
+            is_done: returns whether there is nothing left to end.
         """
         sleep = self._sleep or sleep
         until = self._admission.ends(principal)

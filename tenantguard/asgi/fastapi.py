@@ -1,4 +1,4 @@
-"""FastAPI conveniences: the principal, the tenant and a session as dependencies, and refusals in the schema."""
+"""FastAPI integration: dependencies for the principal, the tenant and a session, and refusals in the schema."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ GuardedSyncSession = Annotated[Session, Depends(_sync_session)]
 def required(*permissions: str, **further: Any) -> Any:
     """Return a dependency that checks what ``tenantguard.requires`` states; the arguments are its own.
 
-    It returns the principal, on routes that need no company too.
+    It returns the principal, even on routes that need no company.
 
     Example:
         >>> from fastapi import APIRouter
@@ -89,9 +89,9 @@ def required(*permissions: str, **further: Any) -> Any:
 
 
 def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), **settings: Any) -> None:
-    """Put the middleware before an application and say so in its schema.
+    """Add the middleware to an application and document it in the schema.
 
-    The interactive pages and the schema itself stay open, and nothing below them: their addresses are exempt.
+    The interactive documentation and the schema stay open: their exact paths are exempt, but nothing below them.
 
     Args:
         app: the application.
@@ -99,7 +99,7 @@ def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), *
         exempt: paths that need no token.
 
     Raises:
-        ConfigurationError: as the middleware would, but now and not when the first request comes.
+        ConfigurationError: as the middleware would, but now instead of at the first request.
     """
     own = [app.docs_url, app.redoc_url, app.openapi_url, app.docs_url and app.swagger_ui_oauth2_redirect_url]
     paths = [*exempt, *(Exactly(path) for path in own if path)]
@@ -109,7 +109,7 @@ def protect(app: FastAPI, verifier: Verifier, *, exempt: Collection[str] = (), *
 
 
 def use_sessions(app: FastAPI, sessions: async_sessionmaker[Any] | sessionmaker[Any]) -> None:
-    """Give what ``GuardedSession`` and ``GuardedSyncSession`` open sessions with.
+    """Set the session factory for ``GuardedSession`` and ``GuardedSyncSession``.
 
     Raises:
         ConfigurationError: its engine is not guarded.
@@ -119,12 +119,12 @@ def use_sessions(app: FastAPI, sessions: async_sessionmaker[Any] | sessionmaker[
 
 
 def document(app: FastAPI, *, exempt: Collection[str] = (), conceal: bool = False) -> None:
-    """Add the bearer scheme, and the answers to a refused token and to a violation, to the schema."""
+    """Add the bearer scheme and the 401 and 403 responses to the schema."""
     covers = ExemptPaths(exempt).covers
     original = app.openapi
 
     def openapi() -> dict[str, Any]:
-        """Return the schema, made once."""
+        """Return the schema, created once."""
         if app.openapi_schema is None:
             app.openapi_schema = _documented(original(), covers, "404" if conceal else "403")
         return app.openapi_schema

@@ -1,8 +1,8 @@
-"""Asynchronous generators that nobody closed: each ends in the context it began in, whoever drops it.
+"""Unclosed asynchronous generators: each is finalised in the context in which it began.
 
-A streamed body whose client has gone is dropped half-way. The event loop then closes it in a task of its own, with a
-copy of the context of that moment, which is the context of whichever request dropped the last reference or set off the
-garbage collector.
+A streamed body is dropped half-way when its client disconnects. The event loop then closes it in a new task with a
+copy of the current context, which belongs to whichever request dropped the last reference or triggered the garbage
+collector.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Hook = Callable[[Generator], Any]
 
 
 class Begun(ref[Generator]):
-    """A generator that has begun, and the context of its first step."""
+    """A started generator and the context of its first step."""
 
     __slots__ = ("context", "key")
 
@@ -30,15 +30,15 @@ class Begun(ref[Generator]):
 
 
 class Unclosed:
-    """The hooks of one run of an event loop, around the loop's own.
+    """The asynchronous generator hooks of one run of an event loop, wrapped around the loop's own.
 
     Args:
-        first: what the loop does with a generator at its first step.
-        close: what it does with one that is dropped half-way.
+        first: the loop's hook for a generator's first step.
+        close: the loop's hook for a generator that is dropped half-way.
 
     Attributes:
-        loop: asyncio's, or ``None`` on trio.
-        lasting: the requests that are being answered in it.
+        loop: the asyncio loop, or ``None`` on trio.
+        lasting: the requests that it is serving.
     """
 
     def __init__(self, first: Hook | None, close: Hook) -> None:
@@ -49,7 +49,7 @@ class Unclosed:
         self._dropped: dict[int, Context] = {}
 
     def begin(self, generator: Generator) -> None:
-        """Remember where a generator begins."""
+        """Record the context in which a generator begins."""
         if self._dropped:
             self._dropped.clear()  # of those that had come to their end, and are not closed any more
         begun = Begun(generator, self._drop)
@@ -59,18 +59,18 @@ class Unclosed:
             self._first(generator)
 
     def _drop(self, begun: Begun) -> None:
-        """Keep the context for ``__call__``, which comes next: weak references end before what they point to."""
+        """Keep the context for ``__call__``, which comes next, because weak references die before their object."""
         if self._begun.pop(begun.key, None) is not None:
             self._dropped[begun.key] = begun.context
 
     def __call__(self, generator: Generator) -> None:
-        """Let the loop close a generator, in the context it began in, or in an empty one if that is unknown."""
+        """Let the loop close a generator in the context in which it began, or in an empty one if that is unknown."""
         context = self._dropped.pop(id(generator), None)
         (Context() if context is None else context).run(self._close, generator)
 
 
 def watch_unclosed() -> Unclosed | None:
-    """Close what is dropped in its own context from here on, until the running event loop ends; return what does it."""
+    """Install the hooks for the rest of the running event loop, and return them."""
     first, close = sys.get_asyncgen_hooks()
     if close is None:
         return None  # no event loop
@@ -81,7 +81,7 @@ def watch_unclosed() -> Unclosed | None:
 
 
 def running_loop() -> AbstractEventLoop | None:
-    """Return the event loop of asyncio that runs this, if one does."""
+    """Return the running asyncio event loop, if there is one."""
     try:
         return get_running_loop()
     except RuntimeError:

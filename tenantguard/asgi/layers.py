@@ -1,4 +1,4 @@
-"""What stands inside of the middleware: the application's own CORS and its own 404, so that refusals speak as it does.
+"""The layers inside the middleware: the application's CORS and 404 handling, so that refusals look like its own.
 
 Nothing here imports a framework. Layers are found by the attributes in which Starlette, FastAPI and Litestar keep
 them, and are copied, never changed.
@@ -17,7 +17,7 @@ _INNER = ("app", "middleware_stack", "asgi_handler")
 
 
 def is_preflight(scope: Scope) -> bool:
-    """Tell whether the request is a browser's CORS preflight, which can carry no token."""
+    """Return whether the request is a browser's CORS preflight, which cannot carry a token."""
     if scope["type"] != "http" or scope["method"] != "OPTIONS":
         return False
     names = {name for name, _ in scope["headers"]}
@@ -25,19 +25,19 @@ def is_preflight(scope: Scope) -> bool:
 
 
 class Layers:
-    """The layers of an application, from the outermost.
+    """The layers of an application, starting with the outermost.
 
     Args:
-        app: what the middleware wraps.
+        app: the wrapped application.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     def cors(self, answer: App) -> App | None:
-        """Return the application's CORS middleware with something else inside of it, where it has one.
+        """Return the application's CORS middleware, if it has one, around another application.
 
-        It answers a preflight by itself, and gives what is inside the headers by which a script may read it.
+        It answers preflights itself, and adds the headers that let scripts read the response.
         """
         outer: Any = None
         for layer in self.all():
@@ -56,14 +56,14 @@ class Layers:
         return None
 
     def missing(self) -> App | None:
-        """Return what answers as the application does where it has no such route; ``None`` where that is unknown."""
+        """Return an application that responds like a missing route, or ``None`` if that is unknown."""
         layers = list(self.all())
         router: Any = layers[-1]
         if not _is_router(router):
             return None
 
         async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-            """Be a router that has looked in vain."""
+            """A router without a matching route."""
             scope.setdefault("router", router)
             await router.default(scope, receive, send)
 
@@ -84,7 +84,7 @@ class Layers:
 
 
 def _inner(layer: Any) -> str:
-    """Return the name of the attribute that holds the next layer; a router has none."""
+    """Return the name of the attribute with the next layer; a router has none."""
     if _is_router(layer):
         return ""
     return next((name for name in _INNER if callable(getattr(layer, name, None))), "")

@@ -1,4 +1,4 @@
-"""Litestar: the middleware, and a hook that lets violations reach it instead of becoming errors of the server."""
+"""Litestar integration: the middleware, and a hook that lets violations reach it instead of becoming server errors."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ except ImportError as error:
 
 
 def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
-    """Return what ``Litestar(on_app_init=[...])`` takes: the middleware, outermost, and the hook.
+    """Return a function for ``Litestar(on_app_init=[...])`` that adds the middleware, outermost, and the hook.
 
-    Litestar answers what a handler raises before any middleware sees it; the hook raises a violation again,
-    over HTTP and on websockets, so that the middleware answers it.
+    Litestar turns a handler's exception into a response before any middleware sees it. The hook raises a violation
+    again, over HTTP and on websockets, so that the middleware handles it.
 
     Args:
         verifier: as for ``TenantMiddleware``, and so are the further settings.
@@ -36,7 +36,7 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
     middleware = functools.partial(TenantMiddleware, verifier=verifier, **settings)
 
     def init(config: Any) -> Any:
-        """Add to the configuration of an application."""
+        """Extend an application's configuration."""
         config.middleware.insert(0, middleware)
         config.after_exception.append(let_through)
         return config
@@ -45,9 +45,9 @@ def tenant_guard(verifier: Verifier, **settings: Any) -> Callable[[Any], Any]:
 
 
 async def _not_found(scope: Scope, receive: object, send: object) -> None:
-    """Answer as Litestar does where it has no such route: by its own exception, which it answers outside of us.
+    """Raise Litestar's own exception for a missing route, which it handles outside the middleware.
 
-    What it has routed is taken back, for the answer depends on the route where there is one.
+    The result of its routing is removed from the scope, because the response depends on the route.
     """
     for name in ("route_handler", "path_template"):
         scope.pop(name, None)
@@ -57,4 +57,4 @@ async def _not_found(scope: Scope, receive: object, send: object) -> None:
 
 
 async def _nothing(scope: Scope, receive: object, send: object) -> None:
-    """Be an application that is never called."""
+    """An application that is never called."""

@@ -1,4 +1,4 @@
-"""Raising again: Litestar answers what a handler raises before a middleware sees it, unless a hook raises it again."""
+"""The Litestar hook: raises violations again, which Litestar would otherwise handle before any middleware sees them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ async def let_through(error: Exception, _scope: Scope) -> None:
 
 
 def reraising(app: App) -> App:
-    """Return an application that lets violations reach the middleware around it; most are returned as they are.
+    """Return an application that lets violations reach the middleware around it; most are returned unchanged.
 
-    Litestar is given the hook that ``tenant_guard`` gives it, so that ``DefineMiddleware(TenantMiddleware, ...)`` and
-    ``TenantMiddleware(Litestar(...), ...)`` answer a violation alike.
+    Litestar gets the same hook as from ``tenant_guard``, so that ``DefineMiddleware(TenantMiddleware, ...)`` and
+    ``TenantMiddleware(Litestar(...), ...)`` handle violations the same way.
 
     Args:
-        app: what the middleware wraps.
+        app: the wrapped application.
     """
     if not any(kind.__module__.partition(".")[0] == "litestar" for kind in type(app).__mro__):
         return app

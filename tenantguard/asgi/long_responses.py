@@ -1,6 +1,6 @@
-"""Requests whose answer takes long: from a moment after it began, each is watched as a websocket is.
+"""Long responses: shortly after they begin, they are watched like websockets.
 
-Most requests are over before that, and cost a place in a dictionary.
+Most requests are over before that, and cost one dictionary entry.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Facts = tuple[Callable[..., None], *tuple[Any, ...]]
 
 
 class Lasting:
-    """The requests that are being answered in one run of an event loop.
+    """The requests being served in one run of an event loop.
 
     Args:
-        loop: asyncio's, or ``None`` on trio.
+        loop: the asyncio loop, or ``None`` on trio.
 
     Attributes:
-        young: those that have come since the last tick.
-        ticks: whether somebody looks at them before long.
+        young: requests that began since the last tick.
+        ticks: whether a tick is scheduled.
     """
 
     __slots__ = ("_loop", "_old", "ticks", "young")
@@ -40,7 +40,7 @@ class Lasting:
         self.ticks = False
 
     def start(self) -> None:
-        """Look at them from now on."""
+        """Start ticking."""
         self.ticks = True
         if self._tick_later():
             Warm.cool(again_within=2 * TICK)
@@ -51,7 +51,7 @@ class Lasting:
             self._old.pop(exchange, None)
 
     def _tick(self) -> bool:
-        """Watch those that were there at the last tick already; tell whether there are others."""
+        """Watch the requests that began before the last tick; return whether there are others."""
         lasting, self._old, self.young = self._old, self.young, {}
         for exchange, (watch, *facts) in lasting.items():
             watch(exchange, *facts)
@@ -60,7 +60,7 @@ class Lasting:
         return self.ticks
 
     def _tick_later(self) -> bool:
-        """Have the next tick come; tell whether it will."""
+        """Schedule the next tick; return whether it is scheduled."""
         if self._loop is not None:
             self._loop.call_later(TICK, self._on_asyncio, context=Context())
         elif on_trio():

@@ -32,42 +32,42 @@ from tenantguard.identity.registry import IsActive
 
 
 class TenantMiddleware:
-    """Bind each request and websocket to the company of its verified token.
+    """ASGI middleware that binds each request and websocket to the company of its verified token.
 
-    Pure ASGI: the binding reaches sync and async endpoints, streamed bodies and background tasks, and ends
-    with the request. A violation raised below is answered here; one raised after the response has
-    begun breaks the connection, so that nobody takes half an answer for a whole one.
+    Because it is pure ASGI, the binding reaches sync and async endpoints, streamed bodies and background tasks, and
+    ends with the request. Violations raised inside become responses. If the response has already begun, the
+    connection is broken off, so that a partial response is not mistaken for a complete one.
 
     Args:
         app: the application.
         verifier: a ``TokenVerifier``, or anything with ``async verify(token) -> Principal``.
         exempt: paths that need no token, by whole segments; nothing is bound there.
-        optional: path patterns on which a token is bound if there is one, and nothing is if there is none.
-        without_tenant_on: path patterns that a verified user may use with nothing bound while the token names
-            no company, or several; elsewhere a user without a company is answered with 403.
-        conceal: answer a violation as the application answers where it has no such route.
-        missing: the application that answers a concealed violation, where the wrapped one's own 404 cannot be
-            found out: it can for Starlette and FastAPI, and ``tenant_guard`` does it for Litestar.
-        answer: returns the body of a refusal: ``answer(scope, status, error)`` gives a response (any ASGI
-            application), or ``None`` for ours.
-        resource_metadata: the address of this API's metadata (RFC 9728), for the challenge.
-        requested: where requests name a company themselves: ``from_host``, ``from_path``,
-            ``from_header``. It must agree with the token, or choose from those that the token lists.
-        several: what a token of several companies means where the request names none: ``"refuse"``, or
+        optional: path patterns on which a token is bound if there is one.
+        without_tenant_on: path patterns that a verified user may use with nothing bound if the token names
+            no company, or several; elsewhere, a user without a company gets 403.
+        conceal: respond to a violation as if the route did not exist.
+        missing: an application that sends the response for a concealed violation, if the wrapped application's 404
+            cannot be detected; it can for Starlette and FastAPI, and ``tenant_guard`` does it for Litestar.
+        answer: a function ``answer(scope, status, error)`` that returns the response to a refusal (any ASGI
+            application), or ``None`` for the default.
+        resource_metadata: the URL of this API's metadata (RFC 9728), for the challenge.
+        requested: how requests name a company themselves: ``from_host``, ``from_path``,
+            ``from_header``. The company must be in the token.
+        several: what to do with a token of several companies if the request names none: ``"refuse"``, or
             ``"union"`` to bind them all.
         registry: a ``Registry``, or an async function, that says whether a company is known and active.
-        anonymous: where a request without a token names the company whose page it asks for.
-        anonymous_on: the path patterns on which that is enough.
+        anonymous: how a request without a token names the company whose page it requests.
+        anonymous_on: the path patterns on which such requests are allowed.
         cookie: the name of a cookie that may carry the token instead of the header.
-        websocket_subprotocol: the subprotocol that a browser may send a websocket's token behind.
-        websocket_recheck: after how many seconds the token of a websocket, or of an answer that takes long, is
-            verified again, and again; 0 never. By default half a second where the verifier has a ``revocation``,
-            and ten seconds where it has none.
-        finish_answers: let an answer that has begun go on when its token has expired, such as a long download; a
-            revocation cuts it all the same. Without it, it is cut at its token's end.
-        most_bytes: the longest token that is looked at.
+        websocket_subprotocol: the subprotocol after which a browser may send a websocket's token.
+        websocket_recheck: the number of seconds after which the token of a websocket or a long response is verified
+            again, repeatedly; 0 for never. The default is half a second if the verifier has a ``revocation``, and ten
+            seconds otherwise.
+        finish_answers: let a response that has begun continue after its token's expiry, such as a long download; a
+            revocation still cuts it. Without it, the response is cut when its token ends.
+        most_bytes: the maximum length of a token.
         clock: the time in seconds; for tests.
-        sleep: what waits for a token to expire; for tests.
+        sleep: the function that waits for a token to expire; for tests.
 
     Raises:
         ConfigurationError: the verifier cannot verify, or a path or pattern is ambiguous.
@@ -211,10 +211,10 @@ class TenantMiddleware:
         await self._sockets.serve(self.app, scope, exchange.receive, exchange.send, exempt=exempt)
 
     async def _cut(self, exchange: Exchange, asked: Scope) -> None:
-        """Break off an answer whose token has ended, or refuse where it has not begun.
+        """Break off a response whose token has ended, or refuse the request if it has not begun.
 
         Raises:
-            TokenError: the server closes the connection, so that nobody takes half an answer for a whole one.
+            TokenError: makes the server close the connection, so that a partial response is not taken as complete.
             Violation: the same.
         """
         error, exchange.over = exchange.over, None
@@ -228,7 +228,7 @@ class TenantMiddleware:
     async def _refuse(
         self, error: TokenError | Violation, value: bytes | None, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        """Answer who does not come in; a preflight has no token, and is for the application's own CORS."""
+        """Respond to a refused request; a preflight is passed to the application's CORS middleware."""
         try:
             if value is None and is_preflight(scope) and await self._answers.preflight(scope, receive, send):
                 return

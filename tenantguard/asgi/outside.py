@@ -1,7 +1,7 @@
-"""Outside: what keeps the server, and everything that it starts, out of the binding of a request.
+"""Outside: keeps the server, and everything it starts, out of the binding of a request.
 
-A server registers readers, starts the next request's task and sets timers inside of its ``receive`` and ``send``, each
-with a copy of the context of that moment. What was in force before the request is in force there.
+Inside its ``receive`` and ``send``, a server registers readers, starts the next request's task and sets timers, each
+with a copy of the current context. So these functions run under the context from before the request.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _HANDED_OVER = {"http.response.pathsend", "http.response.zerocopysend"}
 
 
 class Exchange:
-    """A server's two callables for one connection, called under what was in force before it, whatever is in force then.
+    """A server's two callables for one connection, which always run under the context from before it.
 
     Attributes:
         begun: whether a response has begun.
-        over: why the token has ended, once it has: the server is reached no more.
-        watch: what ends the handler, where the answer takes long.
+        over: why the token has ended, once it has; the server is then no longer called.
+        watch: the watch that ends the handler of a long response.
     """
 
     __slots__ = ("_before", "_earlier", "_last", "_receive", "_send", "begun", "over", "watch")
@@ -52,27 +52,27 @@ class Exchange:
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether the whole response has been handed to the server."""
+        """Return whether the whole response has been sent to the server."""
         last = getattr(self, "_last", None)
         return last is not None and last["type"] == "http.response.body" and not last.get("more_body", False)
 
     async def break_off(self) -> None:
-        """Make sure that a client sees that the answer is broken off.
+        """Make sure that the client sees that the response was broken off.
 
-        A ``BaseHTTPMiddleware`` around this ends the answer in good order, whatever is raised inside of it, unless it
-        is sent what it does not know.
+        A ``BaseHTTPMiddleware`` around this ends the response normally, whatever is raised inside it, unless it
+        receives an unknown message.
         """
         send = getattr(self._send, "outer", self._send)
         if "BaseHTTPMiddleware" in getattr(send, "__qualname__", ""):
             await send({"type": "tenantguard.broken_off", "more_body": True})
 
     async def was_ended(self, error: BaseException | None) -> bool:
-        """Stop watching; tell whether the watch, and nobody else, has ended the handler, which raised the error."""
+        """Stop watching; return whether the watch alone ended the handler that raised the error."""
         watch, self.watch = self.watch, None
         return watch is not None and await watch.ends(error)
 
     async def receive(self) -> Message:
-        """Call the server's ``receive``, and put back in force what was."""
+        """Call the server's ``receive`` outside the binding."""
         if self.over is not None:
             return {"type": "http.disconnect"}
         request = peek_request()
@@ -89,7 +89,7 @@ class Exchange:
         return message
 
     async def send(self, message: Message) -> None:
-        """Call the server's ``send``, and put back in force what was.
+        """Call the server's ``send`` outside the binding.
 
         Raises:
             ConnectionError: the token has ended.
@@ -116,7 +116,7 @@ class Exchange:
 
 
 def hand_nothing_over(scope: Scope) -> None:
-    """Take away what lets an application hand a file over to the server: nobody could cut that answer."""
+    """Remove the extension that passes a file to the server, because such a response could not be cut."""
     extensions = scope["extensions"]
     if extensions and not _HANDED_OVER.isdisjoint(extensions):
         kept = {name: value for name, value in extensions.items() if name not in _HANDED_OVER}
@@ -129,7 +129,7 @@ def _put_back(
     other: Token[Any] | None,
     request: Request | None,
 ) -> None:
-    """Put in force what was; nothing where the call was dropped, perhaps in another context."""
+    """Restore the context, unless the call was dropped, perhaps in another context."""
     if isinstance(error, GeneratorExit):
         undo(token, other)
         return
@@ -142,12 +142,12 @@ def _put_back(
 
 
 def _replaced(token: Token[Any]) -> Binding | None:
-    """Return what was in force before something was put in its place."""
+    """Return the value that a context variable token replaced."""
     return None if token.old_value is Token.MISSING else token.old_value
 
 
 class Unbound:
-    """The time of a request that is served with nothing bound; the blocks that it enters end with it."""
+    """The duration of a request that is served with nothing bound; blocks entered in it end with it."""
 
     __slots__ = ("_life", "_request", "_token")
 
@@ -157,13 +157,13 @@ class Unbound:
         self._request = put_request(Request(request_id(), self._life, scope))
 
     def end(self) -> None:
-        """Put in force what was before the request, and close what was entered in it."""
+        """Restore the context from before the request, and close the blocks entered in it."""
         undo(self._token, self._request)
         end_life(self._life)
 
 
 async def unbound(call: Awaitable[Any]) -> Any:
-    """Wait for something with nothing bound: a token that is not verified yet speaks for nobody."""
+    """Wait with nothing bound, because the token is not verified yet."""
     token = put(None)
     try:
         return await call
@@ -172,7 +172,7 @@ async def unbound(call: Awaitable[Any]) -> Any:
 
 
 def undo(token: Token[Binding | None], request: Token[Request | None] | None = None) -> None:
-    """Set the variables back, where this is the context in which they were set."""
+    """Reset the variables, if this is the context in which they were set."""
     with suppress(ValueError):
         reset(token)
         if request is not None:

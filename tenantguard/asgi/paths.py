@@ -1,4 +1,4 @@
-"""Paths: how a connection's path may be read, which paths need no token, and patterns of paths."""
+"""Paths: the possible readings of a connection's path, exempt paths, and path patterns."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _SLASHES = re.compile("/+")
 
 
 def readings(scope: Scope) -> frozenset[str]:
-    """Return every path that the wrapped application may route, decoded and without the root path.
+    """Return every path that the wrapped application could route, decoded and without the root path.
 
-    One, as a rule. A rule about paths counts where it holds for all of them: frameworks disagree on a root path
-    that stands further in, and what was rewritten on the way to us is not what the client asked for.
+    Usually that is one. A path rule applies only if it applies to all of them: frameworks disagree about root paths,
+    and a path that was rewritten on the way is not what the client requested.
     """
     path: str = scope["path"]
     root: str = scope.get("root_path") or ""
@@ -47,38 +47,38 @@ def _without(root: str, path: str) -> str:
 
 
 def _sent(scope: Scope) -> str | None:
-    """Return the path that the client sent, where the server hands it on."""
+    """Return the path that the client sent, if the server passes it on."""
     raw = scope.get("raw_path")
     return unquote(bytes(raw).partition(b"?")[0].decode("utf-8", "replace")) if raw else None
 
 
 def _plainer(path: str) -> str:
-    """Return the path without what routers ignore: slashes that are doubled, or stand at the end."""
+    """Return the path without double and trailing slashes, which routers may ignore."""
     return _SLASHES.sub("/", path).rstrip("/")
 
 
 def _is_mounted(scope: Scope) -> bool:
-    """Tell whether Litestar has routed to an application that is mounted, and left it the rest of the path."""
+    """Return whether Litestar has routed to a mounted application and left it the rest of the path."""
     return bool(getattr(scope.get("route_handler"), "is_mount", False))
 
 
 class Exactly(str):
-    """An exempt path that does not cover what is below it."""
+    """An exempt path that does not include the paths below it."""
 
     __slots__ = ()
 
 
 class ExemptPaths:
-    """The paths that run with nothing bound and no token asked for.
+    """The paths that need no token and run with nothing bound.
 
-    ``"/docs"`` covers ``/docs`` and all below it, ``"/"`` only the root. A path below it that could be read
-    as another one (``..``, a double slash, a backslash, something still encoded) is not covered.
+    ``"/docs"`` covers ``/docs`` and everything below it, ``"/"`` only the root. An ambiguous path below it
+    (``..``, a double slash, a backslash, a part that is still encoded) is not covered.
 
     Args:
-        paths: each begins with a slash.
+        paths: paths that begin with a slash.
 
     Raises:
-        ConfigurationError: a path is empty, relative or ambiguous itself.
+        ConfigurationError: a path is empty, relative or ambiguous.
     """
 
     def __init__(self, paths: Collection[str]) -> None:
@@ -96,7 +96,7 @@ class ExemptPaths:
         self._likely = tuple(self._exact)
 
     def covers(self, scope: Scope) -> bool:
-        """Tell whether the connection is to a path that needs no token, however it is read."""
+        """Return whether every reading of the connection's path is exempt."""
         if not (scope["path"].startswith(self._likely) or scope.get("root_path") or "route_handler" in scope):
             return False  # as most are
         found = readings(scope)
@@ -109,8 +109,8 @@ class ExemptPaths:
 class PathPattern:
     """A pattern of paths such as ``/companies/{company_id}/...``.
 
-    ``{name}`` takes one segment and is what is read, ``*`` takes one and is not, ``...`` at the end takes
-    whatever follows, nothing included. Empty segments do not count, as some routers collapse them.
+    ``{name}`` matches one segment and reads it, ``*`` matches one segment, and ``...`` at the end matches
+    any rest, even an empty one. Empty segments are ignored, because some routers collapse them.
 
     Raises:
         ConfigurationError: the pattern is relative or ambiguous, or reads more than one segment.
@@ -129,11 +129,11 @@ class PathPattern:
         self.reads = bool(self._places)
 
     def matches(self, path: str) -> bool:
-        """Tell whether the routed path fits."""
+        """Return whether the routed path matches."""
         return self._segments(path) is not None
 
     def read(self, path: str) -> str | None:
-        """Return the segment at the name, or ``None`` where the routed path does not fit."""
+        """Return the segment at the name, or ``None`` if the routed path does not match."""
         segments = self._segments(path)
         return segments[self._places[0]] if segments is not None and self._places else None
 
@@ -153,7 +153,7 @@ def patterns_of(routes: Collection[str], name: str) -> list[PathPattern]:
     """Return the patterns of a parameter.
 
     Raises:
-        ConfigurationError: it is one text, or one of them is no pattern.
+        ConfigurationError: it is a single string, or one of them is not a pattern.
     """
     if isinstance(routes, str):
         raise ConfigurationError(f'{name}={routes!r} is one text; give a list: {name}=["{routes}"]')
@@ -161,7 +161,7 @@ def patterns_of(routes: Collection[str], name: str) -> list[PathPattern]:
 
 
 def listed(scope: Scope, patterns: Collection[PathPattern]) -> bool:
-    """Tell whether the connection is to one of the routes, however its path is read, and is not ambiguous."""
+    """Return whether every reading of the connection's path matches one of the routes, and none is ambiguous."""
     found = readings(scope)
     return bool(found) and all(
         is_plain(path) and any(pattern.matches(path) for pattern in patterns) for path in found
@@ -177,17 +177,17 @@ def _is_sound(path: str) -> bool:
 
 
 def is_plain(path: str) -> bool:
-    """Tell whether nobody on the way could read the path as another one."""
+    """Return whether no intermediary could read the path differently."""
     return (
         path.isprintable() and not any(part in path for part in _AMBIGUOUS) and stays_in_place(_folded(path))
     )
 
 
 def stays_in_place(path: str) -> bool:
-    """Tell whether no segment leads elsewhere, for whoever resolves dots before routing."""
+    """Return whether the path has no dot segments, which some servers resolve before routing."""
     return {".", ".."}.isdisjoint(path.replace("\\", "/").split("/"))
 
 
 def _folded(path: str) -> str:
-    """Return the path as a server sees it that takes full-width dots and slashes for plain ones."""
+    """Return the path with full-width dots and slashes replaced, as some servers read it."""
     return path if path.isascii() else unicodedata.normalize("NFKC", path)

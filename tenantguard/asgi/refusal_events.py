@@ -1,4 +1,4 @@
-"""The event of a token that was refused: by which request, from where, and which issuer it claims to be of."""
+"""The event of a refused token: its request, its client, and the issuer that it claims."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def note_refused(error: TokenError | Violation, scope: Scope, value: bytes | Non
     """Record a refused token; a violation was recorded where it was raised.
 
     Args:
-        error: what was refused.
+        error: the refusal.
         scope: the connection.
-        value: its ``Authorization``, where that was read.
+        value: its ``Authorization``, if that was read.
     """
     if not isinstance(error, TokenError):
         return
@@ -45,7 +45,7 @@ def note_refused(error: TokenError | Violation, scope: Scope, value: bytes | Non
 
 
 def _claimed_issuer(value: bytes | None) -> str | None:
-    """Return the issuer that a token names and nobody has verified."""
+    """Return the unverified issuer of a token."""
     parts = (value or b"").split(b".")
     if len(parts) != 3 or len(parts[1]) > _MOST_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""The request's id, as the client or a proxy sent it, so that the events of one request can be told together."""
+"""The request's id from the client or a proxy, which links the events of one request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _NOTED = "tenantguard.request_id"
 
 
 def note(scope: Scope, value: bytes) -> None:
-    """Keep the id for the time of the request, unless somebody before us has set one."""
+    """Set the id for the duration of the request, unless one is already set."""
     if request_id() is None and _SOUND.fullmatch(value):
         scope[_NOTED] = set_request_id(value.decode())
 
 
 def note_from_headers(scope: Scope) -> None:
-    """Look for the header where nobody has looked yet."""
+    """Read the id from the headers, unless that was already done."""
     for name, value in scope["headers"]:
         if name == HEADER:
             note(scope, value)

@@ -1,4 +1,4 @@
-"""The company that a request names itself, by host, path or header: it must agree with the token, or choose from it."""
+"""The company that a request names by host, path or header, which must be in its token."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ Resolve = Callable[[str], TenantId | Awaitable[TenantId | None] | None]
 
 @dataclass(frozen=True)
 class Place:
-    """Read the company that a request names; every value that it finds has to agree.
+    """A place where a request names its company; all values there must agree.
 
     Attributes:
-        read: returns what the request names, nothing or several included.
-        resolve: turns a name into the id of the company, such as a subdomain into a number.
+        read: returns the names in the request: none, one or several.
+        resolve: turns a name into the company's id, such as a subdomain into a number.
     """
 
     read: Callable[[Scope], list[str]]
     resolve: Resolve | None = None
 
     async def tenants(self, scope: Scope, kind: TenantType) -> list[TenantId | None]:
-        """Return the companies that the request names; ``None`` for a name that is none."""
+        """Return the companies that the request names, with ``None`` for an unknown name."""
         return [await self._tenant(name, kind) for name in self.read(scope)]
 
     async def _tenant(self, name: str, kind: TenantType) -> TenantId | None:
@@ -54,11 +54,11 @@ class Place:
 
 
 def from_host(pattern: str, *, ignore: Collection[str] = (), resolve: Resolve | None = None) -> Place:
-    """Return what reads the company from the Host header, never from a forwarded one.
+    """Return a place that reads the company from the Host header, never from a forwarded header.
 
     Args:
-        pattern: such as ``"{company}.example.com"``; the name stands for one label.
-        ignore: labels that are no company, such as ``{"www", "api"}``.
+        pattern: such as ``"{company}.example.com"``; the name matches one label.
+        ignore: labels that are not companies, such as ``{"www", "api"}``.
         resolve: turns the label, in lower case, into the company's id.
 
     Raises:
@@ -76,7 +76,7 @@ def from_host(pattern: str, *, ignore: Collection[str] = (), resolve: Resolve | 
     host = re.compile(re.escape(before) + _LABEL + re.escape(after) + r"\.?(:[0-9]*)?")
 
     def read(scope: Scope) -> list[str]:
-        """Return the label of each Host header that fits."""
+        """Return the label of each Host header that matches."""
         given = [value.decode("latin-1").lower() for name, value in scope["headers"] if name == b"host"]
         labels = [match[1] for match in map(host.fullmatch, given) if match]
         malformed = [_UNREADABLE for value in given if not _HOST.fullmatch(value)]
@@ -86,10 +86,10 @@ def from_host(pattern: str, *, ignore: Collection[str] = (), resolve: Resolve | 
 
 
 def from_path(pattern: str, *, resolve: Resolve | None = None) -> Place:
-    """Return what reads the company from the path, as the application routes it.
+    """Return a place that reads the company from the routed path.
 
     Args:
-        pattern: such as ``"/companies/{company_id}/..."``; ``*`` stands for any one segment.
+        pattern: such as ``"/companies/{company_id}/..."``; ``*`` matches any one segment.
         resolve: turns the segment into the company's id.
 
     Raises:
@@ -100,7 +100,7 @@ def from_path(pattern: str, *, resolve: Resolve | None = None) -> Place:
         raise ConfigurationError(f"{pattern!r} names no segment; write it as /companies/{{company_id}}/...")
 
     def read(scope: Scope) -> list[str]:
-        """Return the segment, where the path fits."""
+        """Return the segment, if the path matches."""
         routed = readings(scope)
         if not routed:
             return [_UNREADABLE]
@@ -115,7 +115,7 @@ def from_path(pattern: str, *, resolve: Resolve | None = None) -> Place:
 
 
 def from_header(name: str, *, resolve: Resolve | None = None) -> Place:
-    """Return what reads the company from a header; it only chooses or agrees, and never says by itself.
+    """Return a place that reads the company from a header; the token must still contain that company.
 
     Args:
         name: such as ``"X-Company"``.
@@ -124,18 +124,18 @@ def from_header(name: str, *, resolve: Resolve | None = None) -> Place:
     wanted = name.lower().encode()
 
     def read(scope: Scope) -> list[str]:
-        """Return the value of each such header."""
+        """Return the values of these headers."""
         return [value.decode("latin-1") for header, value in scope["headers"] if header == wanted]
 
     return Place(read, resolve)
 
 
 class Agreement:
-    """Settle for which company a request is, between its token and what it names itself.
+    """The rule that decides a request's company from its token and the company that it names.
 
     Args:
-        places: where requests name companies.
-        union: whether a token of several companies is for all of them where the request names none.
+        places: the places where requests name companies.
+        union: whether a token of several companies is for all of them if the request names none.
     """
 
     def __init__(self, places: Collection[Place], *, union: bool) -> None:
@@ -143,10 +143,10 @@ class Agreement:
         self._union = union
 
     async def settle(self, principal: Principal, scope: Scope) -> Principal:
-        """Return the principal, bound to the one company that the request is for.
+        """Return the principal for the request's company.
 
         Raises:
-            Violation: the request names a company that the token does not, or none where it has to.
+            Violation: the request names a company that is not in the token, or must name one and does not.
         """
         kind: Any = type(principal.tenant if principal.tenant is not None else principal.tenants[0])
         named = {tenant for place in self._places for tenant in await place.tenants(scope, kind)}
@@ -159,17 +159,17 @@ class Agreement:
 
 
 def on_routes(place: Place, routes: Collection[str]) -> Place:
-    """Return the place so that it reads on the listed path patterns only, and nowhere that is ambiguous.
+    """Return a place that reads only on the listed path patterns, and never from ambiguous paths.
 
     Raises:
-        ConfigurationError: no route is listed, or one is no pattern.
+        ConfigurationError: no route is listed, or one is not a pattern.
     """
     patterns = patterns_of(routes, "anonymous_on")
     if not patterns:
         raise ConfigurationError('anonymous= needs the routes it applies to: anonymous_on=["/sign-in"]')
 
     def read(scope: Scope) -> list[str]:
-        """Return what the request names, on these routes."""
+        """Return the names in the request, on these routes."""
         return place.read(scope) if listed(scope, patterns) else []
 
     return Place(read, place.resolve)

@@ -1,4 +1,4 @@
-"""Requirements of routes: a route, or whatever is mounted, that only those are served who meet a requirement."""
+"""Requirements of routes and mounts, which serve only principals that meet them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from tenantguard.authority import Requirement
 
 
 class RequiresMiddleware:
-    """Middleware of a route or a mount that checks what ``tenantguard.requires`` states.
+    """Middleware for a route or a mount that checks a requirement of ``tenantguard.requires``.
 
-    It is for endpoints that no decorator reaches, such as classes and mounted applications, and stands inside of
-    ``TenantMiddleware``, which answers its refusals. It also works on routes that need no company.
+    Use it for endpoints that cannot be decorated, such as classes and mounted applications. It belongs inside
+    ``TenantMiddleware``, which responds to its refusals. It also works on routes that need no company.
 
     Args:
-        app: the application inside.
-        requirement: what whoever is served has to meet.
+        app: the wrapped application.
+        requirement: the requirement.
 
     Example:
         >>> from starlette.middleware import Middleware
@@ -29,11 +29,11 @@ class RequiresMiddleware:
         self._app, self._requirement = app, requirement
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request or a socket of whoever meets the requirement.
+        """Serve a connection whose principal meets the requirement.
 
         Raises:
             PermissionDeniedError: a permission is missing; answered with 403 and ``insufficient_scope``.
-            StepUpError: the user has to sign in again, or better; answered with 401 (RFC 9470).
+            StepUpError: the user has to sign in again, or with a stronger method; answered with 401 (RFC 9470).
             NoTenantError: nothing is bound.
         """
         if scope["type"] in ("http", "websocket"):

@@ -1,4 +1,4 @@
-"""The answers to what is refused: problem+json (RFC 9457), and nothing that tells what exists."""
+"""Responses to refusals: problem+json (RFC 9457) that reveals nothing about what exists."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ POLICY_VIOLATION = 1008  # RFC 6455 section 7.4.1
 
 @dataclass(frozen=True)
 class Answer:
-    """Hold one complete answer, for HTTP and for the handshake of a websocket."""
+    """A complete response, for HTTP and for a websocket's handshake."""
 
     status: int
     body: bytes
     headers: tuple[tuple[bytes, bytes], ...]
 
     async def send(self, send: Send) -> None:
-        """Send it as an HTTP response."""
+        """Send the HTTP response."""
         await self._send(send, "http.response")
 
     async def deny(self, send: Send, *, extended: bool) -> None:
-        """Refuse a handshake with it, or with a plain close where the server has no such extension."""
+        """Refuse a handshake with it, or close it if the server does not support that extension."""
         if extended:
             await self._send(send, "websocket.http.response")
         else:
@@ -38,12 +38,12 @@ class Answer:
 
     @property
     def own_headers(self) -> tuple[tuple[bytes, bytes], ...]:
-        """Give the headers that belong to the status, and not to the body."""
+        """Return the headers that belong to the status rather than the body."""
         return tuple(header for header in self.headers if not header[0].startswith(b"content-"))
 
 
 def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
-    """Return an answer that says the status and nothing else."""
+    """Return a response that contains only the status."""
     content = {"type": "about:blank", "title": status.phrase, "status": status.value}
     body = json.dumps(content, separators=(",", ":")).encode()
     return Answer(
@@ -59,11 +59,11 @@ def problem(status: HTTPStatus, *headers: tuple[bytes, bytes]) -> Answer:
 
 
 def unauthorized(error: TokenError, metadata: str | None = None) -> Answer:
-    """Return 401 with the challenge of RFC 6750, or 503 where the issuer is at fault and not the token.
+    """Return 401 with the challenge of RFC 6750, or 503 if the issuer is unavailable.
 
     Args:
-        error: why.
-        metadata: the address of the resource's metadata (RFC 9728).
+        error: the reason.
+        metadata: the URL of the resource's metadata (RFC 9728).
     """
     if isinstance(error, IssuerUnavailableError):
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, (b"retry-after", str(error.retry_after).encode()))
@@ -74,11 +74,11 @@ def unauthorized(error: TokenError, metadata: str | None = None) -> Answer:
 
 
 def forbidden(error: Violation, metadata: str | None = None) -> Answer:
-    """Return 403, with the challenge of RFC 6750 where a permission is missing.
+    """Return 403, with the challenge of RFC 6750 if a permission is missing.
 
     Args:
-        error: why.
-        metadata: the address of the resource's metadata (RFC 9728).
+        error: the reason.
+        metadata: the URL of the resource's metadata (RFC 9728).
     """
     if not isinstance(error, PermissionDeniedError):
         return FORBIDDEN
@@ -91,7 +91,7 @@ def forbidden(error: Violation, metadata: str | None = None) -> Answer:
 
 
 def challenge(error: TokenError, metadata: str | None = None) -> str:
-    """Return the challenge to a refused token; without a code where no token was sent."""
+    """Return the challenge for a refused token, without a code if no token was sent."""
     named = [("error", error.code), ("error_description", error.code and error.description)]
     named += [*error.parameters, ("algs", " ".join(error.algorithms)), ("resource_metadata", metadata)]
     return f"{error.scheme} {_parameters(named)}".rstrip()
@@ -102,12 +102,12 @@ def _parameters(named: Iterable[tuple[str, str | None]]) -> str:
 
 
 def _quotable(text: str) -> str:
-    """Return a text of the characters that RFC 6750 section 3 lets stand between quotes."""
+    """Return text with only the characters that RFC 6750 section 3 allows in quotes."""
     return "".join(c if " " <= c <= "~" and c not in '"\\' else " " for c in text)
 
 
 def refusal_in(error: BaseException) -> Violation | TokenError | None:
-    """Return the refusal that an error is, groups, or was raised from; a violation before a refused token."""
+    """Return the refusal in an error, its group or its causes; violations come before refused tokens."""
     waiting, seen, refused = [error], set[int](), None
     while waiting:
         one = waiting.pop()

@@ -1,7 +1,7 @@
-"""An answer of 500 that is withheld until it is known what it stands for.
+"""A 500 response that is withheld until its cause is known.
 
-Starlette's outermost layer answers whatever is raised with 500, and raises it again. Wrapped around the application
-itself, the middleware would hear of a violation when that answer is on its way.
+Starlette's outermost layer responds to every exception with 500, and then raises it again. If the middleware wraps the
+application itself, it would learn of a violation only when that response has been sent.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _SHORT = 1024  # bytes of a body; Starlette's has 21
 
 
 class Withheld:
-    """The ``send`` of a server that keeps a whole answer of 500 back.
+    """A ``send`` that withholds a complete 500 response.
 
     Args:
-        send: the server's.
+        send: the server's ``send``.
 
     Attributes:
-        outer: the same.
+        outer: the same function.
     """
 
     def __init__(self, send: Send) -> None:
@@ -31,7 +31,7 @@ class Withheld:
         self._kept = 0
 
     async def __call__(self, message: Message) -> None:
-        """Keep such an answer while it is short, as layers in between may cut it in pieces; hand on everything else."""
+        """Withhold a short 500 response, which layers may have split into pieces; pass on everything else."""
         if self.messages:
             self._kept += len(message.get("body", b""))
         elif message["type"] == "http.response.start" and message["status"] == _FAILED:
@@ -44,16 +44,16 @@ class Withheld:
             await self.release()
 
     async def release(self) -> None:
-        """Hand on what was kept."""
+        """Send the withheld messages."""
         kept, self.messages = self.messages, []
         for message in kept:
             await self.outer(message)
 
 
 def answers_errors(app: App) -> bool:
-    """Tell whether an application answers its errors with 500 and raises them again: Starlette and FastAPI do.
+    """Return whether an application responds to errors with 500 and raises them again, like Starlette and FastAPI.
 
-    They may stand inside of other middleware, or behind a function that chooses among applications, which shows none.
+    The application may be inside other middleware, or hidden behind a function that chooses among applications.
     """
     layers = list(Layers(app).all())
     return inspect.isroutine(layers[-1]) or any(hasattr(layer, "build_middleware_stack") for layer in layers)

@@ -1,6 +1,6 @@
-"""Where an identity provider sends its signals: ASGI applications to mount, each at a path of its own.
+"""Receivers of an identity provider's signals: ASGI applications to mount, each at its own path.
 
-They authenticate by the signature of what they receive, so the path is exempt from ``TenantMiddleware``.
+They authenticate requests by their signed tokens, so exempt the paths from ``TenantMiddleware``.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _FORM, _EVENT = "application/x-www-form-urlencoded", "application/secevent+jwt"
 
 
 def back_channel_logout(signals: Signals) -> App:
-    """Return what receives logout tokens, as OpenID Connect Back-Channel Logout 1.0 sends them.
+    """Return an application that receives logout tokens (OpenID Connect Back-Channel Logout 1.0).
 
     Args:
-        signals: verifies them, and revokes.
+        signals: the receiver that verifies them and revokes.
 
     Example:
         >>> from starlette.routing import Mount
@@ -45,10 +45,10 @@ def back_channel_logout(signals: Signals) -> App:
 
 
 def security_events(signals: Signals) -> App:
-    """Return what receives security event tokens that are pushed (RFC 8935).
+    """Return an application that receives pushed security event tokens (RFC 8935).
 
     Args:
-        signals: verifies them, and revokes.
+        signals: the receiver that verifies them and revokes.
     """
 
     async def receive_event(scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +108,7 @@ async def _outcome(
 
 
 async def _body(receive: Receive) -> bytes | None:
-    """Return the body, or ``None`` where it is too long, or whoever sent it is gone."""
+    """Return the body, or ``None`` if it is too long or the client has disconnected."""
     parts, size, more = [], 0, True
     while more:
         message = await receive()

@@ -21,7 +21,7 @@ from tenantguard.errors import TokenError, Violation
 
 
 class Sockets:
-    """How websockets are served; the arguments are those of ``TenantMiddleware``."""
+    """The handling of websockets; the arguments are those of ``TenantMiddleware``."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Sockets:
 
 
 async def _is_answered(error: BaseException, socket: Socket, scope: Scope, *, ended: bool) -> bool:
-    """Close a socket whose handler has raised something; tell whether the server need not hear of it."""
+    """Close a socket whose handler has raised an error; return whether the error is handled."""
     if ended:
         await socket.end()
     if not isinstance(error, Exception):
@@ -108,7 +108,7 @@ async def _is_answered(error: BaseException, socket: Socket, scope: Scope, *, en
 
 
 class Socket:
-    """One websocket in its states, between the server and the application."""
+    """A websocket between the server and the application, with its state."""
 
     def __init__(self, answers: Answers, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -123,14 +123,14 @@ class Socket:
         self._waiting: set[Any] = set()  # tasks of the application inside of the server
 
     async def receive(self) -> Message:
-        """Hand the server's next message to the application; after the end, that it has ended."""
+        """Pass the server's next message to the application or, after the end, a disconnect."""
         if self.over is not None:
             return {"type": "websocket.disconnect", "code": POLICY_VIOLATION}
         message: Message = await self._within(self._receive)
         return message
 
     async def send(self, message: Message) -> None:
-        """Hand the application's message to the server.
+        """Pass the application's message to the server.
 
         Raises:
             ConnectionError: the token has expired.
@@ -145,7 +145,7 @@ class Socket:
         await self._within(self._send, message)
 
     async def _within(self, call: Callable[..., Any], *message: Message) -> Any:
-        """Wait for the server, and be known to wait: see ``release``."""
+        """Wait for the server in a way that ``release`` can cancel."""
         task = current_task()
         if task is None or task in self._waiting:
             return await call(*message)
@@ -156,12 +156,12 @@ class Socket:
             self._waiting.discard(task)
 
     def release(self) -> None:
-        """Cancel whatever of the application waits for a client that may never read or write again."""
+        """Cancel the application's calls that wait for a client, which may never respond."""
         for task in self._waiting - {self.task}:  # the handler's own task is cancelled already
             task.cancel()
 
     def without_token(self, scope: Scope, protocol: str) -> Scope:
-        """Return the scope without the token that came as a subprotocol, which the accept then confirms."""
+        """Return the scope without the token in its subprotocols, and the subprotocol to accept."""
         offered = list(scope.get("subprotocols") or ())
         if protocol not in offered:
             return scope
@@ -172,13 +172,13 @@ class Socket:
         return {**scope, "headers": headers, "subprotocols": offered}
 
     async def end(self) -> None:
-        """Close it because it is over, in the time that a client has for that."""
+        """Close it, allowing the client a limited time."""
         over = self.over
         if over is not None:
             await in_time(lambda: self.refuse(over))
 
     async def refuse(self, error: TokenError | Violation) -> None:
-        """End it with 1008, or with the answer while the handshake is still open."""
+        """Close it with 1008 or, during the handshake, refuse it with the response."""
         if self._closed:
             return
         self._closed = True

@@ -1,4 +1,4 @@
-"""The token of a request: one Authorization header, the Bearer scheme, or what the application opted in to."""
+"""The token of a request, from its Authorization header, or from a cookie or subprotocol if enabled."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Credential = Callable[[Scope], bytes | None]  # an Authorization value, from whe
 
 
 def authorization(scope: Scope) -> bytes | None:
-    """Return the value of the one ``Authorization`` header, and keep the request's id in passing.
+    """Return the value of the only ``Authorization`` header, and record the request's id on the way.
 
     Raises:
-        TokenError: there are two; which one counts is for nobody to guess.
+        TokenError: there are two headers.
     """
     found: bytes | None = None
     for name, value in scope["headers"]:
@@ -34,7 +34,7 @@ def authorization(scope: Scope) -> bytes | None:
 
 
 def or_cookie(cookie: str) -> Credential:
-    """Return what reads the header or, instead, the cookie of that name."""
+    """Return a function that reads the header or, without one, the cookie with that name."""
     prefix = cookie.encode() + b"="
 
     def read(scope: Scope) -> bytes | None:
@@ -48,10 +48,10 @@ def or_cookie(cookie: str) -> Credential:
 
 
 def or_subprotocol(credential: Credential, protocol: str) -> Credential:
-    """Return what reads a websocket's token also from ``Sec-WebSocket-Protocol: protocol, token``.
+    """Return a function that also reads a websocket's token from ``Sec-WebSocket-Protocol: protocol, token``.
 
-    A browser can set no other header: ``new WebSocket(url, ["bearer", token])``. Subprotocols of the application's
-    own may stand before and after the two.
+    Browsers cannot set any other header: ``new WebSocket(url, ["bearer", token])``. The application's own
+    subprotocols may come before and after the two.
     """
 
     def read(scope: Scope) -> bytes | None:
@@ -70,7 +70,7 @@ def or_subprotocol(credential: Credential, protocol: str) -> Credential:
 
 
 def is_for_us(value: bytes) -> bool:
-    """Tell whether an ``Authorization`` value uses a scheme of tokens, and not one of the application's own."""
+    """Return whether an ``Authorization`` value uses a token scheme, rather than one of the application's own."""
     return value.partition(b" ")[0].lower() in _SCHEMES
 
 

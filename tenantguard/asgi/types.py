@@ -1,4 +1,4 @@
-"""The shapes of ASGI that this package speaks."""
+"""The ASGI types used in this package."""
 
 from __future__ import annotations
 

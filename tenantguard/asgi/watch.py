@@ -1,4 +1,4 @@
-"""Watching a connection: its handler is cancelled when its token ends, on asyncio and on trio alike."""
+"""The watch over a connection, which cancels its handler when its token ends, on asyncio and trio."""
 
 from __future__ import annotations
 
@@ -22,12 +22,13 @@ _log = logging.getLogger("tenantguard")
 
 
 class Watch:
-    """What ends one handler from outside, once something is over.
+    """A watch that cancels one handler when a condition ends.
 
     Args:
-        over: returns when it is over, or false where nothing is left to end; is given the event loop's sleep.
-        late: called where the application ignores its cancellation.
-        running: cancels the handler.
+        over: a coroutine function that returns at the end, or false if nothing is left to cancel; it receives the
+            event loop's ``sleep``.
+        late: called if the application ignores its cancellation.
+        running: the handler to cancel.
 
     Attributes:
         ended: whether the handler was cancelled.
@@ -55,7 +56,7 @@ class Watch:
         await self._late()
 
     async def ends(self, error: BaseException | None) -> bool:
-        """Stop watching; tell whether this, and nobody else, has ended the handler, which raised the error."""
+        """Stop watching; return whether this alone ended the handler that raised the error."""
         watching = None if self._stop is None else self._stop()
         if watching is not None and not isinstance(
             error, GeneratorExit
@@ -66,7 +67,7 @@ class Watch:
 
 
 class Running:
-    """A handler that runs, in a task of asyncio or in a scope of trio."""
+    """A running handler, in an asyncio task or a trio cancel scope."""
 
     __slots__ = ("_scope", "_task")
 
@@ -75,7 +76,7 @@ class Running:
         self._scope: Any = None
 
     def within(self, app: App) -> App:
-        """Return the application so that it can be cancelled: as it is on asyncio, in a scope on trio."""
+        """Return the application in a form that can be cancelled: unchanged on asyncio, in a cancel scope on trio."""
         if self._task is not None or not on_trio():
             return app
         self._scope = scope = _trio().CancelScope()
@@ -91,7 +92,7 @@ class Running:
         (self._task or self._scope).cancel()
 
     def was_ended_by_us(self, error: BaseException | None) -> bool:
-        """Tell whether nobody else has cancelled it, once it was cancelled here."""
+        """Return whether it was cancelled here, and by nobody else."""
         if self._task is None:
             return error is None or isinstance(error, Exception)
         others = self._task.uncancel()
@@ -101,7 +102,7 @@ class Running:
 
 
 async def in_time(call: Run) -> None:
-    """Send a last message to somebody who may be gone, or may not read; no error and no delay comes of it."""
+    """Send a last message to a client that may be gone, without raising errors or waiting long."""
     with suppress(Exception):
         if on_trio():
             with _trio().move_on_after(LIMIT):
@@ -112,7 +113,7 @@ async def in_time(call: Run) -> None:
 
 
 def on_trio() -> bool:
-    """Tell whether trio runs this."""
+    """Return whether this runs under trio."""
     return "trio" in sys.modules and bool(_trio().lowlevel.in_trio_run())
 
 
@@ -123,7 +124,7 @@ def _trio() -> Any:
 
 
 def current_task() -> asyncio.Task[Any] | None:
-    """Return the task of asyncio that runs this, or ``None`` on trio."""
+    """Return the current asyncio task, or ``None`` on trio."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -131,7 +132,7 @@ def current_task() -> asyncio.Task[Any] | None:
 
 
 def _spawned(watch: Callable[[Sleep], Coroutine[Any, Any, None]]) -> Stop:
-    """Start what watches, in a task of its own, and return what stops it."""
+    """Start watching in a separate task, and return the function that stops it."""
     if on_trio():
         return spawn_on_trio(watch)
     task = asyncio.create_task(watch(asyncio.sleep))
@@ -144,7 +145,7 @@ def _spawned(watch: Callable[[Sleep], Coroutine[Any, Any, None]]) -> Stop:
 
 
 def spawn_on_trio(watch: Callable[[Sleep], Coroutine[Any, Any, None]]) -> Stop:
-    """Start something in a system task of trio, whose context is nobody's, and return what stops it."""
+    """Start a function in a trio system task with an empty context, and return the function that stops it."""
     trio = _trio()
     scope = trio.CancelScope()
 

@@ -51,15 +51,15 @@ class CutOffs(Protocol):
     """
 
     async def put(self, moments: Mapping[Name, float]) -> None:
-        """Keep these, and of two for one name the later."""
+        """Store cut-offs; for the same name, the later time wins."""
         ...
 
     async def since(self, generation: int) -> Changes:
-        """Return what changed since a generation; everything since -1."""
+        """Return the changes since a generation; -1 returns everything."""
         ...
 
     async def purge(self, before: float) -> None:
-        """Forget those before a moment."""
+        """Delete cut-offs before a time."""
         ...
 
 
@@ -72,7 +72,7 @@ class MemoryCutOffs:
         self._lock = threading.Lock()
 
     async def put(self, moments: Mapping[Name, float]) -> None:
-        """Keep these, and of two for one name the later."""
+        """Store cut-offs; for the same name, the later time wins."""
         with self._lock:
             self._generation += 1
             for name, moment in moments.items():
@@ -81,7 +81,7 @@ class MemoryCutOffs:
                     self._moments[name] = moment, self._generation
 
     async def since(self, generation: int) -> Changes:
-        """Return what changed since a generation; everything since -1."""
+        """Return the changes since a generation; -1 returns everything."""
         with self._lock:
             found = {
                 name: moment for name, (moment, changed) in self._moments.items() if changed > generation
@@ -89,7 +89,7 @@ class MemoryCutOffs:
             return Changes(self._generation, found)
 
     async def purge(self, before: float) -> None:
-        """Forget those before a moment."""
+        """Delete cut-offs before a time."""
         with self._lock:
             self._moments = {name: held for name, held in self._moments.items() if held[0] >= before}
 

@@ -1,4 +1,4 @@
-"""The policy: what the application expects of verified claims, and the principal that it makes of them."""
+"""The policy: the application's requirements for verified claims, and the principal they describe."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MayGrant = Collection[str] | Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Policy:
-    """Hold what is expected of claims; made by ``policy_of``."""
+    """The requirements for claims; created by ``policy_of``."""
 
     audiences: frozenset[str]
     issuers: frozenset[str]
@@ -47,10 +47,10 @@ class Policy:
     revocation: Revocation | None
 
     def check(self, claims: Mapping[str, Any], now: float, *, must_expire: bool = True) -> float | None:
-        """Return until when the claims hold, the leeway included; ``None`` where they say no end.
+        """Return until when the claims are valid, including the leeway; ``None`` if they have no end.
 
         Raises:
-            TokenError: they are not what is expected.
+            TokenError: they do not meet the requirements.
         """
         until = checks.check_times(claims, now, self.leeway, must_expire=must_expire, max_age=self.max_age)
         checks.check_issuer(claims, self.issuers)
@@ -61,16 +61,16 @@ class Policy:
     async def confirm(
         self, principal: Principal, token: bytes, presentation: Presentation | None, now: float
     ) -> None:
-        """Return if a verified token may be presented like this, was not revoked, and may still act for somebody.
+        """Check a verified token's proof of possession, its revocation, and whether its actor may still act.
 
         Raises:
-            TokenError: it was, or is bound to a key or a certificate, and there is no proof of it.
+            TokenError: it was revoked, or a required proof is missing.
         """
         await self.still(principal)
         await self.confirmation.check(principal.claims, token, presentation, now, self.leeway)
 
     def ends(self, claims: Mapping[str, Any]) -> float | None:
-        """Return until when verified claims hold, the leeway included; ``None`` where they say no end."""
+        """Return until when verified claims are valid, including the leeway; ``None`` if they have no end."""
         ends = [claims.get("exp")]
         if self.max_age is not None and checks.is_number(claims.get("iat")):
             ends.append(claims["iat"] + self.max_age)
@@ -79,14 +79,14 @@ class Policy:
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token that was verified."""
+        """Return the number of seconds after which a verified token should be checked again."""
         return RECHECK if self.revocation is None else RECHECK_REVOCABLE
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified, or may act for nobody any more.
+        """Check that a token was not revoked since it was verified, and that its actor may still act.
 
         Raises:
-            TokenError: it was, or may not.
+            TokenError: it was revoked, or the actor may not.
         """
         if self.revocation is not None:
             await self.revocation.check(principal)
@@ -95,28 +95,28 @@ class Policy:
             self.acting.actor(principal.claims, named)
 
     def note(self, principal: Principal, *, known: bool) -> None:
-        """Note who came in, once nothing speaks against it any more: a revoked person has reached nothing.
+        """Record an admitted principal, after all checks, so that revoked people do not appear.
 
         Args:
-            principal: who came in.
-            known: whether the token was kept from before; one that is judged anew each time is noted each time, since
-                it may have come without its proof at first.
+            principal: the principal.
+            known: whether the token was cached. A token that is checked each time is recorded each time, because its
+                proof may have been missing at first.
         """
         if self.seen is not None and (not known or self.asks_again(principal)):
             self.seen(principal)
 
     def asks_again(self, principal: Principal) -> bool:
-        """Tell whether each request with a token is judged anew: it is bound to a key, or acts for somebody."""
+        """Return whether each request with a token is checked again, because it is bound to a key or has an actor."""
         return "cnf" in principal.claims or principal.actor is not None
 
     def kept_until(self, principal: Principal) -> float:
-        """Return until when a verified token may be kept: older ones could not be revoked."""
+        """Return until when a verified token may be cached; older ones could not be revoked."""
         if self.revocation is None:
             return float("inf")
         return float(principal.claims["iat"]) + self.revocation.keep
 
     def is_of(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether the claims name one of the issuers."""
+        """Return whether the claims name one of the issuers."""
         try:
             checks.check_issuer(claims, self.issuers)
         except TokenError:
@@ -124,11 +124,11 @@ class Policy:
         return bool(self.issuers)
 
     async def principal(self, claims: Mapping[str, Any]) -> Principal:
-        """Return who the claims speak for; of no company where they name none.
+        """Return the principal of the claims, without a company if they name none.
 
         Raises:
-            TokenError: the subject is missing, the subject, the company or the permissions are malformed, or the
-                issuer may not speak for the company, or not for somebody without one.
+            TokenError: the subject is missing; the subject, company or permissions are malformed; or the issuer is
+                not trusted for the company, or for users without one.
         """
         subject = checks.subject_of(claims, self.subject_claim)
         tenants = await self._tenants(subject, claims)
@@ -160,7 +160,7 @@ class Policy:
         return bool(self.may_grant(permission) if callable(self.may_grant) else permission in self.may_grant)
 
     def _speaks_for_every(self) -> bool:
-        """Tell whether the issuer may vouch for somebody who has no company yet, and could join any."""
+        """Return whether the issuer is trusted for users without a company, who could join any."""
         return self.speaks_for is None or self.speaks_for == "every"
 
     def _may_speak_for(self, tenant: TenantId) -> bool:
@@ -170,41 +170,41 @@ class Policy:
 
 
 def _listed(companies: object) -> object:
-    """Return what a look-up found as a list; one text is no list of letters, and ``None`` is a mistake."""
+    """Return the result of a look-up as a list; a string is not a list of letters, and ``None`` is a mistake."""
     if isinstance(companies, Iterable) and not isinstance(companies, str | bytes | Mapping):
         return list(companies)
     return None
 
 
 class UnderPolicy:
-    """What verifiers answer by their policy alone.
+    """The methods of verifiers that depend on the policy only.
 
-    ``recall`` is not here: it has to stand beside the ``verify`` that it is the short way of (``is_whole``).
+    ``recall`` is not here: it must be defined next to the ``verify`` that it abbreviates (``is_whole``).
     """
 
     _policy: Policy
 
     @property
     def tenant_type(self) -> TenantType:
-        """Give the type of the tenant ids."""
+        """Return the type of the tenant ids."""
         return self._policy.tenant_type
 
     @property
     def leeway(self) -> float:
-        """Give the seconds that clocks may differ."""
+        """Return the number of seconds by which clocks may differ."""
         return self._policy.leeway
 
     def ends(self, principal: Principal) -> float | None:
-        """Return when a principal's token ends, the leeway included, or ``None`` where it says no end."""
+        """Return when a principal's token ends, including the leeway, or ``None`` if it has no end."""
         return self._policy.ends(principal.claims)
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token: it may have been revoked."""
+        """Return the number of seconds after which a token should be checked for revocation again."""
         return self._policy.recheck
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified, whether or not it has expired meanwhile.
+        """Check that a token was not revoked since it was verified, whether or not it has expired.
 
         Raises:
             TokenError: it was.

@@ -1,4 +1,4 @@
-"""The options of verifiers, and the policy that they state."""
+"""The options of verifiers, and the policy built from them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ _PERMISSIONS = ("permissions", "scope", "scp", "roles")
 
 
 class PolicyOptions(TypedDict, total=False):
-    """What both verifiers take.
+    """The options of both verifiers.
 
     Attributes:
-        audience: for whom tokens must be; without it, a token that names an audience is refused.
-        issuer: who must have issued a token; ``{claim}`` in it stands for that claim of the same token.
-        tenant_claim: where the company is (``"company_id"``): a name, a dotted path, a sequence of names, or
+        audience: the accepted audience; without it, a token that names an audience is refused.
+        issuer: the accepted issuer; ``{claim}`` in it stands for that claim of the same token.
+        tenant_claim: the claim with the company (``"company_id"``): a name, a dotted path, a sequence of names, or
             a function of the claims.
-        tenants_claim: where a list of companies is, of which a request names one; instead of tenant_claim.
+        tenants_claim: a claim with a list of companies, one of which the request names; instead of tenant_claim.
         tenant_lookup: for tokens that name no company: an async function from the subject to its companies.
-        lookup_seconds: how long an answer of the lookup holds; 60 by default.
+        lookup_seconds: how long a result of the lookup is cached; 60 by default.
         tenant_type: the type of the tenant column: ``str``, ``int`` or ``UUID``.
-        speaks_for: which companies this issuer may speak for: a collection, a function, or ``"every"``.
-        subject_claim: where the subject is; ``"sub"`` by default.
-        permissions_claim: where the permissions are, a name, a path or a function; of several, the first that there is.
-        may_grant: the permissions that this issuer may grant, a collection or a function; others count for nothing.
-        acting: lets in tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
+        speaks_for: the companies that this issuer is trusted for: a collection, a function, or ``"every"``.
+        subject_claim: the claim with the subject; ``"sub"`` by default.
+        permissions_claim: the claim with the permissions: a name, a path or a function, or several in order.
+        may_grant: the permissions that this issuer may grant, a collection or a function; others are ignored.
+        acting: admits tokens whose bearer acts for somebody else (``act``, RFC 8693); without it, they are refused.
         seen: called with the principal of each newly verified token, such as a ``SeenBook`` for the access review.
-        require: further claims, each with the value, or the collection of values, that it must have.
-        leeway: how many seconds the clocks of issuer and server may differ; 30 by default.
-        max_age: how many seconds after its ``iat`` a token counts, whatever its ``exp``; any by default.
-        dpop: how proofs of a key are checked (RFC 9449); without it, a token that asks for one is refused.
-        certificate: reads the client's certificate from the ASGI scope (RFC 8705); the same.
-        revocation: what says which tokens count no more.
+        require: further required claims, each with its value or a collection of allowed values.
+        leeway: the number of seconds by which the clocks of issuer and server may differ; 30 by default.
+        max_age: the number of seconds after its ``iat`` for which a token is valid, whatever its ``exp``.
+        dpop: the checks of key proofs (RFC 9449); without it, a token that needs one is refused.
+        certificate: reads the client's certificate from the ASGI scope (RFC 8705); without it, the same.
+        revocation: the ``Revocation`` that says which tokens are revoked.
     """
 
     audience: str | Collection[str] | None
@@ -69,7 +69,7 @@ class PolicyOptions(TypedDict, total=False):
 
 
 def policy_of(faults: list[str], **options: Unpack[PolicyOptions]) -> Policy:
-    """Return the policy that the options state, and add to the faults what would not be safe."""
+    """Return the policy for the options, and add unsafe settings to the faults."""
     unknown = sorted(options.keys() - PolicyOptions.__annotations__.keys())
     if unknown:
         faults.append(f"unknown argument {', '.join(unknown)}")

@@ -1,4 +1,4 @@
-"""How a token was presented: by which scheme, on which request."""
+"""How a token was presented: the scheme and the request."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ BEARER, DPOP = "Bearer", "DPoP"
 
 @dataclass(frozen=True)
 class Presentation:
-    """Hold how a token came.
+    """How a token was presented.
 
     Attributes:
         scheme: ``"Bearer"`` (RFC 6750) or ``"DPoP"`` (RFC 9449).
         scope: the ASGI scope of the request that carried it.
-        proven: whether its proof was checked before, as that of a websocket that is looked at again: it counts once.
+        proven: whether its proof was already checked, because a websocket is checked again and a proof is valid once.
     """
 
     scheme: str
@@ -31,10 +31,10 @@ Door = Callable[[str, Presentation], Awaitable[Principal]]
 
 
 def door_of(verifier: Any) -> Door:
-    """Return what verifies a token as it was presented.
+    """Return the function that verifies a token as presented.
 
-    That is the verifier's ``verify_request``, unless a subclass or a wrapper adds a check of its own to
-    ``verify`` alone: then, as for a verifier that has only ``verify``, a token counts for whoever bears it.
+    That is the verifier's ``verify_request``, unless a subclass or a wrapper overrides only ``verify``. Then, as for a
+    verifier that has only ``verify``, tokens are treated as bearer tokens.
     """
     if "verify_request" in _first(verifier, "verify", "verify_request"):
         door: Door = verifier.verify_request
@@ -50,11 +50,11 @@ def door_of(verifier: Any) -> Door:
 
 
 def is_whole(verifier: object, name: str) -> bool:
-    """Tell whether a method beside ``verify`` knows all that ``verify`` does: both are of one class."""
+    """Return whether a method is defined in the same class as ``verify``, so that it includes all its checks."""
     return _first(verifier, "verify", "verify_request", name).keys() >= {"verify", name}
 
 
 def _first(verifier: object, *names: str) -> Mapping[str, Any]:
-    """Return the members of the object, or of the most derived of its classes, that has one of these."""
+    """Return the members of the object, or of its most derived class, that defines one of these names."""
     places = [getattr(verifier, "__dict__", {}), *map(vars, type(verifier).__mro__)]
     return next((place for place in places if not place.keys().isdisjoint(names)), {})

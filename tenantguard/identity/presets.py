@@ -1,7 +1,7 @@
-"""Presets: how the tokens of known identity providers look, as options for TokenVerifier.
+"""Presets: options of TokenVerifier for the tokens of well-known identity providers.
 
 Each returns a dictionary: ``TokenVerifier(**auth0("acme.eu.auth0.com", audience="https://api.acme.example"))``.
-What a provider lets you name yourself is an argument; the rest is as its documentation has it.
+Names that you can choose at the provider are arguments; the rest follows its documentation.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _PERSONAL = "9188040d-6c67-4c5b-b112-36a304b66dad"  # the directory of every per
 
 
 class Preset(PolicyOptions, total=False):
-    """Be what a preset returns: the policy, where the keys are, and the algorithms."""
+    """The result of a preset: the policy, the source of the keys, and the algorithms."""
 
     jwks_url: str
     algorithms: list[str]
 
 
 def auth0(domain: str, *, audience: str, tenant_claim: ClaimPath = "org_id") -> Preset:
-    """Return the options for access tokens of Auth0; the company is the organisation."""
+    """Return the options for Auth0 access tokens; the company is the organisation."""
     return Preset(
         issuer=f"https://{domain}/",
         jwks_url=f"https://{domain}/.well-known/jwks.json",
@@ -39,9 +39,9 @@ def auth0(domain: str, *, audience: str, tenant_claim: ClaimPath = "org_id") -> 
 def okta(
     domain: str, *, tenant_claim: ClaimPath, audience: str = "api://default", server: str = "default"
 ) -> Preset:
-    """Return the options for access tokens of an authorisation server of Okta.
+    """Return the options for access tokens of an Okta authorisation server.
 
-    Okta knows no company: add a claim to the authorisation server, and name it here.
+    Okta tokens contain no company: add a claim to the authorisation server, and name it here.
     """
     issuer = f"https://{domain}/oauth2/{server}"
     return Preset(
@@ -67,9 +67,9 @@ def cognito(
     Args:
         region: such as ``"eu-central-1"``.
         pool: the id of the user pool.
-        client: the id of the app client that tokens must be for, or of several.
-        tenant_claim: a custom attribute; access tokens carry one only by a pre-token-generation trigger.
-        use: ``"id"`` or ``"access"``; one kind is never taken for the other.
+        client: the id of the app client that tokens must be for, or several ids.
+        tenant_claim: a custom attribute; access tokens contain one only with a pre-token-generation trigger.
+        use: ``"id"`` or ``"access"``; tokens of the other kind are refused.
     """
     issuer = f"https://cognito-idp.{region}.amazonaws.com/{pool}"
     preset = Preset(
@@ -91,9 +91,9 @@ def cognito(
 def entra(*, audience: str, directory: str | None = None, tenant_claim: ClaimPath | None = None) -> Preset:
     """Return the options for access tokens, version 2.0, of Microsoft Entra ID.
 
-    The company is the directory that the user belongs to (``tid``). For an application that serves one
-    directory, name it; for one that serves several, each token's issuer has to be that of the directory it
-    names. All personal accounts share one directory, which is no company, and are refused.
+    The company is the user's directory (``tid``). If the application serves one directory, name it. If it serves
+    several, each token's issuer must be that of the directory it names. Personal accounts all share one directory,
+    which is not a company, and are refused.
     """
     place = "https://login.microsoftonline.com"
     return Preset(
@@ -110,8 +110,8 @@ def entra(*, audience: str, directory: str | None = None, tenant_claim: ClaimPat
 def keycloak(url: str, realm: str, *, audience: str, tenant_claim: ClaimPath | None = None) -> Preset:
     """Return the options for access tokens of Keycloak.
 
-    Without a claim of your own, the companies are the organisations of the claim ``organization``, by their
-    aliases; a token may list several, of which the request names one.
+    Without a custom claim, the companies are the aliases of the organisations in the claim ``organization``. A token
+    may list several, one of which the request names.
     """
     issuer = f"{url.rstrip('/')}/realms/{realm}"
     preset = Preset(
@@ -135,8 +135,8 @@ def clerk(frontend: str, *, parties: Collection[str] = ()) -> Preset:
     A session that is still pending, with something left to do before it is signed in, is refused.
 
     Args:
-        frontend: the address of the frontend API, which is the issuer.
-        parties: the origins that tokens may have been made for (``azp``); without them, any.
+        frontend: the URL of the frontend API, which is the issuer.
+        parties: the accepted origins (``azp``); any by default.
     """
     issuer = frontend.rstrip("/")
     preset = Preset(
@@ -156,8 +156,8 @@ def workos(client: str, *, audience: str | None = None, issuer: str | None = Non
 
     Args:
         client: the id of the client, whose keys sign.
-        audience: where a template of yours gives tokens one.
-        issuer: your authentication domain, where you have one; WorkOS's own issuers otherwise.
+        audience: the audience, if your template gives tokens one.
+        issuer: your authentication domain, if you have one; by default WorkOS's own issuers.
     """
     place = "https://api.workos.com"
     return Preset(
@@ -171,7 +171,7 @@ def workos(client: str, *, audience: str | None = None, issuer: str | None = Non
 
 
 def firebase(project: str, *, tenant_claim: ClaimPath = ("firebase", "tenant")) -> Preset:
-    """Return the options for id tokens of Firebase; the company is the tenant of Identity Platform."""
+    """Return the options for Firebase id tokens; the company is the Identity Platform tenant."""
     account = "securetoken@system.gserviceaccount.com"
     return Preset(
         issuer=f"https://securetoken.google.com/{project}",
@@ -197,7 +197,7 @@ def _directory(claims: Mapping[str, Any]) -> Any:
 
 
 def _clerk_organization(claims: Mapping[str, Any]) -> Any:
-    """Return the organisation of version 2 (``o.id``) or of version 1 (``org_id``), and never of both."""
+    """Return the organisation of version 2 (``o.id``) or version 1 (``org_id``); a token with both is refused."""
     if claims.get("sts", "active") != "active":
         raise TokenError("the session is not signed in yet", reason="session")
     if "o" in claims and "org_id" in claims:
@@ -206,7 +206,7 @@ def _clerk_organization(claims: Mapping[str, Any]) -> Any:
 
 
 def _clerk_permissions(claims: Mapping[str, Any]) -> list[str] | None:
-    """Return what version 2 packs: for each feature of the organisation, a number whose bits are permissions."""
+    """Return the permissions that version 2 packs into the bits of one number per feature."""
     held = claims.get("o", {})
     if not all(isinstance(held.get(name), str) for name in ("per", "fpm")):
         return None

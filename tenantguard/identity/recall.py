@@ -1,4 +1,4 @@
-"""The short way for a token seen before, and the verifiers for which it may be taken."""
+"""The fast path for a known token, and the verifiers that support it."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ Recall = Callable[[bytes | None], Principal | None]  # from an Authorization val
 
 
 def recall_of(verifier: object) -> Recall | None:
-    """Return what a verifier remembers, or ``None`` where it has to be asked each time.
+    """Return a verifier's cache look-up, or ``None`` if it has to verify each time.
 
-    A subclass or a wrapper that adds a check of its own to ``verify`` is asked: what it has inherited remembers
-    tokens without that check.
+    A subclass or a wrapper that overrides ``verify`` has to verify, because the inherited cache skips its check.
     """
     return verifier.recall if is_whole(verifier, "recall") else None  # type: ignore[attr-defined]  # just seen

@@ -1,4 +1,4 @@
-"""Cut-offs in Redis or Valkey, which every process that verifies tokens can reach."""
+"""Cut-offs in Redis or Valkey, shared by every process that verifies tokens."""
 
 from __future__ import annotations
 
@@ -50,23 +50,23 @@ end
 
 
 class RedisCutOffs:
-    """Keep cut-offs in three keys of a Redis or Valkey, and tell every process of each as soon as it is there.
+    """A store of cut-offs in three Redis or Valkey keys that notifies every process of each new cut-off immediately.
 
-    Each process that verifies tokens holds one connection for that, beside those of the client. While it is lost,
-    cut-offs are found by reading.
+    Each process that verifies tokens uses one extra connection for that. While it is lost, cut-offs are found by
+    polling.
 
-    Give the server a memory policy that evicts nothing (``noeviction``), and let it write to its disk: cut-offs that
-    it loses come back only from a process that still knows them.
+    Give the server a memory policy that evicts nothing (``noeviction``), and enable persistence: lost cut-offs come
+    back only from a process that still knows them.
 
     Args:
-        client: a ``redis.Redis``, or a ``redis.asyncio.Redis`` where all verifiers share one event loop.
-        prefix: what the names of the keys begin with. It is one hash tag, so that a cluster keeps them together.
+        client: a ``redis.Redis``, or a ``redis.asyncio.Redis`` if all verifiers share one event loop.
+        prefix: the prefix of the key names, used as a hash tag so that a cluster keeps the keys together.
 
     Attributes:
-        subscription: how this process hears of cut-offs; ``subscription.losses`` counts how often it was lost.
+        subscription: the subscription to new cut-offs; ``subscription.losses`` counts how often it was lost.
 
     Raises:
-        ConfigurationError: it is no client of Redis.
+        ConfigurationError: the argument is not a Redis client.
 
     Example:
         >>> from redis import Redis
@@ -81,26 +81,26 @@ class RedisCutOffs:
         self.subscription = Subscription(client, self._keys[0])
 
     def listen(self, ring: Ring) -> None:
-        """See that ``ring`` is called as soon as there is a new cut-off."""
+        """Call ``ring`` as soon as there is a new cut-off."""
         self.subscription.keep_up(ring)
 
     async def put(self, moments: Mapping[Name, float]) -> None:
-        """Keep these, and of two for one name the later."""
+        """Store cut-offs; for the same name, the later time wins."""
         told = [part for name, moment in moments.items() for part in (_text(name), repr(float(moment)))]
         await self._run(_PUT, *told)
 
     async def since(self, generation: int) -> Changes:
-        """Return what changed since a generation; everything since -1."""
+        """Return the changes since a generation; -1 returns everything."""
         number, *found = await self._run(_SINCE, generation)
         pairs = zip(found[::2], found[1::2], strict=True)
         return Changes(int(number), {Name(*json.loads(name)): float(moment) for name, moment in pairs})
 
     async def purge(self, before: float) -> None:
-        """Forget those before a moment."""
+        """Delete cut-offs before a time."""
         await self._run(_PURGE, repr(float(before)))
 
     async def _run(self, script: str, *arguments: Any) -> Any:
-        """Run a script without holding up the event loop."""
+        """Run a script without blocking the event loop."""
         ask = (self._client.eval, script, len(self._keys), *self._keys, *arguments)
         if inspect.iscoroutinefunction(self._client.execute_command):
             return await self._client.eval(*ask[1:])

@@ -1,4 +1,4 @@
-"""The registry: whether a company exists and is active, asked for and remembered for a moment."""
+"""The registry: whether a company exists and is active, cached for a short time."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ IsActive = Callable[[TenantId], Awaitable[bool]]
 
 
 class Registry:
-    """Say which companies are known and active.
+    """A cached look-up of the companies that are known and active.
 
     Args:
         is_active: an async function; false for a company that is suspended, closed or unknown.
-        delay: for how many seconds an answer holds: so late may a suspension take effect.
-        entries: how many answers are kept.
-        clock: seconds that only go on; for tests.
+        delay: the number of seconds for which an answer is cached, and thus how late a suspension can take effect.
+        entries: the maximum number of cached answers.
+        clock: a monotonic clock; for tests.
 
     Raises:
         ConfigurationError: the delay or the number is not positive.
@@ -49,14 +49,14 @@ class Registry:
         self._asking = Flights[bool]()
 
     def recall(self, tenant: TenantId) -> bool | None:
-        """Return the answer of a moment ago, or ``None`` where there is none that still holds."""
+        """Return the cached answer, or ``None`` if there is none."""
         known = self._known.get(tenant)
         return known[0] if known is not None and self._clock() < known[1] else None
 
     async def admits(self, tenant: TenantId) -> bool:
-        """Tell whether the company is known and active; an error of the function is the caller's.
+        """Return whether the company is known and active; errors of the function are passed on.
 
-        One question about a company is under way, for as long as somebody waits for its answer.
+        Concurrent calls for the same company share one call of the function.
         """
         known = self.recall(tenant)
         return await self._asking.join(tenant, lambda: self._ask(tenant)) if known is None else known

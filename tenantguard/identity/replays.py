@@ -1,4 +1,4 @@
-"""What was used once and must not be used again, remembered for as long as it could be."""
+"""Replay detection: values that were used once, remembered for as long as they are valid."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from tenantguard.errors import IssuerUnavailableError
 
 
 class Replays:
-    """Remember, in this process, what was used.
+    """An in-process memory of used values.
 
-    Two generations, as in the cache of tokens, but turned by the clock: what is remembered is never pushed out
-    before its time. When there is no room left nothing new is let in.
+    It has two generations like the token cache, but rotates them by the clock, so a value is never dropped early.
+    When it is full, new values are refused.
 
     Args:
-        most: how many uses are remembered, in about 120 bytes each.
-        clock: seconds that only go on; for tests.
+        most: the maximum number of values, at about 120 bytes each.
+        clock: a monotonic clock; for tests.
     """
 
     def __init__(self, most: int = 200_000, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,10 +29,10 @@ class Replays:
         self._lock = threading.Lock()
 
     async def __call__(self, used: str, seconds: float) -> bool:
-        """Tell whether this is used for the first time in so many seconds.
+        """Return whether a value is new within this many seconds.
 
         Raises:
-            IssuerUnavailableError: too much was used in that time.
+            IssuerUnavailableError: the memory is full.
         """
         key = sha256(used.encode()).digest()
         with self._lock:
@@ -49,7 +49,7 @@ class Replays:
         return True
 
     def _turn(self, seconds: float) -> None:
-        """Let the young become old when all of the old are beyond their time, the longest that was asked for."""
+        """Rotate the generations when every value of the older one has expired."""
         now = self._clock()
         seconds = self._seconds = max(seconds, self._seconds)
         if now >= self._turns + 2 * seconds:

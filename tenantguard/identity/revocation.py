@@ -1,4 +1,4 @@
-"""Revocation: a token counts only if it is younger than the latest cut-off that applies to it."""
+"""Revocation: a token is valid only if it is newer than every cut-off that applies to it."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ _EVERYTHING = -1  # before the first generation
 
 
 class Revocation:
-    """Refuse tokens that were issued before a cut-off, within a moment of it, in every process.
+    """A check that refuses tokens issued before a cut-off, in every process and almost immediately.
 
-    The store is read when a token comes and the last reading is older than ``seconds``, or a store that can tell of new
-    cut-offs (``RedisCutOffs``) has done so. A token seen before looks at one time and one mark, which a new cut-off
-    changes.
+    When a token arrives, the store is read if the last reading is older than ``seconds``, or if the store
+    (``RedisCutOffs``) has announced a new cut-off. A cached token compares only one time and one mark, which a new
+    cut-off changes.
 
     Args:
-        store: where the cut-offs are: ``MemoryCutOffs``, ``SQLCutOffs``, or one of your own.
-        seconds: for how many seconds a reading holds: so late may a revocation take effect in another process, where
-            the store does not tell of it.
-        on_loss: for how many seconds more it holds while the store fails; then every token is refused (503). 0 refuses
-            at once.
-        timeout: how many seconds the store may take to answer.
-        keep: how many seconds a cut-off is kept: older tokens are refused, whatever their ``exp``.
+        store: the store of cut-offs: ``MemoryCutOffs``, ``SQLCutOffs``, ``RedisCutOffs`` or your own.
+        seconds: the number of seconds for which a reading is valid, and thus how late a revocation can take effect in
+            another process if the store does not announce it.
+        on_loss: for how many more seconds the last reading is used while the store fails; then every token is refused
+            (503). With 0, they are refused at once.
+        timeout: the maximum number of seconds that the store may take to respond.
+        keep: the number of seconds for which a cut-off is kept; older tokens are refused, whatever their ``exp``.
         clock: the time in seconds; for tests.
-        ticks: seconds that only go on; for tests.
+        ticks: a monotonic clock; for tests.
 
     Attributes:
-        losses: how often the store failed to answer.
-        keep: how many seconds a cut-off is kept.
+        losses: how often the store failed to respond.
+        keep: the number of seconds for which a cut-off is kept.
 
     Raises:
         ConfigurationError: a number is out of range.
@@ -93,19 +93,19 @@ class Revocation:
         self.losses = 0
 
     def is_fresh(self) -> bool:
-        """Tell whether the last reading of the store still holds."""
+        """Return whether the last reading of the store is still valid."""
         return self._ticks() < self._holds_until
 
     def guard(self, kept: Part[Principal]) -> None:
-        """Let a part of a cache answer only while a reading holds, and be forgotten with each new cut-off."""
+        """Make a part of a cache return values only while a reading is valid, and clear it at each new cut-off."""
         kept.guard(self.is_fresh)
         self._parts.add(kept)
 
     async def check(self, principal: Principal) -> None:
-        """Return if a verified token is younger than the latest cut-off that applies to it.
+        """Check that a verified token is newer than every cut-off that applies to it.
 
         Raises:
-            TokenError: it is not, or nobody can say how old it is.
+            TokenError: it is not, or its age is unknown.
             IssuerUnavailableError: the store is lost.
         """
         if not self.is_fresh():
@@ -130,21 +130,21 @@ class Revocation:
         issuer: str | None = None,
         at: float | None = None,
     ) -> None:
-        """Let tokens count no more that were issued until now: one, or those of a session, subject, company or issuer.
+        """Revoke the tokens issued until now: one token, or those of a session, subject, company or issuer.
 
-        Here it holds when this returns, and in other processes within ``seconds``.
+        In this process it takes effect before this returns, and in others within ``seconds``.
 
         Args:
             token: a token's id (``jti``).
             session: a session's id (``sid``).
             subject: a subject (``sub``).
-            tenant: a company: all of its users are out.
-            issuer: alone, all tokens of an issuer; beside one of the others, only that issuer's.
-            at: the time, in seconds since 1970. By default now, and not before the newest token accepted here,
-                which a clock that was set back would spare.
+            tenant: a company, with all its users.
+            issuer: alone, all tokens of an issuer; with one of the others, only that issuer's.
+            at: the time, in seconds since 1970. By default now, but not before the newest token accepted here,
+                which would survive if the clock was set back.
 
         Raises:
-            ConfigurationError: none or several are named, one is empty, or the moment is in the future.
+            ConfigurationError: none or several are named, one is empty, or the time is in the future.
         """
         given = {"token": token, "session": session, "subject": subject, "tenant": tenant}
         name = _name({kind: value for kind, value in given.items() if value is not None}, issuer)
@@ -161,11 +161,11 @@ class Revocation:
         )
 
     async def purge(self) -> None:
-        """Forget cut-offs that are older than they are kept, in the store; run it now and then."""
+        """Delete expired cut-offs from the store; run it now and then."""
         await self._store.purge(self._steady() - self.keep)
 
     def _ring(self) -> None:
-        """Let the store be read when the next token comes; called from any thread, which holds no lock if it forks."""
+        """Read the store at the next token; called from any thread, without a lock, so that a fork is safe."""
         self._bell = object()
         self._holds_until = _NEVER
 
@@ -195,7 +195,7 @@ class Revocation:
             await self._put_back(found.moments)
 
     async def _put_back(self, held: Mapping[Name, float]) -> None:
-        """Give the store what it has lost and this process knows, for those that start later."""
+        """Restore cut-offs that the store has lost and this process knows, for processes that start later."""
         oldest = self._steady() - self.keep
         lost = {
             name: moment
@@ -211,7 +211,7 @@ class Revocation:
             _log.error("the store of revocations did not take back what it had lost: %r", error)
 
     async def _ask(self, generation: int) -> Changes:
-        """Return what the store says, in time and in good order."""
+        """Return the store's changes, within the timeout and validated."""
         return _checked(await self._within(self._store.since(generation)))
 
     async def _within(self, asked: Awaitable[T]) -> T:
@@ -221,10 +221,10 @@ class Revocation:
             return await asked
 
     def _lose(self, begun: float, error: Exception) -> None:
-        """Go on with the last reading for as long as was stated, counted and on record.
+        """Continue with the last reading for as long as configured, counted and recorded.
 
         Raises:
-            IssuerUnavailableError: that time is over, or there was none.
+            IssuerUnavailableError: that time is over, or there is no reading.
         """
         if begun >= self._rests_until:
             self.losses += 1
@@ -244,7 +244,7 @@ class Revocation:
         self._holds_until = min(begun + _RETRY, ends)
 
     def _take(self, moments: Mapping[Name, float]) -> None:
-        """Keep the later moment for each name, and let every token be looked at again."""
+        """Keep the later time for each name, and let every token be checked again."""
         with self._lock:
             later = {
                 name: moment for name, moment in moments.items() if moment > self._known.get(name, _NEVER)
@@ -255,7 +255,7 @@ class Revocation:
             part.forget()
 
     def _young(self) -> dict[Name, float]:
-        """Return what is known, once an hour without what is older than it is kept."""
+        """Return the known cut-offs, removing expired ones once an hour."""
         now = self._steady()
         if now < self._purged + _HOUR:
             return self._known
@@ -263,13 +263,13 @@ class Revocation:
         return {name: moment for name, moment in self._known.items() if moment >= now - self.keep}
 
     def _steady(self) -> float:
-        """Return the time, as far as it can have come since the start: a clock that jumps ahead forgets no cut-off."""
+        """Return the time, limited by the monotonic clock, so that a jump ahead expires no cut-off."""
         clock, ticks = self._begun
         return min(self._clock(), clock + self._ticks() - ticks + _MOST_AHEAD)
 
 
 def _name(given: dict[str, object], issuer: str | None) -> Name:
-    """Return what a cut-off is for."""
+    """Return the name of a cut-off."""
     if len(given) > 1 or (not given and issuer is None):
         raise ConfigurationError(
             "name one of token, session, subject and tenant, or an issuer: revoke(subject=...)"
@@ -286,10 +286,10 @@ def _name(given: dict[str, object], issuer: str | None) -> Name:
 
 
 def _checked(changes: Changes) -> Changes:
-    """Return what a store says, if it makes sense.
+    """Return a store's changes after validating them.
 
     Raises:
-        ValueError: it does not.
+        ValueError: they are invalid.
     """
     good = isinstance(changes.generation, int) and all(
         isinstance(name, Name) and is_number(moment) and math.isfinite(moment)

@@ -1,4 +1,4 @@
-"""Signals: what an identity provider says after it has signed a token, turned into cut-offs.
+"""Signals: events that an identity provider sends after it has issued a token, turned into cut-offs.
 
 Back-channel logout (OpenID Connect Back-Channel Logout 1.0), and the events of the Shared Signals Framework (CAEP and
 RISC) as security event tokens (RFC 8417).
@@ -52,7 +52,7 @@ Resolve = Callable[[Identifier], str | None]
 
 @dataclass(frozen=True)
 class _Named:
-    """What a signal names; a part of its subject that is not known here has no value."""
+    """The ids that a signal names; an unknown part of its subject has no value."""
 
     kind: Kind
     value: str
@@ -60,26 +60,26 @@ class _Named:
 
 
 class Signals:
-    """Verify logout tokens and security events, and revoke what they are about.
+    """A receiver of logout tokens and security events that revokes what they name.
 
-    A token that was issued after the event still counts: a signal that comes late ends no new session. Everything that
-    a signal names is revoked, its subject beside its session, since many access tokens do not name their session.
+    Tokens issued after the event stay valid, so a late signal ends no new session. Everything that a signal names is
+    revoked, its subject as well as its session, because many access tokens do not name their session.
 
     Args:
-        verifier: who may send them: a ``TokenVerifier`` with the transmitter's ``issuer``, this receiver's
+        verifier: a ``TokenVerifier`` for the transmitter, with its ``issuer``, this receiver's
             ``audience``, and the ``typ`` of its tokens: ``"logout+jwt"`` or ``"secevent+jwt"``.
-        revocation: the one that the verifiers of access tokens have.
-        speaks_for: the issuers of access tokens that the transmitter may speak of, beside itself.
-        sessions_only: where a logout names a session, leave the subject's other sessions.
-        resolve: from a subject identifier that names no ``sub`` (RFC 9493: an e-mail address, a phone number) to the
-            subject, or ``None`` where nobody is meant.
+        revocation: the ``Revocation`` of the access tokens' verifiers.
+        speaks_for: further issuers of access tokens for which the transmitter is trusted.
+        sessions_only: if a logout names a session, keep the subject's other sessions.
+        resolve: maps a subject identifier without a ``sub`` (RFC 9493: an e-mail address, a phone number) to the
+            subject, or to ``None`` if it is unknown.
 
     Attributes:
-        verified: the ``state`` of the last verification event, by which a receiver sees that its stream works.
-        stream: what the transmitter last said of the stream, such as ``"paused"``; empty before.
+        verified: the ``state`` of the last verification event, which shows that the stream works.
+        stream: the last status of the stream, such as ``"paused"``; empty at first.
 
     Raises:
-        ConfigurationError: the verifier names no issuer or no audience: anybody's signal would count.
+        ConfigurationError: the verifier names no issuer or no audience, so anybody's signals would be accepted.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Signals:
         self.stream = ""
 
     async def logout(self, token: str) -> None:
-        """Take a logout token.
+        """Process a logout token.
 
         Raises:
             TokenError: it is refused; see section 2.6 of OpenID Connect Back-Channel Logout 1.0.
@@ -123,10 +123,10 @@ class Signals:
         await self._take(claims, named)
 
     async def event(self, token: str) -> str:
-        """Take a security event token, and return its id (``jti``), for the acknowledgement.
+        """Process a security event token, and return its id (``jti``) for the acknowledgement.
 
         Raises:
-            TokenError: it is refused, or is about a subject that cannot be told.
+            TokenError: it is refused, or its subject is unknown.
         """
         claims = await self._verifier.claims(token, must_expire=False)
         if (
@@ -149,7 +149,7 @@ class Signals:
         return str(claims["jti"])
 
     async def _take(self, claims: Mapping[str, Any], named: list[_Named]) -> None:
-        """Revoke what is named, as of the event: a signal that is repeated or replayed changes nothing."""
+        """Revoke what the signal names, as of the event's time, so that a repeated signal changes nothing."""
         moment = _moment(claims)
         if _text(claims, "jti") is None:
             raise _refused("the token has no id (jti)")
@@ -167,7 +167,7 @@ class Signals:
                 ) from error
 
     def _subjects(self, claims: Mapping[str, Any], content: Mapping[str, Any]) -> list[_Named]:
-        """Return what an event is about, or refuse an event that nobody can be named for."""
+        """Return the subjects of an event, or refuse an event without a known subject."""
         identifier = claims.get("sub_id", content.get("subject"))
         named = list(self._named(claims, identifier, "subject"))
         if not any(one.value for one in named):
@@ -191,7 +191,7 @@ class Signals:
                 yield _Named(kind, value, issuer)
 
     def _narrowest(self, identifier: Identifier) -> list[str]:
-        """Return the members of a complex subject to revoke: all of them together say who it is."""
+        """Return the members of a complex subject to revoke; together they identify the subject."""
         if "session" in identifier and self._sessions_only:
             return ["session"]
         within = [name for name in ("session", "user") if name in identifier]
@@ -200,7 +200,7 @@ class Signals:
     def _read(
         self, claims: Mapping[str, Any], identifier: Identifier, form: object
     ) -> tuple[str | None, str]:
-        """Return the id that a simple identifier stands for, and whose id it is."""
+        """Return the id in a simple identifier, and its kind."""
         own: str = claims["iss"]
         if form == "iss_sub":
             issuer, subject = _text(identifier, "iss"), _text(identifier, "sub")
@@ -212,7 +212,7 @@ class Signals:
         return (None if self._resolve is None else self._resolve(identifier)), own
 
     def _note_stream(self, content: Mapping[str, Any]) -> None:
-        """Keep what becomes of the stream; who is told nothing any more has to know it."""
+        """Record the stream's status, so that the receiver knows when no more events arrive."""
         self.stream = _text(content, "status") or "unknown"
         if self.stream != "enabled":
             record(
@@ -232,7 +232,7 @@ def _events(claims: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _moment(claims: Mapping[str, Any]) -> float:
-    """Return when it happened: the time of the event where it is said (``toe``), or of the token."""
+    """Return the time of the event (``toe``), or of the token."""
     happened, issued = claims.get("toe"), claims.get("iat")
     if not is_number(issued):
         raise _refused("the token does not say when it was issued")
@@ -250,25 +250,25 @@ def _refused(message: str) -> TokenError:
 
 
 def error_code(error: TokenError) -> str:
-    """Return the code by which a transmitter is told why its event was refused (RFC 8935 section 2.4)."""
+    """Return the error code that tells a transmitter why its event was refused (RFC 8935 section 2.4)."""
     return _CODES.get(error.reason, "invalid_request")
 
 
 async def poll(signals: Signals, url: str, *, token: str, http: Http | None = None, most: int = 100) -> int:
-    """Fetch the security events that wait at a transmitter (RFC 8936), and return how many were taken.
+    """Fetch the waiting security events of a transmitter (RFC 8936), and return how many were accepted.
 
-    Each is acknowledged, or refused with its reason, before the next ones are asked for. Call it in a loop of yours.
+    Each is acknowledged, or refused with its reason, before the next request. Call it in your own loop.
 
     Args:
-        signals: verifies them, and revokes.
+        signals: the receiver of the events.
         url: the polling endpoint of the stream.
-        token: the bearer token by which the transmitter knows this receiver.
-        http: how it is asked.
-        most: how many events one answer may hold.
+        token: this receiver's bearer token for the transmitter.
+        http: the HTTP client.
+        most: the maximum number of events per response.
 
     Raises:
-        FetchError: the transmitter does not answer as it should.
-        IssuerUnavailableError: the keys or the store are not to be had; what waits is asked for again next time.
+        FetchError: the transmitter does not respond correctly.
+        IssuerUnavailableError: the keys or the store are unavailable; the events are fetched again next time.
     """
     http = Http() if http is None else http
     taken, acknowledged, refused = 0, list[str](), dict[str, dict[str, str]]()

@@ -1,4 +1,4 @@
-"""Cut-offs in two tables of a database, which every process that verifies tokens can reach."""
+"""Cut-offs in two database tables, shared by every process that verifies tokens."""
 
 from __future__ import annotations
 
@@ -36,18 +36,18 @@ _LONGEST = 1_000  # characters of an id; those of tokens and issuers have far fe
 
 
 class SQLCutOffs:
-    """Keep cut-offs in the tables ``tenantguard_cutoffs`` and ``tenantguard_cutoff_generation``.
+    """A store of cut-offs in the tables ``tenantguard_cutoffs`` and ``tenantguard_cutoff_generation``.
 
-    Each cut-off takes the next generation in its own transaction, and holds that row until it commits: who has read one
-    generation has read all before it.
+    Each cut-off takes the next generation in its own transaction, and locks that row until it commits. So a reader of
+    one generation has read all earlier ones.
 
     Args:
-        engine: an engine, or an asynchronous one, that is not guarded: cut-offs are of no company.
-        metadata: where the tables are declared, for migrations; one of their own by default.
-        prefix: what the names of the tables begin with.
+        engine: an unguarded engine, synchronous or asynchronous, because cut-offs belong to no company.
+        metadata: the MetaData for the tables, for migrations; a separate one by default.
+        prefix: the prefix of the table names.
 
     Raises:
-        ConfigurationError: it is no engine.
+        ConfigurationError: the argument is not an engine.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class SQLCutOffs:
         )
 
     async def create(self) -> None:
-        """Create the tables, where there are none."""
+        """Create the tables if they do not exist."""
         await self._run(
             lambda connection: self.metadata.create_all(connection, [self._cutoffs, self._generation])
         )
 
     async def put(self, moments: Mapping[Name, float]) -> None:
-        """Keep these, and of two for one name the later.
+        """Store cut-offs; for the same name, the later time wins.
 
         Raises:
             ConfigurationError: an id is too long.
@@ -94,18 +94,18 @@ class SQLCutOffs:
             await self._run(lambda connection: self._put(connection, moments))
 
     async def since(self, generation: int) -> Changes:
-        """Return what changed since a generation; everything since -1."""
+        """Return the changes since a generation; -1 returns everything."""
         return await self._run(lambda connection: self._since(connection, generation))
 
     async def purge(self, before: float) -> None:
-        """Forget those before a moment."""
+        """Delete cut-offs before a time."""
         await self._run(lambda c: c.execute(delete(self._cutoffs).where(self._cutoffs.c.moment < before)))
 
     def _put(self, connection: Connection, moments: Mapping[Name, float]) -> bool:
-        """Keep cut-offs under the next generation; return ``False`` where there is none to begin with.
+        """Store cut-offs under the next generation; return ``False`` if there is no generation yet.
 
-        The first one is inserted in a transaction of its own: InnoDB locks the gap that an UPDATE finds empty, and two
-        processes that insert there would wait for one another.
+        The first generation is inserted in a separate transaction: InnoDB locks the gap of an UPDATE that matches no
+        row, and two processes that insert into it would deadlock.
         """
         held = self._generation.c
         if not connection.execute(update(self._generation).values(number=held.number + 1)).rowcount:
@@ -132,7 +132,7 @@ class SQLCutOffs:
         return Changes(number, {Name(*json.loads(text)): moment for text, moment in rows})
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
-        """Do the work in one transaction, without holding up the event loop."""
+        """Run the work in one transaction, without blocking the event loop."""
         if not isinstance(self._engine, Engine):
             async with self._engine.begin() as connection:
                 done: T = await connection.run_sync(work)
@@ -147,5 +147,5 @@ class SQLCutOffs:
 
 
 def _text(name: Name) -> str:
-    """Return a name in characters that every database keeps as they are."""
+    """Return a name in characters that every database stores unchanged."""
     return json.dumps([name.kind, name.value, name.issuer])

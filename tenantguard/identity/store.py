@@ -33,13 +33,13 @@ _RETRY = 5.0  # seconds, for which a store that failed is not asked again about 
 
 @dataclass(frozen=True)
 class Entry:
-    """What the store said of one issuer.
+    """The store's answer about one issuer.
 
     Attributes:
-        settings: what a ``TokenVerifier`` takes, or ``None`` where there is no such issuer.
-        verifier: the verifier that they make, or ``None`` where they make none that can be trusted.
+        settings: the arguments of a ``TokenVerifier``, or ``None`` if there is no such issuer.
+        verifier: the verifier with these settings, or ``None`` if they cannot be trusted.
         asked: when the store was asked.
-        until: until when the answer holds.
+        until: until when the answer is valid.
     """
 
     settings: Mapping[str, Any] | None
@@ -49,21 +49,21 @@ class Entry:
 
 
 class IssuerStore:
-    """Verify tokens of issuers that are looked up by their names, one verifier for each; stands alone or in ``any_of``.
+    """A verifier that looks up issuers by name, with one verifier each; used alone or in ``any_of``.
 
-    What the store holds may come from the companies themselves, so it is held to more than what the application
-    writes: each issuer states which companies it ``speaks_for``, and its keys are not fetched from an address inside
-    of the network.
+    The store's content may come from the companies themselves, so its rules are stricter than for the application's
+    own settings: each issuer states which companies it ``speaks_for``, and its keys are never fetched from an
+    internal address.
 
     Args:
         find: an async function from an issuer to the arguments of its ``TokenVerifier``, or ``None``.
-        seconds: for how many seconds an answer holds: so late is an issuer added, changed or removed.
-        stale: for how many seconds more it holds while the store fails.
-        tenant_type: the type of the tenant ids of all of them.
-        most: how many issuers are kept at once, and as many names that are none.
-        most_bytes: the longest token that is looked at.
-        http: how keys are fetched; by default ``Http(outside=True)``, which connects to nothing inside of the network.
-        cache: the verified tokens of all of them to keep.
+        seconds: the number of seconds for which an answer is valid, and thus how late a change takes effect.
+        stale: for how many more seconds it is used while the store fails.
+        tenant_type: the type of the tenant ids of all issuers.
+        most: the maximum number of issuers kept at once, and of unknown names.
+        most_bytes: the maximum length of a token.
+        http: the HTTP client for keys; by default ``Http(outside=True)``, which refuses internal addresses.
+        cache: the cache of verified tokens of all issuers.
         clock: the time in seconds; for tests.
 
     Raises:
@@ -109,14 +109,14 @@ class IssuerStore:
 
     @property
     def recall(self) -> Recall:
-        """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
+        """Return the function that looks up the principal of a verified ``Authorization`` header."""
         return self._kept.get_guarded  # an issuer that is found later may bring a guard
 
     async def start(self) -> None:
-        """Do nothing: issuers are looked up when their first token comes."""
+        """Do nothing: issuers are looked up when their first token arrives."""
 
     def is_for(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether the claims, not verified yet, name an issuer that may be looked up."""
+        """Return whether unverified claims name an issuer that may be looked up."""
         issuer = claims.get("iss")
         return isinstance(issuer, str) and bool(_ISSUER.fullmatch(issuer))
 
@@ -129,11 +129,11 @@ class IssuerStore:
 
     @property
     def recheck(self) -> float:
-        """Give the seconds after which something new may be known of a token: any issuer's may be revocable."""
+        """Return the number of seconds after which a token should be checked again; any issuer's may be revocable."""
         return RECHECK_REVOCABLE
 
     async def still(self, principal: Principal) -> None:
-        """Return unless a token was revoked since it was verified.
+        """Check that a token was not revoked since it was verified.
 
         Raises:
             TokenError: it was, or its issuer is gone.
@@ -144,11 +144,11 @@ class IssuerStore:
         await entry.verifier.still(principal)
 
     def faults_in_company(self) -> list[str]:
-        """List nothing: each issuer is held to it when it is found."""
+        """Return nothing: each issuer is checked when it is looked up."""
         return []
 
     def also_keeps_in(self, kept: Part[Principal]) -> None:
-        """Let a part of a cache be forgotten with this store's own, when a key is trusted no more."""
+        """Clear a further part of a cache together with this store's own, when a key is no longer trusted."""
         self._parts.append(kept)
         for entry in list(self._known.values()):  # found before this store was put beside others
             if entry.verifier is not None:
@@ -163,10 +163,10 @@ class IssuerStore:
         return await self.verify_in(self._kept, token, None)
 
     async def verify_request(self, token: str, presentation: Presentation) -> Principal:
-        """Return who the token speaks for, presented like this.
+        """Return the principal of a token on a request.
 
         Raises:
-            TokenError: as ``verify``, or proofs that the token asks for are missing or wrong.
+            TokenError: see ``verify``; or a required proof is missing or wrong.
         """
         return await self.verify_in(self._kept, token, presentation)
 
@@ -178,10 +178,10 @@ class IssuerStore:
         *,
         at_most: float = float("inf"),
     ) -> Principal:
-        """Return who the token speaks for, and keep it in a part of a cache while the store's answer holds.
+        """Return the principal of a token, and keep it in a part of a cache while the store's answer is valid.
 
         Raises:
-            TokenError: as ``verify_request``.
+            TokenError: see ``verify_request``.
         """
         jws.as_bytes(token, self.most_bytes)
         claims = jws.unverified_claims(token)
@@ -193,10 +193,10 @@ class IssuerStore:
         return await entry.verifier.verify_in(kept, token, presentation, at_most=min(at_most, entry.until))
 
     async def member(self, issuer: str) -> TokenVerifier | None:
-        """Return the verifier of an issuer, or ``None`` where the store has none that can be trusted.
+        """Return the verifier of an issuer, or ``None`` if the store has none that can be trusted.
 
         Raises:
-            IssuerUnavailableError: the store does not answer.
+            IssuerUnavailableError: the store does not respond.
         """
         return (await self._entry(issuer)).verifier
 
@@ -207,7 +207,7 @@ class IssuerStore:
         return await self._asking.join(issuer, lambda: self._renewed(issuer, entry))
 
     async def _renewed(self, issuer: str, before: Entry | None) -> Entry:
-        """Ask the store, and keep what it says; while it fails, what it said before holds a little longer."""
+        """Ask the store and cache its answer; while it fails, use the previous answer for a little longer."""
         asked = self._clock()
         try:
             settings = await self._ask(issuer, before)
@@ -230,7 +230,7 @@ class IssuerStore:
         return self._keep(issuer, Entry(settings, made, asked, until))
 
     async def _ask(self, issuer: str, before: Entry | None) -> Mapping[str, Any] | None:
-        """Return what the store holds now; names that were never heard of wait for nobody."""
+        """Return the store's current answer; unknown names do not queue."""
         free = self._free.acquire(blocking=False)
         if not free and (before is None or before.settings is None):
             raise BlockingIOError("the store is being asked about too many issuers at once")
@@ -253,7 +253,7 @@ class IssuerStore:
         return entry
 
     def _made(self, issuer: str, settings: Mapping[str, Any]) -> TokenVerifier | None:
-        """Return the verifier that the settings make, or ``None``, logged, where it cannot be trusted."""
+        """Return a verifier with the settings, or log and return ``None`` if it cannot be trusted."""
         try:
             given = {"http": self._http, "tenant_type": self.tenant_type, "clock": self._clock, **settings}
             verifier = TokenVerifier(**given)
@@ -280,7 +280,7 @@ class IssuerStore:
 
 
 def _http() -> Http | None:
-    """Return one network for all issuers, or ``None`` where httpx is not installed and keys have to be given."""
+    """Return one HTTP client for all issuers, or ``None`` without httpx, when keys have to be given."""
     try:
         return Http(outside=True)
     except ConfigurationError:

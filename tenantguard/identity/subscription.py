@@ -1,4 +1,4 @@
-"""A subscription: how a process hears at once that another one has put a cut-off into Redis."""
+"""A subscription: how a process learns immediately that another one has stored a cut-off in Redis."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Pause = Callable[[float], Awaitable[None] | None]
 
 
 class Subscription:
-    """A subscription that lasts for as long as somebody listens, and comes back when it is lost.
+    """A subscription that lasts while there is a listener, and reconnects when it is lost.
 
-    It carries no news, but only that there is some: whoever listens reads the store. So each subscription, the first
-    and those after a loss, rings once as soon as the server has confirmed it, and nothing is missed that came before.
+    Its messages contain no data; they only make listeners read the store. Every subscription, the first and each one
+    after a loss, rings once when the server has confirmed it, so that no earlier cut-off is missed.
 
-    It runs in a daemon thread of its own, or in a task where the client is asynchronous.
+    It runs in a daemon thread, or in a task if the client is asynchronous.
 
     Args:
-        client: a client of Redis.
-        channel: where messages are published.
+        client: a Redis client.
+        channel: the channel of the messages.
 
     Attributes:
-        losses: how often the subscription was lost, or could not be had.
+        losses: how often the subscription was lost or failed.
     """
 
     def __init__(self, client: Any, channel: str) -> None:
@@ -50,7 +50,7 @@ class Subscription:
         self.losses = 0
 
     def keep_up(self, ring: Ring) -> None:
-        """See that somebody listens, and calls this method of an object for as long as that lives."""
+        """Keep the subscription running, and call this method of an object for as long as it lives."""
         if not any(held() == ring for held in self._rings):
             self._rings = (*(held for held in self._rings if held() is not None), WeakMethod(ring))
         if not self._goes_on() and self._starting.acquire(blocking=False):
@@ -62,13 +62,13 @@ class Subscription:
                 self._starting.release()
 
     def _goes_on(self) -> bool:
-        """Tell whether it runs: not in the child of a process that has forked, nor in a loop that is closed."""
+        """Return whether it runs; it does not in a forked child or a closed loop."""
         if isinstance(self._running, asyncio.Task):
             return not self._running.done() and not self._running.get_loop().is_closed()
         return self._running is not None and self._running.is_alive()
 
     def _start(self) -> None:
-        """Begin to listen, with nothing of the request that happens to be the first."""
+        """Start listening, in a context without the current request."""
         if not inspect.iscoroutinefunction(self._client.execute_command):
             self._running = threading.Thread(
                 target=Context().run, args=(self._drive,), name="tenantguard-revocations", daemon=True
@@ -79,7 +79,7 @@ class Subscription:
             self._running = loop.create_task(self._listen(asyncio.sleep), context=Context())
 
     def _drive(self) -> None:
-        """Listen in a thread: there the client blocks, and nothing is ever waited for."""
+        """Listen in a thread, where the client blocks."""
         with suppress(StopIteration):
             self._listen(time.sleep).send(None)
 
@@ -92,7 +92,7 @@ class Subscription:
                 await _done(pause(_AGAIN))
 
     async def _hear(self, pause: Pause) -> None:
-        """Subscribe, and ring until nobody listens any more.
+        """Subscribe, and ring until there are no listeners.
 
         Raises:
             Exception: the subscription is lost.
@@ -134,7 +134,7 @@ class Subscription:
 
 
 async def _kinds(messages: Any) -> set[str]:
-    """Return which kinds of messages have come within a look."""
+    """Return the kinds of messages that have arrived."""
     kinds = set[str]()
     timeout = _LOOK
     for _ in range(_BURST):
@@ -147,7 +147,7 @@ async def _kinds(messages: Any) -> set[str]:
 
 
 def _pool_beside(pool: Any) -> Any:
-    """Return a pool of the same server: the client's may have one connection, which a subscription would hold."""
+    """Return a separate pool to the same server, because the client's pool may have only one connection."""
     kind = next(base for base in type(pool).__mro__ if base.__name__ == "ConnectionPool")
     return kind(connection_class=pool.connection_class, **pool.connection_kwargs)
 

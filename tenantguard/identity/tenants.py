@@ -1,4 +1,4 @@
-"""The tenant that a token speaks for: found in its claims, of one type, in one spelling."""
+"""The tenant in a token's claims, with one type and one spelling."""
 
 from __future__ import annotations
 
@@ -31,14 +31,13 @@ ABSENT, MALFORMED = object(), object()  # what a reader finds where nothing is, 
 
 
 def as_tenant(value: object, kind: TenantType = str) -> TenantId:
-    """Return one claim as a tenant id of the type of the tenant column; the only place that converts.
+    """Return a claim as a tenant id of the tenant column's type; the only place that converts.
 
-    A ``str`` is never made from a number. An ``int`` may be written as a decimal string and a ``UUID`` as
-    its hyphenated text, in the one way that each is usually written.
+    A number is never converted to ``str``. An ``int`` may be written as a decimal string, and a ``UUID`` as
+    hyphenated text, in their canonical form only.
 
     Raises:
-        TokenError: it is of another type, empty, blank, in a spelling that could pass for another id's, or
-            out of range.
+        TokenError: it has another type, is empty or blank, has an ambiguous spelling, or is out of range.
     """
     if kind is str and isinstance(value, str) and _is_plain(value):
         return value
@@ -54,10 +53,10 @@ def as_tenant(value: object, kind: TenantType = str) -> TenantId:
 
 
 def as_tenants(value: object, kind: TenantType = str) -> tuple[TenantId, ...]:
-    """Return a list of tenant ids, as a claim or a lookup gives them, each once.
+    """Return the distinct tenant ids in a claim or a lookup's result.
 
     Raises:
-        TokenError: it is no list, is empty or too long, or one of its members is no tenant id.
+        TokenError: it is not a list, is empty or too long, or one of its members is not a tenant id.
     """
     if not isinstance(value, list) or not 0 < len(value) <= MOST_TENANTS:
         raise TokenError("the token names no usable list of companies", reason="tenant")
@@ -66,7 +65,7 @@ def as_tenants(value: object, kind: TenantType = str) -> tuple[TenantId, ...]:
 
 
 def _is_plain(text: str) -> bool:
-    """Tell whether a text can be an id: short, printable, trimmed, normalised, and of one alphabet per id."""
+    """Return whether a string can be an id: short, printable, trimmed, normalised, and in a single alphabet."""
     if len(text) > _LONGEST:
         return False
     if text.isascii():
@@ -82,9 +81,9 @@ def _is_plain(text: str) -> bool:
 
 
 def claim_reader(path: ClaimPath) -> Reader:
-    """Return a function that finds a value in claims, ``ABSENT`` where there is none.
+    """Return a function that reads a value from claims, or ``ABSENT`` if there is none.
 
-    A path through something that is no object finds ``MALFORMED``; a function that returns ``None`` finds nothing.
+    A path through a value that is not an object gives ``MALFORMED``; a function that returns ``None`` gives nothing.
 
     Args:
         path: a claim's name (``"company_id"``, ``"https://example.com/company"``), a path of names with
@@ -112,7 +111,7 @@ def _call(function: Reader, claims: Mapping[str, Any]) -> Any:
 
 
 def _either(claims: Mapping[str, Any], path: str) -> Any:
-    """Read a dotted path both ways; a token that answers to both is ambiguous."""
+    """Read a dotted name both as a name and as a path; a token that has both is ambiguous."""
     named, walked = claims.get(path, ABSENT), _walk(claims, path.split("."))
     if named is ABSENT:
         return walked

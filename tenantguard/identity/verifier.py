@@ -1,4 +1,4 @@
-"""The verifier: a token comes in, a principal goes out, or a TokenError."""
+"""The verifier: turns a token into a principal, or raises a TokenError."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from tenantguard.identity.presentation import Presentation
 
 
 class Verifier(Protocol):
-    """Turn a token into a principal. Anything with this method serves, for opaque tokens too."""
+    """An object that turns tokens into principals; any object with this method can be a verifier."""
 
     async def verify(self, token: str) -> Principal:
-        """Return who the token speaks for.
+        """Return the principal of a token.
 
         Raises:
             TokenError: the token is refused.
@@ -37,27 +37,27 @@ class Verifier(Protocol):
 
 
 class TokenVerifier(UnderPolicy):
-    """Verify JWTs: signature, issuer, audience, times, and the one company that each speaks for.
+    """A verifier of JWTs that checks the signature, issuer, audience, times and company.
 
-    The keys are given, or fetched: from ``jwks_url``, or from where the discovery document of the one
-    ``issuer`` says when neither ``key`` nor ``jwks_url`` is given. See ``PolicyOptions`` for what may
-    be said of claims: ``audience``, ``issuer``, ``tenant_claim``, ``tenant_type``, ``leeway`` and others.
+    The keys are given with ``key``, or fetched from ``jwks_url`` or, without either, from the URL in the discovery
+    document of the ``issuer``. See ``PolicyOptions`` for the options of claims: ``audience``, ``issuer``,
+    ``tenant_claim``, ``tenant_type``, ``leeway`` and others.
 
     Args:
         key: a PEM text, a JWK, a JWKS document, a secret, or a list of these.
-        jwks_url: where the key set is, by https.
-        algorithms: the algorithms that are accepted, all symmetric or all asymmetric.
-        typ: the type that a token's header has to name, such as ``"at+jwt"``.
-        most_bytes: the longest token that is looked at.
-        keys_lifetime: how many seconds a fetched set lives when its answer does not say.
-        keys_stale: for how many seconds more it serves while the issuer is down.
-        keys_cooldown: how many seconds pass between two searches for unknown key ids.
-        http: how documents are fetched.
-        cache: the verified tokens to keep; ``Cache(entries=0)`` keeps none.
+        jwks_url: the https URL of the key set.
+        algorithms: the accepted algorithms, all symmetric or all asymmetric.
+        typ: the required type in a token's header, such as ``"at+jwt"``.
+        most_bytes: the maximum length of a token.
+        keys_lifetime: the number of seconds for which a fetched set is valid if its response does not say.
+        keys_stale: for how many more seconds it is used while the issuer is down.
+        keys_cooldown: the number of seconds between two searches for unknown key ids.
+        http: the HTTP client.
+        cache: the cache of verified tokens; ``Cache(entries=0)`` keeps none.
         clock: the time in seconds; for tests.
 
     Raises:
-        ConfigurationError: something of this would not be safe; everything is listed at once.
+        ConfigurationError: a setting would not be safe; all faults are listed at once.
 
     Example:
         >>> TokenVerifier(key="k" * 32, algorithms=["HS256"], audience="api", issuer="https://idp.example")
@@ -104,7 +104,7 @@ class TokenVerifier(UnderPolicy):
         http: Http | None,
         remote: Callable[..., RemoteKeys],
     ) -> StaticKeys | RemoteKeys:
-        """Return where the keys come from, or add to the faults."""
+        """Return the source of the keys, or add to the faults."""
         issuers = sorted(issuer for issuer in self.issuers if "{" not in issuer)
         if key is not None:
             if url is not None:
@@ -128,12 +128,12 @@ class TokenVerifier(UnderPolicy):
 
     @staticmethod
     def any_of(*verifiers: Member | AnyOf, cache: Cache[Principal] | None = None) -> AnyOf:
-        """Return a verifier that hands each token to the one of these whose issuer it names.
+        """Return a verifier that passes each token to the member whose issuer it names.
 
         Args:
-            verifiers: each states its ``issuer`` and which companies it ``speaks_for``; one may be an
-                ``IssuerStore``, and another ``any_of`` stands for its members.
-            cache: the verified tokens of all of them to keep.
+            verifiers: verifiers that state their ``issuer`` and the companies they ``speaks_for``; one may be an
+                ``IssuerStore``, and another ``any_of`` contributes its members.
+            cache: the cache of verified tokens of all members.
 
         Raises:
             ConfigurationError: one states too little, or two state the same issuer.
@@ -150,24 +150,24 @@ class TokenVerifier(UnderPolicy):
 
     @property
     def issuers(self) -> frozenset[str]:
-        """Give the issuers whose tokens are accepted."""
+        """Return the issuers whose tokens are accepted."""
         return self._policy.issuers
 
     @property
     def audiences(self) -> frozenset[str]:
-        """Give the audiences for whom tokens may be."""
+        """Return the accepted audiences."""
         return self._policy.audiences
 
     @property
     def recall(self) -> Callable[[bytes | None], Principal | None]:
-        """Give what returns the principal of an ``Authorization`` header that was verified and still holds."""
+        """Return the function that looks up the principal of a verified ``Authorization`` header."""
         return self._kept.recall
 
     async def start(self) -> None:
-        """Fetch what has to be fetched now, so that the first request need not wait.
+        """Fetch the keys now, so that the first request need not wait.
 
         Raises:
-            ConfigurationError: it cannot be had.
+            ConfigurationError: they cannot be fetched.
         """
         await self._keys.start()
 
@@ -180,10 +180,10 @@ class TokenVerifier(UnderPolicy):
         return await self.verify_in(self._kept, token, None)
 
     async def verify_request(self, token: str, presentation: Presentation) -> Principal:
-        """Return who the token speaks for, presented like this; the middleware calls it in place of ``verify``.
+        """Return the principal of a token on a request; the middleware calls this instead of ``verify``.
 
         Raises:
-            TokenError: the token is refused, or proofs that it asks for are missing or wrong.
+            TokenError: the token is refused, or a required proof is missing or wrong.
         """
         return await self.verify_in(self._kept, token, presentation)
 
@@ -195,10 +195,10 @@ class TokenVerifier(UnderPolicy):
         *,
         at_most: float = float("inf"),
     ) -> Principal:
-        """Return who the token speaks for, and keep it in a part of a cache until a time at most.
+        """Return the principal of a token, and keep it in a part of a cache until a given time at most.
 
         Raises:
-            TokenError: as ``verify_request`` does.
+            TokenError: see ``verify_request``.
         """
         raw = jws.as_bytes(token, self.most_bytes)
         known = kept.known(raw)
@@ -208,7 +208,7 @@ class TokenVerifier(UnderPolicy):
         return principal
 
     async def claims(self, token: str, *, must_expire: bool = True) -> Mapping[str, Any]:
-        """Return the verified claims of a token that stands for nobody, such as a logout token.
+        """Return the verified claims of a token without a principal, such as a logout token.
 
         Args:
             token: the token, in compact form.
@@ -243,7 +243,7 @@ class TokenVerifier(UnderPolicy):
         return principal
 
     async def _signer(self, signed: jws.Signed) -> Key:
-        """Return the key that signed a token, looked for again where it is none that is at hand."""
+        """Return the key that signed a token, searching again if none of the known keys did."""
         key = await signed.signer(await self._keys.find(signed.kid))
         if key is None:
             key = await signed.signer(await self._keys.again(signed.kid))
@@ -252,7 +252,7 @@ class TokenVerifier(UnderPolicy):
         return key
 
     def _until(self, claimed: float | None) -> float:
-        """Return until when a principal may be served again without another look at its token."""
+        """Return until when a principal can be served without checking its token again."""
         now = self._clock()
         seconds = [self._keys.trusted_for()]
         if self._policy.lookup is not None:
@@ -260,22 +260,22 @@ class TokenVerifier(UnderPolicy):
         return min([now + one for one in seconds] + ([] if claimed is None else [claimed]))
 
     def also_keeps_in(self, kept: Part[Principal]) -> None:
-        """Let a part of a cache be forgotten with this verifier's own, when a key is trusted no more."""
+        """Clear a further part of a cache together with this verifier's own, when a key is no longer trusted."""
         self._parts.add(kept)
         if self._policy.revocation is not None:
             self._policy.revocation.guard(kept)
 
     def is_for(self, claims: Mapping[str, Any]) -> bool:
-        """Tell whether the claims, not verified yet, name an issuer of this verifier."""
+        """Return whether unverified claims name an issuer of this verifier."""
         return self._policy.is_of(claims)
 
     def faults_in_company(self) -> list[str]:
-        """List what this verifier leaves open that must be said where there are others beside it."""
+        """Return the options that this verifier must state to be combined with others."""
         missing = {"issuer": not self.issuers, "speaks_for": self._policy.speaks_for is None}
         return [f"{self!r} does not state its {name}" for name, is_missing in missing.items() if is_missing]
 
     def _forget(self) -> None:
-        """Verify every token again: a key that was trusted is trusted no more."""
+        """Forget all verified tokens, because a key is no longer trusted."""
         for part in list(self._parts):
             part.forget()
 

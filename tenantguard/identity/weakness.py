@@ -1,4 +1,4 @@
-"""Weak public keys: sizes, exponents, and moduli that a broken generator made."""
+"""Weak public keys: sizes, exponents, and moduli from a broken generator."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def weakness(material: Any) -> str | None:
     if not _LEAST_BITS <= material.key_size <= _MOST_BITS:
         return f"an RSA key of {material.key_size} bits, where {_LEAST_BITS} to {_MOST_BITS} are accepted"
     if not 3 <= numbers.e <= _MOST_EXPONENT or numbers.e % 2 == 0:
-        return "an RSA key with an exponent that protects nothing, or that is there to cost time"
+        return "an RSA key with an exponent that is insecure, or only makes verification slow"
     if _RESIDUES.issuperset((p, numbers.n % p) for p in _PRIMES):
         return "an RSA key of the kind that CVE-2017-15361 (ROCA) can factor"
     return None
 
 
 def _residues() -> frozenset[tuple[int, int]]:
-    """Return, for each small prime, what moduli of the broken generator leave: powers of one number."""
+    """Return, for each small prime, the possible residues of the broken generator's moduli."""
     return frozenset((p, pow(_GENERATOR, power, p)) for p in _PRIMES for power in range(p - 1))
 
 

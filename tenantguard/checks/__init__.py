@@ -1,1 +1,1 @@
-"""Checks: what is found in models, in source and in a live database, before and after an engine is guarded."""
+"""Checks: findings in models, source and a live database, before and after an engine is guarded."""

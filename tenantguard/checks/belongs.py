@@ -1,4 +1,4 @@
-"""Belongs: questions about a table's columns that several checks ask."""
+"""Ownership: questions about a table's columns that several checks share."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OF_DEVICES = re.compile(r"push|device|fcm|apns|expo")  # one device may serve u
 
 
 def of_tenants(tenancy: Tenancy) -> Iterator[tuple[Placement, Table]]:
-    """Yield the tables whose rows belong to one tenant each; views are read and keep nothing."""
+    """Yield the tables whose rows each belong to one tenant, without views."""
     for placement in tenancy:
         table = placement.mapping
         if placement.kind in OF_TENANTS and table is not None and not is_view(table):
@@ -26,12 +26,12 @@ def of_tenants(tenancy: Tenancy) -> Iterator[tuple[Placement, Table]]:
 
 
 def is_view(table: Table) -> bool:
-    """Tell whether the models say that it is a view."""
+    """Return whether the models declare it as a view."""
     return bool(table.info.get("is_view") or getattr(table, "is_view", False))
 
 
 def is_of_one_row(placement: Placement, keys: Iterable[Collection[str]]) -> bool:
-    """Tell whether a tenant has one row at most, as in the table of the tenants themselves."""
+    """Return whether a tenant has at most one row, as in the table of the tenants."""
     return placement.kind == "owned" and any(set(key) == {placement.column} for key in keys)
 
 
@@ -41,11 +41,11 @@ def primary_key(table: Table) -> tuple[str, ...]:
 
 
 def uniques(table: Table, tenant: str | None = None) -> list[tuple[str, ...]]:
-    """Return the columns of each unique constraint and unique index of the models, but for the primary key.
+    """Return the columns of each unique constraint and unique index of the models, except the primary key.
 
     Args:
         table: the table.
-        tenant: its tenant column; an index of rows that have none in it is left out.
+        tenant: its tenant column; an index over rows without a tenant is skipped.
     """
     constraints = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
     indexes = [index for index in table.indexes if index.unique and not _is_of_nobody(index, tenant)]
@@ -54,7 +54,7 @@ def uniques(table: Table, tenant: str | None = None) -> list[tuple[str, ...]]:
 
 
 def leading(table: Table) -> set[str]:
-    """Return the first column of everything of the models that can be searched by."""
+    """Return the first column of every index, unique constraint and primary key of the models."""
     constraints = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
     firsts = {columns[0].name for one in constraints if (columns := list(one.columns))}
     firsts |= {name for index in table.indexes if (name := _first(index)) is not None}
@@ -62,12 +62,12 @@ def leading(table: Table) -> set[str]:
 
 
 def _wheres(index: Index) -> list[Any]:
-    """Return the conditions of a partial index, one for each dialect."""
+    """Return the conditions of a partial index, one per dialect."""
     return [value for name, value in index.kwargs.items() if name.endswith("_where") and value is not None]
 
 
 def _is_of_nobody(index: Index, tenant: str | None) -> bool:
-    """Tell whether an index holds only rows whose tenant column is NULL."""
+    """Return whether an index contains only rows whose tenant column is NULL."""
     is_null = re.compile(rf"(^|[\W_]){re.escape(tenant)}\W*\s+is\s+null\b", re.IGNORECASE) if tenant else None
     return is_null is not None and any(
         is_null.search(str(where)) and not re.search(r"\bor\b", str(where), re.IGNORECASE)
@@ -81,7 +81,7 @@ def _first(index: Index) -> str | None:
 
 
 def tells_tenant(tenancy: Tenancy, placement: Placement, table: Table, columns: Collection[str]) -> bool:
-    """Tell whether equal values in these columns mean the same tenant: they hold it, or a key to rows of one."""
+    """Return whether equal values in these columns imply the same tenant, directly or through a key."""
     if placement.kind == "owned" and placement.column in columns:
         return True
     for reference in tenancy.references(table):
@@ -92,7 +92,7 @@ def tells_tenant(tenancy: Tenancy, placement: Placement, table: Table, columns: 
 
 
 def is_random(table: Table, names: Collection[str]) -> bool:
-    """Tell whether a column is filled by what never comes twice, so that two tenants never meet there."""
+    """Return whether a column's values are generated and unique, so that two tenants never collide."""
     columns = [column for column in table.columns if column.name in names]
     return any(_is_generated(table, column) or _is_uuid(column) or _is_secret(column) for column in columns)
 
@@ -108,7 +108,7 @@ def _is_generated(table: Table, column: Column[object]) -> bool:
 
 
 def _is_secret(column: NamedColumn[object]) -> bool:
-    """Tell whether a column holds by its name what nobody chooses and nobody guesses."""
+    """Return whether a column's name suggests a random secret."""
     name = column.name.lower()
     return _SECRET.search(name) is not None and _OF_DEVICES.search(name) is None
 

@@ -1,4 +1,4 @@
-"""The catalogue: every finding by its id, with what it means, so that it can be explained offline."""
+"""The catalogue: every rule by its id, with its explanation, available offline."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ RULES: dict[str, Rule] = {rule.id: rule for rules in GROUPS.values() for rule in
 
 
 def found(id_: str, place: str, detail: str, remedy: str = "", **more: Any) -> Finding:
-    """Return a finding of a rule; remedy and severity are the rule's where nothing is said."""
+    """Return a finding of a rule; remedy and severity default to the rule's."""
     rule = RULES[id_]
     severity = more.pop("severity", rule.severity)
     return Finding(rule, place, detail, remedy or rule.remedy, severity, **more)

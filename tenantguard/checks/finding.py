@@ -1,4 +1,4 @@
-"""Findings of ``tenantguard check``: one row each, with an id that stays the same."""
+"""Findings of ``tenantguard check``, with stable ids."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ class Rule:
     """One kind of finding.
 
     Attributes:
-        id: ``TG104``; it never comes to mean anything else.
-        name: the same in words.
+        id: ``TG104``; its meaning never changes.
+        name: a short name.
         severity: ``"error"`` may show rows to another tenant or stops the guard, ``"warning"`` breaks or slows
             something, ``"note"`` is for a reviewer to know.
-        what: what is found, in a sentence.
-        why: what follows from it.
+        what: a sentence about the finding.
+        why: its consequence.
         remedy: what to do.
     """
 
@@ -34,17 +34,17 @@ class Rule:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to look at.
+    """One finding.
 
     Attributes:
-        rule: what kind of thing.
+        rule: its rule.
         place: a table, a column, a role, or ``file:line``.
         detail: what was found, in a sentence.
         remedy: what to do here.
-        severity: the rule's, unless this one weighs less or more.
+        severity: the rule's severity, unless this finding differs.
         file: the source file, relative to where the command runs.
         line: the line in it.
-        anchor: what tells this finding from others of its rule though lines move; the place where there is no file.
+        anchor: text that identifies this finding even if lines move; the place if there is no file.
     """
 
     rule: Rule
@@ -58,17 +58,17 @@ class Finding:
 
     @property
     def fingerprint(self) -> str:
-        """Return 16 hexadecimal digits by which a baseline knows the finding again."""
+        """Return 16 hexadecimal digits by which a baseline recognises the finding."""
         parts = (self.rule.id, self.file or "", self.anchor or self.place)
         return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
     @property
     def order(self) -> tuple[Any, ...]:
-        """Return what findings are sorted by: the worst first, then by id and place."""
+        """Return the sort key: the worst first, then by id and place."""
         return (SEVERITIES.index(self.severity), self.rule.id, self.file or "", self.line or 0, self.place)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the row as JSON holds it."""
+        """Return the finding as a JSON object."""
         row: dict[str, Any] = {
             "id": self.rule.id,
             "name": self.rule.name,

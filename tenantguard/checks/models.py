@@ -1,4 +1,4 @@
-"""Findings in the models: what the tenancy says of each table, its keys and its indexes."""
+"""Findings in the models: placements, keys and indexes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DIALECTS: tuple[Dialect, ...] = (postgresql.dialect(), mysql.dialect(), sqlite.
 
 
 def model_findings(tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield what is found in the models alone."""
+    """Yield the findings in the models alone."""
     for sentence in tenancy.faults():
         yield _of_fault(sentence)
     for placement, table in of_tenants(tenancy):
@@ -112,7 +112,7 @@ def _of_reference(tenancy: Tenancy, placement: Placement, reference: Reference) 
 
 
 def _types(ours: object, theirs: object, name: str, other: str) -> str | None:
-    """Return what is wrong with the types of a key's two sides, if anything is."""
+    """Return the fault in the types of a key's two sides, if there is one."""
     mine = next(column.type for column in ours if column.name == name)  # type: ignore[attr-defined]  # a collection of columns
     above = next(column.type for column in theirs if column.name == other)  # type: ignore[attr-defined]
     if any(_affinity(mine, dialect) is _affinity(above, dialect) for dialect in _DIALECTS):
@@ -121,12 +121,12 @@ def _types(ours: object, theirs: object, name: str, other: str) -> str | None:
 
 
 def _affinity(kind: TypeEngine[Any], dialect: Dialect) -> type[TypeEngine[Any]]:
-    """Return what a type is on a database: a type of the application's own may be another on each."""
+    """Return the kind of a type on a database, because a custom type may differ between databases."""
     return kind.dialect_impl(dialect)._type_affinity or type(kind)
 
 
 def _is_composite(placement: Placement, parent: Placement, reference: Reference) -> bool:
-    """Tell whether a key includes the tenant, or leads to the table of the tenants, where it is the tenant."""
+    """Return whether a key includes the tenant, or is the tenant because it leads to the table of the tenants."""
     if (placement.column, parent.column) in reference.pairs:
         return True
     return parent.mapping is not None and is_of_one_row(parent, [primary_key(parent.mapping)])

@@ -1,4 +1,4 @@
-"""Asking: what a check is asked for, and what it answers."""
+"""The options and the result of a check."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from tenantguard.tenancy import Tenancy
 
 @dataclass(frozen=True)
 class Asked:
-    """What is to be checked.
+    """The options of a check.
 
     Attributes:
         tenancy: how every table belongs.
         root: the directory of the application.
-        source: the directories and files of its source; none are read where there are none.
-        exclude: patterns of files to leave out.
-        url: of the live database, if there is one.
+        source: the directories and files of its source, if any.
+        exclude: patterns of files to skip.
+        url: the URL of the live database, if there is one.
         roles: its roles.
-        keys: list the rows that cross tenants.
-        prove: let pgrls look too, where it is installed.
+        keys: whether to list the rows that cross tenants.
+        prove: whether to run pgrls, if it is installed.
     """
 
     tenancy: Tenancy
@@ -42,7 +42,7 @@ class Asked:
 
 @dataclass
 class Found:
-    """What a check found, the silences in its source, and the beginnings of the ids it looked for."""
+    """The findings of a check, the silences in the source, and the prefixes of the checked ids."""
 
     findings: list[Finding] = field(default_factory=list)
     silences: list[Silence] = field(default_factory=list)

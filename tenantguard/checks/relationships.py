@@ -1,4 +1,4 @@
-"""Relationships of the ORM: deletes that it carries from a row that is not one tenant's to tenants' rows."""
+"""ORM relationships: cascading deletes from a row that is not one tenant's to tenants' rows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
 
 
 def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield the relationships that delete rows of tenants along with a row that is not one tenant's.
+    """Yield the relationships that delete tenants' rows along with a row that is not one tenant's.
 
-    ``relationship(cascade="all, delete")`` does what ``ON DELETE CASCADE`` does, and stands in no foreign key.
+    ``relationship(cascade="all, delete")`` works like ``ON DELETE CASCADE``, but is not part of a foreign key.
     """
     for registry, mappers in _registries(tenancy):
         try:
@@ -35,14 +35,14 @@ def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
 
 
 def mapped_classes(tenancy: Tenancy) -> set[str]:
-    """Return the names of the classes whose rows are tenants', whatever rule named their tables."""
+    """Return the names of the classes mapped to tenants' tables, whatever rule named their tables."""
     mappers = [mapper for _, found in _registries(tenancy) for mapper in found]
     placed = [(mapper.class_.__name__, _placed(tenancy, mapper)) for mapper in mappers]
     return {name for name, placement in placed if placement is not None and placement.kind in OF_TENANTS}
 
 
 def _registries(tenancy: Tenancy) -> Iterator[tuple[Any, list[Any]]]:
-    """Yield the registries that map tables of the tenancy; other applications may live in the same process."""
+    """Yield the registries that map tables of the tenancy; other applications may be loaded in the same process."""
     for registry in all_registries():
         mappers = [one for one in mappers_of(registry) if _placed(tenancy, one) is not None]
         if mappers:
@@ -60,7 +60,7 @@ def _of_mapper(tenancy: Tenancy, mapper: Any) -> Iterator[Finding]:
 
 
 def _is_own(mapper: Any, relation: RelationshipProperty[Any]) -> bool:
-    """Tell whether a relationship deletes, and is not told of the class that it is inherited from."""
+    """Return whether a relationship cascades deletes and is not inherited from a class that is reported already."""
     return relation.cascade.delete and not relation.viewonly and relation.parent is mapper
 
 
@@ -76,7 +76,7 @@ def _finding(place: str, relation: RelationshipProperty[Any], parent: Placement,
 
 
 def _placed(tenancy: Tenancy, mapper: Any) -> Placement | None:
-    """Return how the table of a mapped class belongs, if it has one of its own in the tenancy."""
+    """Return the placement of a mapped class's own table, if the tenancy places it."""
     table = mapper.local_table
     if not isinstance(table, Table):
         return None

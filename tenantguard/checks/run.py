@@ -1,4 +1,4 @@
-"""Running: one check of models, source and live database, as it was asked for."""
+"""The run of one check over models, source and live database."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from tenantguard.checks.source.sites import read_source
 
 
 def run(asked: Asked, step: Callable[[str], None] = lambda _: None) -> Found:
-    """Return what is found.
+    """Return the findings.
 
     Args:
-        asked: what is to be checked.
-        step: told what comes next.
+        asked: the options.
+        step: a function that receives the description of the next step.
 
     Raises:
         ConfigurationError: the database cannot be reached.
@@ -47,7 +47,7 @@ def run(asked: Asked, step: Callable[[str], None] = lambda _: None) -> Found:
 
 
 def _live(asked: Asked, result: Found, models: list[Finding], step: Callable[[str], None]) -> list[Finding]:
-    """Add what the database shows; return the models' findings without those that it settles."""
+    """Add the database's findings; return the models' findings without those that the database disproves."""
     result.looked |= {"TG3", "TG4"}
     assert asked.url is not None
     step("connecting")

@@ -1,4 +1,4 @@
-"""Settings: what ``[tool.tenantguard]`` of a pyproject.toml, or tenantguard.toml, says once for every run."""
+"""Settings in ``[tool.tenantguard]`` of pyproject.toml, or in tenantguard.toml."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _KINDS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class Silence:
-    """A finding that is not to be told for a while.
+    """A finding that is not reported for a while.
 
     Attributes:
-        id: of the rule.
-        place: a pattern of the places; ``*`` for any.
-        reason: why.
-        until: the last day on which it holds.
-        where: the file and line that says so.
-        file: the source file that it stands in, where it is a comment.
-        line: the line of that file.
+        id: the id of the rule.
+        place: a pattern of places; ``*`` for any.
+        reason: the reason.
+        until: the last day on which it applies.
+        where: the file and line of the silence.
+        file: the source file, if it is a comment.
+        line: the line in that file.
     """
 
     id: str
@@ -43,21 +43,21 @@ class Silence:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the settings file says; a command line overrides it."""
+    """The content of the settings file; the command line overrides it."""
 
     values: Mapping[str, Any]
     silences: tuple[Silence, ...] = ()
 
     def get(self, name: str, given: Any = None) -> Any:
-        """Return what the command line gave, or else what the file says."""
+        """Return the command line's value or, without one, the file's."""
         return given if given not in (None, [], ()) else self.values.get(name)
 
 
 def read_settings(folder: Path) -> Settings:
-    """Return the settings of a directory; none where no file of it has any.
+    """Return the settings of a directory, which may be empty.
 
     Raises:
-        ConfigurationError: a file cannot be read, or says something that is no setting.
+        ConfigurationError: a file cannot be read, or contains an unknown setting.
     """
     for name in FILES:
         path = folder / name
@@ -116,7 +116,7 @@ def _silence(given: Any, where: str) -> Silence:
 
 
 def day(text: str) -> date | None:
-    """Return a date that is written YYYY-MM-DD, or ``None``."""
+    """Return a date in the form YYYY-MM-DD, or ``None``."""
     try:
         return date.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Silencing: findings that are left out for a reason until a day, and the baseline of those that were there before."""
+"""Silences with a reason and an end date, and the baseline of earlier findings."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SUMMARY = "tenantguard check accepts what is listed here; write a new one with -
 
 @dataclass(frozen=True)
 class Sorted:
-    """Findings, by what becomes of them."""
+    """Findings sorted into reported, silenced and accepted ones."""
 
     told: list[Finding]
     silenced: list[tuple[Finding, Silence]]
@@ -35,11 +35,11 @@ class Sorted:
 
 
 def comments(source: SourceFile, name: str) -> Iterable[Silence]:
-    """Yield the silences that stand in a source file.
+    """Yield the silences in a source file.
 
     Args:
         source: the file.
-        name: its name, as findings have it.
+        name: its name in findings.
     """
     for number, line in enumerate(source.lines, 1):
         found_here = _COMMENT.search(line)
@@ -64,14 +64,14 @@ def sort(
     looked: Collection[str],
     today: date,
 ) -> Sorted:
-    """Sort findings into those that are told, silenced, and accepted by the baseline.
+    """Sort findings into those that are reported, silenced, and accepted by the baseline.
 
     Args:
-        findings: what was found.
-        silences: what is not to be told.
-        baseline: the fingerprints that are accepted.
-        looked: the beginnings of the ids that were looked for, ``TG1``; what was not is not stale.
-        today: the day.
+        findings: the findings.
+        silences: the silences.
+        baseline: the accepted fingerprints.
+        looked: the prefixes of the checked ids, such as ``TG1``; entries for others are not stale.
+        today: the current date.
     """
     findings = list(findings)
     valid = [one for one in silences if not _faults(one) and one.until is not None and one.until >= today]
@@ -114,7 +114,7 @@ def _is_told(silence: Silence, findings: Iterable[Finding], looked: Collection[s
 
 
 def _own(silence: Silence, today: date) -> Finding:
-    """Return the finding that a silence is itself."""
+    """Return the finding about a silence."""
     line = int(silence.where.rpartition(":")[2]) if silence.file else None
     place: dict[str, Any] = {"file": silence.file, "line": line}
     faults = _faults(silence)
@@ -129,7 +129,7 @@ def _own(silence: Silence, today: date) -> Finding:
 
 
 def read_baseline(path: Path) -> dict[str, str]:
-    """Return what a baseline accepts: fingerprints, each with its id and place.
+    """Return the fingerprints in a baseline, with id and place.
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -148,7 +148,7 @@ def read_baseline(path: Path) -> dict[str, str]:
 
 
 def write_baseline(path: Path, findings: Iterable[Finding]) -> None:
-    """Write the baseline that accepts these findings, a line each in a stable order."""
+    """Write a baseline that accepts these findings, one per line in a stable order."""
     listed = {
         one.fingerprint: f"{one.rule.id} {one.place}" for one in sorted(findings, key=lambda one: one.order)
     }
@@ -159,7 +159,7 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> None:
 def stale(
     baseline: dict[str, str], findings: Iterable[Finding], looked: Collection[str], name: str
 ) -> Iterable[Finding]:
-    """Yield one note where the baseline accepts what is no longer found."""
+    """Yield one note if the baseline accepts findings that no longer occur."""
     there = {one.fingerprint for one in findings}
     gone = [what for mark, what in baseline.items() if mark not in there and what.startswith(tuple(looked))]
     if gone:

@@ -1,1 +1,1 @@
-"""What was approved: tenancy.lock, how it is written and read, and how it differs from what is."""
+"""The approved state: writing and reading tenancy.lock, and its differences from the current state."""

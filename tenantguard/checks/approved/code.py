@@ -1,4 +1,4 @@
-"""What the code says: tables, the predicates of statements, keys, functions, guards and bypasses."""
+"""The code's part of the lock: tables, predicates, keys, functions, guards and bypasses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def code_sections(tenancy: Tenancy, project: Project) -> dict[str, dict[str, str
     """Return the sections of the lock that need no database.
 
     Raises:
-        ConfigurationError: the tenancy has faults, all of which are listed.
+        ConfigurationError: the tenancy has faults; all are listed.
     """
     tenancy.verify()
     placements = list(tenancy)
@@ -37,7 +37,7 @@ def _belongs(placement: Placement) -> str:
 
 
 def predicate(tenancy: Tenancy, placement: Placement, depth: int = 0) -> str:
-    """Return which rows a tenant's statement reaches, as SQL with ``:tenant``."""
+    """Return the predicate for a tenant's statements, as SQL with ``:tenant``."""
     if placement.kind == "shared":
         return "every row"
     if placement.kind == "shown":
@@ -85,7 +85,7 @@ def _reference(reference: Reference) -> str:
 
 
 def _guards(project: Project) -> dict[str, str]:
-    """Return each guard with what it was told; the modes are what refuses and what lets through."""
+    """Return each guard with its arguments, including its modes."""
     told: dict[str, list[str]] = {}
     for source, called in project.calls():
         if called.last == "guard" and is_of(called.name, "tenantguard"):

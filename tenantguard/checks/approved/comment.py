@@ -1,4 +1,4 @@
-"""Reviewing: two locks as a comment on a pull request, in the words of somebody who reads it."""
+"""The review: the differences of two locks as a comment on a pull request."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ def review_comment(before: Lock, after: Lock, base: str) -> str:
     """Return the comment, in Markdown.
 
     Args:
-        before: what was approved at the base.
-        after: what the code says now.
+        before: the lock of the base.
+        after: the lock of the branch.
         base: the name of the base.
     """
     every = list(differences(before, after))
@@ -73,7 +73,7 @@ def _refusals(every: Iterable[Difference], *, added: bool) -> Iterator[str]:
 
 
 def _refused_table(one: Difference) -> tuple[bool, str] | None:
-    """Return whether a refusal is added or taken away, and which, or ``None``."""
+    """Return whether a refusal is added or removed, and which one, or ``None``."""
     if one.after is None:
         return True, f"every statement that names `{one.name}`"
     if one.before is None:
@@ -86,7 +86,7 @@ def _refused_table(one: Difference) -> tuple[bool, str] | None:
 
 
 def _writes(said: str) -> bool:
-    """Tell whether a tenant may write a table that belongs so."""
+    """Return whether a tenant may write a table with this placement."""
     kind = kind_of(said)
     return kind in ("owned", "through") or "writable" in said
 

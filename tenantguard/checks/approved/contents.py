@@ -1,4 +1,4 @@
-"""Making a lock of what is now: from the code, and from the database where there is a URL."""
+"""The contents of a lock, from the code and, with a URL, from the database."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tenantguard.checks.source.sites import read_source
 
 
 def make_lock(asked: Asked, step: Callable[[str], None] = lambda _: None) -> Lock:
-    """Return the lock of what is now.
+    """Return the lock of the current state.
 
     Args:
         asked: the tenancy, its source, and the database if there is one.
-        step: told what comes next.
+        step: a function that receives the description of the next step.
 
     Raises:
         ConfigurationError: the tenancy has faults, or the database cannot be reached.

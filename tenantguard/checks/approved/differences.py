@@ -1,4 +1,4 @@
-"""Differing: what a lock approves, beside what is, an entry at a time and with what follows from it."""
+"""Differences between a lock and the current state, with the consequence of each."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ FOLLOWS = "a row of "  # begins what is asked of a table that belongs through an
 
 @dataclass(frozen=True)
 class Difference:
-    """One entry that is not as it was.
+    """One changed entry.
 
     Attributes:
-        section: of the lock.
-        name: of the entry.
-        before: what it said; ``None`` where it is new.
-        after: what it says; ``None`` where it is gone.
+        section: its section of the lock.
+        name: its name.
+        before: the approved content; ``None`` if it is new.
+        after: the current content; ``None`` if it is gone.
     """
 
     section: str
@@ -36,7 +36,7 @@ class Difference:
 
     @property
     def meaning(self) -> str:
-        """Return who gains or loses what by it, in a sentence."""
+        """Return a sentence about who gains or loses what."""
         words = _MEANINGS.get(self.section)
         return words(self) if words is not None else ""
 
@@ -44,7 +44,7 @@ class Difference:
 def differences(before: Lock, after: Lock) -> Iterator[Difference]:
     """Yield the entries that differ, in the order of the sections.
 
-    The database's sections count where both have looked at one.
+    The database's sections are compared only if both locks have them.
     """
     sections = [*CODE, *(DATABASE if before.has_database and after.has_database else ())]
     for section in sections:
@@ -62,10 +62,10 @@ def findings_of(before: Lock, after: Lock) -> Iterator[Finding]:
 
 
 def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
-    """Yield a finding where the database's sections were not compared, since only one of the two has looked at it.
+    """Yield a finding if the database's sections were not compared, because only one of the two locks has them.
 
-    A lock of the code alone that is checked with a URL approves nothing of that database, and whoever gives the URL
-    expects the comparison. Where the lock has a database and no URL is given, as in CI, a note says so.
+    A lock of the code alone approves nothing of a database, but a user who passes a URL expects the comparison. If the
+    lock has a database and no URL is given, as in CI, a note says so.
     """
     if before.has_database == after.has_database:
         return
@@ -83,7 +83,7 @@ def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
 
 
 def telling(every: Iterable[Difference]) -> list[Difference]:
-    """Return the differences without those of statements that follow from others: of the table, or of a parent."""
+    """Return the differences without changed predicates that follow from a change of the table or a parent."""
     listed = list(every)
     tables = {one.name for one in listed if one.section == "tables"}
     return [one for one in listed if one.section != "statements" or not (one.name in tables or _follows(one))]
@@ -94,7 +94,7 @@ def _follows(one: Difference) -> bool:
 
 
 def kind_of(said: str | None) -> Kind | None:
-    """Return how a table belongs, from what its entry says."""
+    """Return how a table belongs, from its entry."""
     kinds: tuple[Kind, ...] = ("owned", "through", "shared", "shown")
     return next((kind for kind in kinds if said is not None and said.startswith(kind)), None)
 
@@ -124,7 +124,7 @@ _SEES = {
 
 
 def _told(new: str, gone: str, changed: str) -> Callable[[Difference], str]:
-    """Return what tells a difference by one of three sentences, into which the entry's name goes."""
+    """Return a function that describes a difference by one of three sentences with the entry's name."""
 
     def tell(one: Difference) -> str:
         words = new if one.before is None else gone if one.after is None else changed

@@ -1,4 +1,4 @@
-"""What a database says: its tables, and on PostgreSQL row security, policies, roles, grants and rights lent."""
+"""The database's part of the lock: its tables and, on PostgreSQL, row security, policies, roles and grants."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _PATH = text("SELECT pg_catalog.set_config('search_path', :path, true)")
 
 
 def database_sections(connection: Connection, tenancy: Tenancy) -> dict[str, dict[str, str]]:
-    """Return the sections of the lock that the database tells; only PostgreSQL has more to tell than its tables."""
+    """Return the database's sections of the lock; only PostgreSQL has more than tables."""
     schema = {"schema": schema_section(connection, tenancy)}
     if connection.dialect.name != "postgresql":
         return schema

@@ -1,4 +1,4 @@
-"""What any database says of its tables: their keys, whether each must have a tenant, and those that no model knows."""
+"""The schema's part of the lock on any database: tables, keys, nullable tenant columns, and tables without a model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The lock: sections of entries, as text in a stable order that a reviewer can read."""
+"""The lock: sections of entries, as readable text in a stable order."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ DATABASE = ("schema", "row security", "policies", "roles", "grants", "definers")
 
 @dataclass(frozen=True)
 class Lock:
-    """What is approved, by section and name.
+    """The approved state, by section and name.
 
     Attributes:
-        sections: what each entry of a section says. Those of the database are missing where none was looked at.
+        sections: the entries of each section. Without a database, its sections are missing.
     """
 
     sections: Mapping[str, Mapping[str, str]]
 
     @property
     def has_database(self) -> bool:
-        """Tell whether a database was looked at."""
+        """Return whether it describes a database."""
         return any(name in self.sections for name in DATABASE)
 
     def text(self) -> str:
-        """Return the lock as the file holds it."""
+        """Return the lock as the text of its file."""
         body = "".join(self._lines())
         return f"{_HEAD}\nversion {VERSION}\ndigest {_digest(body)}\n{body}"
 
@@ -48,10 +48,10 @@ def _digest(body: str) -> str:
 
 
 def read_lock(path: Path) -> Lock:
-    """Return what a file approves.
+    """Return the lock in a file.
 
     Raises:
-        ConfigurationError: it is not there, of another version, or was edited by hand.
+        ConfigurationError: it does not exist, has another version, or was edited by hand.
     """
     try:
         text = path.read_text()
@@ -61,7 +61,7 @@ def read_lock(path: Path) -> Lock:
 
 
 def parse_lock(text: str, name: str) -> Lock:
-    """Return what a text approves; see ``read_lock``."""
+    """Return the lock in a text; see ``read_lock``."""
     lines = text.splitlines(keepends=True)
     if len(lines) < 3 or not lines[1].startswith("version ") or not lines[2].startswith("digest "):
         raise ConfigurationError(

@@ -1,1 +1,1 @@
-"""The live database: what it holds and says, beside what the models say."""
+"""Checks of the live database against the models."""

@@ -1,4 +1,4 @@
-"""What reads around row security: views, materialized views, and functions with their owner's rights."""
+"""Ways around row security: views, materialized views, and functions with their owner's rights."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ _TRIGGER = re.compile(r"\bEXECUTE\b(?!\s+FUNCTION)", re.IGNORECASE)
 
 
 def readers(connection: Connection, tenancy: Tenancy, role: str | None) -> Iterator[Finding]:
-    """Yield the views and functions that show tenants' rows with the rights of who made them.
+    """Yield the views and functions that show tenants' rows with their owner's rights.
 
     Args:
-        connection: to PostgreSQL.
+        connection: a connection to PostgreSQL.
         tenancy: how every table belongs.
-        role: the application's role; without one, what everybody may call.
+        role: the application role; without one, PUBLIC.
     """
     default = str(connection.dialect.default_schema_name)
     tables = {

@@ -1,4 +1,4 @@
-"""Comparing: where the database's tables are not those of the models, as Alembic sees them."""
+"""The comparison of the database's tables with the models, using Alembic."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _TOOLS = (
 
 
 def differences(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield where tables and columns differ in what says how rows belong."""
+    """Yield differences in tables and columns that decide how rows belong."""
     schemas = {schema for placement in tenancy if (schema := placement.key[0])}
     skipped = _not_ours(connection)
     views = {
@@ -62,7 +62,7 @@ def _not_ours(connection: Connection) -> set[Key]:
 
 
 def _flat(differences: list[Any]) -> Iterator[Any]:
-    """Yield each difference; those of one column come as a list of their own."""
+    """Yield each difference, flattening the lists for single columns."""
     for one in differences:
         if isinstance(one, list):
             yield from one
@@ -110,7 +110,7 @@ def _of_column(kind: str, difference: Any, tenancy: Tenancy) -> Finding | None:
 
 
 def _telling(placement: Placement, tenancy: Tenancy) -> set[str]:
-    """Return the columns that say how rows belong: the tenant column, and keys to tenants' rows."""
+    """Return the columns that decide how rows belong: the tenant column, and keys to tenants' rows."""
     names = {placement.column} if placement.kind == "owned" and placement.column else set()
     if placement.mapping is not None and placement.kind in OF_TENANTS:
         for reference in tenancy.references(placement.mapping):
@@ -124,7 +124,7 @@ def _telling(placement: Placement, tenancy: Tenancy) -> set[str]:
 
 @contextmanager
 def _silent() -> Iterator[None]:
-    """Keep Alembic's own log to itself."""
+    """Suppress Alembic's log."""
     logger = logging.getLogger("alembic")
     before, logger.disabled = logger.disabled, True
     try:

@@ -1,4 +1,4 @@
-"""Connecting: a read-only look at a database by its URL, or one sentence that says why there is none."""
+"""A read-only connection to a database, or one sentence that says why there is none."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _WITHOUT_TRANSACTIONS = "transaction blocks not allowed"  # what PgBouncer says 
 
 
 class NoTransactionsError(ConfigurationError):
-    """A pooler that runs statements one by one and refuses a transaction."""
+    """A pooler in statement mode, which refuses transactions."""
 
 
 @contextmanager
 def connected(url: str) -> Iterator[Connection]:
-    """Yield a connection that changes nothing.
+    """Yield a read-only connection.
 
     Raises:
-        ConfigurationError: the URL cannot be read, its driver is missing, or the database does not answer.
-        NoTransactionsError: it answers, and holds no transaction together.
+        ConfigurationError: the URL cannot be read, its driver is missing, or the database does not respond.
+        NoTransactionsError: a pooler does not support transactions.
     """
     made = sync_url(url)
     shown = made.render_as_string(hide_password=True)
@@ -61,7 +61,7 @@ def connected(url: str) -> Iterator[Connection]:
 
 
 def sync_url(url: str) -> URL:
-    """Return the URL with a driver that works without an event loop and is installed.
+    """Return the URL with an installed synchronous driver.
 
     Raises:
         ConfigurationError: it cannot be read.
@@ -86,7 +86,7 @@ def sync_url(url: str) -> URL:
 
 
 def _present(made: URL) -> URL:
-    """Return a URL of a file that is there: SQLite would make an empty one."""
+    """Return the URL if its file exists, because SQLite would create an empty one."""
     if not Path(str(made.database)).exists():
         raise ConfigurationError(f"there is no database file {made.database}")
     return made.set(drivername="sqlite")
@@ -97,6 +97,6 @@ def _waiting(made: URL) -> dict[str, object]:
 
 
 def first_line(error: Exception) -> str:
-    """Return what a driver says, on one line."""
+    """Return a driver's error message in one line."""
     said = str(getattr(error, "orig", None) or error).strip()
     return said.partition("\n")[0] or type(error).__name__

@@ -1,4 +1,4 @@
-"""Looking at a live database: every part in turn, and a finding of its own where one could not be done."""
+"""The inspection of a live database, part by part, with a finding for each part that failed."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def live_findings(
     keys: bool = False,
     step: Step = lambda _: None,
 ) -> Iterator[Finding]:
-    """Yield what is found in a database; nothing is changed.
+    """Yield the findings in a database; nothing is changed.
 
     Args:
-        connection: of a role that may read the catalogue and every row.
+        connection: a connection whose role may read the catalogue and every row.
         tenancy: how every table belongs.
-        roles: the roles of the database; those of the installed policies where nothing is said.
-        keys: list the rows that cross tenants.
-        step: told what comes next.
+        roles: the roles of the database; by default those of the installed policies.
+        keys: whether to list the rows that cross tenants.
+        step: a function that receives the description of the next step.
     """
     step("comparing tables")
     yield from _tried(connection, "the tables", lambda: differences(connection, tenancy))
@@ -72,7 +72,7 @@ def _readers(connection: Connection, tenancy: Tenancy, roles: Roles | None) -> I
 
 
 def _rows(connection: Connection, tenancy: Tenancy, *, keys: bool, step: Step) -> Iterator[Finding]:
-    """Yield what is found among the rows; a role that policies hold would count none."""
+    """Yield the findings among the rows; a role that is subject to policies would count none."""
     held = _held(connection, tenancy)
     if held:
         detail = (
@@ -93,7 +93,7 @@ def _held(connection: Connection, tenancy: Tenancy) -> list[str]:
 
 
 def _tried(connection: Connection, what: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
-    """Yield what one part finds; where the database refuses it, say so, and let the next part begin anew."""
+    """Yield one part's findings; if the database refuses it, report that and roll back for the next part."""
     try:
         with connection.begin_nested():
             yield from list(look())

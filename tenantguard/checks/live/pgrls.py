@@ -1,4 +1,4 @@
-"""Proving: pgrls, a prover of row security of another house, where it is installed."""
+"""Proofs by pgrls, an independent prover of row security, if it is installed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _SECONDS = 120
 
 
 def proven(url: URL, tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield the policies by which pgrls finds a way to another tenant's rows; nothing where it is not installed.
+    """Yield the policies through which pgrls finds a way to another tenant's rows.
 
     Args:
-        url: of the database.
-        tenancy: which columns tell the tenant.
+        url: the URL of the database.
+        tenancy: the tenancy, for the tenant columns.
     """
     program = _program()
     if program is None:

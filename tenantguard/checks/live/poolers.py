@@ -1,4 +1,4 @@
-"""Poolers: whether the tenant's setting holds for a transaction on this connection."""
+"""Poolers: whether a setting lasts for a transaction on this connection."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _GET = text("SELECT pg_catalog.current_setting('tenantguard.probe', true)")
 
 
 def pooling(connection: Connection) -> Iterator[Finding]:
-    """Yield a finding where a setting of the transaction is gone by its next statement."""
+    """Yield a finding if a transaction's setting is gone at its next statement."""
     try:
         with connection.begin_nested():
             connection.execute(_SET)
@@ -29,7 +29,7 @@ def pooling(connection: Connection) -> Iterator[Finding]:
 
 
 def without_transactions(told: str) -> Iterator[Finding]:
-    """Yield what is found where no transaction can be begun: the pooler's mode, and that nothing else was looked at."""
+    """Yield the findings without transactions: the pooler's mode, and that nothing else was checked."""
     yield found("TG419", "the database", told)
     yield found(
         "TG904",

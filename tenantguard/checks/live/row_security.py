@@ -1,4 +1,4 @@
-"""Row security of the live database: what ``tenantguard.postgres`` finds, by the ids of the check."""
+"""Row security of the live database: the findings of ``tenantguard.postgres``, with the ids of the check."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ _POLICY_ROLE = text(
 
 
 def role_of(connection: Connection) -> str | None:
-    """Return the role that the installed policies are for, where there are any."""
+    """Return the role of the installed policies, if there are any."""
     name = connection.execute(_POLICY_ROLE).scalar()
     return None if name is None else str(name)
 
 
 def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) -> Iterator[Finding]:
-    """Yield where row security is not as the tenancy wants it; one note where there is none at all."""
+    """Yield differences of row security from the tenancy, or one note if there is none at all."""
     schema, policies, sealed = connection.execute(_INSTALLED).one()
     if roles is None and not (schema or policies):
         yield found("TG418", "the database", "no policy of tenantguard is installed")
@@ -82,5 +82,5 @@ def _translated(one: Drift) -> Finding:
 
 
 def first_sentence(error: Exception) -> str:
-    """Return what an error says, on one line."""
+    """Return an error's message in one line."""
     return " ".join(str(error).split())

@@ -1,4 +1,4 @@
-"""Rows: those that are there already and whose keys lead from one tenant to another."""
+"""Rows: existing rows whose keys lead from one tenant to another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Step = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Crossing:
-    """A foreign key by which a row could lead to another tenant's."""
+    """A foreign key that could lead to another tenant's row."""
 
     child: Placement
     parent: Placement
@@ -27,7 +27,7 @@ class Crossing:
 
 
 def crossings(tenancy: Tenancy) -> list[Crossing]:
-    """Return the keys between tenants' rows that their own columns do not hold to one tenant."""
+    """Return the keys between tenants' rows whose columns do not include the tenant."""
     keys = []
     for child, table in of_tenants(tenancy):
         for reference in tenancy.references(table):
@@ -46,13 +46,13 @@ def _is_own_link(child: Placement, reference: Reference) -> bool:
 def crossing_rows(
     connection: Connection, tenancy: Tenancy, *, keys: bool = False, step: Step = lambda _: None
 ) -> Iterator[Finding]:
-    """Yield a finding for each key by which rows lead to another tenant, with their count.
+    """Yield a finding for each key whose rows lead to another tenant, with their count.
 
     Args:
-        connection: of a role that sees every tenant's rows.
+        connection: a connection whose role sees every tenant's rows.
         tenancy: how every table belongs.
-        keys: tell which rows, the first of them.
-        step: called before each key that is counted.
+        keys: whether to list the first of these rows.
+        step: called before each key is counted.
     """
     present = _present(connection, tenancy)
     for crossing in crossings(tenancy):
@@ -66,7 +66,7 @@ def crossing_rows(
 
 
 def _present(connection: Connection, tenancy: Tenancy) -> set[Key]:
-    """Return the tenants' tables that the database has."""
+    """Return the tenants' tables that exist in the database."""
     inspector = inspect(connection)
     return {
         child.key for child, table in of_tenants(tenancy) if inspector.has_table(table.name, table.schema)
@@ -74,7 +74,7 @@ def _present(connection: Connection, tenancy: Tenancy) -> set[Key]:
 
 
 def _tables(tenancy: Tenancy, crossing: Crossing) -> set[Key]:
-    """Return every table that has to be read to tell whose two rows are."""
+    """Return every table that is needed to find the owners of two rows."""
     keys = set()
     for placement in (crossing.child, crossing.parent):
         keys.add(placement.key)
@@ -96,7 +96,7 @@ def _query(tenancy: Tenancy, crossing: Crossing) -> tuple[FromClause, ColumnElem
 def _owner(
     tenancy: Tenancy, joined: FromClause, here: Any, placement: Placement, name: str
 ) -> tuple[FromClause, ColumnElement[Any]]:
-    """Join the parents that a table belongs through, and return the tenant column at their end."""
+    """Join the parents of a through table, and return the tenant column at the end of the chain."""
     depth = 0
     while placement.kind == "through" and placement.parent is not None:
         above = tenancy.of(placement.parent)
@@ -139,7 +139,7 @@ def _listed(connection: Connection, joined: FromClause, crosses: ColumnElement[b
 
 
 def _may_be_null(inspector: Inspector, placement: Placement, table: Table) -> bool:
-    """Tell whether the database lets the tenant column be NULL; where it does not, no row is read."""
+    """Return whether the tenant column can be NULL in the database; if not, no row is read."""
     if not inspector.has_table(table.name, table.schema):
         return False
     columns = inspector.get_columns(table.name, table.schema)
@@ -147,7 +147,7 @@ def _may_be_null(inspector: Inspector, placement: Placement, table: Table) -> bo
 
 
 def ownerless_rows(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield the owned tables that hold rows without a tenant, where none were declared."""
+    """Yield the owned tables with undeclared rows without a tenant."""
     inspector = inspect(connection)
     for placement, table in of_tenants(tenancy):
         if placement.kind == "owned" and not placement.nullable and _may_be_null(inspector, placement, table):

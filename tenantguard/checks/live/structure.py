@@ -1,6 +1,6 @@
-"""Structure: indexes, unique constraints and foreign keys of the database, asked for by their columns.
+"""Structure: indexes, unique constraints and foreign keys of the database, compared by their columns.
 
-Alembic compares them by name, and a database may well have the same index under another one.
+Alembic compares them by name, but the same index may have a different name in the database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _ACTIONS = ("CASCADE", "SET NULL", "SET DEFAULT")
 
 
 def structures(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
-    """Yield what is missing in the database, or there without the models' knowing."""
+    """Yield what is missing in the database, or unknown to the models."""
     inspector = inspect(connection)
     for placement, table in of_tenants(tenancy):
         try:
@@ -43,7 +43,7 @@ def structures(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
 
 
 def indexed(connection: Connection, tenancy: Tenancy) -> set[str]:
-    """Return the names of the tables that have an index by tenant in the database, whatever the models say."""
+    """Return the names of the tables with a tenant index in the database, whatever the models say."""
     inspector, names = inspect(connection), set()
     for placement, table in of_tenants(tenancy):
         try:
@@ -135,7 +135,7 @@ def _of_action(reference: Reference, placement: Placement, live: Mapping[str, An
 
 
 def _unknown_cascades(placement: Placement, keys: Any) -> Iterator[Finding]:
-    """Yield foreign keys that the models do not know and that change the tenants' rows."""
+    """Yield foreign keys that change tenants' rows and are not in the models."""
     for one in keys:
         for what in ("ondelete", "onupdate"):
             does = _action(one, what)

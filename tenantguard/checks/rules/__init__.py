@@ -1,1 +1,1 @@
-"""Rules: the kinds of findings, by where they are found."""
+"""Rules: the kinds of findings, by the place where they occur."""

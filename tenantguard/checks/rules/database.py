@@ -1,4 +1,4 @@
-"""Rules for the live database, whichever it is: TG301 and on."""
+"""Rules for the live database of any kind: from TG301."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules for models and the tenancy: TG101 and on."""
+"""Rules for models and the tenancy: from TG101."""
 
 from __future__ import annotations
 

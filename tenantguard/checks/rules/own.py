@@ -1,4 +1,4 @@
-"""Rules for the check itself: the lock, silences, and what could not be looked at. TG501, and TG901 and on."""
+"""Rules about the check itself: the lock, silences, and parts that could not be checked. TG501, and from TG901."""
 
 from __future__ import annotations
 

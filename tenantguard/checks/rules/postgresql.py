@@ -1,4 +1,4 @@
-"""Rules for PostgreSQL: row security, roles, and what reads around them. TG401 and on."""
+"""Rules for PostgreSQL: row security, roles, and ways around them. From TG401."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ POSTGRESQL = (
         "TG404",
         "policy-foreign",
         "error",
-        "A permissive policy that is not ours applies to the application's role.",
+        "A permissive policy from elsewhere applies to the application's role.",
         "Permissive policies are combined with OR, so it shows more rows than the tenancy does.",
         "DROP POLICY, or declare a row rule with visible={...}.",
     ),

@@ -1,4 +1,4 @@
-"""Rules for the application's source: TG201 and on."""
+"""Rules for the application's source: from TG201."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bypasses: where the guard is lifted, and for what reason."""
+"""Bypasses in the source, and their reasons."""
 
 from __future__ import annotations
 

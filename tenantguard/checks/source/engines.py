@@ -1,4 +1,4 @@
-"""Engines that nobody guards, and drivers that are used beside them."""
+"""Unguarded engines, and drivers used without SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tenantguard.checks.source.syntax import Argument, Called
 
 
 def engine_findings(project: Project) -> Iterator[Finding]:
-    """Yield the engines without a guard, and what goes past all engines."""
+    """Yield the unguarded engines, and the calls that bypass engines."""
     guarded, guards = _guarded(project)
     for source, called in project.calls():
         if called.last in ENGINES and is_of(called.name, "sqlalchemy", "sqlmodel"):
@@ -25,18 +25,18 @@ def engine_findings(project: Project) -> Iterator[Finding]:
 
 
 def _is_of_an_engine(called: Called) -> bool:
-    """Tell whether a driver's connection is made for an engine, or inside a bypass."""
+    """Return whether a driver's connection is created for an engine, or inside a bypass."""
     return bool({last(name) for name in called.within} & ENGINES) or "tenantguard.bypass" in called.blocks
 
 
 def _is_in_memory(called: Called) -> bool:
-    """Tell whether a driver opens a database of its own, which holds nobody's rows yet."""
+    """Return whether a driver opens a new database in memory, which contains no rows yet."""
     given = called.argument(0, "database")
     return given is not None and given.text == ":memory:"
 
 
 def _guarded(project: Project) -> tuple[set[str], set[str]]:
-    """Return the names of what is given to a guard, and of the functions that give it.
+    """Return the names that are passed to a guard, and of the functions that pass them.
 
     Names are followed from file to file by their last part: an engine is called by one name in an application.
     """
@@ -68,7 +68,7 @@ def _named(argument: Argument | None) -> set[str]:
 
 
 def _wrappers(project: Project) -> set[str]:
-    """Return the functions that guard what they are given: ``def protect(engine): return guard(engine, tenancy)``."""
+    """Return the functions that guard their argument: ``def protect(engine): return guard(engine, tenancy)``."""
     found: set[str] = set()
     for source, called in project.calls():
         if called.last == "guard" and is_of(called.name, "tenantguard"):

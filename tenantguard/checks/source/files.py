@@ -1,4 +1,4 @@
-"""Files: which Python files of a directory are the application's."""
+"""Files: the application's Python files in a directory."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _TESTS = ("test_*.py", "*_test.py", "conftest.py", "noxfile.py", "setup.py")
 
 
 def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterator[Path]:
-    """Yield the Python files under some directories, in a stable order; a file that is named itself is always taken.
+    """Yield the Python files under some directories in a stable order, and every file that is named explicitly.
 
     Args:
         roots: directories and files.
-        exclude: patterns of paths to leave out, as ``app/vendor/*``.
+        exclude: patterns of paths to skip, such as ``app/vendor/*``.
     """
     for root in roots:
         if root.is_file():
@@ -56,7 +56,7 @@ def python_files(roots: Iterable[Path], exclude: Collection[str] = ()) -> Iterat
 
 
 def is_migration(source: bytes) -> bool:
-    """Tell whether a file is one of Alembic's, which runs before the application serves."""
+    """Return whether a file belongs to Alembic, and so runs before the application serves requests."""
     return _MIGRATION.search(source) is not None
 
 
@@ -80,7 +80,7 @@ def not_read(source: bytes) -> str | None:
 
 
 def _is_of_alembic(folder: Path) -> bool:
-    """Tell whether a directory is an environment of Alembic, whose helpers run in migrations alone."""
+    """Return whether a directory is an Alembic environment, whose helpers run only in migrations."""
     return (folder / "versions").is_dir() or (folder / "script.py.mako").is_file()
 
 

@@ -1,4 +1,4 @@
-"""Looking at source: every finding of a project's files."""
+"""Findings in source: all findings in a project's files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tenantguard.checks.source.statements import statement_findings
 
 
 def source_findings(project: Project) -> Iterator[Finding]:
-    """Yield what is found in the source, none of which is imported or run."""
+    """Yield the findings in the source, which is never imported or run."""
     for source in project.sources:
         if source.fault is not None:
             yield project.at("TG211", source, 1, f"{project.name(source)} cannot be read: {source.fault}")

@@ -1,4 +1,4 @@
-"""Pooler files: the configuration of PgBouncer beside the source."""
+"""Pooler files: PgBouncer configuration next to the source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project: all its files together, and what a function of one reaches in others."""
+"""A project: all its files, and what a function in one reaches in the others."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ _HANDLES = ("session", "db", "conn", "connection", "engine", "query", "tx", "tra
 
 @dataclass(frozen=True)
 class Named:
-    """A class, and the names that stand in it."""
+    """A class and the names in it."""
 
     name: str
     names: frozenset[str]
 
 
 class Project:
-    """The files of an application beside its tenancy.
+    """The files of an application, with its tenancy.
 
     Args:
         sources: the files.
@@ -51,14 +51,14 @@ class Project:
         self._names: dict[str, dict[str, str]] = {}
 
     def name(self, source: SourceFile) -> str:
-        """Return a file's name, as findings have it."""
+        """Return a file's name in findings."""
         path = source.path.resolve()
         return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else path.as_posix()
 
     def at(
         self, id_: str, source: SourceFile, line: int, detail: str, remedy: str = "", **more: Any
     ) -> Finding:
-        """Return a finding in a file; it is known again by its line of source, wherever that moves to."""
+        """Return a finding in a file; its source line identifies it, even if it moves."""
         name = self.name(source)
         anchor = more.pop("anchor", source.code(line))
         return found(id_, f"{name}:{line}", detail, remedy, file=name, line=line, anchor=anchor, **more)
@@ -80,18 +80,18 @@ class Project:
 
     @cached_property
     def readers(self) -> set[tuple[str, str]]:
-        """Return module and name of the functions that read the database, by themselves or by what they call."""
+        """Return module and name of the functions that read the database, directly or through calls."""
         return self._closure(lambda function: any(map(reads, function.names)))
 
     @cached_property
     def owning(self) -> set[tuple[str, str]]:
-        """Return module and name of the functions that use a tenant's model, by themselves or by what they call."""
+        """Return module and name of the functions that use a tenant's model, directly or through calls."""
         models = self.models
         return self._closure(lambda function: any(last(name) in models for name in function.names))
 
     @cached_property
     def models(self) -> set[str]:
-        """Return the classes and tables by whose names source speaks of tenants' rows."""
+        """Return the names of the classes and tables with tenants' rows."""
         placed = [placement for placement in self.tenancy if placement.kind in OF_TENANTS]
         tables = {name for placement in placed for name in (placement.name, placement.key[1])}
         classes = {one for source in self.sources for one, table in source.tables.items() if table in tables}
@@ -103,10 +103,10 @@ class Project:
 
     @cached_property
     def reaching(self) -> set[tuple[str, str]]:
-        """Return module and name of the functions and classes that have to do with a tenant's model.
+        """Return module and name of the functions and classes that involve a tenant's model.
 
-        Wider than ``owning``: a class has to do with what any of its methods, bases and attributes has, and a function
-        with what the classes have that it names, as those that it is given by a framework.
+        This is wider than ``owning``: a class involves what any of its methods, bases and attributes involve, and a
+        function what the classes it names involve, such as those injected by a framework.
         """
         models = self.models
         classes = [
@@ -135,7 +135,7 @@ class Project:
         return known
 
     def _typed(self, source: SourceFile, function: Any) -> Iterator[tuple[str, str]]:
-        """Yield the methods that a function calls of what it makes itself, or is given by its type."""
+        """Yield the methods that a function calls on objects it creates, or on parameters with a known type."""
         kinds = {name: kind for name, kind in getattr(function, "parameters", ()) if kind}
         kinds |= self._made.get((source.module, function.name), {})
         for name in function.names:
@@ -147,14 +147,14 @@ class Project:
 
     @cached_property
     def _made(self) -> dict[tuple[str, str], dict[str, str]]:
-        """Return by function what is called for the value of each of its names."""
+        """Return, by function, the call that produces the value of each of its names."""
         made: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
         for source, called in self.calls():
             made[source.module, called.function].update(dict.fromkeys(called.assigned, called.name))
         return made
 
     def resolve(self, source: SourceFile, name: str) -> tuple[str, str]:
-        """Return module and name of what a name means: a function or class of the module's own, or an imported one."""
+        """Return module and name of the function or class that a name refers to, defined or imported."""
         module, dot, own = name.rpartition(".")
         if not dot or module in ("self", "cls"):
             return source.module, self._own(source).get(own, own)
@@ -168,7 +168,7 @@ class Project:
         return module, own
 
     def _exported(self, module: str, own: str) -> tuple[str, str]:
-        """Follow a name to where it is made, where a module has only imported it."""
+        """Follow a re-exported name to its definition."""
         for _ in range(_HANDED_ON):
             source = self._sources[module]
             whole = source.imports.get(own)
@@ -192,7 +192,7 @@ class Project:
 
     @cached_property
     def _modules(self) -> dict[str, str]:
-        """Return each module by its name, and by the ends of it that no other has."""
+        """Return the modules by name, and by every unambiguous suffix of it."""
         found: dict[str, str] = {}
         for module in sorted(
             {source.module for source in self.sources}, key=lambda one: (one.count("."), one)
@@ -209,7 +209,7 @@ def last(name: str) -> str:
 
 
 def reads(name: str) -> bool:
-    """Tell whether a name is of what sends a statement."""
+    """Return whether a name belongs to a call that sends a statement."""
     base, _, method = name.rpartition(".")
     if base.partition(".")[0] in ("sqlalchemy", "sqlmodel"):
         return method in _STATEMENTS

@@ -21,7 +21,7 @@ Key = tuple[str, str]  # a module, and a name in it
 
 @dataclass(frozen=True)
 class Route:
-    """What answers requests, a function or a class of them, where it is put on what, and its path."""
+    """A route: its function or class, the application or router it is added to, and its path."""
 
     source: SourceFile
     line: int
@@ -45,7 +45,7 @@ def routes_of(project: Project) -> Iterator[Route]:
 
 
 def _path(decorator: Called) -> str | None:
-    """Return the path of a decorator that makes a route; one of Litestar's may have none of its own."""
+    """Return the path of a route decorator; Litestar's may have none."""
     if decorator.last not in ROUTES:
         return None
     path = decorator.argument(0, "path")
@@ -55,7 +55,7 @@ def _path(decorator: Called) -> str | None:
 
 
 def _registered(project: Project, source: SourceFile, called: Called) -> Iterator[Route]:
-    """Yield the route that a call makes of a function, or of a class of methods."""
+    """Yield the route that a call creates from a function or a class."""
     path, given = called.argument(0, "path"), called.argument(1, "endpoint") or called.argument(1, "route")
     if path is None or path.text is None or given is None or given.name is None:
         return
@@ -80,7 +80,7 @@ def exempt_findings(project: Project) -> Iterator[Finding]:
 
 
 def _prefixes(project: Project) -> dict[str, str]:
-    """Return the path that each router begins with, by its name."""
+    """Return the path prefix of each router, by its name."""
     prefixes: dict[str, str] = {}
     for _, called in project.calls():
         prefix = called.argument(None, "prefix")

@@ -1,4 +1,4 @@
-"""Sharing: sessions that cross tasks, executors that lose the binding, caches that forget whose rows they hold."""
+"""Shared state: sessions used by several tasks, executors that lose the binding, and caches without the tenant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _POOL_TYPES = frozenset({"ThreadPoolExecutor", "ProcessPoolExecutor"})
 
 
 def sharing_findings(project: Project) -> Iterator[Finding]:
-    """Yield what is handed from one tenant's work to another's, or loses its tenant on the way."""
+    """Yield state that is passed from one tenant's work to another's, or loses its tenant."""
     makers = {
         last(name)
         for _, called in project.calls()
@@ -38,7 +38,7 @@ def sharing_findings(project: Project) -> Iterator[Finding]:
 
 
 def _of_session(project: Project, source: SourceFile, called: Called, makers: set[str]) -> Iterator[Finding]:
-    """Yield a session that lives as long as its module or class does."""
+    """Yield a session that lives as long as its module or class."""
     functions = {function.name for function in source.functions}
     if (
         _is_session(called, makers)
@@ -56,7 +56,7 @@ def _is_session(called: Called, makers: set[str]) -> bool:
 
 
 def _of_tasks(project: Project, source: SourceFile, called: Called, makers: set[str]) -> Iterator[Finding]:
-    """Yield a session that is handed to other tasks or threads."""
+    """Yield a session that is passed to other tasks or threads."""
     many = called.last == "gather" and is_of(called.name, "asyncio")
     is_thread = called.name in ("threading.Thread", "threading.Timer")
     if not (many or is_thread or (called.last in _TASKS and "." in called.name)):
@@ -72,7 +72,7 @@ def _of_tasks(project: Project, source: SourceFile, called: Called, makers: set[
 
 
 def _is_no_work(called: Called, sessions: set[str]) -> bool:
-    """Tell whether what a call is given first cannot be run: ``task_service.create_task(session, title=...)``."""
+    """Return whether a call's first argument is no function: ``task_service.create_task(session, title=...)``."""
     first = called.argument(0)
     if called.last in ("create_task", "ensure_future"):
         return first is None or first.call is None
@@ -80,7 +80,7 @@ def _is_no_work(called: Called, sessions: set[str]) -> bool:
 
 
 def _sessions(source: SourceFile, function: str, makers: set[str]) -> set[str]:
-    """Return the names of a function's own sessions."""
+    """Return the names of the sessions in a function."""
     names: set[str] = set()
     for one in source.functions:
         if one.name == function:
@@ -92,7 +92,7 @@ def _sessions(source: SourceFile, function: str, makers: set[str]) -> set[str]:
 
 
 def _of_executor(project: Project, source: SourceFile, called: Called, pools: set[str]) -> Iterator[Finding]:
-    """Yield work that goes to a thread or process and reads the database there."""
+    """Yield work that is sent to a thread or process and reads the database there."""
     work = _work(called, pools)
     if work is None or (work.call is not None and last(work.call.name) == "carry"):
         return
@@ -105,7 +105,7 @@ def _of_executor(project: Project, source: SourceFile, called: Called, pools: se
 
 
 def _work(called: Called, pools: set[str]) -> Argument | None:
-    """Return what a call lets a thread or process do."""
+    """Return the work that a call sends to a thread or process."""
     if called.name in ("threading.Thread", "threading.Timer", "multiprocessing.Process"):
         timer = called.last == "Timer"
         return called.argument(1 if timer else None, "function" if timer else "target")
@@ -118,7 +118,7 @@ def _work(called: Called, pools: set[str]) -> Argument | None:
 
 
 def _of_cache(project: Project, source: SourceFile, function: Function) -> Iterator[Finding]:
-    """Yield a function whose kept results are rows of whoever asked first."""
+    """Yield a function whose cached results are the first caller's rows."""
     cached = next((one for one in function.decorators if is_cache(one)), None)
     if cached is None or not _returns_rows(project, source, function):
         return
@@ -131,7 +131,7 @@ def _of_cache(project: Project, source: SourceFile, function: Function) -> Itera
 
 
 def _returns_rows(project: Project, source: SourceFile, function: Function) -> bool:
-    """Tell whether a function reads tenants' rows, as far as its names and what it calls tell."""
+    """Return whether a function reads tenants' rows, judging by its names and calls."""
     key = (source.module, function.name)
     if key not in project.readers:
         return False

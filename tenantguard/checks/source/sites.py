@@ -1,4 +1,4 @@
-"""Sites: the places of a source that have to do with the database and with tenants, each of one kind."""
+"""Sites: the places in the source that involve the database or tenants."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ class Site:
     """One place.
 
     Attributes:
-        kind: what it is.
-        file: the file, as it was found.
+        kind: its kind.
+        file: the file.
         line: the line.
-        function: the function that it stands in; ``""`` at module level.
-        name: what is called there, or the function that is an entry point.
+        function: the enclosing function; ``""`` at module level.
+        name: the called name, or the function that is an entry point.
         code: the line of source.
-        detail: the SQL, the reason of a bypass, the path of a route: what the kind asks for.
+        detail: the SQL, the reason of a bypass or the path of a route, depending on the kind.
     """
 
     kind: Kind
@@ -97,17 +97,17 @@ class Site:
 
 
 def read_source(roots: Iterable[Path], exclude: Collection[str] = ()) -> list[SourceFile]:
-    """Read every Python file under some directories; module names begin beside the directory that is named.
+    """Read every Python file under some directories; module names are relative to the parent directory.
 
     Args:
         roots: directories and files.
-        exclude: patterns of paths to leave out.
+        exclude: patterns of paths to skip.
     """
     return [one for root in roots for one in _files(root, exclude)]
 
 
 def _files(root: Path, exclude: Collection[str]) -> Iterator[SourceFile]:
-    """Read the files under a directory that are no migrations."""
+    """Read the files under a directory, except migrations."""
     held = [(path, _bytes(path)) for path in python_files([root], exclude)]
     base = (
         root.parent if root.is_file() or _is_package(root, [content or b"" for _, content in held]) else root
@@ -125,7 +125,7 @@ def _bytes(path: Path) -> bytes | None:
 
 
 def _is_package(root: Path, contents: list[bytes]) -> bool:
-    """Tell whether modules are imported by the directory's own name, as of a package with or without a file for it."""
+    """Return whether modules are imported by the directory's name, as in a package or namespace package."""
     if (root / "__init__.py").exists():
         return True
     if (root / root.name).exists() or (root / f"{root.name}.py").exists():
@@ -170,12 +170,12 @@ def _kind(called: Called) -> Kind | None:
 
 
 def is_of(name: str, *packages: str) -> bool:
-    """Tell whether a dotted name is of one of these packages."""
+    """Return whether a dotted name belongs to one of these packages."""
     return name.partition(".")[0] in packages
 
 
 def is_driver(called: Called) -> bool:
-    """Tell whether a call reaches a database by its driver, beside SQLAlchemy."""
+    """Return whether a call reaches a database through its driver, without SQLAlchemy."""
     if called.last in ("raw_connection", "get_raw_connection") or called.name.endswith(
         ("driver_connection.cursor", "dbapi_connection.cursor")
     ):
@@ -184,7 +184,7 @@ def is_driver(called: Called) -> bool:
 
 
 def sql_of(called: Called) -> str | None:
-    """Return the SQL text of a call, the source of one that is put together at run time, or ``None``."""
+    """Return the SQL text of a call, the source of dynamic text, or ``None``."""
     if called.last == "text" and is_of(called.name, "sqlalchemy", "sqlmodel"):
         argument = called.argument(0, "text")
     elif called.last == "exec_driver_sql":
@@ -242,5 +242,5 @@ def _decorated(source: SourceFile, function: Function, decorator: Called) -> Kin
 
 
 def is_cache(decorator: Called) -> bool:
-    """Tell whether a decorator keeps what a function returned."""
+    """Return whether a decorator caches a function's results."""
     return decorator.last in _CACHES

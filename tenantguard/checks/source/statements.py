@@ -1,4 +1,4 @@
-"""SQL text in source: what the guard would refuse of it; sqlglot tells which tables it names."""
+"""SQL text in source that the guard would refuse; sqlglot finds its tables."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _DIALECTS = ("postgresql", "sqlite", "mysql")
 
 
 def statement_findings(project: Project) -> Iterator[Finding]:
-    """Yield the statements of text that raise once the engine is guarded."""
+    """Yield the text statements that raise an error once the engine is guarded."""
     mode = _mode(project)
     for source, called in project.calls():
         sql = _piece(called) or sql_of(called)
@@ -60,7 +60,7 @@ def _piece(called: Called) -> str | None:
 
 
 def _mode(project: Project) -> str:
-    """Return the ``raw_sql`` of the project's guards; the strictest, where they differ."""
+    """Return the ``raw_sql`` of the project's guards; the strictest one if they differ."""
     modes = set()
     for _, called in project.calls():
         if called.last == "guard" and is_of(called.name, "tenantguard"):
@@ -94,7 +94,7 @@ def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: st
 
 
 def _of_piece(project: Project, source: SourceFile, called: Called) -> Finding | None:
-    """Tell of text that is no query: a piece of a statement, or a setting of the connection."""
+    """Yield findings for text that is not a query: a fragment, or a connection setting."""
     argument = called.argument(0)
     around = [name.rpartition(".")[2] for name in called.within]
     if argument is None or argument.text is None or _DEFINITIONS & set(around):
@@ -119,7 +119,7 @@ def _is_let_through(sql: str, dialect: str) -> bool:
 
 
 def _refused(project: Project, sql: str) -> str | None:
-    """Return why the guard would refuse a text in each dialect, or ``None`` where one takes it."""
+    """Return why the guard would refuse a text in every dialect, or ``None`` if one accepts it."""
     said = ""
     for dialect in _DIALECTS:
         try:
@@ -132,7 +132,7 @@ def _refused(project: Project, sql: str) -> str | None:
 
 
 def tables_of(sql: str) -> set[str] | None:
-    """Return the tables that a statement names, or ``None`` where it cannot be parsed."""
+    """Return the tables that a statement names, or ``None`` if it cannot be parsed."""
     for dialect in (None, "postgres", "mysql", "sqlite"):
         try:
             parsed = [one for one in sqlglot.parse(sql, dialect=dialect) if one is not None]

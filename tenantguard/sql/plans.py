@@ -24,6 +24,7 @@ class Link:
         child: the table that is written.
         ours: the columns of it that hold the key.
         read: a parent that a row rule shows will do; never where the row belongs through it.
+        belongs: the row belongs through it.
         required: it may not be NULL: the row belongs through it, or the database would pick a value.
         deferred: the database looks for the parent when the transaction ends.
         unique: the parent's columns are declared to identify one row.
@@ -35,6 +36,7 @@ class Link:
     columns: tuple[str, ...]
     rows: list[tuple[str, ...]]
     read: bool = False
+    belongs: bool = False
     required: bool = False
     child: Any = None
     ours: tuple[str, ...] = ()
@@ -49,6 +51,13 @@ class Link:
         self._storing = tuple([columns[name] for name in names])
         self.deferred = self.child is not None and is_deferred(self.child, self.ours)
         self.unique = any(unique <= set(self.columns) for unique in unique_columns(self.parent))
+
+    def given(self, rows: list[tuple[str, ...]], *, required: bool) -> Link:
+        """Return the same foreign key as one statement gives it; what its table says of it is not asked again."""
+        link = object.__new__(Link)
+        link.__dict__.update(self.__dict__)
+        link.rows, link.required = rows, required
+        return link
 
     @property
     def types(self) -> tuple[TypeEngine[Any], ...]:

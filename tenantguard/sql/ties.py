@@ -5,14 +5,14 @@ They are resolved here once, for the compiler and for SQL text.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Table
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.part import Part
-from tenantguard.sql.plans import Pairs
+from tenantguard.sql.plans import Link, Pairs
 from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
 
@@ -27,6 +27,9 @@ class Ties:
         self._typed: list[tuple[Any, Any]] = []
         self._carrying: dict[Key, list[Reference]] = {}
         self._links: dict[Key, list[tuple[Table, Pairs]]] = {}
+        self._verified: dict[Key, tuple[Link, ...]] = {}
+        self._kept: dict[Key, frozenset[str]] = {}
+        self._by_name: dict[Table, Mapping[str, Any]] = {}
         self._referenced: dict[Key, frozenset[str]] = {}
         self._tables: dict[Key, list[Table]] = {}
         self._below: dict[Key, list[Placement]] | None = None
@@ -44,6 +47,26 @@ class Ties:
             names = frozenset(column.name for table in found if table is not None for column in table.c)
             self._columns[key] = names
         return names
+
+    def kept(self, placement: Placement) -> frozenset[str]:
+        """Return the columns whose values a write notes: what is verified, and what the table's own keys lead to."""
+        found = self._kept.get(placement.key)
+        if found is None:
+            own = [pairs for parent, pairs in self.links(placement.key) if table_key(parent) == placement.key]
+            found = self.watched(placement) | {theirs for pairs in own for _, theirs in pairs}
+            self._kept[placement.key] = found
+        return found
+
+    def columns(self, table: Any) -> Mapping[str, Any]:
+        """Return the columns of a table, by key and by name; those of the tenancy's own tables are found once."""
+        found = self._by_name.get(table)
+        if found is None:
+            found = _by_name(table)
+            if isinstance(table, Table) and any(
+                table is mapping for mapping in self._mappings(table_key(table))
+            ):
+                self._by_name[table] = found
+        return found
 
     def watched(self, placement: Placement) -> frozenset[str]:
         """Return the names of a table's columns whose values are verified: the tenant column, and the keys'."""
@@ -69,6 +92,32 @@ class Ties:
                 link for table in self._mappings(key) for link in self._foreign_keys(table)
             ]
         return found
+
+    def verified(self, placement: Placement) -> tuple[Link, ...]:
+        """Return the foreign keys of a table that the guard verifies, without a statement's parameters."""
+        found = self._verified.get(placement.key)
+        if found is None:
+            self._verified[placement.key] = found = tuple(
+                [
+                    self._link(placement, parent, pairs)
+                    for parent, pairs in self.links(placement.key)
+                    if not self.covered(placement, parent, pairs)
+                ]
+            )
+        return found
+
+    def _link(self, placement: Placement, parent: Table, pairs: Pairs) -> Link:
+        belongs = placement.link == tuple(pairs)
+        return Link(
+            parent,
+            table_key(parent),
+            tuple([theirs for _, theirs in pairs]),
+            [],
+            read=self.tenancy.of(parent).visible is not None and not belongs,
+            belongs=belongs,
+            child=self.table(placement.key),
+            ours=tuple([ours for ours, _ in pairs]),
+        )
 
     def covered(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
         """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it."""
@@ -143,12 +192,6 @@ class Ties:
             )
         return found
 
-    def own_keys(self, key: Key) -> frozenset[str]:
-        """Return the columns of a table that its own foreign keys lead to."""
-        return frozenset(
-            theirs for parent, pairs in self.links(key) if table_key(parent) == key for _, theirs in pairs
-        )
-
     def carrying(self, key: Key) -> list[Reference]:
         """Return the foreign keys by which a change of the table's rows changes rows that may be another tenant's."""
         found = self._carrying.get(key)
@@ -194,3 +237,13 @@ class Ties:
             placement = self.tenancy.find_key(reference.parent_key)
             if reference.parent is not None and placement is not None and placement.kind != "shared":
                 yield reference.parent, reference.pairs
+
+
+def _by_name(table: Any) -> dict[str, Any]:
+    found, by_key = {}, {}
+    for column in table.c:
+        name, key = column.name, column.key
+        found[name] = column
+        if key != name:
+            by_key[key] = column
+    return {**found, **by_key}

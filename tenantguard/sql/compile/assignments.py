@@ -8,32 +8,29 @@ from typing import Any
 from sqlalchemy.sql.elements import BindParameter
 
 from tenantguard.errors import CrossTenantError
-from tenantguard.sql.compile.pieces import Named, base_of, columns_of, values_of_defaults
+from tenantguard.sql.compile.pieces import Named, base_of, values_of_defaults
 from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import Placement, table_key
 
 
 def given_values(
-    compiler: Any, table: Any, state: Any, toplevel: bool, *, several: bool = False
+    compiler: Any, plan: WritePlan, state: Any, toplevel: bool, *, several: bool = False
 ) -> dict[str, Any]:
     """Return what a statement gives for each column, by the column's name: an element, or a parameter's name.
 
     Args:
         compiler: the compiler, after it rendered the statement.
-        table: the table whose columns are asked for.
+        plan: the write, to the table whose columns are asked for.
         state: SQLAlchemy's compile state.
         toplevel: the statement stands in no other one.
         several: SET names columns of several tables, as MariaDB allows.
     """
     given: dict[str, Any] = {}
-    columns = columns_of(table)
-    placement = compiler.tg_guard.placed.find(table)
-    if placement is not None and is_verified(placement):
-        keys = state._dict_parameters or ()
-        refuse_target(
-            compiler, placement, grouped_fault(keys, columns, compiler.tg_guard.ties.watched(placement))
-        )
+    placement, ties = plan.placement, compiler.tg_guard.ties
+    columns = ties.columns(plan.table)
+    keys = state._dict_parameters or ()
+    refuse_target(compiler, placement, grouped_fault(keys, columns, ties.watched(placement)))
     if toplevel:
         for key in compiler.column_keys or ():
             column = columns.get(key)
@@ -41,7 +38,7 @@ def given_values(
                 given[column.name] = Named(compiler._get_bind_name_for_col(column))
     row = state._dict_parameters or {}
     if several:
-        own = (None, table_key(table))
+        own = (None, table_key(plan.table))
         row = {key: value for key, value in row.items() if _source(key) in own}
     return given | named_values(compiler, placement, row, columns)
 
@@ -83,29 +80,29 @@ def values_with_defaults(
     missing = ties.watched(plan.placement).difference(given)
     if not missing:
         return dict(given)
-    known = columns_of(ties.table(plan.placement.key), missing) | columns_of(plan.table, missing)
-    columns = {column.name: column for column in known.values()}
+    own = ties.table(plan.placement.key)
+    known = ties.columns(plan.table)
+    if plan.table is not own:
+        known = {**ties.columns(own), **known}
+    columns = {column.name: column for column in known.values() if column.name in missing}
     found = values_of_defaults(compiler, plan.verb, columns.values(), row)
     plan.late |= {value.name for value in found.values() if isinstance(value, Named)}
     return {**given, **found}
 
 
-def watched_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, Any]:
-    """Return the columns, by key and by name, whose values are verified, or may be pointed at by the same table."""
+def kept_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, Any]:
+    """Return the columns, by key and by name, whose values a write notes."""
     ties = compiler.tg_guard.ties
-    return columns_of(table, ties.watched(placement) | ties.own_keys(placement.key))
+    kept = ties.kept(placement)
+    return {name: column for name, column in ties.columns(table).items() if column.name in kept}
 
 
 def verify_spelling(compiler: Any, placement: Placement, names: Iterable[str]) -> None:
     """Refuse a column that is written under another spelling of one that is verified."""
-    watched = compiler.tg_guard.ties.watched(placement)
-    if watched.issuperset(names):
-        return
-    refuse_target(
-        compiler,
-        placement,
-        spelling_fault(names, watched, compiler.tg_guard.ties.column_names(placement.key)),
-    )
+    known = compiler.tg_guard.ties.column_names(placement.key)
+    if not known.issuperset(names):
+        watched = compiler.tg_guard.ties.watched(placement)
+        refuse_target(compiler, placement, spelling_fault(names, watched, known))
 
 
 def refuse_target(compiler: Any, placement: Placement, fault: str | None) -> None:

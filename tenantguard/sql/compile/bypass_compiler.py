@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.sql.elements import BindParameter, ClauseElement, Null
 
 from tenantguard.sql.compile.assignments import parameter_name
-from tenantguard.sql.compile.pieces import Named, base_of, columns_of, values_of_defaults
+from tenantguard.sql.compile.pieces import Named, base_of, values_of_defaults
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.compile.targets import key_of
 from tenantguard.sql.guard import Guard
@@ -67,7 +67,8 @@ def _written(compiler: Any) -> tuple[Mapping[str, str | None], ...]:
     names = {ours for _, pairs in tying for ours, _ in pairs} | {placement.column}
     if below:  # which stay behind where a row moves to another tenant
         names |= {ours for ours, _ in placement.link}
-    columns = columns_of(state.dml_table, names)
+    found = guard.ties.columns(state.dml_table)
+    columns = {name: column for name, column in found.items() if column.name in names}
     several = getattr(state, "_has_multi_parameters", False)  # which an UPDATE does not know
     rows = state._multi_parameters if several else [state._dict_parameters or {}]
     return tuple([_row(compiler, row, columns, number) for number, row in enumerate(rows)])

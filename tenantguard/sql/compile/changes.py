@@ -18,7 +18,7 @@ from tenantguard.sql.compile.assignments import (
     values_with_defaults,
 )
 from tenantguard.sql.compile.leaves import holding
-from tenantguard.sql.compile.pieces import base_of, columns_of, is_plain, with_state
+from tenantguard.sql.compile.pieces import base_of, is_plain, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.reads import guarded, leaf_of, predicates_of, preserved_leaves
 from tenantguard.sql.compile.shared_columns import verify_allowed
@@ -26,6 +26,8 @@ from tenantguard.sql.compile.targets import key_of
 from tenantguard.sql.compile.verified_columns import Given, same_column, watch, watch_rows
 from tenantguard.sql.plans import WritePlan
 from tenantguard.tenancy import Key, table_key
+
+_LISTS = (ClauseList, ExpressionClauseList)
 
 
 class Change(NamedTuple):
@@ -131,7 +133,7 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
     else:
         # elsewhere than on MariaDB a column of SET is the target's, whatever it is named as a column of
         several = state.include_table_with_column_exprs
-        given = given_values(compiler, table, state, change.toplevel, several=several)
+        given = given_values(compiler, plan, state, change.toplevel, several=several)
         verify_allowed(compiler, "update", placement, given)
         plan.frees = not referenced.isdisjoint(given)
         given = values_with_defaults(compiler, plan, given)
@@ -145,7 +147,7 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
 
 def _set_names(compiler: Any, target: Any, state: Any, table: Any) -> set[str]:
     """Return the names of the columns that an UPDATE sets, and of those that change by themselves."""
-    columns, of_table = columns_of(table), table_key(table)
+    columns, of_table = compiler.tg_guard.ties.columns(table), table_key(table)
     named = columns.keys() & (compiler.column_keys or ())
     for key, value in (state._dict_parameters or {}).items():
         name, source = key_of(key), base_of(getattr(key, "table", None))
@@ -184,7 +186,7 @@ def key_parameters(compiler: Any, target: Any, table: Any, where: Iterable[Any])
     """
     found: dict[str, str] = {}
     for clause in where:
-        together = isinstance(clause, ClauseList | ExpressionClauseList) and clause.operator is operators.and_
+        together = isinstance(clause, _LISTS) and clause.operator is operators.and_
         for part in clause.clauses if together else (clause,):
             if isinstance(part, BinaryExpression) and part.operator is operators.eq:
                 name = parameter_name(compiler, part.right)

@@ -31,7 +31,7 @@ def guarded_preparer(cls: Any) -> Any:
     """Return a dialect's identifier preparer that lets nothing but a name go unquoted."""
 
     def quote(self: Any, ident: str, *args: Any) -> Any:
-        how = getattr(ident, "quote", None)
+        how = None if type(ident) is str else getattr(ident, "quote", None)
         if how is None and known:
             found = self._strings.get(ident)  # as the default method does; most names were quoted before
             if found is not None:

@@ -14,11 +14,11 @@ from tenantguard.sql.compile.access import ask_change
 from tenantguard.sql.compile.assignments import (
     given_values,
     is_verified,
+    kept_columns,
     named_values,
     values_with_defaults,
-    watched_columns,
 )
-from tenantguard.sql.compile.pieces import PICKED, bound_row, columns_of, with_state
+from tenantguard.sql.compile.pieces import PICKED, bound_row, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.shared_columns import verify_allowed
 from tenantguard.sql.compile.targets import key_of
@@ -61,8 +61,8 @@ def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) 
     compiler.tg.count(core.table)
     if state._has_multi_parameters:
         # parameters of our own finding: a literal gets a name that depends on where it stands
-        watched = watched_columns(compiler, core.table, placement) if placement is not None else {}
-        rows = [bound_row(row, watched) for row in state._multi_parameters]
+        kept = kept_columns(compiler, core.table, placement) if placement is not None else {}
+        rows = [bound_row(row, kept) for row in state._multi_parameters]
         state._multi_parameters, state._dict_parameters = rows, rows[0]
     if placement is not None and placement.kind == "owned" and not core._select_names:
         stamp(compiler, core.table, state, placement, toplevel)
@@ -81,7 +81,8 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
     plan = WritePlan("insert", core.table, placement)
     if is_verified(placement):
         _plan_values(compiler, plan, insert)
-        watch(compiler, plan, Given(compiler.tg.conflict, core.table, fresh=False))
+        if compiler.tg.conflict:
+            watch(compiler, plan, Given(compiler.tg.conflict, core.table, fresh=False))
         watch_rows(compiler, plan, None)
         plan.upserts = (
             placement.kind != "shared"
@@ -212,7 +213,7 @@ def stamped_select(compiler: Any, statement: Any) -> Any:
 
 def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
     core, state = insert.core, insert.state
-    columns = columns_of(core.table)
+    columns = compiler.tg_guard.ties.columns(core.table)
     sure = plan.certain = core._post_values_clause is None and not core._prefixes
     if core._select_names:
         # by place, as the database takes them: what a column of a SELECT is called says nothing
@@ -226,7 +227,7 @@ def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
         return
     rows = state._multi_parameters if state._has_multi_parameters else None
     if rows is None:
-        given = given_values(compiler, core.table, state, insert.toplevel)
+        given = given_values(compiler, plan, state, insert.toplevel)
         given = values_with_defaults(compiler, plan, given)
         watch(compiler, plan, Given(given, core.table, fresh=True, sure=sure))
         verify_parent_given(compiler, plan, given)

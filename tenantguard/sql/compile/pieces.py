@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Integer
@@ -52,18 +52,6 @@ def with_state(statement: Any, state: Any, **changed: Any) -> Any:
     state.statement = clone
     clone.__dict__["_compile_state_factory"] = lambda *args, **kw: state
     return clone
-
-
-def columns_of(table: Any, names: Container[str] | None = None) -> dict[str, Any]:
-    """Return the columns by key and by name: all, or those that are named as the database does."""
-    found, by_key = {}, {}
-    for column in table.c:
-        name, key = column.name, column.key
-        if names is None or name in names:
-            found[name] = column
-            if key != name:
-                by_key[key] = column
-    return {**found, **by_key}
 
 
 def is_plain(criteria: Iterable[Any]) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.sql.elements import BindParameter
 
 from tenantguard.belonging.permissions import Act
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
@@ -216,6 +217,8 @@ class Statement:
             translated: a ``schema_translate_map`` is in force.
         """
         for parameter, name in bind_names:
+            if type(parameter) is BindParameter:
+                continue  # the user's, as most are
             if isinstance(parameter, TenantParameter):
                 self.kinds.add(parameter.tg_expected)
                 if parameter.place is None:

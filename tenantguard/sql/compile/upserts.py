@@ -12,7 +12,7 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.access import granted
 from tenantguard.sql.compile.assignments import refuse_target, refuse_twice
 from tenantguard.sql.compile.leaves import enclosed
-from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, columns_of, element_of
+from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, element_of
 from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.tenancy import Placement, table_key
 
@@ -24,7 +24,7 @@ def guarded_conflict(compiler: Any, clause: Any) -> Any:
     if placement is None or _is_free(compiler, placement):
         return clause
     # SQLAlchemy 2.0 keeps pairs, literals among them, where 2.1 keeps a mapping of elements
-    values = bound_row(dict(clause.update_values_to_set), columns_of(table))
+    values = bound_row(dict(clause.update_values_to_set), compiler.tg_guard.ties.columns(table))
     verify_set(compiler, table, placement, values)
     where = clause.update_whereclause
     compiler.tg.upserts = where is None
@@ -44,7 +44,7 @@ def guarded_duplicate(compiler: Any, clause: Any) -> Any:
     placement = compiler.tg.place(table)
     if placement is None or _is_free(compiler, placement):
         return clause
-    columns = columns_of(table)
+    columns = compiler.tg_guard.ties.columns(table)
     values = bound_row(clause.update, columns)
     verify_set(compiler, table, placement, values)
     clone = clause._clone()
@@ -85,7 +85,7 @@ def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) 
 
     The row that was to be inserted is the tenant's, which saves an owned table the parameter.
     """
-    columns = columns_of(table)
+    columns = compiler.tg_guard.ties.columns(table)
     if placement.kind != "owned" or compiler.tg_mode != "tenant" or placement.column not in columns:
         return compiler.tg_predicates.owns(table, placement)
     mine = columns[placement.column]
@@ -99,10 +99,8 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
     """Refuse an upsert whose SET could move a row unseen, and note what it sets of the keys."""
     refuse_target(compiler, placement, conflict_fault(compiler, table, placement, values))
     watched = {placement.column} if placement.kind == "owned" else set()
-    for parent, pairs in compiler.tg_guard.ties.links(placement.key):
-        if not compiler.tg_guard.ties.covered(placement, parent, pairs):
-            watched |= {ours for ours, _ in pairs}
-    columns, met = columns_of(table), set()
+    watched.update(*[link.ours for link in compiler.tg_guard.ties.verified(placement)])
+    columns, met = compiler.tg_guard.ties.columns(table), set()
     for key, value in values.items():
         column = _target(key, columns)
         if column is None or column.name not in watched:
@@ -131,7 +129,7 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
 def conflict_fault(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
     """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
     watched = compiler.tg_guard.ties.watched(placement)
-    columns = columns_of(table)
+    columns = compiler.tg_guard.ties.columns(table)
     fault = grouped_fault(values, columns, watched)
     names = [str(getattr(key, "name", key)) for key in values]
     return fault or spelling_fault(

@@ -15,11 +15,10 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.access import may_lose
 from tenantguard.sql.compile.alike import binds_alike
 from tenantguard.sql.compile.assignments import parameter_name, verify_spelling
-from tenantguard.sql.compile.pieces import EXCLUDED, columns_of, is_picked
+from tenantguard.sql.compile.pieces import EXCLUDED, is_picked
 from tenantguard.sql.elements import TenantParameter
-from tenantguard.sql.plans import Link, Pairs, ReadBack, WritePlan
+from tenantguard.sql.plans import Link, ReadBack, WritePlan
 from tenantguard.sql.text import orphan
-from tenantguard.tenancy import table_key
 
 
 @dataclass
@@ -50,20 +49,18 @@ def watch(compiler: Any, plan: WritePlan, given: Given) -> None:
     given.plain = _plain_names(compiler, plan, given)
     if placement.kind == "owned" and placement.column is not None and placement.column in given.values:
         _watch_tenant(compiler, plan, given, placement.column)
-    for parent, pairs in ties.links(placement.key):
-        if ties.covered(placement, parent, pairs):
-            continue
-        if given.sure and table_key(parent) == placement.key:
-            _note_row(plan, given, tuple([theirs for _, theirs in pairs]))
-        if not given.values.keys().isdisjoint([ours for ours, _ in pairs]):
-            _watch_link(compiler, plan, given, parent, pairs)
+    for link in ties.verified(placement):
+        if given.sure and link.parent_key == placement.key:
+            _note_row(plan, given, link.columns)
+        if not given.values.keys().isdisjoint(link.ours):
+            _watch_link(compiler, plan, given, link)
 
 
 def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]:
     """Return the parameters that hold, as they are bound, what the verified columns and the row's own keys store."""
-    columns, ties = columns_of(plan.table), compiler.tg_guard.ties
-    found = {}
-    for name in (ties.watched(plan.placement) | ties.own_keys(plan.placement.key)).intersection(given.values):
+    ties = compiler.tg_guard.ties
+    columns, found = ties.columns(plan.table), {}
+    for name in ties.kept(plan.placement).intersection(given.values):
         value, column = given.values[name], columns.get(name)
         parameter = parameter_name(compiler, value)
         if parameter is None or column is None:
@@ -102,12 +99,13 @@ def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> No
         )
 
 
-def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs: Pairs) -> None:
-    values, names = given.values, tuple([ours for ours, _ in pairs])
+def _watch_link(compiler: Any, plan: WritePlan, given: Given, link: Link) -> None:
+    values, names = given.values, link.ours
     if all(values.get(name) is EXCLUDED for name in names):
         return  # verified as what was to be inserted
-    picked = plan.verb == "insert" and _are_picked(compiler, plan, names)
-    required = picked or _belongs_by(plan, pairs)
+    columns = compiler.tg_guard.ties.columns(plan.table)
+    picked = plan.verb == "insert" and _are_picked(compiler, columns, names)
+    required = picked or (link.belongs and _may_be_null(columns, names))
     if any(isinstance(values.get(name), Null) for name in names) and not picked:
         if required:
             compiler.tg.refuse(orphan(plan.placement, ", ".join(names)))
@@ -116,23 +114,12 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, parent: Any, pairs
         return  # a part of it is NULL, so that it leads nowhere
     if all(same_column(values[name], given.target, name) for name in names if name in values):
         return
-    is_plain = given.plain.keys() >= set(names)
-    link = Link(
-        parent,
-        table_key(parent),
-        tuple([theirs for _, theirs in pairs]),
-        [tuple([given.plain[name] for name in names])] if is_plain else [],
-        read=compiler.tg_guard.tenancy.of(parent).visible is not None and plan.placement.link != pairs,
-        required=required,
-        child=compiler.tg_guard.ties.table(plan.placement.key),
-        ours=names,
-    )
-    if is_plain:
-        plan.links.append(link)
+    if given.plain.keys() >= set(names):
+        plan.links.append(link.given([tuple([given.plain[name] for name in names])], required=required))
         return
     stored = _read_back(plan)
-    if all((known.ours, known.parent_key) != (link.ours, link.parent_key) for known in stored.links):
-        stored.links.append(link)
+    if all((known.ours, known.parent_key) != (names, link.parent_key) for known in stored.links):
+        stored.links.append(link.given([], required=required))
 
 
 def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) -> None:
@@ -153,16 +140,12 @@ def _read_back(plan: WritePlan) -> ReadBack:
     return plan.stored
 
 
-def _belongs_by(plan: WritePlan, pairs: Pairs) -> bool:
-    """Tell whether a row belongs through a key that the database lets be NULL."""
-    if plan.placement.link != tuple(pairs):
-        return False
-    columns = columns_of(plan.table)
-    return any(getattr(columns.get(ours), "nullable", False) for ours, _ in pairs)
+def _may_be_null(columns: Mapping[str, Any], names: Iterable[str]) -> bool:
+    """Tell whether the database lets a key be NULL."""
+    return any(getattr(columns.get(name), "nullable", False) for name in names)
 
 
-def _are_picked(compiler: Any, plan: WritePlan, names: Iterable[str]) -> bool:
-    columns = columns_of(plan.table)
+def _are_picked(compiler: Any, columns: Mapping[str, Any], names: Iterable[str]) -> bool:
     return any(name in columns and is_picked(compiler, columns[name]) for name in names)
 
 

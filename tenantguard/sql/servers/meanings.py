@@ -24,6 +24,7 @@ _TOKEN = re.compile(
 )
 _PARAMETER = re.compile(r"%\(\w+\)s|%s|\$\d+")
 _BEFORE_TYPES = words("AS RETURNING")
+_SILENT = frozenset({"", ".", ","})  # what is looked at from the names beside it
 _CASTING = words("CAST TREAT XMLSERIALIZE")
 _BEFORE_RELATIONS = words("FROM JOIN ONLY INTO UPDATE USING LATERAL WITH RECURSIVE")
 
@@ -64,10 +65,13 @@ def meanings(statement: str) -> Meanings:
         ({'lower'}, {'mood'})
     """
     parts = [one for one in _TOKEN.findall(statement) if one[:2] != "/*"]
+    parts.append("")  # so that the first look back and the last look ahead need no bound
     found = Meanings()
     inside = [""]  # what stands before each open parenthesis
     for at, part in enumerate(parts):
-        before = parts[at - 1] if at else ""
+        before = parts[at - 1]
+        if part in _SILENT:
+            continue
         if part == "(":
             inside.append(before.upper())
         elif part == ")" and len(inside) > 1:
@@ -79,10 +83,15 @@ def meanings(statement: str) -> Meanings:
                 found.computed.add(target)
             if not (is_given and target in TYPES):  # SQLAlchemy says the type of each parameter
                 found.names["cast"].add(target)
-        elif part[0] in SIGNS and not _PARAMETER.fullmatch(part):
-            found.names["operator"] |= _operators(part)
+        elif part[0] in SIGNS:
+            if not _PARAMETER.fullmatch(part):
+                found.names["operator"] |= _operators(part)
         elif _is_name(part) and part not in RESERVED:
-            _note_name(parts, at, before, parts[at + 1] if at + 1 < len(parts) else "", found)
+            behind = parts[at + 1]
+            # what only stands before a dot is looked at from the name behind it, a known type from its cast
+            is_type = before == "::" and behind != "(" and part.lower() in TYPES
+            if not is_type and (behind != "." or before == "."):
+                _note_name(parts, at, before, behind, found)
     return found
 
 
@@ -128,9 +137,9 @@ def _folded(token: str) -> str:
 
 
 def _last_part(tokens: list[str], at: int) -> str:
-    while tokens[at + 1 : at + 2] == ["."] and at + 2 < len(tokens):
+    while tokens[at + 1 : at + 2] == ["."] and tokens[at + 2]:
         at += 2
-    return _folded(tokens[at]) if at < len(tokens) else ""
+    return _folded(tokens[at]) if tokens[at] else ""
 
 
 def _operators(token: str) -> set[str]:

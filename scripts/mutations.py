@@ -295,7 +295,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "GuardedConnection.tg_tell",
+        "tell",
         (
             "a stream is read on for another",
             "if _streams(context) and context.tg_binding is not binding",
@@ -304,8 +304,8 @@ MUTATIONS = (
         ),
         (
             "what a savepoint took back is not told again",
-            "self._tg_told == (*self._tg_within(), binding)",
-            "self._tg_told is not None and self._tg_told[2] is binding",
+            "connection.tg_told == (*_within(connection), binding)",
+            "connection.tg_told is not None and connection.tg_told[2] is binding",
             "tests/postgres/test_telling.py",
         ),
         (
@@ -316,17 +316,17 @@ MUTATIONS = (
         ),
         (
             "autocommit is told",
-            "if self._is_autocommit_isolation():",
+            "if connection._is_autocommit_isolation():",
             "if False:",
             "tests/postgres/test_telling.py",
         ),
     ),
     *_of(
         "sql",
-        "GuardedConnection._tg_verify_role",
+        "_verify_role",
         (
             "a tenant uses the maintenance role",
-            "if not _is_bypassed(binding):",
+            "if not is_bypass(binding):",
             "if False:",
             "tests/postgres/test_telling.py",
         ),
@@ -362,7 +362,7 @@ MUTATIONS = (
         "short_context",
         (
             "a plain statement is sent without the tenant",
-            "self.root_connection.tg_tell()",
+            "tell(self.root_connection)",
             "pass",
             "tests/postgres/test_telling.py",
         ),
@@ -1844,11 +1844,11 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "GuardedConnection.tg_tell",
+        "tell",
         (
             "row security is told the first tenant only",
-            "self._tg_told == (*self._tg_within(), binding)",
-            "self._tg_told is not None",
+            "connection.tg_told == (*_within(connection), binding)",
+            "connection.tg_told is not None",
             "tests/sql/test_database_mode.py",
         ),
         (

@@ -108,6 +108,11 @@ put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[
 put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: ignore[union-attr,misc]  # a slot
 
 
+def is_bypass(binding: Binding | None) -> bool:
+    """Tell whether the guard is lifted by what is bound."""
+    return binding is not None and binding.mode == "bypass"
+
+
 def same_tenants(one: tuple[TenantId, ...], other: tuple[TenantId, ...]) -> bool:
     """Return whether two bindings name the same tenants, in any order."""
     return one == other or (len(one) == len(other) > 1 and set(one) == set(other))

@@ -13,9 +13,9 @@ from tenantguard.sql.compile.bypass_compiler import bypassing_compiler
 from tenantguard.sql.compile.compiler import guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
-from tenantguard.sql.execute.connections import GuardedEngine, guarded_pool
 from tenantguard.sql.execute.cursors import sending_methods
 from tenantguard.sql.execute.doors import asking, composing_methods
+from tenantguard.sql.execute.engines import GuardedEngine, guarded_pool
 from tenantguard.sql.execute.execution import guarded_context
 from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.shortcuts import short_context

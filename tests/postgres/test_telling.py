@@ -19,6 +19,7 @@ from sqlalchemy.util import await_only
 from tenantguard import ConfigurationError, Guard, RawSQLError, bind, bypass, guard
 from tenantguard.context import peek
 from tenantguard.postgres import RowSecurity, Seal
+from tenantguard.sql.execute.told_tenant import tell
 from tenantguard.sql.telling.drivers import verify_driver
 from tenantguard.sql.telling.literals import made
 from tenantguard.sql.telling.psycopg_pipeline import verify_names
@@ -288,7 +289,7 @@ def test_what_no_statement_took_along_is_forgotten(engines: Engines, end: str) -
     with bind("acme"), engines().connect() as connection:
         connection.execute(MINE)
         connection.rollback()
-        connection.tg_tell()  # type: ignore[attr-defined]  # ours
+        tell(connection)
         getattr(connection, end)()
         assert _told(connection) == ("", "")
 

@@ -9,6 +9,7 @@ from sqlalchemy.sql.elements import BindParameter, ClauseElement, Null
 
 from tenantguard.sql.compile.assignments import parameter_name
 from tenantguard.sql.compile.pieces import Named, base_of, values_of_defaults
+from tenantguard.sql.compile.returning_clause import keeping_returning
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.compile.targets import key_of
 from tenantguard.sql.guard import Guard
@@ -17,35 +18,23 @@ from tenantguard.sql.guard import Guard
 def bypassing_compiler(base: Any, guard: Guard) -> Any:
     """Return a subclass of a dialect's statement compiler that changes nothing; what it compiled tells that it is."""
 
-    class BypassingCompiler(base):  # type: ignore[misc]  # of whatever dialect
+    class BypassingCompiler(keeping_returning(base)):  # type: ignore[misc]  # of whatever dialect
         """A statement compiler for bypasses.
 
         Attributes:
             tg_written: for each row that is given, the parameters of the columns that could tie rows together;
                 ``None`` where no plain parameter holds one.
-            tg_returning: its RETURNING clause.
         """
 
         tg_guard = guard
         tg_mode = "bypass"
         tg = Statement(guard, "bypass")
         tg_written: tuple[Mapping[str, str | None], ...] = ()
-        tg_returning: str | None = None
 
         def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
             super().__init__(dialect, statement, *args, **kw)
             if self.isinsert or self.isupdate:
                 self.tg_written = _written(self)
-
-        def returning_clause(
-            self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any
-        ) -> Any:
-            text = super().returning_clause(
-                stmt, returning_cols, populate_result_map=populate_result_map, **kw
-            )
-            if populate_result_map:  # of the statement itself
-                self.tg_returning = text
-            return text
 
     BypassingCompiler.__name__ = BypassingCompiler.__qualname__ = f"Guarded{base.__name__}"
     return BypassingCompiler

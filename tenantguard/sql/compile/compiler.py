@@ -29,6 +29,7 @@ from tenantguard.sql.compile.inline_text import (
 from tenantguard.sql.compile.inserts import guarded_insert, plan_insert
 from tenantguard.sql.compile.predicate_text import filtered_table, predicate, refuse_shadowed
 from tenantguard.sql.compile.reads import guarded_join, guarded_select, verify_known
+from tenantguard.sql.compile.returning_clause import keeping_returning
 from tenantguard.sql.compile.rule_text import noted_cte, refuse_mistaken, ruled
 from tenantguard.sql.compile.statement import Statement, set_apart, verify_definitions
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
@@ -47,7 +48,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
         predicates: builds the predicates for that kind.
     """
 
-    class GuardedCompiler(base):  # type: ignore[misc]  # of whatever dialect
+    class GuardedCompiler(keeping_returning(base)):  # type: ignore[misc]  # of whatever dialect
         """A statement compiler that puts the predicates in; what it found out is ``tg``."""
 
         tg_guard = guard
@@ -155,16 +156,6 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
             change = guarded_change(self, "delete", delete_stmt, visiting_cte, **kw)
             text = super().visit_delete(change.statement, visiting_cte=visiting_cte, **kw)
             return plan_changes(self, change, text)
-
-        def returning_clause(
-            self, stmt: Any, returning_cols: Any, *, populate_result_map: bool, **kw: Any
-        ) -> Any:
-            text = super().returning_clause(
-                stmt, returning_cols, populate_result_map=populate_result_map, **kw
-            )
-            if populate_result_map:  # of the statement itself
-                self.tg.returning = text
-            return text
 
         def visit_on_conflict_do_update(self, on_conflict: Any, **kw: Any) -> Any:
             return super().visit_on_conflict_do_update(guarded_conflict(self, on_conflict), **kw)

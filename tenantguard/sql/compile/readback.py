@@ -42,7 +42,7 @@ def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel
     stored.links, plan.links = _once([*stored.links, *plan.links]), []
     _render(compiler, stored, target)
     tg.stored = stored
-    return with_columns(text, stored.texts, tg.returning)
+    return with_columns(text, stored.texts, compiler.tg_returning)
 
 
 def _spare(compiler: Any, plan: WritePlan, target: Any, *, returns: bool) -> ReadBack | None:

@@ -51,7 +51,6 @@ class Statement:
         kinds: the types that the tenant must have for them, ``None`` where a column does not tell.
         expected: the one of these that there usually is.
         stored: what it returns of the rows that it stores, to be verified.
-        returning: its RETURNING clause.
         row: where a row of its parameters holds the tenant and the keys, once an execution has asked.
 
     Only the compilation reads:
@@ -106,7 +105,6 @@ class Statement:
         "read",
         "relied",
         "rendered",
-        "returning",
         "row",
         "rule_ctes",
         "rule_names",
@@ -146,7 +144,6 @@ class Statement:
         self.rule_ctes: set[str] = set()
         self.expected: type | None = None
         self.stored: ReadBack | None = None
-        self.returning: str | None = None
         self.row: Any = None
 
         self.levels: list[set[int]] = []

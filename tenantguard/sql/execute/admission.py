@@ -18,6 +18,7 @@ from tenantguard.sql.execute.direct_text import admit_text
 from tenantguard.sql.execute.doors import ask_again, ask_in_time, takes_trust
 from tenantguard.sql.execute.leftovers import find_left, note_calls, note_text
 from tenantguard.sql.execute.orphans import watch_text
+from tenantguard.sql.execute.told_tenant import tell
 from tenantguard.sql.execute.verification import verify
 from tenantguard.sql.predicates import set_tenants
 from tenantguard.sql.refusals import refuse_again, refuse_by_hand, refuse_compiled, refuse_outdated
@@ -45,7 +46,7 @@ def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None)
         connection.tg_left = find_left(connection)
     connection.tg_serve(binding)
     if guard.tells:
-        connection.tg_tell()
+        tell(connection)
     if compiled is None:
         connection.tg_names = None
         admit_text(context, guard, binding)

@@ -1,8 +1,7 @@
-"""Engines, pools and connections: every door to the database is the guarded one."""
+"""Connections: each statement goes to the compiler that fits the binding, and each end of a transaction is verified."""
 
 from __future__ import annotations
 
-import functools
 import sys
 import weakref
 from collections.abc import Iterator, Mapping
@@ -11,25 +10,21 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 import sqlalchemy
-from sqlalchemy.engine import Connection, Engine, base
-from sqlalchemy.engine.base import OptionEngine
-from sqlalchemy.pool import Pool
+from sqlalchemy.engine import Connection, base
 
+from tenantguard.binding import is_bypass
 from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.authorization import acts
 from tenantguard.sql.execute.commits import leave, verify_ending
 from tenantguard.sql.execute.cursors import admit_beside
-from tenantguard.sql.execute.doors import trusted_once
 from tenantguard.sql.execute.known_keys import Noted
-from tenantguard.sql.execute.leftovers import find_left, note_driver, note_raw, verify_left
+from tenantguard.sql.execute.leftovers import find_left, note_driver, verify_left
 from tenantguard.sql.execute.locks import begin_around, commits_savepoints, take_back
 from tenantguard.sql.execute.moves import Moved
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
-from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled, refuse_raw, refuse_told
-from tenantguard.sql.servers.database_mode import settings
+from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled
 from tenantguard.tenancy import Key
 
-_MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given
 _EXECUTE = Connection._execute_clauseelement
 _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
@@ -55,6 +50,7 @@ class GuardedConnection(Connection):
         tg_moved: the rows that a bypass may have given to another tenant.
         tg_orphans: how many rows were without a parent before this transaction, by table (SQLite).
         tg_isolated: a transaction, and whether it reads from one snapshot (PostgreSQL).
+        tg_told: the transaction, the savepoint and the binding in which row security was last told the tenant.
         tg_streams: the statements whose rows are fetched by server-side cursors.
         tg_names: the ``schema_translate_map`` of the statement on its way, where it has one of its own.
         tg_left: the state that the connection had before a bypass that may have left another.
@@ -65,7 +61,7 @@ class GuardedConnection(Connection):
     tg_asked: Any = None
     tg_names: Any = None
     tg_left: tuple[Any, ...] | None = None
-    _tg_told: tuple[Any, Any, Any] | None = None
+    tg_told: tuple[Any, Any, Any] | None = None
     tg_noted: tuple[Noted, ...] = ()
     tg_moved: tuple[Moved, ...] = ()
     tg_isolated: tuple[Any, bool] | None = None
@@ -161,72 +157,9 @@ class GuardedConnection(Connection):
         except ValueError:  # no frame below: a greenlet that was handed the method itself
             pass
         only_sqlalchemy("Connection.connection", self.engine.dialect)
-        if _is_bypassed(peek()):
+        if is_bypass(peek()):
             note_driver(self)
         return super().connection
-
-    def tg_tell(self) -> None:
-        """Tell row security the tenant, once in each transaction, savepoint and binding."""
-        binding = peek()
-        if self._transaction is None:
-            self._autobegin()  # SQLAlchemy begins later, when what was told would be of no transaction
-        # what was told inside a savepoint is taken back with it
-        if binding is not None and self._tg_told == (*self._tg_within(), binding):
-            return
-        for known in self.tg_streams:
-            context: Any = known()
-            if _streams(context) and context.tg_binding is not binding:
-                # a server-side cursor asks the policies for each row, and they ask for the setting
-                refuse_told(
-                    "a stream is open on the connection for another binding; read it to its end, or close it"
-                )
-        self._tg_verify_role(binding)
-        if binding is not None and binding.mode == "tenants":
-            refuse_told("row security is told one tenant, and several are bound; bind one")
-        if self._is_autocommit_isolation():
-            if binding is not None and binding.mode == "bypass":
-                return
-            refuse_told(
-                "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told"
-            )
-        self._tg_send_told(binding)
-        within = self._tg_within()
-        self._tg_told = None if within[0] is None else (*within, binding)  # in a listener to "begin"
-
-    def _tg_verify_role(self, binding: Binding | None) -> None:
-        """Keep a bypass to connections of the maintenance role, where there is one, and everybody else from them."""
-        maintenance = self.engine.dialect.tg_guard.maintenance  # type: ignore[attr-defined]  # ours
-        if maintenance is None or self._dbapi_connection is None:
-            return
-        if _MAINTENANCE in self._dbapi_connection.info:
-            if not _is_bypassed(binding):
-                refuse_told(
-                    "the connection was opened inside a bypass, by a role that no policy holds; open another outside"
-                )
-        elif _is_bypassed(binding):
-            refuse_told(
-                "a bypass is another role of the database, and the connection is the application's; open a connection "
-                "or session inside the bypass"
-            )
-
-    def _tg_send_told(self, binding: Binding | None) -> None:
-        """Let the next statement take along what row security is told; send it by itself where none can."""
-        guard = self.engine.dialect.tg_guard  # type: ignore[attr-defined]  # ours
-        driver: Any = None if self._dbapi_connection is None else self._dbapi_connection.driver_connection
-        values = guard.row_security.values(binding, getattr(driver, "tg_process", 0), guard.permissions)
-        if hasattr(driver, "tg_tell") and driver.tg_tell(values, guard):
-            return
-        statement = settings(values)
-        with trusted_once(self, statement):
-            _EXECUTE(self, statement, [], {})
-
-    def tg_stream(self, context: Any) -> None:
-        """Note a statement whose rows are fetched by a server-side cursor."""
-        alive = [known for known in self.tg_streams if _streams(known())]
-        self.tg_streams = (*alive, weakref.ref(context))
-
-    def _tg_within(self) -> tuple[Any, Any]:
-        return self.get_transaction(), self.get_nested_transaction()
 
     def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
         """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
@@ -301,70 +234,4 @@ class GuardedConnection(Connection):
         super()._rollback_impl()
 
 
-def _raw_connection(self: Any) -> Any:
-    """Return a raw connection, to SQLAlchemy and in a bypass."""
-    try:
-        asked = sys._getframe(1).f_globals is _BASE
-    except ValueError:  # no frame below: a greenlet that was handed the method itself
-        asked = False
-    if not asked:
-        only_sqlalchemy("Engine.raw_connection()", self.dialect)
-    maintenance = self.dialect.tg_guard.maintenance
-    if maintenance is not None and _is_bypassed(peek()):
-        made = maintenance.pool.connect()
-        made.info[_MAINTENANCE] = True
-        return made
-    connect = getattr(
-        self.pool, "tg_connect", self.pool.connect
-    )  # its own, where somebody gave it another pool
-    made = connect()
-    if not asked and _is_bypassed(peek()):
-        note_raw(made, self)
-    return made
-
-
-def _is_bypassed(binding: Binding | None) -> bool:
-    return binding is not None and binding.mode == "bypass"
-
-
-class GuardedEngine(Engine):
-    """Hand out guarded connections only; an engine becomes one by its class."""
-
-    _connection_cls = GuardedConnection
-    raw_connection = _raw_connection
-
-
-class GuardedOptionEngine(OptionEngine):
-    """Be the copy that ``engine.execution_options()`` makes of a guarded engine."""
-
-    _connection_cls = GuardedConnection
-    raw_connection = _raw_connection
-
-
-GuardedEngine._option_cls = GuardedOptionEngine
-GuardedOptionEngine._option_cls = GuardedOptionEngine
-for guarded in (GuardedConnection, GuardedEngine, GuardedOptionEngine):
-    guarded.__module__ = base.__name__  # polars and others tell by it what they were given
-
-
-@functools.cache
-def guarded_pool(cls: type[Pool]) -> type[Pool]:
-    """Return the pool's class with a guarded ``connect()``."""
-
-    def connect(self: Any) -> Any:
-        only_sqlalchemy("Pool.connect()", self._dialect)
-        if not hasattr(self._dialect, "tg_guard"):
-            refuse_raw("A second engine on the pool of a guarded engine")
-        return cls.connect(self)
-
-    members = {"connect": connect, "tg_connect": cls.connect, "__module__": cls.__module__}
-    return type(f"Guarded{cls.__name__}", (cls,), members)
-
-
-def _streams(context: Any) -> bool:
-    """Tell whether the cursor of a statement is still open; asyncpg's tells by what it has left."""
-    cursor = getattr(context, "cursor", None)
-    closed = getattr(cursor, "closed", None)
-    return cursor is not None and (
-        not closed if closed is not None else getattr(cursor, "_cursor", cursor) is not None
-    )
+GuardedConnection.__module__ = base.__name__  # polars and others tell by it what they were given

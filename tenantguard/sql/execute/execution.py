@@ -17,6 +17,7 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, is
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.row_counts import verify_inserted, verify_matched
 from tenantguard.sql.execute.stored_values import StoredCursor
+from tenantguard.sql.execute.told_tenant import note_stream
 from tenantguard.sql.execute.verification import stamp_defaults, verify_given
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import undeclared_call
@@ -141,7 +142,7 @@ def guarded_context(base: Any) -> Any:
 
         def _setup_result_proxy(self) -> Any:
             if self.dialect.tg_guard.tells and isinstance(self.root_connection, GuardedConnection):
-                self.root_connection.tg_stream(self)
+                note_stream(self.root_connection, self)
             return watch_stream(super()._setup_result_proxy())
 
     GuardedContext.__name__ = StreamingContext.__name__ = f"Guarded{base.__name__}"

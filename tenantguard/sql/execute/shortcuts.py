@@ -15,6 +15,7 @@ from tenantguard.sql.execute.authorization import permit
 from tenantguard.sql.execute.known_keys import known_keys
 from tenantguard.sql.execute.leftovers import find_left
 from tenantguard.sql.execute.lookups import mark
+from tenantguard.sql.execute.told_tenant import tell
 from tenantguard.sql.execute.verification import verify
 from tenantguard.sql.text import PARAMETER
 
@@ -52,7 +53,7 @@ def short_context(base: Any, guard: Any) -> Any:
             if statement.asks is not None:
                 permit(self, statement, binding)
             if self.dialect.tg_guard.tells:
-                self.root_connection.tg_tell()
+                tell(self.root_connection)
             for name in statement.parameters:
                 for row in self.compiled_parameters:
                     row[name] = tenant

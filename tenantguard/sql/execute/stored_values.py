@@ -254,7 +254,7 @@ def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
     """
     if read.texts:
         try:
-            text = with_columns(context.statement, read.texts, context.compiled.tg.returning)
+            text = with_columns(context.statement, read.texts, context.compiled.tg_returning)
         except ValueError:  # its own RETURNING holds parameters, which are written out by now
             link, key = missing[0]
             refuse_parent(context, link, key, read.plan.tried, context.tg_binding)

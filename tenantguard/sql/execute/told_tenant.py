@@ -1,0 +1,92 @@
+"""The told tenant: what a connection tells row security, once in each transaction, savepoint and binding."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from sqlalchemy.engine import Connection
+
+from tenantguard.binding import is_bypass
+from tenantguard.context import Binding, peek
+from tenantguard.sql.execute.doors import trusted_once
+from tenantguard.sql.refusals import refuse_told
+from tenantguard.sql.servers.database_mode import settings
+
+MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given
+_EXECUTE = Connection._execute_clauseelement
+
+
+def tell(connection: Any) -> None:
+    """Tell row security the tenant, once in each transaction, savepoint and binding."""
+    binding = peek()
+    if connection._transaction is None:
+        connection._autobegin()  # SQLAlchemy begins later, when what was told would be of no transaction
+    # what was told inside a savepoint is taken back with it
+    if binding is not None and connection.tg_told == (*_within(connection), binding):
+        return
+    for known in connection.tg_streams:
+        context: Any = known()
+        if _streams(context) and context.tg_binding is not binding:
+            # a server-side cursor asks the policies for each row, and they ask for the setting
+            refuse_told(
+                "a stream is open on the connection for another binding; read it to its end, or close it"
+            )
+    _verify_role(connection, binding)
+    if binding is not None and binding.mode == "tenants":
+        refuse_told("row security is told one tenant, and several are bound; bind one")
+    if connection._is_autocommit_isolation():
+        if is_bypass(binding):
+            return
+        refuse_told("under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told")
+    _send(connection, binding)
+    within = _within(connection)
+    connection.tg_told = None if within[0] is None else (*within, binding)  # in a listener to "begin"
+
+
+def note_stream(connection: Any, context: Any) -> None:
+    """Note a statement whose rows are fetched by a server-side cursor."""
+    alive = [known for known in connection.tg_streams if _streams(known())]
+    connection.tg_streams = (*alive, weakref.ref(context))
+
+
+def _within(connection: Any) -> tuple[Any, Any]:
+    return connection.get_transaction(), connection.get_nested_transaction()
+
+
+def _verify_role(connection: Any, binding: Binding | None) -> None:
+    """Keep a bypass to connections of the maintenance role, where there is one, and everybody else from them."""
+    driver = connection._dbapi_connection
+    if connection.engine.dialect.tg_guard.maintenance is None or driver is None:
+        return
+    if MAINTENANCE in driver.info:
+        if not is_bypass(binding):
+            refuse_told(
+                "the connection was opened inside a bypass, by a role that no policy holds; open another outside"
+            )
+    elif is_bypass(binding):
+        refuse_told(
+            "a bypass is another role of the database, and the connection is the application's; open a connection "
+            "or session inside the bypass"
+        )
+
+
+def _send(connection: Any, binding: Binding | None) -> None:
+    """Let the next statement take along what row security is told; send it by itself where none can."""
+    guard = connection.engine.dialect.tg_guard
+    driver: Any = getattr(connection._dbapi_connection, "driver_connection", None)
+    values = guard.row_security.values(binding, getattr(driver, "tg_process", 0), guard.permissions)
+    if hasattr(driver, "tg_tell") and driver.tg_tell(values, guard):
+        return
+    statement = settings(values)
+    with trusted_once(connection, statement):
+        _EXECUTE(connection, statement, [], {})
+
+
+def _streams(context: Any) -> bool:
+    """Tell whether the cursor of a statement is still open; asyncpg's tells by what it has left."""
+    cursor = getattr(context, "cursor", None)
+    closed = getattr(cursor, "closed", None)
+    return cursor is not None and (
+        not closed if closed is not None else getattr(cursor, "_cursor", cursor) is not None
+    )

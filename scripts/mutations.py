@@ -1259,7 +1259,7 @@ MUTATIONS = (
         ),
         (
             "a conflict clause may point a row anywhere",
-            "watched |= {ours for ours, _ in pairs}",
+            "watched.update(*[link.ours for link in compiler.tg_guard.ties.verified(placement)])",
             "pass",
             "tests/sql/forms",
         ),

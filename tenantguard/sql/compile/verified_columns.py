@@ -114,12 +114,14 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, link: Link) -> Non
         return  # a part of it is NULL, so that it leads nowhere
     if all(same_column(values[name], given.target, name) for name in names if name in values):
         return
-    if given.plain.keys() >= set(names):
-        plan.links.append(link.given([tuple([given.plain[name] for name in names])], required=required))
+    is_plain = given.plain.keys() >= set(names)
+    link = link.given([tuple([given.plain[name] for name in names])] if is_plain else [], required=required)
+    if is_plain:
+        plan.links.append(link)
         return
     stored = _read_back(plan)
     if all((known.ours, known.parent_key) != (names, link.parent_key) for known in stored.links):
-        stored.links.append(link.given([], required=required))
+        stored.links.append(link)
 
 
 def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) -> None:

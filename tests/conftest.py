@@ -49,6 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Make the directory that every process of this run shares."""
     given = getattr(config, "workerinput", {}).get("servers")
+    config.addinivalue_line("markers", "rest: left to make matrix, as something shorter tests the same")
     config.stash[_ROOT] = Path(given) if given else Servers.of_this_process().root
 
 

@@ -169,6 +169,7 @@ def test_a_user_counts_what_belongs_to_somebody_else() -> None:
     assert done.stdout.strip() == "2", done.stderr
 
 
+@pytest.mark.rest  # the users and the servers are tested above
 def test_a_master_and_two_workers_load_the_example() -> None:
     """The load runs over Locust's own master and workers on loopback, and finds no leak."""
     load = Load(users=4, seconds=60, hostile=1, processes=2, distributed=True, requests=20)

@@ -8,7 +8,7 @@ otherwise, and with ``--whole`` everything.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from zlib import crc32
 
 import pytest
@@ -25,13 +25,14 @@ def falls_to(name: str, places: Sequence[str]) -> str:
     return places[crc32(name.encode()) % len(places)]
 
 
-def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
-    """Return the tests on one server that fall to another one."""
+def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:
+    """Return the tests on one server that fall to another one, and those that are marked as the rest."""
+    marked = {item for item in items if item.get_closest_marker("rest")}
     alike: dict[str, dict[str, pytest.Item]] = defaultdict(dict)
     for item in items:
         for name, server in _named(item):
             alike[name][server] = item
-    return {
+    return marked | {
         item
         for name, by_server in alike.items()
         for server, item in by_server.items()
@@ -39,7 +40,7 @@ def left_out(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     }
 
 
-def rest(items: Iterable[pytest.Item], out: set[pytest.Item]) -> set[pytest.Item]:
+def rest(items: Sequence[pytest.Item], out: set[pytest.Item]) -> set[pytest.Item]:
     """Return the tests of which a run takes a share: those that it leaves out, and those that ask how much to do."""
     return out | {item for item in items if WHOLE in getattr(item, "fixturenames", ())}
 

@@ -41,6 +41,7 @@ def test_celery_carries_the_company(engine: Engine) -> None:
     """A task closes its own company's tasks, and no other's; without a company none is sent, none is run."""
     celery_jobs.sessions.configure(bind=engine)
     celery_jobs.app.conf.update(broker_url="memory://", result_backend="cache+memory://")
+    celery_jobs.app.conf.broker_transport_options = {"polling_interval": 0.01}  # a second otherwise
     with start_worker(celery_jobs.app, perform_ping_check=False, pool="solo"):
         with bind("acme"):
             closed = [celery_jobs.close_tasks.delay(project).get(timeout=20) for project in (1, 2)]

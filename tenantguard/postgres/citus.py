@@ -1,7 +1,4 @@
-"""Citus: the tenancy as a distribution, the rows of one tenant on one shard, and shared tables on every node.
-
-Written against Citus 11 and later, and not run on one where no URL of one is given to the tests.
-"""
+"""Citus: the tenancy as a distribution, the rows of one tenant on one shard, and shared tables on every node."""
 
 from __future__ import annotations
 
@@ -11,14 +8,18 @@ from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 
 from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.spelling import literal, relation
+from tenantguard.postgres.spelling import block, literal, relation
 from tenantguard.tenancy import Placement, Tenancy
+
+# a table that has a foreign key to a reference table is distributed shard after shard, or not at all
+_IN_TURN = "SET LOCAL citus.multi_shard_modify_mode TO 'sequential'"
+_KEYS = "tenantguard_foreign_keys"  # a temporary table, which ends with the transaction
 
 
 def distribution(tenancy: Tenancy, *, schema: str = "public") -> list[str]:
     """Return the statements that distribute every table by its tenant, reference tables first.
 
-    A statement that the guard let through asks for one tenant, so it is one shard's.
+    Run them in one transaction. A statement that the guard let through asks for one tenant, so it is one shard's.
 
     Args:
         tenancy: how every table belongs.
@@ -32,11 +33,11 @@ def distribution(tenancy: Tenancy, *, schema: str = "public") -> list[str]:
         >>> metadata = MetaData()
         >>> calls = Table("calls", metadata, Column("company_id", String, primary_key=True),
         ...               Column("id", Integer, primary_key=True))
-        >>> distribution(Tenancy(metadata, column="company_id"))
-        ["SELECT create_distributed_table('public.calls', 'company_id', colocate_with => 'none')"]
+        >>> distribution(Tenancy(metadata, column="company_id"))[-1]
+        "SELECT create_distributed_table('public.calls', 'company_id', colocate_with => 'none')"
     """
     tenancy.verify()
-    # a table that a foreign key leads to comes before the one that has it
+    # a reference table that a foreign key leads to comes before the one that has it
     order = {table: at for each in tenancy.metadata for at, table in enumerate(each.sorted_tables)}
     placements = [p for p in tenancy if p.mapping is not None and not is_view(p.mapping)]
     placements.sort(key=lambda placement: order.get(placement.mapping, 0))  # type: ignore[arg-type]  # none is None
@@ -44,19 +45,59 @@ def distribution(tenancy: Tenancy, *, schema: str = "public") -> list[str]:
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise ConfigurationError(f"the tables cannot be distributed, {len(faults)} fault(s):\n{listed}")
-    made, first = [], "none"
-    for placement in placements:
-        if placement.kind != "owned":
-            made.append(f"SELECT create_reference_table({literal(relation(placement.key, schema))})")
-    for placement in placements:
-        if placement.kind == "owned":
-            name = relation(placement.key, schema)
-            column = literal(str(placement.column))
-            made.append(
-                f"SELECT create_distributed_table({literal(name)}, {column}, colocate_with => {literal(first)})"
-            )
-            first = name if first == "none" else first
-    return made
+    shared = [relation(p.key, schema) for p in placements if p.kind != "owned"]
+    owned = {relation(p.key, schema): str(p.column) for p in placements if p.kind == "owned"}
+    keys = any(_tied(tenancy, p) for p in placements if p.kind == "owned")
+    return [
+        _IN_TURN,
+        *(f"SELECT create_reference_table({literal(name)})" for name in shared),
+        *(_taken(list(owned)) if keys else ()),
+        *_distributed(owned),
+        *(_put_back() if keys else ()),
+    ]
+
+
+def _distributed(owned: dict[str, str]) -> Iterator[str]:
+    beside = "none"
+    for name, column in owned.items():
+        yield (
+            f"SELECT create_distributed_table({literal(name)}, {literal(column)}, colocate_with => {literal(beside)})"
+        )
+        beside = name if beside == "none" else beside
+
+
+def _taken(owned: list[str]) -> Iterator[str]:
+    """Yield what takes away the foreign keys between the tables, and keeps what they were.
+
+    While one of two tables is distributed, a foreign key between them is refused, whichever comes first. A table that
+    was distributed is another one than before, so it is kept by its name.
+    """
+    parents = ", ".join(f"{literal(name)}::regclass" for name in owned)
+    yield (
+        f"CREATE TEMPORARY TABLE {_KEYS} ON COMMIT DROP AS SELECT conrelid::regclass::text AS child, conname AS name, "
+        f"pg_catalog.pg_get_constraintdef(oid) AS definition FROM pg_catalog.pg_constraint "
+        f"WHERE contype = 'f' AND conparentid = 0 AND confrelid IN ({parents})"
+    )
+    yield _for_each_key("DROP CONSTRAINT %I', key.child, key.name")
+
+
+def _put_back() -> Iterator[str]:
+    yield _for_each_key("ADD CONSTRAINT %I %s', key.child, key.name, key.definition")
+    yield f"DROP TABLE {_KEYS}"
+
+
+def _for_each_key(change: str) -> str:
+    return block(
+        f"DECLARE key record; BEGIN FOR key IN SELECT * FROM {_KEYS} LOOP "
+        f"EXECUTE format('ALTER TABLE %s {change}); END LOOP; END;"
+    )
+
+
+def _tied(tenancy: Tenancy, placement: Placement) -> list[Placement]:
+    """Return the owned tables that a table's foreign keys name."""
+    table: Table = placement.mapping  # type: ignore[assignment]  # those without are left out
+    parents = [tenancy.find_key(reference.parent_key) for reference in tenancy.references(table)]
+    return [parent for parent in parents if parent is not None and parent.kind == "owned"]
 
 
 def _faults(tenancy: Tenancy, placement: Placement) -> Iterator[str]:
@@ -66,6 +107,8 @@ def _faults(tenancy: Tenancy, placement: Placement) -> Iterator[str]:
         yield f"{placement.name} belongs through its parent, and a shard is chosen by a column: add the tenant to it"
         return
     if placement.kind != "owned":
+        for parent in _tied(tenancy, placement):
+            yield f"{placement.name} is on every node, and names {parent.name} by a foreign key, whose rows are on one"
         return
     for constraint in table.constraints:
         if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint) and placement.column not in {

@@ -64,6 +64,29 @@ class DisableTenancyOp(_TenancyOp):
         return EnableTenancyOp(self.name, self.undo, self.statements, self.lock_timeout)
 
 
+@Operations.register_operation("distribute_tenancy")
+class DistributeTenancyOp(MigrateOperation):
+    """The statements that place tables on the nodes of a Citus."""
+
+    def __init__(self, statements: Sequence[str]) -> None:
+        self.statements = list(statements)
+
+    @classmethod
+    def distribute_tenancy(cls, operations: Operations, statements: Sequence[str]) -> Any:
+        """Place the tables of a tenancy on the nodes of a Citus, in the migration's transaction.
+
+        Args:
+            operations: Alembic's.
+            statements: what ``tenantguard.postgres.citus.distribution`` returns.
+        """
+        return operations.invoke(cls(statements))
+
+
+@Operations.implementation_for(DistributeTenancyOp)
+def _distribute(operations: Any, operation: DistributeTenancyOp) -> None:
+    emit(operations, operation.statements)
+
+
 def emit(operations: Any, statements: Iterable[str]) -> None:
     """Execute statements that hold no parameters, or write them into the script of an offline migration."""
     for statement in statements:

@@ -160,6 +160,30 @@ def test_another_sessions_seal_and_an_old_one_are_refused(sealed: Secured) -> No
         assert connection.execute(COUNT).one() == ("acme", 3)
 
 
+@pytest.mark.parametrize(
+    ("signed", "moved"),
+    [
+        (("acme.globex", ""), ("globex", "", ".acme")),
+        (("acme\nglobex", "calls:read"), ("globex", "calls:read\nacme", "")),
+    ],
+)
+def test_a_tenants_id_gives_nothing_to_the_seal(
+    sealed: Secured, signed: tuple[str, str], moved: tuple[str, str, str]
+) -> None:
+    """A part of the id is read neither as one of the seal nor as a permission: what remained would be another's id."""
+    assert sealed.seal is not None
+    with sealed.told(None) as connection:
+        seal = sealed.seal.sign(signed[0], process_of(connection), signed[1])
+        told, _, digits = seal.rpartition(".")
+        for name, value in zip(
+            ("tenant", "permissions", "seal"), (*moved[:2], f"{told}{moved[2]}.{digits}"), strict=True
+        ):
+            given = {"name": f"tenantguard.{name}", "value": value}
+            connection.execute(text("SELECT set_config(:name, :value, true)"), given)
+        with pytest.raises(ProgrammingError, match="not of this tenant and session"):
+            connection.execute(COUNT)
+
+
 def test_a_seal_expires_between_transactions(sealed: Secured, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was signed a lifetime ago is refused; a transaction that began in time stays who it is."""
     now = time.time

@@ -22,7 +22,7 @@ from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, unquoted, words
 from tenantguard.sql.text.parameters import Numbering, driver_style
-from tenantguard.sql.text.settings import set_by_parameters
+from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.tree import Query, Select
 from tenantguard.sql.text.values import SettingUse
 
@@ -87,7 +87,7 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
             row = _composed(rows.single_values_expr, compiler, element)
             compiler._insertmanyvalues = rows._replace(single_values_expr=row)
         return composed
-    except (Unreadable, Ungrammatical, RecursionError) as fault:
+    except (Unreadable, RecursionError) as fault:
         statement.refuse(RawSQLError(f"{_OWN} was refused: {fault}", kind="custom_construct"))
         return text
 
@@ -154,8 +154,8 @@ def _whole_fault(compiler: Any) -> str | None:
     try:
         cursor = _cursor(_expanded(compiler.string), compiler, driver_style(compiler.dialect))
         tree = read_statement(cursor)
-        settings = set_by_parameters(cursor)
-    except (Unreadable, Ungrammatical, RecursionError) as fault:
+        settings = len(setting_checks(cursor))
+    except (Unreadable, RecursionError) as fault:
         return f"renders SQL that cannot be read: {fault}"
     statement = compiler.tg
     if settings > sum(isinstance(check, SettingUse) for check in statement.checks):

@@ -1,4 +1,7 @@
-"""Text inside a statement: it passes where it holds no query, names no table and cannot leave its place."""
+"""Text that is composed anew without predicates: inside a statement, and over row security.
+
+Inside a statement it passes where it holds no query, names no table and cannot leave its place.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,21 @@ from typing import Any
 
 from tenantguard.errors import Violation
 from tenantguard.sql.text.composition import Composer, is_named
-from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.expressions import items
-from tenantguard.sql.text.lexer import Token, Unreadable
-from tenantguard.sql.text.parameters import Numbering
+from tenantguard.sql.text.grammar.queries import statement as read_statement
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, unquoted
+from tenantguard.sql.text.parameters import Numbering, own_names
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
 
 _LONGEST_TYPE = 10_000
 _LINE_COMMENT = re.compile(r"(?:--|#)[^\n]*\Z")
-_UNMATCHED = "its parentheses do not match, so that it could leave its place"
 
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of text inside a statement.
+    """A piece of text inside a statement, or a statement over row security.
 
     Attributes:
         text: what is sent, composed of the tokens that were read.
@@ -57,21 +60,24 @@ def read_fragment(
     """
     try:
         cursor = Cursor(text, dialect, style, tenancy)
-        tokens, which = cursor.tokens, cursor.which
+        tokens = cursor.tokens
         if not tokens:
             return Fragment(text, "it is empty")
         spans = items(cursor)
-        fault = _rest_fault(cursor) or _open_ended(tokens) or _own_fault(tokens)
+        fault = _rest_fault(cursor) or _open_ended(tokens)
+        if fault is None and own_names(tokens):
+            fault = "it uses a name that begins with 'tenantguard', which is the guard's own"
         if fault is None and _LINE_COMMENT.search(text, tokens[-1].end):
             fault = "it ends in a comment, which would swallow what follows; leave it out"
         if fault is not None:
             return Fragment(text, fault)
-        numbering = Numbering(tokens, which, style, 0)
+        numbering = Numbering(tokens, cursor.which, style, 0)
         checks = tuple(setting_checks(cursor, numbering.known))
-    except (Unreadable, Ungrammatical, Violation) as refused:
+    except (Unreadable, Violation) as refused:
         return Fragment(text, str(refused))
-    composer = Composer(text, cursor, numbering, escaped=style == "named")
-    composed = composer.compose(named=spans if shown else ())
+    composed = Composer(text, cursor, numbering, escaped=style == "named").compose(
+        named=spans if shown else ()
+    )
     parts = [tokens[begun:end] for begun, end in spans]
     width = 0 if any(part[-1].text == "*" or is_named(part) for part in parts) else len(spans)
     return Fragment(composed, None, checks, width)
@@ -85,9 +91,40 @@ def type_fault(text: str, dialect: str) -> str | None:
         cursor = Cursor(text, dialect, "none")
         cursor.passes = bool  # whatever is named
         items(cursor)
-    except (Unreadable, Ungrammatical) as refused:
+    except Unreadable as refused:
         return str(refused)
     return _rest_fault(cursor)
+
+
+def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -> Fragment:
+    """Compose a statement anew without predicates, or say why it must not reach even a database with row security.
+
+    Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
+    tell what other tenants' statements are.
+
+    Args:
+        statement: the text.
+        style: how its parameters are written.
+        tenancy: declares functions.
+
+    Example:
+        >>> read_underneath("SELECT lower(note) /* any */ FROM calls").text
+        'SELECT pg_catalog.lower(note) FROM calls'
+        >>> read_underneath("SELECT * FROM pg_stat_activity").fault
+        'it names pg_stat_activity, which has no policies'
+    """
+    try:
+        cursor = Cursor(statement, POSTGRESQL, style, tenancy)
+        read_statement(cursor)
+        if setting_checks(cursor):
+            return Fragment(statement, "it calls set_config() by parameters; write SET LOCAL")
+        numbering = Numbering(cursor.tokens, cursor.which, style, 0)
+    except (Unreadable, Violation) as fault:
+        return Fragment(statement, str(fault))
+    for name in (unquoted(part.text).lower() for parts in cursor.mentioned for part in parts):
+        if name.startswith("pg_") or name == "information_schema":
+            return Fragment(statement, f"it names {name}, which has no policies")
+    return Fragment(Composer(statement, cursor, numbering, escaped=style == "named").compose())
 
 
 def _rest_fault(cursor: Cursor) -> str | None:
@@ -97,41 +134,26 @@ def _rest_fault(cursor: Cursor) -> str | None:
     token = cursor.token()
     if token.kind == "word":
         return f"it holds the word {token.upper}, which begins another clause"
-    return "it holds a semicolon" if token.text == ";" else _UNMATCHED
-
-
-def _own_fault(tokens: list[Token]) -> str | None:
-    if any(
-        token.kind in ("word", "quoted", "parameter") and "tenantguard" in token.text.lower()
-        for token in tokens
-    ):
-        return "it uses a name that begins with 'tenantguard', which is the guard's own"
-    return None
-
-
-def _depths(tokens: list[Token]) -> list[tuple[int, Token]]:
-    """Return the words and symbols with how deep in parentheses they stand."""
-    found, depth = [], 0
-    for token in tokens:
-        depth -= token.upper in (")", "]")
-        if token.upper:
-            found.append((depth, token))
-        depth += token.upper in ("(", "[")
-    return found
+    if token.text == ";":
+        return "it holds a semicolon"
+    return "its parentheses do not match, so that it could leave its place"
 
 
 def _open_ended(tokens: list[Token]) -> str | None:
     """Refuse what would take in the text behind it: BETWEEN with no AND, CASE with no END."""
-    between: dict[int, int] = {}
-    cases = 0
-    for depth, token in _depths(tokens):
-        if token.upper == "BETWEEN":
+    between: dict[int, int] = {}  # how many wait for their AND, by how deep in parentheses they stand
+    depth = cases = 0
+    for token in tokens:
+        word = token.upper
+        depth += (word in ("(", "[")) - (word in (")", "]"))
+        if word == "BETWEEN":
             between[depth] = between.get(depth, 0) + 1
-        elif token.upper == "AND" and between.get(depth):
+        elif word == "AND" and between.get(depth):
             between[depth] -= 1
-        cases += {"CASE": 1, "END": -1}.get(token.upper, 0)
-        if cases < 0:
-            break
+        elif word in ("CASE", "END"):
+            cases += 1 if word == "CASE" else -1
+            if cases < 0:
+                break
     if any(between.values()) or cases:
         return "it holds BETWEEN without AND, or CASE without END, so that it could leave its place"
     return None

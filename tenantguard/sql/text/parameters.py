@@ -21,6 +21,11 @@ def driver_style(dialect: Any) -> str:
     return "driver_named" if style == "named" else style  # "named" is how SQLAlchemy's text() writes them
 
 
+def own_names(tokens: list[Token]) -> list[Token]:
+    """Return the names among the tokens that are the guard's own."""
+    return [t for t in tokens if t.kind in ("word", "quoted", "parameter") and OWN in t.text.lower()]
+
+
 class Numbering:
     """The parameters of one text.
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tenantguard.sql.text.composition import Composer
-from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
-from tenantguard.sql.text.lexer import Token, Unreadable
-from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe
+from tenantguard.sql.text.lexer import Unreadable
+from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe, own_names
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.sql.text.placing.predicate_tokens import RuledRows
 from tenantguard.sql.text.placing.writes import Statement
@@ -144,8 +144,10 @@ def rewrite(
         tokens, which = cursor.tokens, cursor.which
         if not tokens:
             raise refusal("it is empty")
-        if OWN in sql.lower():
-            refuse_own_names(tokens)
+        if OWN in sql.lower() and own_names(tokens):
+            raise refusal(
+                f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"
+            )
         query = statement(cursor)
         numbering = Numbering(tokens, which, style, several)
         placing = Statement(
@@ -157,7 +159,7 @@ def rewrite(
         )
         placing.statement(query)
         checks = (*placing.given.checks, *setting_checks(cursor, numbering.known))
-    except (Unreadable, Ungrammatical) as fault:
+    except Unreadable as fault:
         raise refusal(str(fault)) from None
     except RecursionError:
         raise refusal("it nests too deep") from None
@@ -178,12 +180,3 @@ def rewrite(
         tuple(placing.stores),
         frozenset(name for name in numbering.known.values() if isinstance(name, str)),
     )
-
-
-def refuse_own_names(tokens: list[Token]) -> None:
-    """Refuse names that are ours."""
-    for token in tokens:
-        if token.kind in ("word", "quoted", "parameter") and OWN in token.text.lower():
-            raise refusal(
-                f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"
-            )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.lexer import Token
 from tenantguard.sql.text.values import Literal, Parameter, SettingUse, Value
 
 HARMLESS = frozenset(
@@ -28,19 +30,20 @@ _SET_LOCAL = re.compile(
     r"('[\w .,:/+-]*'|[\w.+-]+)[ \t\r\n]*;?[ \t\r\n]*",
     re.IGNORECASE | re.ASCII,
 )
-_CONFIG_ARGUMENTS = 3
+
+
+def _match(pattern: re.Pattern[str], statement: str) -> re.Match[str] | None:
+    return pattern.fullmatch(statement) if len(statement) <= _LONGEST else None
 
 
 def is_health_check(statement: str) -> bool:
     """Tell whether a text is ``SELECT 1``."""
-    return len(statement) <= _LONGEST and _HEALTH_CHECK.fullmatch(statement) is not None
+    return _match(_HEALTH_CHECK, statement) is not None
 
 
 def is_begin(statement: str, dialect: str) -> bool:
     """Tell whether a text only begins a transaction, on SQLite."""
-    return (
-        dialect == "sqlite" and len(statement) <= _LONGEST and _SQLITE_BEGIN.fullmatch(statement) is not None
-    )
+    return dialect == "sqlite" and _match(_SQLITE_BEGIN, statement) is not None
 
 
 def local_setting(statement: str, dialect: str) -> str | None:
@@ -52,9 +55,7 @@ def local_setting(statement: str, dialect: str) -> str | None:
         >>> local_setting("SET LOCAL search_path = 'public'", "postgresql") is None
         True
     """
-    if dialect != "postgresql" or len(statement) > _LONGEST:
-        return None
-    found = _SET_LOCAL.fullmatch(statement)
+    found = _match(_SET_LOCAL, statement) if dialect == "postgresql" else None
     if found is None or found[1].lower() not in HARMLESS:
         return None
     return f"SET LOCAL {found[1].lower()} = {found[2]}"
@@ -65,71 +66,49 @@ def is_harmless_setting(name: Any, local: Any) -> bool:
     return isinstance(name, str) and name.lower() in HARMLESS and local is True
 
 
-def setting_checks(cursor: Cursor, parameters: Mapping[int, str | int]) -> list[SettingUse]:
-    """Return what must be verified of the calls of ``set_config``.
+def setting_checks(
+    cursor: Cursor, parameters: Mapping[int, str | int] = MappingProxyType({})
+) -> list[SettingUse]:
+    """Return what must be verified of the calls of ``set_config``: those that take their setting from a parameter.
+
+    Args:
+        cursor: has read the text.
+        parameters: which parameter stands at the index of a token, where that is known.
 
     Raises:
         Ungrammatical: a call sets what could change whose rows are seen, or what outlives the transaction.
     """
     found = []
     for begun in cursor.settings:
-        arguments = _arguments(cursor, begun, parameters)
-        if len(arguments) != _CONFIG_ARGUMENTS or None in (arguments[0], arguments[2]):
-            raise _refused()
-        name, local = arguments[0], arguments[2]
-        if isinstance(name, Literal) and isinstance(local, Literal):
-            if not is_harmless_setting(name.value, local.value):
-                raise _refused()
-        elif name is not None and local is not None:
+        arguments = list(_arguments(cursor, begun, parameters))
+        name, local = (arguments[0], arguments[2]) if len(arguments) == 3 else (None, None)
+        known = [one.value for one in (name, local) if isinstance(one, Literal)]
+        if name is None or local is None or (len(known) == 2 and not is_harmless_setting(*known)):
+            raise Ungrammatical(
+                "set_config() is called for a setting that is not known to be harmless, or for longer than the "
+                "transaction; write set_config('statement_timeout', '5s', true)"
+            )
+        if len(known) < 2:
             found.append(SettingUse(name, local))
     return found
 
 
-def set_by_parameters(cursor: Cursor) -> int:
-    """Return how many calls of ``set_config`` take their setting from a parameter; the others are verified.
-
-    Raises:
-        Ungrammatical: as ``setting_checks`` does.
-    """
-    return len(setting_checks(cursor, _Unknown()))
-
-
-class _Unknown(dict[int, "str | int"]):
-    """Parameters of which nothing is known."""
-
-    def __missing__(self, key: int) -> int:
-        return key
-
-
-def _refused() -> Ungrammatical:
-    return Ungrammatical(
-        "set_config() is called for a setting that is not known to be harmless, or for longer than the transaction; "
-        "write set_config('statement_timeout', '5s', true)"
-    )
-
-
-def _arguments(cursor: Cursor, begun: int, parameters: Mapping[int, str | int]) -> list[Value | None]:
-    """Return the arguments of a call, each a value where it is one token."""
-    spans: list[list[int]] = [[]]
-    depth = 0
+def _arguments(cursor: Cursor, begun: int, parameters: Mapping[int, str | int]) -> Iterator[Value | None]:
+    """Yield the arguments of a call, each a value where it is one token."""
+    first, depth = begun + 1, 0
     for at in range(begun, len(cursor.tokens)):
         text = cursor.tokens[at].upper
         depth += (text == "(") - (text == ")")
+        if depth == 0 or (depth == 1 and text == ","):
+            yield _value(cursor.tokens[first], parameters.get(first, first)) if at - first == 1 else None
+            first = at + 1
         if depth == 0:
-            break
-        if depth == 1 and text == ",":
-            spans.append([])
-        elif at > begun:
-            spans[-1].append(at)
-    return [_value(cursor, span, parameters) for span in spans]
+            return
 
 
-def _value(cursor: Cursor, span: list[int], parameters: Mapping[int, str | int]) -> Value | None:
-    if len(span) != 1:
-        return None
-    token = cursor.tokens[span[0]]
+def _value(token: Token, which: str | int) -> Value:
     if token.kind == "parameter":
-        return Parameter(parameters[span[0]])
+        return Parameter(which)
     if token.kind == "string" and token.text[0] == "'":
         return Literal(token.text[1:-1].replace("''", "'"))
     return Literal({"TRUE": True, "FALSE": False}.get(token.upper))

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
-from tenantguard.sql.text.fragments import Fragment, read_fragment
+from tenantguard.sql.text.fragments import Fragment, read_fragment, read_underneath
 from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
-from tenantguard.sql.text.underneath import read_underneath, writes
-from tenantguard.sql.text.write_targets import Written, read_written
+from tenantguard.sql.text.write_targets import Written, read_written, writes
 from tenantguard.tenancy import Tenancy
 
 LONGEST_KEPT = 20_000  # characters; longer texts are read each time
@@ -61,13 +61,6 @@ class Kept:
                 del self.held[oldest]
                 self.bytes -= self._sizes.pop(oldest)
 
-    def forget(self) -> None:
-        """Forget every answer."""
-        with self._lock:
-            self.held.clear()
-            self._sizes.clear()
-            self.bytes = 0
-
     def __len__(self) -> int:
         """Return how many answers are kept."""
         return len(self.held)
@@ -91,44 +84,30 @@ class Texts:
         """Return a text rewritten; see ``tenantguard.sql.text.rewrite.rewrite``."""
 
         def read() -> Rewritten:
+            catalog = self._catalog(dialect, default_schema)
             return rewrite(
-                sql,
-                tenancy=self._tenancy,
-                dialect=dialect,
-                style=style,
-                default_schema=default_schema,
-                several=several,
-                catalog=self._catalog(dialect, default_schema),
+                sql, tenancy=self._tenancy, dialect=dialect, style=style, several=several, catalog=catalog
             )
 
         return self.kept.get((sql, dialect, style, default_schema, several), sql, read)
 
     def fragment(self, text: str, dialect: str, *, style: str = "named", shown: bool = False) -> Fragment:
         """Return a piece of text composed anew, or with its fault."""
-        if len(text) > LONGEST_KEPT:
-            return read_fragment(text, dialect, self._tenancy, style=style, shown=shown)
-        return self.kept.get(
-            (text, dialect, style, shown),
-            text,
-            lambda: read_fragment(text, dialect, self._tenancy, style=style, shown=shown),
-        )
+        read = partial(read_fragment, text, dialect, self._tenancy, style=style, shown=shown)
+        return self.kept.get((text, dialect, style, shown), text, read)
 
     def underneath(self, sql: str, style: str) -> Fragment:
         """Return a text composed anew for a database with row security, or with its fault."""
-        return self.kept.get((sql, style), sql, lambda: read_underneath(sql, style, self._tenancy))
+        return self.kept.get((sql, style), sql, partial(read_underneath, sql, style, self._tenancy))
 
     def writes(self, sql: str, dialect: str, style: str) -> bool:
         """Tell whether a text may write."""
-        return self.kept.get((sql, dialect, style), sql, lambda: writes(sql, style, dialect))
+        return self.kept.get((sql, dialect, style), sql, partial(writes, sql, dialect, style))
 
     def written(self, sql: str, *, dialect: str, style: str) -> Written | None:
         """Return what a text writes, or ``None`` where it cannot be read."""
-        key = ("written", sql, dialect, style)
-        return self.kept.get(key, sql, lambda: read_written(sql, dialect, style, self._tenancy))
-
-    def forget(self) -> None:
-        """Forget every text."""
-        self.kept.forget()
+        read = partial(read_written, sql, dialect, style, self._tenancy)
+        return self.kept.get(("written", sql, dialect, style), sql, read)
 
     def _catalog(self, dialect: str, default_schema: str | None) -> Catalog:
         try:

@@ -1,4 +1,4 @@
-"""What a text writes, as far as it can be read: for a bypass, which may send any text."""
+"""What a text writes, as far as it can be read: whether it does at all, and for a bypass, which may send any text."""
 
 from __future__ import annotations
 
@@ -7,15 +7,28 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
+from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
-from tenantguard.sql.text.lexer import Unreadable, unquoted
+from tenantguard.sql.text.lexer import Unreadable, family, tokens_of, unquoted, words
 from tenantguard.sql.text.tree import Query
 from tenantguard.tenancy import Key
 
 _BEGINS = re.compile(
     r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(?:insert|update|replace|merge|with|load)\b", re.DOTALL | re.IGNORECASE
 )
+_WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
+
+
+def writes(statement: str, dialect: str, style: str) -> bool:
+    """Tell whether a text may write; one that cannot be read may."""
+    try:
+        tokens = tokens_of(statement, family(dialect), style)
+    except Unreadable:
+        return True
+    before = ["", *(token.upper for token in tokens)]  # FOR UPDATE locks
+    return any(
+        t.upper in _WRITES and word not in ("FOR", "KEY") for word, t in zip(before, tokens, strict=False)
+    )
 
 
 def may_write(sql: str) -> bool:
@@ -73,7 +86,7 @@ def read_written(sql: str, dialect: str, style: str, tenancy: Any) -> Written | 
     try:
         cursor = Cursor(sql, dialect, style, tenancy)
         query = statement(cursor)
-    except (Unreadable, Ungrammatical, RecursionError):
+    except Unreadable:
         return None
     write, beside = query.write, any(_writes(cte.body) for cte in query.ctes)
     if write is None:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from tenantguard.sql.functions import passes, returns_rows
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, family, tokens_of, words
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, family, tokens_of, words
 from tenantguard.sql.text.tree import Query
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
@@ -32,7 +32,7 @@ _END = Token("symbol", "", 0, 0)
 _BEHIND = ("",) * 4  # so that a look ahead needs no bound
 
 
-class Ungrammatical(Exception):
+class Ungrammatical(Unreadable):
     """Say in a sentence what the guard does not know in a statement."""
 
 

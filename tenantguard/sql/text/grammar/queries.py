@@ -29,7 +29,10 @@ def statement(cursor: Cursor) -> Query:
         Ungrammatical: the statement is of a kind, or holds a form, that the guard does not know.
     """
     cursor.read_query = query
-    found = query(cursor, writes=True)
+    try:
+        found = query(cursor, writes=True)
+    except RecursionError:
+        raise Ungrammatical("it nests too deep") from None
     found.nested += cursor.nested
     cursor.took(";")
     if not cursor.is_done:

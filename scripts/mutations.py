@@ -2618,7 +2618,7 @@ MUTATIONS = (
         "leaves",
         (
             "only the first of several statements is asked what it leaves",
-            "for one in _statements(tokens)",
+            "for one in statements",
             "for one in [tokens]",
             "tests/sql/test_leftovers.py",
         ),

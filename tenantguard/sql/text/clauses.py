@@ -6,8 +6,6 @@ Each answer is the text composed anew with single spaces, and why it must not st
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import lru_cache
 
 from tenantguard.sql.text.fragments import read_fragment
 from tenantguard.sql.text.lexer import POSTGRESQL, words
@@ -39,7 +37,7 @@ _SUFFIX = re.compile(
     rf"(?:{_LOCKING}|LIMIT \d+(?:(?: ?, ?| OFFSET )\d+)?|OFFSET \d+(?: ROWS?)?"
     r"|FETCH (?:FIRST|NEXT) (?:\d+ )?ROWS? (?:ONLY|WITH TIES)"
     rf"|SEARCH (?:DEPTH|BREADTH) FIRST BY {_NAME}(?: ?, ?{_NAME})* SET {_NAME}"
-    rf"|CYCLE {_NAME}(?: ?, ?{_NAME})* SET {_NAME}(?: USING {_NAME})?)(?: |$)",
+    rf"|CYCLE {_NAME}(?: ?, ?{_NAME})* SET {_NAME}(?: USING {_NAME})?|(?:NOT )?MATERIALIZED(?=$))(?: |$)",
     _FLAGS,
 )
 _DISTINCT_ON = re.compile(r"ON ?(\(.*\))", _FLAGS)
@@ -60,7 +58,15 @@ def prefix(text: str, dialect: str) -> Clause:
     Known words pass (``DISTINCT``, ``SQL_NO_CACHE``, ``OR IGNORE``), optimizer comments (``/*+ ... */``) and
     ``DISTINCT ON (...)``. ``OR REPLACE`` does not: it deletes the row that holds the key, whoever owns it.
     """
-    return _short(text, dialect, _prefix)
+    composed, rest = _read(text, _PREFIX)
+    known = composed.removesuffix(rest)
+    on = _DISTINCT_ON.fullmatch(rest) if known.upper().endswith("DISTINCT ") else None
+    if on is not None:
+        inside = read_fragment(on[1], dialect)
+        return f"{known}ON {inside.text}", inside.fault
+    if re.match(r"OR REPLACE\b", rest, _FLAGS):
+        return "", "it replaces the row that holds the key, which may be another tenant's"
+    return composed, _fault(rest, "prefix that is known to be harmless")
 
 
 def hint(text: str, dialect: str) -> Clause:
@@ -69,7 +75,8 @@ def hint(text: str, dialect: str) -> Clause:
     Index hints pass (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY``, and what passes
     as a suffix.
     """
-    return _short(text, dialect, _hint)
+    _, rest = _read(text.replace("%(name)s", "t"), _HINT)
+    return _read(text, _HINT)[0], suffix(rest, dialect)[1]
 
 
 def suffix(text: str, dialect: str) -> Clause:
@@ -77,48 +84,25 @@ def suffix(text: str, dialect: str) -> Clause:
 
     Locking clauses pass (``FOR UPDATE NOWAIT``), limits in digits, and ``SEARCH`` and ``CYCLE`` of a CTE.
     """
-    return _short(text, dialect, _suffix)
+    composed, rest = _read(text, _SUFFIX)
+    return composed, _fault(rest, "clause that is known to be harmless here")
 
 
-def _short(text: str, dialect: str, read: Callable[[str, str], Clause]) -> Clause:
+def _read(text: str, known: re.Pattern[str]) -> tuple[str, str]:
+    """Return a text with single spaces, and what stands in it behind optimizer comments and known clauses."""
     if len(text) > _LONGEST:
-        return "", f"it is longer than {_LONGEST} characters"
-    return read(text, dialect)
+        return "", text
+    composed = rest = _SPACES.sub(" ", text).strip(" ")
+    for pattern in (_OPTIMIZER, known):
+        while match := pattern.match(rest):
+            rest = rest[match.end() :]
+    return composed, rest
 
 
-@lru_cache(maxsize=1024)
-def _prefix(text: str, dialect: str) -> Clause:
-    composed = _spaced(text)
-    rest = _unhinted(composed)
-    while match := _PREFIX.match(rest):
-        rest = rest[match.end() :]
-        on = _DISTINCT_ON.fullmatch(rest) if match[1].upper() == "DISTINCT" else None
-        if on is not None:
-            inside = read_fragment(on[1], dialect)
-            return f"{composed[: len(composed) - len(rest)]}ON {inside.text}", inside.fault
-    if re.match(r"OR REPLACE\b", rest, _FLAGS):
-        return "", "it replaces the row that holds the key, which may be another tenant's"
-    return composed, f"{_quoted(rest)} is no prefix that is known to be harmless" if rest else None
-
-
-@lru_cache(maxsize=1024)
-def _hint(text: str, dialect: str) -> Clause:
-    composed = _spaced(text)
-    rest = _unhinted(composed.replace("%(name)s", "t"))
-    while match := _HINT.match(rest):
-        rest = rest[match.end() :]
-    return composed, _suffix(rest, dialect)[1] if rest else None
-
-
-@lru_cache(maxsize=1024)
-def _suffix(text: str, dialect: str) -> Clause:
-    composed = _spaced(text)
-    rest = _unhinted(composed)
-    while match := _SUFFIX.match(rest):
-        rest = rest[match.end() :]
-    if re.fullmatch(r"(NOT )?MATERIALIZED|", rest, _FLAGS):
-        return composed, None
-    return composed, f"{_quoted(rest)} is no clause that is known to be harmless here"
+def _fault(rest: str, what: str) -> str | None:
+    if len(rest) > _LONGEST:
+        return f"it is longer than {_LONGEST} characters"
+    return f"{_quoted(rest)} is no {what}" if rest else None
 
 
 def operator_fault(opstring: str, dialect: str = "") -> str | None:
@@ -128,15 +112,8 @@ def operator_fault(opstring: str, dialect: str = "") -> str | None:
     ``COLLATE "C"``). ``OR`` and ``AND`` do not, nor ``IN``, which names a table on SQLite, nor nothing at
     all, which turns a name before parentheses into a call.
     """
-    if len(opstring) > _LONGEST:
-        return "it is empty or long: an operator is a symbol or a few words"
-    return _operator_fault(opstring, dialect)
-
-
-@lru_cache(maxsize=1024)
-def _operator_fault(opstring: str, dialect: str) -> str | None:
-    parts = _spaced(opstring).split(" ")
-    if parts == [""] or len(parts) > 8:
+    parts = _SPACES.sub(" ", opstring[: _LONGEST + 1]).strip(" ").split(" ")
+    if len(opstring) > _LONGEST or parts == [""] or len(parts) > 8:
         return "it is empty or long: an operator is a symbol or a few words"
     for part in parts:
         symbol = _OPERATOR_SYMBOL.fullmatch(part)
@@ -152,16 +129,6 @@ def _operator_fault(opstring: str, dialect: str) -> str | None:
     if "FROM" in upper and (upper.index("FROM") == 0 or upper[upper.index("FROM") - 1] != "DISTINCT"):
         return "it holds the word FROM"
     return None
-
-
-def _spaced(text: str) -> str:
-    return _SPACES.sub(" ", text).strip(" ")
-
-
-def _unhinted(text: str) -> str:
-    while match := _OPTIMIZER.match(text):
-        text = text[match.end() :]
-    return text
 
 
 def _quoted(text: str) -> str:

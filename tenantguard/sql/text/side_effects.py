@@ -6,7 +6,7 @@ For a bypass, which may send any text. What cannot be told to leave nothing leav
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from itertools import pairwise
 
 from tenantguard.sql.functions import passes, whole_name
 from tenantguard.sql.text.lexer import (
@@ -61,7 +61,9 @@ def leaves(sql: str, dialect: str, style: str, *, read: bool = False) -> bool:
         tokens = tokens_of(sql, which, style)
     except Unreadable:
         return True
-    return any(_leaves(one, which, read=read) for one in _statements(tokens))
+    ends = [at for at, token in enumerate(tokens) if token.upper == ";"]
+    statements = [tokens[begun + 1 : end] for begun, end in pairwise([-1, *ends, len(tokens)])]
+    return any(_leaves(one, which, read=read) for one in statements)
 
 
 def calls_leave(sql: str, dialect: str) -> bool:
@@ -80,22 +82,14 @@ def calls_leave(sql: str, dialect: str) -> bool:
     return False
 
 
-def _statements(tokens: list[Token]) -> Iterator[list[Token]]:
-    begun = 0
-    for at, token in enumerate(tokens):
-        if token.text == ";" and token.kind == "symbol":
-            yield tokens[begun:at]
-            begun = at + 1
-    yield tokens[begun:]
-
-
 def _leaves(tokens: list[Token], which: str, *, read: bool) -> bool:
     """Tell whether one statement may leave something."""
     if not tokens:
         return False
     first = next((token.upper for token in tokens if token.text != "("), "")
-    if first == "SET":
-        return not _is_passing(tokens)
+    if first == "SET":  # that ends with the transaction, and changes nothing about rows
+        what, name = [*(token.upper for token in tokens[1:3]), "", ""][:2]
+        return name.lower() not in HARMLESS if what == "LOCAL" else what not in _PASSING
     if any(token.is_name and ascii_lower(unquoted(token.text)) in _SETS for token in tokens):
         return True
     if first in _ROWS:
@@ -103,14 +97,5 @@ def _leaves(tokens: list[Token], which: str, *, read: bool) -> bool:
     if first not in _LASTING or (first == "LOCK" and which == MYSQL):
         return True
     made = tokens[:_NAMED] if first == "CREATE" else ()
-    return any(token.upper in _TEMPORARY for token in made) or any(
-        token.upper in _RUNS for token in tokens[1:]
-    )
-
-
-def _is_passing(tokens: list[Token]) -> bool:
-    """Tell whether a SET ends with the transaction, and changes nothing about rows."""
-    following = [token.upper for token in tokens[1:3]]
-    if following[:1] == ["LOCAL"]:
-        return following[-1].lower() in HARMLESS
-    return bool(following) and following[0] in _PASSING
+    runs = any(token.upper in _RUNS for token in tokens[1:])
+    return runs or any(token.upper in _TEMPORARY for token in made)

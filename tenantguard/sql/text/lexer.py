@@ -76,6 +76,27 @@ _NO_SIGNS: frozenset[str] = frozenset()
 _PREFIXES = frozenset(["b", "x", "n", "e", "u", "q"])
 
 
+_DOUBTS = [
+    (re.compile(pattern), sentence)
+    for pattern, sentence in (
+        (r"/\*|\*/", "it holds a comment that is executed, nested or not closed"),
+        (
+            "--",
+            "it holds two minus signs that MySQL does not read as a comment; put a space between or behind them",
+        ),
+        (
+            r"['\"`\[]",
+            "a quote ({0}) in it does not close, or closes differently by setting; bind a parameter",
+        ),
+        ("@", "it reads or sets a variable (@); bind a parameter"),
+        ("[:?$#%]", "it holds {0!r} where no parameter stands; name it, as in :name"),
+        (r"\\", "it holds a backslash outside of a string"),
+        (r"\s", "it holds a white space that not every database reads as one (U+{1:04X}); write a space"),
+        ("", "it holds {0!r} (U+{1:04X}) where it can be read in two ways"),
+    )
+]
+
+
 class Unreadable(Exception):
     """Say in a sentence why a text cannot be split into tokens with certainty."""
 
@@ -186,7 +207,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
         else:
             matched = rare.match(text, start)
             if matched is None:
-                raise Unreadable(_doubt(text, start, which))
+                raise Unreadable(_doubt(text, start))
             kind, written, end = matched.lastgroup or "", matched[0], matched.end()
             if kind == "comment":
                 _read_comment(written, which, style)
@@ -236,26 +257,11 @@ def _scanners(which: str, style: str) -> tuple[re.Pattern[str], re.Pattern[str]]
     return re.compile(common, re.DOTALL), re.compile(named, re.DOTALL)
 
 
-def _doubt(text: str, at: int, which: str) -> str:
+def _doubt(text: str, at: int) -> str:
     """Return the sentence for a character that begins no token."""
     character = text[at]
-    if text.startswith(("/*", "*/"), at):
-        return "it holds a comment that is executed, nested or not closed"
-    if text.startswith("--", at):
-        return "it holds two minus signs that MySQL does not read as a comment; put a space between or behind them"
-    if character in "'\"`[":
-        return (
-            f"a quote ({character}) in it does not close, or closes differently by setting; bind a parameter"
-        )
-    if character == "@":
-        return "it reads or sets a variable (@); bind a parameter"
-    if character in ":?$#%":
-        return f"it holds {character!r} where no parameter stands; name it, as in :name"
-    if character == "\\":
-        return "it holds a backslash outside of a string"
-    if character.isspace():
-        return f"it holds a white space that not every database reads as one (U+{ord(character):04X}); write a space"
-    return f"it holds {character!r} (U+{ord(character):04X}) where it can be read in two ways"
+    sentence = next(sentence for pattern, sentence in _DOUBTS if pattern.match(text, at))
+    return sentence.format(character, ord(character))
 
 
 def _read_comment(comment: str, which: str, style: str) -> None:
@@ -269,31 +275,22 @@ def _read_comment(comment: str, which: str, style: str) -> None:
 
 def _read(kind: str, text: str, start: int, end: int, which: str, style: str) -> Token:
     """Return a token as the database gets it."""
-    if kind == "word":
-        if not text.isascii():
-            _refuse_letters(text, which)
-        if which == POSTGRESQL:
-            _refuse_long(text)
-        return Token("word", text, start, end, text.upper() if text.isascii() else text.translate(_UPPER))
-    if kind == "quoted":
-        _refuse_held(text, which, style)
-        if not text.isascii():
-            _refuse_folding(text, which)
-        if which == POSTGRESQL:
-            _refuse_long(unquoted(text))
-        return Token("quoted", text, start, end)
-    if kind == "string":
-        _refuse_held(text, which, style)
-        if "\\" in text or text[0] == "$":
-            text = _canonical(text, which, style)
-        return Token("string", text, start, end)
+    upper = ""
     if kind == "symbol":
-        text = text.replace("\\", "")  # of \\: in a text()
-        return Token("symbol", text, start, end, text)
-    return Token(kind, text, start, end)  # type: ignore[arg-type]  # a number or a parameter
+        upper = text = text.replace("\\", "")  # of \: in a text()
+    elif kind == "word":
+        _refuse_name(text, which, is_word=True)
+        upper = text.upper() if text.isascii() else text.translate(_UPPER)
+    elif kind == "quoted" or kind == "string":
+        _refuse_held(text, style)
+        if kind == "quoted":
+            _refuse_name(unquoted(text), which)
+        elif "\\" in text or text[0] == "$":
+            text = _canonical(text, which, style)
+    return Token(kind, text, start, end, upper)  # type: ignore[arg-type]  # one of its kinds
 
 
-def _refuse_held(text: str, which: str, style: str) -> None:
+def _refuse_held(text: str, style: str) -> None:
     """Refuse a parameter inside quotes."""
     if style in PERCENT and "%" in text.replace("%%", ""):
         raise Unreadable("a quote in it holds a single %, which the driver takes for a parameter; write %%")
@@ -319,27 +316,20 @@ def _canonical(text: str, which: str, style: str) -> str:
     return text
 
 
-def _refuse_letters(text: str, which: str) -> None:
-    for character in text:
-        if character > "\x7f" and (unicodedata.category(character)[0] != "L" or character > "\uffff"):
+def _refuse_name(name: str, which: str, *, is_word: bool = False) -> None:
+    """Refuse a name that one database reads or folds otherwise, or cuts short."""
+    others = [] if name.isascii() else [letter for letter in name if letter > "\x7f"]
+    for letter in others:
+        if is_word and (unicodedata.category(letter)[0] != "L" or letter > "\uffff"):
             raise Unreadable(
-                f"it holds {character!r} (U+{ord(character):04X}), which is neither a letter nor a space to every "
+                f"it holds {letter!r} (U+{ord(letter):04X}), which is neither a letter nor a space to every "
                 "database; write ASCII, or put the name in quotes"
             )
-    _refuse_folding(text, which)
-
-
-def _refuse_folding(text: str, which: str) -> None:
-    if not _FOLDING.isdisjoint(text) or (
-        which == MYSQL and any(letter != letter.lower() for letter in text if letter > "\x7f")
-    ):
+    if not _FOLDING.isdisjoint(others) or (which == MYSQL and any(one != one.lower() for one in others)):
         raise Unreadable(
             "it uses a name with a letter that some databases fold into another one; write it in lower case"
         )
-
-
-def _refuse_long(name: str) -> None:
-    if len(name.encode()) > _LONGEST_NAME:
+    if which == POSTGRESQL and len(name.encode()) > _LONGEST_NAME:
         raise Unreadable("it uses a name that PostgreSQL cuts short; use at most 63 bytes")
 
 
@@ -353,20 +343,19 @@ def _refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
             raise Unreadable(f"it holds a parameter that runs into {after!r}; put a space after it")
         if tight and token.text[0] == "." and (before.kind != "symbol" or before.text in (")", "]")):
             raise Unreadable("it holds a dot and a digit after a word; put a space between them")
-    elif kind == "string":
-        if before.kind == "string":
-            raise Unreadable("it holds a string that continues in another one; write it as one")
-        if (
-            tight
-            and (before.kind != "word" or before.text.lower() in _PREFIXES or before.text[0] == "_")
-            and before.kind != "symbol"
-        ):
+    elif kind == "string" and before.kind == "string":
+        raise Unreadable("it holds a string that continues in another one; write it as one")
+    elif (
+        tight
+        and (kind == "string" or kind == "quoted")
+        and before.kind != "symbol"
+        and before.kind != "string"
+    ):
+        is_prefix = before.text.lower() in _PREFIXES or before.text[0] == "_"
+        if kind == "quoted" or before.kind != "word" or is_prefix:
             raise Unreadable("it holds a quote right after a word; put a space between them")
-    elif kind == "quoted":
-        if tight and before.kind in ("word", "quoted", "number"):
-            raise Unreadable("it holds a quote right after a word; put a space between them")
-        if tight and before.text == "&":
-            raise Unreadable("it holds an identifier with escapes (U&); write the letters")
+    elif tight and kind == "quoted" and before.text == "&":
+        raise Unreadable("it holds an identifier with escapes (U&); write the letters")
     if before.text == "." and before.kind == "symbol":
         _refuse_dot(before, token)
 

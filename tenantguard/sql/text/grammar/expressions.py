@@ -14,7 +14,7 @@ from tenantguard.sql.text.grammar.cursor import (
     Cursor,
     Ungrammatical,
 )
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, words
 from tenantguard.sql.text.tree import Select, Span
 
 Reader = Callable[[Cursor], Any]
@@ -43,13 +43,8 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
     Raises:
         Ungrammatical: a word or a function in it is not known to be harmless there.
     """
-    tokens, uppers, begun, is_postgresql = (
-        cursor.tokens,
-        cursor.uppers,
-        cursor.at,
-        cursor.which == POSTGRESQL,
-    )
-    count = len(tokens)
+    tokens, uppers, begun = cursor.tokens, cursor.uppers, cursor.at
+    count, is_postgresql = len(tokens), cursor.which == POSTGRESQL
     open_: list[tuple[str, str]] = []  # what closes each parenthesis, and the word before it
     at, cases = begun, 0
     while at < count:
@@ -57,18 +52,14 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
         kind = token.kind
         if kind == "symbol":
             text = token.text
-            if text == "(":
+            if text == "(" or text == "[":
                 cursor.at = at + 1
-                if cursor.begins_query():
+                if text == "(" and cursor.begins_query():
                     at = _enclosed_query(cursor, at, bool(open_))
                     if single and not open_:
                         break
                     continue
-                open_.append((")", tokens[at - 1].upper if at else ""))
-                if len(open_) > _DEEPEST:
-                    raise Ungrammatical(f"its parentheses nest deeper than {_DEEPEST}")
-            elif text == "[":
-                open_.append(("]", "["))
+                open_.append((")", tokens[at - 1].upper if at else "") if text == "(" else ("]", "["))
                 if len(open_) > _DEEPEST:
                     raise Ungrammatical(f"its parentheses nest deeper than {_DEEPEST}")
             elif text == ")" or text == "]":
@@ -137,62 +128,57 @@ def _enclosed_query(cursor: Cursor, begun: int, inside: bool) -> int:
     return cursor.at
 
 
+def _is_distinct_from(cursor: Cursor, before: str) -> bool:
+    return before == "DISTINCT" and cursor.tokens[cursor.at - 2].upper in ("IS", "NOT")
+
+
 def _stops(cursor: Cursor, word: str, before: str) -> bool:
     """Tell whether a word ends the expression here, instead of being part of it or a name."""
     after = cursor.token(1).upper
-    if word == "FROM":
-        return before != "DISTINCT" or cursor.tokens[cursor.at - 2].upper not in ("IS", "NOT")
-    if word == "GROUP":
-        return before != "WITHIN"
-    if word in ("LEFT", "RIGHT"):
-        return after != "("
-    if word == "LOCK":
-        return cursor.which == MYSQL
-    if word == "DO":
-        return after in ("NOTHING", "UPDATE")
-    if word == "WINDOW":
-        return cursor.token(2).upper == "AS"
+    match word:
+        case "FROM":
+            return not _is_distinct_from(cursor, before)
+        case "GROUP":
+            return before != "WITHIN"
+        case "LEFT" | "RIGHT":
+            return after != "("
+        case "LOCK":
+            return cursor.which == MYSQL
+        case "DO":
+            return after in ("NOTHING", "UPDATE")
+        case "WINDOW":
+            return cursor.token(2).upper == "AS"
     return word != "SET" or before != "CHARACTER"
 
 
 def _fault(cursor: Cursor, word: str, before: str, caller: str) -> str | None:
-    """Tell why a word must not stand in an expression, or return ``None``."""
+    """Tell why a word must not stand in an expression, or return ``None``: ``EXTRACT(year FROM x)`` is one."""
     after = cursor.token(1)
-    if word == "IN":
-        if cursor.which == SQLITE and after.text != "(" and after.kind != "parameter":
-            return "it holds IN with no list in parentheses, which names a table on SQLite"
-        return None
-    if word == "CURRENT":
-        return "it names a cursor" if after.upper == "OF" else None
-    if word == "EXAMINED":
-        return (
-            "it limits how many rows are examined, among which are other tenants'"
-            if before == "ROWS"
-            else None
-        )
-    if word not in _QUERY or _innocent(cursor, word, before, after, caller):
-        return None
-    if word == "WHERE":
-        return "it holds the word WHERE, which begins another clause"
-    return f"it holds the word {word}: a query or a table"
-
-
-def _innocent(cursor: Cursor, word: str, before: str, after: Token, caller: str) -> bool:
-    """Tell whether a word of a query is part of an expression here: ``EXTRACT(year FROM x)``."""
     called = after.text == "("
-    if word in ("REPLACE", "INSERT"):
-        return called
-    if word == "VALUES":
-        return cursor.which == MYSQL or (not called and after.upper != "ROW")
-    if word == "FROM" and before == "DISTINCT":
-        return cursor.tokens[cursor.at - 2].upper in ("IS", "NOT")
-    if word == "FROM":
-        return caller in _FROM_INSIDE
-    if word == "WHERE":
-        return before == "(" and caller == "FILTER"
-    if word == "WITH":
-        return after.upper in _BEHIND_WITH
-    return word == "ONLY" and before in ("ROW", "ROWS")
+    match word:
+        case "IN" if cursor.which == SQLITE and not called and after.kind != "parameter":
+            return "it holds IN with no list in parentheses, which names a table on SQLite"
+        case "CURRENT" if after.upper == "OF":
+            return "it names a cursor"
+        case "EXAMINED" if before == "ROWS":
+            return "it limits how many rows are examined, among which are other tenants'"
+        case "REPLACE" | "INSERT":
+            is_part = called
+        case "VALUES":
+            is_part = cursor.which == MYSQL or (not called and after.upper != "ROW")
+        case "FROM":
+            is_part = caller in _FROM_INSIDE or _is_distinct_from(cursor, before)
+        case "WHERE":
+            if before != "(" or caller != "FILTER":
+                return "it holds the word WHERE, which begins another clause"
+            is_part = True
+        case "WITH":
+            is_part = after.upper in _BEHIND_WITH
+        case "ONLY":
+            is_part = before in ("ROW", "ROWS")
+        case _:
+            is_part = word not in _QUERY
+    return None if is_part else f"it holds the word {word}: a query or a table"
 
 
 def items(cursor: Cursor) -> list[Span]:
@@ -217,7 +203,10 @@ def where(cursor: Cursor, select: Select) -> None:
         select.where = expression(cursor)
 
 
-_READERS = {"expression": expression, "group": group, "name": Cursor.identifier, "names": Cursor.names}
+_READERS: dict[str, Reader] = {
+    "expression": expression, "group": group, "name": Cursor.identifier, "names": Cursor.names,
+    "columns": Cursor.names_in_parentheses,
+}  # fmt: skip
 
 
 def forms(*clauses: str, **readers: Reader) -> Forms:
@@ -227,7 +216,7 @@ def forms(*clauses: str, **readers: Reader) -> Forms:
         clauses: what each is made of: words, with bars between those of which one stands, and readers.
         readers: those that are not among the common ones.
     """
-    known: dict[str, Reader] = {**_READERS, **readers}
+    known = _READERS | readers
     return {
         first: [known.get(part) or part.split("|") for part in parts]
         for first, *parts in map(str.split, clauses)

@@ -40,8 +40,8 @@ def _step(cursor: Cursor) -> Joined:
             found.steps.append(cursor.deeper(_step, "joins"))
     if cursor.took("ON"):
         found.on = expression(cursor, commas=False)
-    else:
-        clauses(cursor, _USING)
+    elif clauses(cursor, _USING):
+        clauses(cursor, _NAMED)
     return found
 
 
@@ -128,16 +128,15 @@ def _function_ahead(cursor: Cursor) -> bool:
 
 
 def _function(cursor: Cursor) -> None:
-    begun, parts = cursor.at, [cursor.token().text]
-    cursor.at += 1
-    while cursor.took("."):
-        parts.append(cursor.token().text)
-        cursor.at += 1
-    name = ".".join(parts)
+    begun = cursor.at
+    while cursor.token(1).upper == ".":
+        cursor.at += 2
+    name = ".".join(part.text for part in cursor.tokens[begun : cursor.at + 1 : 2])
     if not cursor.returns_rows(name):
         raise Ungrammatical(f"{name}() stands where a table does, and what it reads is not known")
-    if len(parts) == 1:
+    if begun == cursor.at:
         cursor.unqualified.append(begun)
+    cursor.at += 1
     cursor.joints.add(cursor.token().start)
     if not cursor.took("(", ")"):
         group(cursor)
@@ -201,10 +200,9 @@ def _hinted(cursor: Cursor) -> None:
         raise cursor.unexpected("JOIN was expected")
 
 
-_USING = forms("USING columns alias", columns=Cursor.names_in_parentheses, alias=lambda c: clauses(c, _NAMED))
-_NAMED = forms("AS name")
+_USING, _NAMED = forms("USING columns"), forms("AS name")
 _TYPED = forms("AS group")
-_PARTITION = forms("PARTITION columns", columns=Cursor.names_in_parentheses)
+_PARTITION = forms("PARTITION columns")
 _HINTED = forms("FOR hinted", hinted=_hinted)
 _DECORATIONS = {
     SQLITE: forms("INDEXED BY name", "NOT INDEXED"),

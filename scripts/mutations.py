@@ -1932,7 +1932,7 @@ MUTATIONS = (
     ),
     *_of(
         "context",
-        "_of_principal",
+        "tenants_of",
         ("a principal of no tenant is bound", "if not tenants:", "if False:"),
     ),
     *_of(

@@ -229,7 +229,7 @@ def test_who_acts_for_somebody_sends_nothing_after_their_time(
     with bind(Principal("ada", "acme", actor=actor)), engine.connect() as connection:
         for reading in list(SELECTS.values())[:3]:
             assert [len(reading(connection)) > 0 for _ in range(2)] == [True, True]
-        monkeypatch.setattr("tenantguard.context.time", SimpleNamespace(time=lambda: 3e10))
+        monkeypatch.setattr("tenantguard.context.entry.time", SimpleNamespace(time=lambda: 3e10))
         for _ in range(2):
             with pytest.raises(NoTenantError):
                 send(connection)

@@ -15,6 +15,7 @@ import pytest
 from tenantguard import ConfigurationError, NoTenantError, Principal, bind, bypass, current
 from tenantguard import context as inner
 from tenantguard.audit import MemorySink
+from tenantguard.context import blocks
 
 
 def tenant() -> object:
@@ -132,8 +133,8 @@ class Failing:
 @pytest.fixture
 def observed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Give the observers of bypasses, a copy that ends with the test."""
-    observers = list(inner.bypass_observers)
-    monkeypatch.setattr(inner, "bypass_observers", observers)
+    observers = list(blocks.bypass_observers)
+    monkeypatch.setattr(blocks, "bypass_observers", observers)
     return observers
 
 

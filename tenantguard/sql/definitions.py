@@ -47,7 +47,7 @@ def _defined(_target: Any, parent: Any) -> None:
     if not isinstance(metadata, MetaData):
         return
     for guard in guards_of(metadata):
-        if guard.era.used:
+        if guard.era.used or guard.ties.are_asked:
             guard.renew()
             _forget_flushes()
 

@@ -35,6 +35,11 @@ class Ties:
         self._below: dict[Key, list[Placement]] | None = None
         self._tying: dict[Key, list[tuple[Table, Pairs]]] = {}
 
+    @property
+    def are_asked(self) -> bool:
+        """Tell whether anything was found yet."""
+        return bool(self._tables or self._columns)
+
     def table(self, key: Key) -> Table:
         """Return the metadata's own table, by schema and name."""
         return self._mappings(key)[0]

@@ -26,7 +26,16 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, registry
 
-from tenantguard import CrossTenantError, Guard, Tenancy, UnknownTableError, Violation, bind, bypass, guard
+from tenantguard import (
+    CrossTenantError,
+    Guard,
+    Tenancy,
+    UnknownTableError,
+    Violation,
+    bind,
+    bypass,
+    guard,
+)
 from tests.servers import Database
 
 
@@ -124,6 +133,24 @@ def test_a_key_that_is_defined_later_is_verified(
             write(world, connection, 3, 7)
         write(world, connection, 4, 1)
         assert set(connection.scalars(select(world.notes.c.call_id))) <= {1, None}
+
+
+@pytest.mark.parametrize("how", ["compiled", "text"])
+@pytest.mark.parametrize("define", LATER)
+def test_a_key_that_is_defined_after_a_bypass_is_verified(
+    world: World, define: Callable[[World], None], how: str
+) -> None:
+    """What a seed or a migration was the first to execute says nothing of it, to a tenant or to the next bypass."""
+    with bypass(reason="seed"), world.guarded.begin() as connection:
+        if how == "compiled":
+            connection.execute(insert(world.notes).values(id=1, company_id="acme", call_id=1))
+        else:
+            connection.exec_driver_sql("INSERT INTO notes (id, company_id, call_id) VALUES (1, 'acme', 1)")
+    define(world)
+    wrong = insert(world.notes).values(id=2, company_id="acme", call_id=7)
+    for who in (bypass(reason="the next"), bind("acme")):
+        with who, world.guarded.connect() as connection, pytest.raises(CrossTenantError):
+            connection.execute(wrong)
 
 
 def test_a_flush_verifies_a_key_that_is_defined_later(world: World) -> None:

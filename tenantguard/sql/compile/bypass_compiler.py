@@ -34,6 +34,8 @@ def bypassing_compiler(base: Any, guard: Guard) -> Any:
         def __init__(self, dialect: Any, statement: Any, *args: Any, **kw: Any) -> None:
             super().__init__(dialect, statement, *args, **kw)
             if self.isinsert or self.isupdate:
+                guard.notice()
+                guard.era.used = True  # what is kept of it is of these tables, too
                 self.tg_written = _written(self)
 
     BypassingCompiler.__name__ = BypassingCompiler.__qualname__ = f"Guarded{base.__name__}"

@@ -14,7 +14,8 @@ from sqlalchemy.types import NullType
 from tenantguard.errors import ParentError
 from tenantguard.sql.execute.driver_values import values_again
 from tenantguard.sql.execute.lookups import MOST, has_key
-from tenantguard.sql.execute.stored_values import StoredCursor, refuse_unverifiable, verify_stored
+from tenantguard.sql.execute.stored_rows import refuse_unverifiable, verify_stored
+from tenantguard.sql.execute.stored_values import StoredCursor
 from tenantguard.sql.predicates import named, trusted
 
 _MOST_ROWS = 4096  # that are met by one set of parameters

@@ -68,7 +68,7 @@ def refuse_unread(compiler: Any, placement: Placement, why: str) -> None:
 
 
 def ask_change(compiler: Any, table: Any, placement: Placement, looked_at: Iterable[Any]) -> None:
-    """Note that a table is written, and that it is read where the write looks at more than its key.
+    """Note that a table of which permissions are asked is written, and read where the write looks at more than its key.
 
     Args:
         compiler: the guarded compiler.
@@ -76,8 +76,6 @@ def ask_change(compiler: Any, table: Any, placement: Placement, looked_at: Itera
         placement: how it belongs.
         looked_at: the write's conditions, values and what it returns.
     """
-    if placement.permitted is None:
-        return
     compiler.tg.ask(placement, "write")
     key = {column.name for column in getattr(table, "primary_key", ())}
     if any(_looks(part, placement, key) for part in looked_at):

@@ -119,8 +119,9 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
     placement = compiler.tg.place(table)
     if placement is None:
         return None
-    looked_at = (*core._where_criteria, *core._returning, *_set_values(state))
-    ask_change(compiler, table, placement, looked_at)
+    if placement.permitted is not None:
+        looked_at = (*core._where_criteria, *core._returning, *_set_values(state))
+        ask_change(compiler, table, placement, looked_at)
     plan = WritePlan(change.verb, table, placement)
     if not is_verified(placement):
         return plan

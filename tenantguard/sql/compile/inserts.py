@@ -77,7 +77,9 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
     if placement is None:
         return text
     verify_allowed(compiler, "insert", placement)
-    ask_change(compiler, core.table, placement, (*core._returning, *_conflicting(core._post_values_clause)))
+    if placement.permitted is not None:
+        looked_at = (*core._returning, *_conflicting(core._post_values_clause))
+        ask_change(compiler, core.table, placement, looked_at)
     plan = WritePlan("insert", core.table, placement)
     if is_verified(placement):
         _plan_values(compiler, plan, insert)

@@ -309,10 +309,20 @@ async def test_the_line_is_found_behind_an_asynchronous_session(tmp_path: Path) 
     assert (only(made.sync_engine).line, only(made.sync_engine).file) == (here, __file__)
 
 
-def test_listeners_hear_no_second_execution(engine: Engine) -> None:
-    """What the observer executes passes no listener of the application's engine."""
+@pytest.mark.parametrize("every", [False, True], ids=["of the engine", "of every engine"])
+def test_listeners_hear_no_second_execution(engine: Engine, every: bool) -> None:
+    """What the observer executes passes no listener of the application's, nor the plugin that watches tests."""
     heard: list[str] = []
-    event.listen(engine, "before_cursor_execute", lambda *args: heard.append(args[2]))
-    with bind("acme"), engine.connect() as connection:
-        connection.execute(select(Call.id))
+
+    def hear(*args: Any) -> None:
+        heard.append(args[2])
+
+    target = Engine if every else engine
+    event.listen(target, "before_cursor_execute", hear)
+    try:
+        with bind("acme"), engine.connect() as connection:
+            connection.execute(select(Call.id))
+    finally:
+        event.remove(target, "before_cursor_execute", hear)
     assert heard == ["SELECT calls.id \nFROM calls"]
+    assert only(engine).compared == 1

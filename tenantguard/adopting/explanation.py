@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,6 +12,7 @@ from typing import Any
 from sqlalchemy import NullPool, create_engine, event, make_url, select, text
 from sqlalchemy.engine import Connection, Engine
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import ORMExecuteState, Session
 from sqlalchemy.sql.elements import ClauseElement
 
@@ -17,7 +20,7 @@ from tenantguard.context import bind
 from tenantguard.errors import ConfigurationError, TenantGuardError, TenantId, Violation
 from tenantguard.sql import guard
 from tenantguard.sql.guard import Guard, RawSQL
-from tenantguard.sql.observe.shapes import Shape, shape_of, unheard
+from tenantguard.sql.observe.shapes import shape_of, unheard
 from tenantguard.tenancy import Tenancy
 
 
@@ -74,7 +77,9 @@ def explain(tenancy: Tenancy, statement: Any, dialect: str, raw_sql: RawSQL = "r
     else:
         told.kind, told.refusal = shape.fault.kind, str(shape.fault)
     if getattr(compiled, "isplaintext", False):
-        _read_text(told, tenancy, guarded, element.text, shape)
+        _read_text(told, tenancy, guarded, element.text)
+        if shape.fault is None or raw_sql == "rewrite":
+            told.rewritten = None  # it is read already
     return told
 
 
@@ -85,17 +90,16 @@ def _compiled(guarded: Any, element: Any) -> Any:
         return None
 
 
-def _read_text(told: Explained, tenancy: Tenancy, guarded: Engine, written: str, shape: Shape) -> None:
+def _read_text(told: Explained, tenancy: Tenancy, guarded: Engine, written: str) -> None:
     """Add the tables that SQL text names, and what would be sent if it were read."""
     try:
         found = Guard.of(guarded).rewrite(written, guarded.dialect, "named")
     except TenantGuardError as refusal:
-        told.rewritten = f'raw_sql="rewrite" refuses it too: {refusal}' if shape.fault is not None else None
+        told.rewritten = f'raw_sql="rewrite" refuses it too: {refusal}'
         return
     placements = [tenancy.find_key(key) for key in found.tables]
     told.tables = {one.name: str(one) for one in placements if one is not None}
-    if shape.fault is not None:
-        told.rewritten = f'raw_sql="rewrite" would send: {found.text}'
+    told.rewritten = f'raw_sql="rewrite" would send: {found.text}'
 
 
 def offline(dialect: str) -> Engine:
@@ -131,9 +135,11 @@ def statements_of(found: Any, name: str) -> Any:
     if not callable(found):
         raise ConfigurationError(f"{name} is neither a statement nor a function ({type(found).__name__})")
     try:
-        made = found()
+        made = _called(found)
     except TypeError:
         made = _executed(found, name)
+    except Exception as error:  # an application's function may raise anything
+        raise ConfigurationError(f"{name}() failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, ClauseElement | str):
         raise ConfigurationError(f"{name}() returns no statement ({type(made).__name__})")
     return made
@@ -142,15 +148,15 @@ def statements_of(found: Any, name: str) -> Any:
 def _executed(function: Callable[..., Any], name: str) -> Any:
     """Return the first statement that a function executes in a session; nothing reaches a database."""
     captured: list[Any] = []
-    session = Session(offline("sqlite"))
+    session: Any = AsyncSession() if inspect.iscoroutinefunction(function) else Session(offline("sqlite"))
 
     def capture(state: ORMExecuteState) -> None:
         captured.append(state.statement)
         raise _Captured
 
-    event.listen(session, "do_orm_execute", capture)
+    event.listen(getattr(session, "sync_session", session), "do_orm_execute", capture)
     try:
-        function(session)
+        _called(function, session)
     except _Captured:
         pass
     except Exception as error:  # an application's function may raise anything
@@ -158,6 +164,12 @@ def _executed(function: Callable[..., Any], name: str) -> Any:
     if not captured:
         raise ConfigurationError(f"{name}(session) executed no statement")
     return captured[0]
+
+
+def _called(function: Callable[..., Any], *given: Any) -> Any:
+    """Return what a function returns, or what a coroutine function does."""
+    made = function(*given)
+    return asyncio.run(made) if inspect.iscoroutine(made) else made
 
 
 def plans(

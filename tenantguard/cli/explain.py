@@ -83,18 +83,14 @@ def explain(
 
 
 def _loaded(tenancy: str, statement: str | None) -> tuple[Tenancy, Any]:
-    try:
-        with quiet():
-            target = load_tenancy(tenancy)
-            target.verify()
-            if statement is None or " " in statement.strip() or ":" not in statement:
-                return target, statement
-            return target, statements_of(load(statement), statement)
-    except (typer.BadParameter, ConfigurationError):
-        raise
-    except Exception as error:  # an application's module may raise anything
-        what = " ".join(str(error).split())
-        raise ConfigurationError(f"it does not import: {type(error).__name__}: {what}") from error
+    with quiet():
+        target = load_tenancy(tenancy)
+        target.verify()
+        if statement is not None and not statement.strip():
+            raise ConfigurationError("the statement is empty")
+        if statement is None or " " in statement.strip() or ":" not in statement:
+            return target, statement
+        return target, statements_of(load(statement), statement)
 
 
 def _ask(

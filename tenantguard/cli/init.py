@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections import Counter
 from pathlib import Path
@@ -20,9 +19,8 @@ from tenantguard.checks.live.connection import connected
 from tenantguard.checks.source.reader import read_file
 from tenantguard.checks.source.sites import Site, read_source, sites
 from tenantguard.cli.progress import steps
-from tenantguard.cli.quiet import quiet
-from tenantguard.cli.sentences import explained, reason_of
-from tenantguard.cli.targets import load, writable
+from tenantguard.cli.sentences import explained
+from tenantguard.cli.targets import imported, load, writable
 from tenantguard.errors import ConfigurationError
 
 _SHOWN = ("engine", "session", "sql", "driver", "app", "entry point", "thread", "cache")
@@ -100,32 +98,8 @@ def init(
 
 def _models(target: str, modules: list[str]) -> Models:
     for module in modules:
-        _import(module)
-    return models_of(target, _imported(target))
-
-
-def _imported(target: str) -> Any:
-    try:
-        with quiet():
-            return load(target)
-    except (typer.BadParameter, ConfigurationError):
-        raise
-    except Exception as error:  # an application's module may raise anything
-        raise _does_not_import(target.partition(":")[0], error) from error
-
-
-def _import(module: str) -> None:
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
-    try:
-        with quiet():
-            importlib.import_module(module)
-    except Exception as error:  # an application's module may raise anything
-        raise _does_not_import(module, error) from error
-
-
-def _does_not_import(module: str, error: Exception) -> ConfigurationError:
-    return ConfigurationError(f"{module} does not import: {type(error).__name__}: {reason_of(error)}")
+        imported(module)
+    return models_of(target, load(target))
 
 
 def _sites(given: list[Path], target: str) -> list[Site]:

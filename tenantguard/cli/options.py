@@ -35,7 +35,7 @@ def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
         raise ConfigurationError(
             'name the Tenancy: tenantguard check app.db:tenancy, or tenancy = "app.db:tenancy" in [tool.tenantguard]'
         )
-    loaded = _loaded(str(target))
+    loaded = load_tenancy(str(target))
     return Asked(
         loaded,
         Path.cwd(),
@@ -50,17 +50,6 @@ def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
 def lock_path(settings: Settings, given: Path | None) -> Path:
     """Return the path of the lock."""
     return Path(settings.get("lock", given) or "tenancy.lock")
-
-
-def _loaded(target: str) -> Any:
-    try:
-        return load_tenancy(target)
-    except (typer.BadParameter, ConfigurationError):
-        raise
-    except Exception as error:
-        what = " ".join(str(error).split())
-        module = target.partition(":")[0]
-        raise ConfigurationError(f"{module} does not import: {type(error).__name__}: {what}") from error
 
 
 def _sources(settings: Settings, given: Any, target: str) -> tuple[Path, ...]:

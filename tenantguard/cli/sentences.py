@@ -23,7 +23,7 @@ def explained(command: str, *, debug: bool) -> Iterator[None]:
         yield
     except (typer.Exit, typer.Abort):
         raise
-    except Exception as error:  # an application's module may raise anything
+    except (Exception, SystemExit) as error:  # an application's code may raise anything
         if debug:
             traceback.print_exc()
         console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
@@ -33,7 +33,9 @@ def explained(command: str, *, debug: bool) -> Iterator[None]:
         raise typer.Exit(2) from error
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return f"the application's own code ended the program (SystemExit: {error.code})"
     if isinstance(error, typer.BadParameter):
         return error.message
     if isinstance(error, SQLAlchemyError):
@@ -41,7 +43,7 @@ def _sentence(error: Exception) -> str:
     return reason_of(error) or type(error).__name__
 
 
-def reason_of(error: Exception) -> str:
+def reason_of(error: BaseException) -> str:
     """Return an error's message in one line; for missing settings, name them and the remedy."""
     errors: Any = getattr(error, "errors", None)
     if type(error).__module__.startswith("pydantic") and callable(errors):

@@ -13,7 +13,9 @@ from uuid import UUID
 import typer
 from sqlalchemy import make_url
 
-from tenantguard.errors import TenantId
+from tenantguard.cli.quiet import quiet
+from tenantguard.cli.sentences import reason_of
+from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.tenancy import Tenancy
 from tenantguard.testing.attack import Values
 from tenantguard.testing.kinds import tenant_kind
@@ -101,22 +103,38 @@ def load(target: str) -> Any:
 
     Raises:
         typer.BadParameter: there is no such module or attribute.
+        ConfigurationError: the module does not import.
     """
     module, colon, attribute = target.partition(":")
     if not colon or not module or not attribute:
         raise typer.BadParameter(
             f"{target!r} names nothing; write module:attribute, as in app.models:tenancy"
         )
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        found: Any = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is not None and (module == error.name or module.startswith(f"{error.name}.")):
-            raise typer.BadParameter(f"no module named {module!r} was found here or on the path") from error
-        raise
+    found = imported(module)
     for name in attribute.split("."):
         if not hasattr(found, name):
             raise typer.BadParameter(f"{module} has no {attribute!r}")
         found = getattr(found, name)
     return found
+
+
+def imported(module: str) -> Any:
+    """Return a module of the application's, which is looked for in the current directory first.
+
+    Raises:
+        typer.BadParameter: there is no such module.
+        ConfigurationError: it does not import, or ends the program: ``sys.exit(0)`` in it would pass for success.
+    """
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    try:
+        with quiet():
+            return importlib.import_module(module)
+    except ConfigurationError:
+        raise
+    except (Exception, SystemExit) as error:  # an application's module may raise anything
+        absent = error.name if isinstance(error, ModuleNotFoundError) else None
+        if absent is not None and f"{module}.".startswith(f"{absent}."):
+            raise typer.BadParameter(f"no module named {module!r} was found here or on the path") from error
+        what = f"{type(error).__name__}: {reason_of(error)}"
+        raise ConfigurationError(f"{module} does not import: {what}") from error

@@ -154,7 +154,9 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
         (["{app}"], "names nothing; write module:attribute"),
         ([], "name the Tenancy"),
         (["broken:tenancy"], "broken does not import: ZeroDivisionError: division by zero"),
+        (["leaving:tenancy"], "leaving does not import: SystemExit: 0"),
         (["{app}:tenancy", "--url", "nonsense"], "the URL cannot be read"),
+        (["{app}:tenancy", "--url", "postgresql://host:port/x"], "the URL cannot be read"),
         (["{app}:tenancy", "--url", "sqlite:///none.db"], "there is no database file none.db"),
         (["{app}:tenancy", "--url", "postgresql+psycopg://u:hidden@127.0.0.1:1/x"], "cannot connect"),
         (["{app}:tenancy", "--url", "oracle+nodriver://x"], "cannot be used"),
@@ -166,6 +168,7 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
 def test_bad_input_is_one_sentence(run: Run, tmp_path: Path, words: list[str], said: str) -> None:
     """No traceback, no password, exit status 2."""
     (tmp_path / "broken.py").write_text("1 / 0\n")
+    (tmp_path / "leaving.py").write_text("raise SystemExit(0)\n")
     (source,) = tmp_path.glob("checked_*.py")
     result = run(*[word.replace("{app}", source.stem) for word in words], target=None)
     assert result.exit_code == 2, result.output

@@ -32,6 +32,22 @@ def named(session):
     return session.scalars(select(Call.note)).all()
 
 
+async def awaited(session):
+    return (await session.scalars(select(Call.note))).all()
+
+
+async def coming():
+    return select(Call.note)
+
+
+def leaving():
+    raise SystemExit(0)
+
+
+def failing():
+    raise KeyError("no luck")
+
+
 def country():
     return insert(Country).values(code="XX", name="X")
 
@@ -68,6 +84,8 @@ def run(shop: str, *arguments: str) -> Result:
         ("listed", ["calls: owned by company_id", "the guard filters calls by company_id"]),
         ("tags", ["call_tags: through call_id to calls", "WHERE EXISTS (SELECT 1 FROM calls"]),
         ("named", ["SELECT calls.note FROM calls WHERE calls.company_id ="]),
+        ("awaited", ["SELECT calls.note FROM calls WHERE calls.company_id ="]),
+        ("coming", ["SELECT calls.note FROM calls WHERE calls.company_id ="]),
     ],
 )
 def test_what_is_sent_is_shown(shop: str, statement: str, told: list[str]) -> None:
@@ -119,9 +137,12 @@ def test_why_a_row_is_hidden_is_told_without_whose_it_is(shop: str, row: str, to
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ([], "name a statement, or a row with --row table:key"),
+        ([], "give a statement, or a row with --row table:key"),
         (["{shop}:number"], "is neither a statement nor a function (int)"),
         (["{shop}:broken"], "(session) failed: ValueError: no luck"),
+        (["{shop}:failing"], ":failing() failed: KeyError: 'no luck'"),
+        (["{shop}:leaving"], "the application's own code ended the program (SystemExit: 0)"),
+        ([""], "the statement is empty"),
         (["{shop}:listed", "--dialect", "oracl"], "there is no dialect 'oracl'"),
         (["{shop}:listed", "--url", "sqlite:///none.db"], "there is no database file"),
         (["--row", "calls:1"], "pass --url"),

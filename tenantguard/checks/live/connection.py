@@ -68,7 +68,7 @@ def sync_url(url: str) -> URL:
     """
     try:
         made = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:  # a port that is no number
         raise ConfigurationError(
             "the URL cannot be read; write dialect+driver://user:password@host/database"
         ) from error

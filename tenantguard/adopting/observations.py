@@ -48,6 +48,7 @@ class Observation:
         line: the line in it.
         source: the current line; empty if the file is not available.
         remedy: what to write instead.
+        began: where the work began that came there, if that is another line; a bypass may belong there.
     """
 
     danger: Danger
@@ -57,6 +58,7 @@ class Observation:
     line: int
     source: str
     remedy: str
+    began: str = ""
 
 
 def observations(records: Iterable[Record], root: Path | None = None) -> list[Observation]:
@@ -90,7 +92,8 @@ def _observation(record: Record, root: Path) -> Observation:
     if record.refused:
         why = record.refusal or "it would be refused"
         remedy = remedy_of(record.kind, why)
-        return _at(Danger.REFUSED, record, root, why, remedy)
+        said = "; ".join([why, *_unbound_too(record)])
+        return _at(Danger.REFUSED, record, root, said, remedy)
     if record.unbound:
         return _unbound(record, root)
     return _at(Danger.ALIKE, record, root, _changes(record), "nothing")
@@ -105,6 +108,7 @@ def _leaking(record: Record, root: Path) -> Observation:
     said = [record.told] if record.differed and record.told else []
     if record.foreign:
         said.append(f"{record.foreign} of {record.seen} times it wrote another company's id")
+    said += _unbound_too(record)
     tables = ", ".join(record.tables)
     if record.verb == "select":
         remedy = (
@@ -121,14 +125,12 @@ def _leaking(record: Record, root: Path) -> Observation:
 
 def _unbound(record: Record, root: Path) -> Observation:
     """Return where to bind: where the work begins, not where the statement is."""
-    place, _, function = record.entry.rpartition(" ")
-    file, _, number = place.rpartition(":")
+    file, line, function = _entry(record)
     said = f"{_changes(record)}, and no tenant was bound {record.unbound} of {record.seen} times"
     remedy = (
         f"bind the tenant where the work begins, in {function}: TenantMiddleware for requests, with bind(tenant): or "
         f"carry(...) for jobs and threads; work for no company goes into {_BYPASS}"
     )
-    line = int(number) if number.isdigit() else 0
     shown = _source(file, line)
     return Observation(Danger.UNBOUND, record, said, _short(file, root), line, shown, remedy)
 
@@ -136,7 +138,24 @@ def _unbound(record: Record, root: Path) -> Observation:
 def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> Observation:
     file = _short(record.file, root)
     shown = _source(record.file, record.line)
-    return Observation(danger, record, said, file, record.line, shown, remedy)
+    began, line, function = _entry(record)
+    is_elsewhere = danger is not Danger.ALIKE and (began, line) != (record.file, record.line)
+    where = f"{_short(began, root)}:{line} in {function}" if is_elsewhere else ""
+    return Observation(danger, record, said, file, record.line, shown, remedy, where)
+
+
+def _entry(record: Record) -> tuple[str, int, str]:
+    """Return file, line and function where the work began."""
+    place, _, function = record.entry.rpartition(" ")
+    file, _, number = place.rpartition(":")
+    return file, int(number) if number.isdigit() else 0, function
+
+
+def _unbound_too(record: Record) -> list[str]:
+    """Return what has to be said of a place that is in danger for another reason."""
+    if not record.unbound:
+        return []
+    return [f"no tenant was bound {record.unbound} of {record.seen} times"]
 
 
 def _changes(record: Record) -> str:

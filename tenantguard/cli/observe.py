@@ -102,6 +102,8 @@ def _print(console: Console, found: list[Observation], recorded: Recorded, *, ev
         )
         if one.source:
             console.print(f"    {escape(one.source)}", soft_wrap=True, style="dim")
+        if one.began:
+            console.print(f"    began in {escape(one.began)}", soft_wrap=True, style="dim")
         console.print(f"    {escape(one.said)}", soft_wrap=True)
         console.print(f"    [dim]{escape(record.statement[:200])}[/]", soft_wrap=True)
         console.print(f"    [green]do:[/] {escape(one.remedy)}", soft_wrap=True)

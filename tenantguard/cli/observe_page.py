@@ -47,8 +47,9 @@ def _section(danger: Danger, found: list[Observation]) -> str:
 def _row(one: Observation) -> str:
     record = one.record
     source = f"<br><code>{escape(one.source)}</code>" if one.source else ""
+    began = f"<br>began in {escape(one.began)}" if one.began else ""
     return (
-        f"<tr><td><code>{escape(one.file)}:{one.line}</code><br>{escape(record.function)}{source}</td>"
+        f"<tr><td><code>{escape(one.file)}:{one.line}</code><br>{escape(record.function)}{source}{began}</td>"
         f"<td class=number>{record.seen}</td><td>{escape(one.said)}</td><td>{escape(one.remedy)}</td>"
         f"<td><details><summary>{escape(record.verb)} {escape(', '.join(record.tables))}</summary>"
         f"<code>{escape(record.statement)}</code></details></td></tr>"

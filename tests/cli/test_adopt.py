@@ -59,9 +59,13 @@ def listed(bound=1):
     with Session(engine) as session:
         session.scalars(select(Call)).all()
     with bind(1), Session(engine) as session:
-        session.scalars(select(Call)).all()  # <all>
+        every(session)
         session.execute(text("SELECT '<b>' FROM calls"))
         session.scalars(select(Call).where(Call.company_id == 1)).all()
+
+
+def every(session):
+    session.scalars(select(Call)).all()  # <all>
 
 
 if __name__ == "__main__":
@@ -152,15 +156,16 @@ def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None
     done = run("observe", "report", "--all", "--html", "page.html", "--json", "places.json")
     assert done.exit_code == 1, done.output
     lines = done.output.splitlines()
-    heads = [line for line in lines if line.split(":")[0].endswith(".py")]
+    heads = [line for line in lines if line.split(":")[0].endswith(".py") and line[:1] != " "]
     assert [line.partition(f" {shop}.py:")[0] for line in heads] == [
         "reaches other companies",
         "would be refused",
         "no tenant bound",
         "works alike",
     ]
-    assert f"{shop}.py:44 in listed, 1 times" in heads[0]
+    assert f"{shop}.py:50 in every, 1 times" in heads[0]
     assert "    session.scalars(select(Call)).all()  # <all>" in lines
+    assert f"    began in {shop}.py:54 in <module>" in lines
     assert "    it returns 2 rows, under the guard 1" in lines
     assert lines[-1].startswith(
         "1 reaches other companies; 1 would be refused; 1 no tenant bound; 1 works alike; observed by 1 process"

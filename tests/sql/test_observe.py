@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import json
 import logging
@@ -98,6 +99,24 @@ def test_what_differs_is_told(engine: Engine, statement: Any, told: str | None) 
         connection.execute(statement)
     record = only(engine)
     assert (record.told, record.compared, record.differed) == (told, 1, int(told is not None))
+
+
+@pytest.mark.parametrize("is_bound", [True, False], ids=["reaches others", "unbound"])
+def test_where_the_work_began_that_the_guard_changes_is_kept(engine: Engine, is_bound: bool) -> None:
+    """Of all that comes to one line, as to a repository's, the first that is in danger is named."""
+
+    def listed(company: str) -> None:
+        with engine.connect() as connection:
+            connection.execute(select(Call.id).where(Call.company_id == company))
+
+    with bind("acme"):
+        listed("acme")
+    with bind("acme") if is_bound else contextlib.nullcontext():
+        here = line() + 1
+        listed("globex")
+    record = only(engine)
+    assert (record.differed, record.unbound) == (int(is_bound), int(not is_bound))
+    assert f":{here} " in record.entry
 
 
 def test_a_write_that_names_another_company_is_counted(engine: Engine) -> None:

@@ -56,6 +56,7 @@ class Job:
     Attributes:
         shape: what the guard would do.
         record: where the answer goes.
+        entry: where the application's work began.
         tenant: who was bound.
         rows: the parameters as the caller gave them.
         options: what the execution was told, of which the translation of schemas counts.
@@ -63,6 +64,7 @@ class Job:
 
     shape: Shape
     record: Record
+    entry: str
     tenant: TenantId
     rows: list[dict[str, Any]]
     options: dict[str, Any]
@@ -262,6 +264,7 @@ def _compare(job: Job, plain: Any, guarded: Any) -> None:
         return
     record.compared += 1
     if told is not None:
+        record.entry = record.entry if record.differed else job.entry
         record.differed += 1
         record.told = told
 

@@ -145,6 +145,7 @@ class Observer:
         if record is None:
             return
         record.seen = seen = record.seen + 1
+        before = record.refused + record.unbound + record.foreign
         if shape.fault is not None:
             record.refused += 1
         elif binding is None or binding.mode == "closed" or not _fits(binding, shape):
@@ -160,7 +161,9 @@ class Observer:
             if shape.tenant and _names_another(shape, context.compiled_parameters, binding):
                 record.foreign += 1
             if seen & (seen - 1) == 0:  # the first, the second, the fourth, the eighth ...
-                self._compare(shape, record, context, binding)
+                self._compare(shape, record, context, binding, frame)
+        if not before and seen > 1 and record.refused + record.unbound + record.foreign:
+            record.entry = self._entry(frame)  # where the work began that is in danger, and not any other's
 
     def _shape(self, context: Any, compiled: Any, binding: Binding | None) -> Shape | None:
         """Return what the guard would do to a statement that was not seen before."""
@@ -204,14 +207,13 @@ class Observer:
         code = frame.f_code
         record: Record | None = None
         if not (shape.fault is not None and is_composed(frame_of_caller())):
-            entry = self._sites.entry(frame)
             fault = shape.fault
             record = self.records.keep(
                 Record(
                     file=code.co_filename,
                     line=frame.f_lineno or 0,
                     function=code.co_qualname if hasattr(code, "co_qualname") else code.co_name,
-                    entry=f"{entry.f_code.co_filename}:{entry.f_lineno} {entry.f_code.co_name}",
+                    entry=self._entry(frame),
                     verb=shape.verb,
                     statement=shape.statement,
                     fingerprint=shape.fingerprint,
@@ -228,11 +230,17 @@ class Observer:
             shape.sites[place] = (record, code)  # the code is held, so that its id is no other's
         return record
 
-    def _compare(self, shape: Shape, record: Record, context: Any, binding: Binding) -> None:
+    def _entry(self, frame: Any) -> str:
+        """Return where the application's work began that came to a frame."""
+        entry = self._sites.entry(frame)
+        return f"{entry.f_code.co_filename}:{entry.f_lineno} {entry.f_code.co_name}"
+
+    def _compare(self, shape: Shape, record: Record, context: Any, binding: Binding, frame: Any) -> None:
         if (shape.compared is None and not shape.links) or binding._tenant is None:
             return
         rows = [dict(row) for row in context.compiled_parameters[:50]]
-        job = Job(shape, record, binding._tenant, rows, dict(context.execution_options))
+        options = dict(context.execution_options)
+        job = Job(shape, record, self._entry(frame), binding._tenant, rows, options)
         self.comparing.offer(job, context.root_connection)
 
 

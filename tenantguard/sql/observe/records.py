@@ -27,7 +27,8 @@ class Record:
         file: the file of the application that sends it.
         line: the line in it.
         function: the function that the line stands in.
-        entry: where the application's work began that came to this line, ``file:line function``.
+        entry: where the application's work began that came to this line, ``file:line function``; of the executions
+            that the guard would change, the first one's.
         verb: ``"select"``, ``"insert"``, ``"update"``, ``"delete"``, ``"ddl"`` or ``"text"``.
         statement: the SQL with every literal masked.
         fingerprint: equal for statements of the same shape.

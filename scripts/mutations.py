@@ -548,7 +548,7 @@ MUTATIONS = (
         ),
         (
             "the tenant is compared as the collation likes",
-            "if compiler.tg_predicates.is_exact(placement):",
+            "if exact is not None:",
             "if False:",
             "tests/sql/test_bad_input.py",
         ),
@@ -1274,6 +1274,16 @@ MUTATIONS = (
         "sql",
         "Ties.covered",
         (
+            "MariaDB tells by its collation whose a key with the tenant in it is",
+            "theirs is None or",
+            "True or",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Ties._includes_tenant",
+        (
             "every foreign key counts as one that includes the tenant",
             "(placement.column, owner.column) in pairs",
             "True",
@@ -1484,7 +1494,93 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "exact_column",
+        (
+            "only what SQLAlchemy calls a text is compared exactly",
+            "loose.match(name_of(type_, dialect)) is not None",
+            "False",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Predicates._owned",
+        (
+            "SQL text compares the tenant as the column likes",
+            "if exact is None:",
+            "if True:",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Rule.condition",
+        (
+            "a row rule compares the tenant as the column likes",
+            "exact = any(",
+            "exact = False and any(",
+            "tests/sql/test_row_rules.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "uncut",
+        (
+            "asyncpg casts the tenant to its first character",
+            "kind.length is not None",
+            "True",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "is_stored_alike",
+        (
+            "a CHAR of PostgreSQL gives another tenant back",
+            'value.rstrip(" ")',
+            "value",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_collation_fault",
+        (
+            "a column that ignores case may hold the tenant",
+            "if not found:",
+            "if True:",
+            "tests/sql/test_guard.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "Given._key",
+        (
+            "a key with the tenant in it is half given by SQL text",
+            "[*values[:at], Bound(), *values[at + 1:]]",
+            "[None] * len(values)",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "postgres",
+        "owned",
+        (
+            "a policy drops the blanks of an id",
+            "{exact.format(column)} = {told} AND ",
+            "",
+            "tests/postgres/test_policies.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "is_kept",
+        (
+            "a CHAR keeps the blanks of an id",
+            'not value.endswith(" ")',
+            "True",
+            "tests/sql/test_tenant_column.py",
+        ),
         (
             "a tenant's id is cut to another's",
             "bool(_text(value, kind, dialect) == value)",

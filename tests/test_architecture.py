@@ -33,7 +33,7 @@ FLOORS = (
 )
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
-    {"elements", "functions", "mappers", "part", "plans", "returning"},
+    {"elements", "exactness", "functions", "mappers", "part", "plans", "returning"},
     {"row_grants", "refusals", "rules", "ties"},
     {"predicates"},
     {"text"},

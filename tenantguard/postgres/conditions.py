@@ -8,7 +8,8 @@ from uuid import UUID
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import identifier, literal, relation
-from tenantguard.sql.servers.rule_policies import OWN, TOLD, read_once
+from tenantguard.sql.exactness import exact_column
+from tenantguard.sql.servers.rule_policies import DIALECT, OWN, TOLD, read_once
 from tenantguard.sql.text.placing.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
 
@@ -42,7 +43,12 @@ def owned(placement: Placement, read: Reading) -> str:
             f"{placement.name}.{placement.column} has a custom type whose form in the database is not "
             "known; use String, Integer or Uuid, or a TypeDecorator that says its python_type"
         )
-    return f"{identifier(placement.column or '')} = {read_once(read.tenant, placement.type)}"
+    column, told = identifier(placement.column or ""), read_once(read.tenant, placement.type)
+    exact = exact_column(placement.type, placement.python_type, DIALECT.name)
+    if exact is None:
+        return f"{column} = {told}"
+    # an index serves the second, which takes "acme " for "acme"
+    return f"{exact.format(column)} = {told} AND {column} = (SELECT {read.tenant}::bpchar)"
 
 
 def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, lock: str | None = None) -> str:

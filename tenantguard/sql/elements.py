@@ -76,10 +76,10 @@ class RuleParameter(BindParameter[Any]):
         return self.rule.values()[self.place]
 
 
-class Exactly(ColumnElement[Any]):
-    """The tenant, compared byte by byte by a database whose usual collation ignores case and trailing spaces."""
+class ExactTenant(ColumnElement[Any]):
+    """The tenant, compared exactly wherever it stands in a row rule."""
 
-    __visit_name__ = "tenantguard_exactly"
+    __visit_name__ = "tenantguard_exact_tenant"
     _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
     type = String()
 
@@ -89,9 +89,6 @@ class Exactly(ColumnElement[Any]):
     def self_group(self, against: Any = None) -> Any:
         """Return itself: it is rendered in parentheses."""
         return self
-
-
-EXACTLY = "(CONVERT({} USING utf8mb4) COLLATE utf8mb4_nopad_bin)"
 
 
 class Ruled(ColumnElement[bool]):
@@ -139,13 +136,10 @@ class NamedColumn:
         return getattr(ColumnClause(self.name, _selectable=self.table), name)
 
 
-BYTES = "CAST(CONVERT({} USING utf8mb4) AS BINARY)"  # whatever the column's character set: parameters arrive in utf8mb4
+class Exact(ColumnElement[Any]):
+    """A column as it is compared exactly, by a database to which the ids of two tenants could be one."""
 
-
-class Bytes(ColumnElement[Any]):
-    """Be the bytes of a text, on a database whose usual collation ignores case and trailing spaces."""
-
-    __visit_name__ = "tenantguard_bytes"
+    __visit_name__ = "tenantguard_exact"
     _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
     type = String()
 

@@ -52,6 +52,7 @@ class Guard:
         tenancy: how every table belongs.
         placed: the same; where only some tables are enforced, the others are open.
         ties: its foreign keys, and the columns whose values are verified.
+        dialect: the name of the database's dialect.
         raw_sql: what becomes of SQL text: ``"refuse"``, ``"rewrite"`` or ``"database"``.
         unproven: whether the caller insisted on a database on which nobody proved the guard.
         enforces: whether anything is enforced at all.
@@ -88,6 +89,7 @@ class Guard:
         tenancy: Tenancy,
         raw_sql: RawSQL = "refuse",
         *,
+        dialect: str,
         unproven: bool = False,
         row_security: RowSecurity | None = None,
         enforced: frozenset[str] | None = None,
@@ -98,6 +100,7 @@ class Guard:
         self.enforced = enforced
         self.observer = observer
         self.era = Era(faults=())
+        self.dialect = dialect
         self.dialects: dict[Any, Any] = {}
         self.compiled: list[Any] = []
         self.unproven = unproven
@@ -125,7 +128,7 @@ class Guard:
     def _forget(self) -> None:
         """Begin with nothing found of the tables, nor of what was asked of them."""
         self.placed = self.tenancy if self.enforced is None else Part(self.tenancy, self.enforced)
-        self.ties = Ties(self.placed)
+        self.ties = Ties(self.placed, self.dialect)
         self.grants = Grants(self.tenancy)
         self.texts = Texts(self.placed)
         self.sent = Kept()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from tenantguard.sql.compile.bypass_compiler import bypassing_compiler
 from tenantguard.sql.compile.compiler import guarded_compiler, watch_constructs
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
+from tenantguard.sql.exactness import name_of
 from tenantguard.sql.execute.cursors import sending_methods
 from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.engines import GuardedEngine, guarded_pool
@@ -42,6 +44,10 @@ if TYPE_CHECKING:
 
 EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
+_LOOSE = {
+    "sqlite": re.compile(r'COLLATE "?(?!"?BINARY\b)\w+', re.IGNORECASE),
+    "postgresql": re.compile("CITEXT", re.IGNORECASE),
+}  # columns to which two tenants could be one
 SHORTCUTS = True  # tests leave them out
 
 
@@ -87,6 +93,7 @@ def guard(
     installed = Guard(
         tenancy,
         raw_sql,
+        dialect=sync.dialect.name,
         unproven=dialect_unproven,
         row_security=row_security_of(row_security),
         enforced=enforced,
@@ -129,7 +136,7 @@ def _observer(
     enforced = verify_enforced(tenancy, enforce or ())
     # the comparison asks no policies, so it reads SQL text itself
     readable: RawSQL = "rewrite" if raw_sql == "database" else raw_sql
-    whole = Guard(tenancy, readable, unproven=unproven)
+    whole = Guard(tenancy, readable, dialect=engine.dialect.name, unproven=unproven)
     permitting.discard(whole)  # it serves nobody
     return enforced, observed(engine, whole, _install, observing or Observing(), enforced)
 
@@ -156,14 +163,14 @@ def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool
 
 def _collation_fault(placement: Placement, dialect: str) -> str | None:
     """Tell why two tenants' ids would be one to the database, or return ``None``."""
-    collation = str(getattr(placement.type, "collation", None) or "").upper()
-    loose = dialect == "sqlite" and collation in ("NOCASE", "RTRIM")
-    if loose or type(placement.type).__name__ == "CITEXT":
-        return (
-            f"the tenant column {placement.name}.{placement.column} ignores case or spaces ({collation or 'CITEXT'}), "
-            "so two tenants could be one; give it an exact collation"
-        )
-    return None
+    loose = _LOOSE.get(dialect) if placement.kind == "owned" else None
+    found = loose and loose.search(name_of(placement.type, dialect))
+    if not found:
+        return None
+    return (
+        f"the tenant column {placement.name}.{placement.column} may ignore case or spaces ({found[0]}), "
+        "so two tenants could be one; give it an exact collation"
+    )
 
 
 def _install(engine: Engine, installed: Guard) -> None:
@@ -215,8 +222,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     if mode == "bypass":
         compiler = bypassing_compiler(cls.statement_compiler, installed)
     else:
-        exact = cls.name in ("mysql", "mariadb")
-        predicates = Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant", exact=exact)
+        predicates = Predicates(installed.tenancy, "tenants" if mode == "tenants" else "tenant", cls.name)
         compiler = guarded_compiler(cls.statement_compiler, installed, mode, predicates)
     context = guarded_context(cls.execution_ctx_cls)
     if SHORTCUTS:

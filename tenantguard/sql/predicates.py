@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import String, case, exists, literal_column, not_, or_, select
+from sqlalchemy import case, exists, literal_column, not_, or_, select
+from sqlalchemy.sql.cache_key import NO_CACHE
 from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement, Grouping
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.types import TypeEngine
@@ -14,7 +15,8 @@ from sqlalchemy.types import TypeEngine
 from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import NoTenantError
-from tenantguard.sql.elements import UNSET, Belongs, Bytes, Ruled, TenantParameter
+from tenantguard.sql.elements import UNSET, Belongs, Exact, Ruled, TenantParameter
+from tenantguard.sql.exactness import exact_column, uncut
 from tenantguard.sql.rules import Rule, write_values
 from tenantguard.tenancy import Placement, Tenancy
 
@@ -29,14 +31,13 @@ class Predicates:
     Args:
         tenancy: how every table belongs.
         shape: whether the parameter is one value or a list.
-        exact: compare text byte by byte as well, on a database whose usual collation ignores case and
-            trailing spaces, to which two tenants' ids could be one.
+        dialect: the name of the database's dialect.
     """
 
-    def __init__(self, tenancy: Tenancy, shape: Shape, *, exact: bool = False) -> None:
+    def __init__(self, tenancy: Tenancy, shape: Shape, dialect: str) -> None:
         self.tenancy = tenancy
         self.shape = shape
-        self.exact = exact
+        self.dialect = dialect
         self.comparison = "=" if shape == "tenant" else "IN"
         self._parameters: dict[Any, BindParameter[Any]] = {}
 
@@ -47,7 +48,8 @@ class Predicates:
             placement: how the table belongs.
             place: ask for one of several tenants that are bound, instead of for the list of them.
         """
-        key = (placement.type._static_cache_key, placement.python_type, place)
+        same = placement.type._static_cache_key
+        key = (placement.type if same is NO_CACHE else same, placement.python_type, place)
         found = self._parameters.get(key)
         if found is None:
             self._parameters[key] = found = self.stamp(placement, place)
@@ -59,7 +61,9 @@ class Predicates:
         A batch of rows gets a parameter for each row in its place, and the predicate of an upsert keeps its own.
         """
         several = self.shape == "tenants" and place is None
-        made = TenantParameter("tenantguard", UNSET, type_=placement.type, unique=True, expanding=several)
+        made = TenantParameter(
+            "tenantguard", UNSET, type_=uncut(placement.type), unique=True, expanding=several
+        )
         made.place = place
         made.tg_read = _reader(placement.python_type, self.shape, place)
         made.tg_expected = placement.python_type
@@ -93,15 +97,15 @@ class Predicates:
         shown = self.owns(above, self.tenancy.of(parent), read=True)
         return Ruled(exists(select(literal_column("1")).select_from(above).where(*pairs, shown)), source)
 
-    def is_exact(self, placement: Placement) -> bool:
-        """Tell whether the tenant column is compared byte by byte as well."""
-        return self.exact and isinstance(placement.type, String) and placement.python_type is str
+    def exactly(self, placement: Placement) -> str | None:
+        """Return how the tenant column is written to be compared exactly as well; ``None`` where it is so anyway."""
+        return exact_column(placement.type, placement.python_type, self.dialect)
 
     def differs(self, value: ColumnElement[Any], placement: Placement) -> ColumnElement[bool]:
         """Return the condition that an expression is not the tenant that is bound, NULL included."""
         parameter = self.parameter(placement)
-        if self.is_exact(placement):
-            value = Bytes(value)
+        if self.exactly(placement) is not None:
+            value = Exact(value)
         if self.shape == "tenant":
             return value.is_distinct_from(parameter)
         return value.is_(None) | value.not_in(parameter)
@@ -143,7 +147,7 @@ class Predicates:
         self, source: FromClause, placement: Placement, place: int | None = None
     ) -> ColumnElement[bool]:
         parameter: Any = self.parameter(placement, place)
-        return Rule(source, placement, parameter).condition(exact=self.is_exact(placement))
+        return Rule(source, placement, parameter).condition(self.dialect)
 
 
 def named(source: FromClause, name: str, type_: TypeEngine[Any] | None) -> ColumnClause[Any]:

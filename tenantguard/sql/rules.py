@@ -14,10 +14,12 @@ from sqlalchemy import and_
 from sqlalchemy.sql import coercions, operators, roles, visitors
 from sqlalchemy.sql.elements import BinaryExpression, BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
+from sqlalchemy.types import TypeEngine
 
 from tenantguard.audit import refuse
 from tenantguard.errors import RawSQLError
-from tenantguard.sql.elements import Bytes, Exactly, Ruled, RuleParameter, TenantParameter
+from tenantguard.sql.elements import Exact, ExactTenant, Ruled, RuleParameter, TenantParameter
+from tenantguard.sql.exactness import exact_column
 from tenantguard.tenancy import Placement
 
 
@@ -37,31 +39,36 @@ class Rule:
         self.expression = self._asked()
         self._shape, self._values = self._read(self.expression)
 
-    def condition(self, *, exact: bool) -> Ruled:
+    def condition(self, dialect: str) -> Ruled:
         """Return the rule's condition, with parameters of our own for its values.
 
         Args:
-            exact: compare the tenant byte by byte.
+            dialect: the name of the database's dialect, which may have to compare the tenant exactly.
         """
         places = {value.key: place for place, value in enumerate(self._values)}
+        columns = [one.type for one in visitors.iterate(self.expression) if isinstance(one, ColumnClause)]
+        exact = any(self._is_loose(type_, dialect) for type_ in (self.placement.type, *columns))
 
         def fit(element: Any, **_kw: Any) -> Any:
             if isinstance(element, TenantParameter):
-                return Exactly(element) if exact else None
+                return ExactTenant(element) if exact else None
             if isinstance(element, BindParameter):
                 return RuleParameter.of(element, self, places[element.key])
             if exact and isinstance(element, BinaryExpression) and element.operator is operators.eq:
-                return self._equal(element, fit)
+                return self._equal(element, fit, dialect)
             return None
 
         return Ruled(visitors.replacement_traverse(self.expression, {}, fit), self._view.source, self)
 
-    def _equal(self, element: Any, fit: Any) -> Any:
-        """Compare the tenant as the database does, which may use an index, and byte by byte besides."""
+    def _is_loose(self, type_: TypeEngine[Any], dialect: str) -> bool:
+        return exact_column(type_, self.placement.python_type, dialect) is not None
+
+    def _equal(self, element: Any, fit: Any, dialect: str) -> Any:
+        """Compare the tenant as the database does, which may use an index, and exactly besides."""
         for mine, theirs in ((element.left, element.right), (element.right, element.left)):
-            if isinstance(theirs, TenantParameter) and not isinstance(mine, BindParameter):
+            if isinstance(theirs, TenantParameter) and self._is_loose(mine.type, dialect):
                 column = visitors.replacement_traverse(mine, {}, fit)
-                return and_(column == theirs, Bytes(column) == theirs).self_group()
+                return and_(Exact(column) == theirs, column == theirs).self_group()
         return None
 
     def values(self) -> list[Any]:

@@ -11,15 +11,22 @@ from typing import Any
 from sqlalchemy import Table
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.part import Part
 from tenantguard.sql.plans import Link, Pairs
 from tenantguard.tenancy import Key, Placement, Reference, Tenancy, full_name, table_key
 
 
 class Ties:
-    """The foreign keys and verified columns of one tenancy, by table."""
+    """The foreign keys and verified columns of one tenancy, by table.
 
-    def __init__(self, tenancy: Tenancy) -> None:
+    Args:
+        tenancy: how every table belongs.
+        dialect: the name of the database's dialect.
+    """
+
+    def __init__(self, tenancy: Tenancy, dialect: str) -> None:
+        self._dialect = dialect
         self.tenancy = tenancy.whole if isinstance(tenancy, Part) else tenancy
         self._enforced = tenancy.enforced if isinstance(tenancy, Part) else None
         self._columns: dict[Key, frozenset[str]] = {}
@@ -125,7 +132,22 @@ class Ties:
         )
 
     def covered(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
-        """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it."""
+        """Tell whether a foreign key includes the tenant on both sides, so that the database itself checks it.
+
+        It does not where it takes the ids of two tenants for one, as MariaDB's collations do.
+        """
+        if not self._includes_tenant(placement, parent, pairs):
+            return False
+        if len(pairs) == 1:
+            return True  # it names the tenant itself
+        mine, theirs = [
+            exact_column(one.type, one.python_type, self._dialect)
+            for one in (placement, self.tenancy.of(parent))
+        ]
+        # an id that a CHAR(n) of PostgreSQL does not keep is not inserted
+        return theirs is None or (mine is not None and self._dialect == "postgresql")
+
+    def _includes_tenant(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
         owner = self.tenancy.find(parent)
         return (
             owner is not None
@@ -210,7 +232,7 @@ class Ties:
                 and (reference.deletes or reference.rekeys)
                 and reference.parent is not None
                 and placement.link != reference.pairs  # what belongs through a row is its tenant's
-                and not self.covered(placement, reference.parent, reference.pairs)
+                and not self._includes_tenant(placement, reference.parent, reference.pairs)
             ]
         return found
 

@@ -240,6 +240,7 @@ def _typed(type_: Any) -> Tenancy:
         (Integer(), 1, 12),
         (Uuid(), UUID(int=1), UUID(int=2)),
         (CHAR(4), "ab", "abc"),
+        (CHAR(4), "ab", "ab "),
         (String(2), "ab", "abc"),
         (Text(collation="C"), "O'Brien \\ %s :x", "o"),
     ],

@@ -51,7 +51,7 @@ def test_a_collation_that_is_not_deterministic_is_refused(
     if before:
         engine.connect().close()
     guard(engine, Tenancy(metadata, column="company_id"))
-    with bind("acme"), pytest.raises(ConfigurationError, match=r"not deterministic \(calls.company_id\)"):
+    with bind("acme"), pytest.raises(ConfigurationError, match=r"not deterministic.* \(calls.company_id\)"):
         engine.connect()
 
 

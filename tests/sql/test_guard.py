@@ -20,6 +20,7 @@ from sqlalchemy import (
     StaticPool,
     String,
     Table,
+    TypeDecorator,
     create_engine,
     event,
     func,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.postgresql import CITEXT, DOMAIN
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler, SQLiteExecutionContext
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -149,17 +151,36 @@ def test_an_engine_without_a_guard_has_none() -> None:
         Guard.of(memory_engine())
 
 
-def test_a_tenant_column_that_ignores_case_is_refused() -> None:
-    """To NOCASE, two tenants could be one."""
+class _Decorated(TypeDecorator[str]):
+    impl, cache_ok = String, True
+
+
+class _CaseBlind(TypeDecorator[str]):
+    impl, cache_ok = String, True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        return dialect.type_descriptor(CITEXT() if dialect.name == "postgresql" else String())
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        ("sqlite://", String(9, collation="NOCASE")),
+        ("sqlite://", _Decorated(9, collation="rtrim")),
+        ("sqlite://", String(9, collation="of_the_users")),
+        ("postgresql+psycopg://", CITEXT()),
+        ("postgresql+psycopg://", _CaseBlind()),
+        ("postgresql+psycopg://", DOMAIN("name", CITEXT())),
+    ],
+)
+def test_a_tenant_column_that_ignores_case_is_refused(url: str, kind: Any) -> None:
+    """To NOCASE and CITEXT, two tenants could be one, whatever decorates them."""
     metadata = MetaData()
-    Table(
-        "things",
-        metadata,
-        Column("id", Integer, primary_key=True),
-        Column("company_id", String(9, collation="NOCASE"), nullable=False),
-    )
-    with pytest.raises(ConfigurationError, match=r"things\.company_id ignores case"):
-        guard(memory_engine(), Tenancy(metadata, column="company_id"))
+    company = Column("company_id", kind, nullable=False)
+    Table("things", metadata, Column("id", Integer, primary_key=True), company)
+    engine = memory_engine() if url == "sqlite://" else create_engine(url)
+    with pytest.raises(ConfigurationError, match=r"things\.company_id may ignore case"):
+        guard(engine, Tenancy(metadata, column="company_id"))
 
 
 def test_a_statement_with_nothing_bound_is_refused(memory: World) -> None:

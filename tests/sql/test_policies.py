@@ -22,6 +22,8 @@ TOLD = "current_setting('tenantguard.tenant'::text, true)"
         f"(((company_id)::text = {TOLD}) AND (mins > 1))",
         f"((mins > 1) AND ((status IS NULL) OR (status = 'x')) AND (company_id = {TOLD}))",
         f"(company_id = pg_catalog.{TOLD})",
+        f"(company_id = ({TOLD})::character varying)",
+        f"(((company_id)::text = ( SELECT {TOLD})) AND (company_id = ( SELECT ({TOLD})::bpchar)))",
     ],
 )
 def test_a_policy_that_asks_for_the_tenant_holds(expression: str) -> None:
@@ -50,6 +52,9 @@ def test_a_policy_that_asks_for_the_tenant_holds(expression: str) -> None:
         f"((company_id = {TOLD}) IS NOT NULL)",
         f"((company_id = {TOLD}) = false)",
         f"(company_id = ANY (ARRAY[{TOLD}, 'public'::text]))",
+        f"(company_id = ( SELECT ({TOLD})::bpchar AS current_setting))",
+        f"(company_id = ({TOLD})::name)",
+        f'(company_id = ({TOLD})::"char")',
     ],
 )
 def test_a_policy_that_lets_more_through_does_not(expression: str | None) -> None:

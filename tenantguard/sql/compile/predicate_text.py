@@ -11,7 +11,8 @@ from sqlalchemy.sql.selectable import TableClause
 from tenantguard.errors import RawSQLError, UnknownTableError
 from tenantguard.sql.compile.access import granted
 from tenantguard.sql.compile.leaves import Filtered
-from tenantguard.sql.elements import BYTES, Belongs, NamedColumn
+from tenantguard.sql.elements import Belongs, NamedColumn
+from tenantguard.sql.exactness import MARIADB
 from tenantguard.sql.predicates import MANY
 from tenantguard.tenancy import Placement, table_key
 
@@ -44,8 +45,10 @@ def belongs(
     if placement.kind == "owned":
         parameter = tenant_parameter(compiler, placement)
         mine, comparison = column(placement.column or ""), compiler.tg_predicates.comparison
-        if compiler.tg_predicates.is_exact(placement):
-            return f"({mine} {comparison} {parameter} AND {BYTES.format(mine)} {comparison} {parameter})"
+        exact = compiler.tg_predicates.exactly(placement)
+        if exact is not None:
+            # it comes first: by it PostgreSQL tells the type of a parameter that does not say its own
+            return f"({exact.format(mine)} {comparison} {parameter} AND {mine} {comparison} {parameter})"
         return f"{mine} {comparison} {parameter}"
     if placement.parent is None:
         compiler.tg.refuse(UnknownTableError(f"{placement.name} leads to no tenant", table=placement.name))
@@ -65,7 +68,7 @@ def belongs(
         depth + 1,
     )
     table = table_name(compiler, placement.parent)
-    if compiler.tg_predicates.exact and table_key(placement.parent) == compiler.tg.target:
+    if compiler.dialect.name in MARIADB and table_key(placement.parent) == compiler.tg.target:
         # MariaDB reads the table that it writes in a derived table only, and in one that it has to keep
         table = f"(SELECT DISTINCT * FROM {table})"  # noqa: S608 - a name only, quoted
     return f"EXISTS (SELECT 1 FROM {table} AS {alias} WHERE {link} AND {owned})"  # noqa: S608 - names only, quoted

@@ -90,7 +90,7 @@ def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) 
         return compiler.tg_predicates.owns(table, placement)
     mine = columns[placement.column]
     new = on_duplicate.inserted_alias.c[mine.key]
-    if not compiler.tg_predicates.is_exact(placement):
+    if compiler.tg_predicates.exactly(placement) is None:
         return mine == new
     return and_(mine == new, cast(mine, LargeBinary) == cast(new, LargeBinary))
 

@@ -19,13 +19,14 @@ from sqlalchemy import types
 from sqlalchemy.dialects.mysql import MEDIUMINT, TINYINT
 from sqlalchemy.types import TypeEngine
 
+from tenantguard.sql.exactness import is_padded
+
 STRANGE: Any = object()  # a value of which only the database knows what it will store
 _NUMBER = re.compile(r"\s*([+-]?[0-9]{1,15}(\.[0-9]{0,9})?)\s*", re.ASCII)
 _WHOLE = re.compile(r"\s*([+-]?[0-9]{1,18})\s*", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _LARGE = 2**63
 _WIDE = Context(prec=65)  # digits, of which MariaDB's decimals have no more
-_PADDED = re.compile("N?CHAR\\b")  # of which blanks at the end mean nothing
 _BITS = {TINYINT: 8, types.SmallInteger: 16, MEDIUMINT: 24, types.BigInteger: 64}
 _EXACT = 2**53  # floats beyond it are not every integer
 
@@ -74,16 +75,19 @@ def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: An
         dialect: the engine's dialect.
     """
     kind = type_._unwrapped_dialect_impl(dialect)
-    spelled = tuple([_spelled(one, kind, dialect) for one in (value, tenant)])
+    given = (value, tenant)
+    if isinstance(value, str) and isinstance(tenant, str) and is_padded(type_, dialect.name):
+        given = (value.rstrip(" "), tenant.rstrip(" "))  # PostgreSQL gives them back with blanks
+    spelled = tuple([_spelled(one, kind, dialect) for one in given])
     return not is_strange(spelled) and type(spelled[0]) is type(spelled[1]) and bool(spelled[0] == spelled[1])
 
 
 def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
     """Tell whether a column of a type keeps a text or a whole number as the driver is given it."""
     kind = type_._unwrapped_dialect_impl(dialect)
+    if isinstance(value, str) and is_padded(type_, dialect.name):
+        return len(value) <= (getattr(kind, "length", len(value)) or 1) and not value.endswith(" ")
     if isinstance(kind, types.String) and isinstance(value, str):
-        if value.endswith(" ") and dialect.name != "sqlite" and _PADDED.match(type_.compile(dialect)):
-            return False
         return bool(_text(value, kind, dialect) == value)
     if isinstance(kind, types.Integer) and isinstance(value, int):
         bits = next((bits for one, bits in _BITS.items() if isinstance(kind, one)), 32)

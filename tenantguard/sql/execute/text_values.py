@@ -9,10 +9,12 @@ from tenantguard.audit import refuse
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.parents import verify_parents
+from tenantguard.sql.execute.storable import bound_as
 from tenantguard.sql.execute.tenants import verify_tenant, verify_whole
 from tenantguard.sql.plans import Link
 from tenantguard.sql.refusals import sent, told
-from tenantguard.sql.text import SettingUse, TenantUse, is_harmless_setting, orphan
+from tenantguard.sql.text import Bound, SettingUse, TenantUse, is_harmless_setting, orphan
+from tenantguard.tenancy import Placement
 
 
 def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
@@ -49,9 +51,20 @@ def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], conte
             fault.tenant, fault.statement = told(binding), sent(context)
             refuse(fault)
         else:
+            keys = _with_tenant(values, placement, binding, context)
             verify_parents(
-                context, [(_link(guard, check), values)], f"{check.verb} on {placement.name}", binding
+                context, [(_link(guard, check), keys)], f"{check.verb} on {placement.name}", binding
             )
+
+
+def _with_tenant(
+    keys: list[tuple[Any, ...]], placement: Placement, binding: Binding, context: Any
+) -> list[tuple[Any, ...]]:
+    """Return keys with the tenant where a row has that of the binding."""
+    if not any(isinstance(value, Bound) for key in keys for value in key):
+        return keys
+    tenant = bound_as(binding._tenant, placement.type, context.dialect)
+    return [tuple([tenant if isinstance(value, Bound) else value for value in key]) for key in keys]
 
 
 def _link(guard: Any, check: Any) -> Link:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, and_, cast, or_, select
-from sqlalchemy.types import NullType, String
+from sqlalchemy import LargeBinary, Text, and_, cast, or_, select
+from sqlalchemy.types import NullType
 
+from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.execute.lookups import Key, equal, has_key, mark
 from tenantguard.sql.execute.storable import is_stored_alike
 from tenantguard.sql.plans import Link
@@ -222,8 +223,9 @@ def _tied_query(context: Any, tied: Tied) -> tuple[Any, list[tuple[Any, FromClau
     """Return the query of the rows that tie two tenants together, and what stands in it for which table."""
     child = tied.table.alias()
     from_, owners, met = _with_owners(context, tied, child)
-    if context.dialect.name in ("mysql", "mariadb") and isinstance(tied.owner.type, String):
-        owners = [cast(owner, LargeBinary) for owner in owners]  # two ids could be one to its collation
+    if exact_column(tied.owner.type, tied.owner.python_type, context.dialect.name) is not None:
+        exact = Text() if context.dialect.name == "postgresql" else LargeBinary()
+        owners = [cast(owner, exact) for owner in owners]  # two ids could be one to the columns
     names = dict.fromkeys([*tied.columns, *tied.key])
     query = (
         select(*(named(child, name, NullType()) for name in names))

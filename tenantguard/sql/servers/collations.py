@@ -1,4 +1,4 @@
-"""Collations: to PostgreSQL two tenants are one where the tenant column's collation is not deterministic."""
+"""Collations: to PostgreSQL two tenants may be one by the tenant column's collation, or by its type."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import Any
 from tenantguard.errors import ConfigurationError
 from tenantguard.tenancy import Tenancy, full_name
 
-_LOOSE = "SELECT collname FROM pg_collation WHERE NOT collisdeterministic"
+_LOOSE = (
+    "SELECT collname FROM pg_collation WHERE NOT collisdeterministic "
+    "UNION ALL SELECT typname FROM pg_type WHERE typname = 'citext'"
+)
 _COLUMNS = (
+    "WITH RECURSIVE citext AS (SELECT oid FROM pg_type WHERE typname = 'citext' "
+    "UNION SELECT d.oid FROM pg_type AS d JOIN citext ON d.typtype = 'd' AND d.typbasetype = citext.oid) "
     "SELECT n.nspname, t.relname, a.attname, pg_table_is_visible(t.oid) FROM pg_attribute AS a "
     "JOIN pg_collation AS c ON c.oid = a.attcollation JOIN pg_class AS t ON t.oid = a.attrelid "
-    "JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE NOT c.collisdeterministic AND NOT a.attisdropped"
+    "JOIN pg_namespace AS n ON n.oid = t.relnamespace WHERE NOT a.attisdropped "
+    "AND (NOT c.collisdeterministic OR a.atttypid IN (SELECT oid FROM citext))"
 )
 
 
@@ -23,7 +29,7 @@ def verify_collations(driver: Any, tenancy: Tenancy) -> None:
         tenancy: how every table belongs.
 
     Raises:
-        ConfigurationError: the collation of a tenant column is not deterministic.
+        ConfigurationError: the collation of a tenant column is not deterministic, or it ignores case by its type.
     """
     loose = {name for (name,) in rows_of(driver, _LOOSE)}
     if not loose:
@@ -41,8 +47,8 @@ def verify_collations(driver: Any, tenancy: Tenancy) -> None:
     ]
     if faults:
         raise ConfigurationError(
-            f"the collation of a tenant column is not deterministic ({', '.join(faults)}), so that two tenants could "
-            "be one; give it an exact collation"
+            f"the collation of a tenant column is not deterministic, or its type is citext ({', '.join(faults)}), so "
+            "that two tenants could be one; give it an exact one"
         )
 
 

@@ -18,6 +18,7 @@ _CLAUSES = words(
     " NATURAL"
 )
 _EXACT = words("TEXT CHARACTER VARYING VARCHAR")  # without a length
+_CUTTING = words("BPCHAR CHARACTER CHAR NAME CITEXT")  # which make one of two values
 _WEAKER = words("OR NOT IS IN LIKE BETWEEN CASE")
 
 Tokens = list[Token]
@@ -98,7 +99,8 @@ def _bare(tokens: Tokens, *, exactly: bool = False) -> Tokens:
         types = [token for part in parts[1:] for token in part]
         if not all(token.is_name or token.text in (".", "[", "]") for token in types):
             return tokens
-        if exactly and not _EXACT.issuperset(token.upper for token in types):
+        names = {unquoted(token.text).upper() for token in types}
+        if (exactly and not names <= _EXACT) or (names & _CUTTING and "VARYING" not in names):
             return tokens
         tokens = parts[0]
 

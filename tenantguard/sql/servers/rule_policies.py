@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import CHAR, String, literal_column, select
+from sqlalchemy import String, literal_column, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.types import TypeEngine
 
 from tenantguard.errors import ConfigurationError
+from tenantguard.sql.exactness import name_of
 from tenantguard.sql.text.placing.catalog import SETTING
 from tenantguard.tenancy import Placement
 
@@ -38,11 +39,9 @@ def read_once(tenant: str, type_: TypeEngine[Any]) -> str:
 
 def _cast(type_: TypeEngine[Any]) -> str | None:
     """Return the type that the setting is cast to; one with a length would cut a longer tenant to another's id."""
-    plain = type_.dialect_impl(DIALECT)
-    plain = getattr(plain, "impl_instance", plain)
-    if isinstance(plain, CHAR):
-        return "bpchar"
-    return None if isinstance(plain, String) else str(type_.compile(DIALECT))
+    return (
+        None if isinstance(type_._unwrapped_dialect_impl(DIALECT), String) else name_of(type_, DIALECT.name)
+    )
 
 
 def ruled(placement: Placement, told: str = TOLD) -> str:

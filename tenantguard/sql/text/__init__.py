@@ -7,12 +7,13 @@ from tenantguard.sql.text.placing.ownership import orphan, shared_write
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
 from tenantguard.sql.text.texts import LONGEST_KEPT, Texts
-from tenantguard.sql.text.values import Check, ForeignKeyUse, SettingUse, TenantUse
+from tenantguard.sql.text.values import Bound, Check, ForeignKeyUse, SettingUse, TenantUse
 from tenantguard.sql.text.write_targets import Written, may_write
 
 __all__ = [
     "LONGEST_KEPT",
     "PARAMETER",
+    "Bound",
     "Check",
     "ForeignKeyUse",
     "Fragment",

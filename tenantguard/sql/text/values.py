@@ -33,7 +33,16 @@ class Parameter:
         return parameters[self.which]  # type: ignore[index]  # a name of a mapping, or a place
 
 
-Value = Literal | Parameter
+@dataclass(frozen=True)
+class Bound:
+    """The tenant that is bound, which a row has that gives none."""
+
+    def of(self, parameters: Parameters) -> Any:
+        """Return what stands for the tenant until the text is executed."""
+        return self
+
+
+Value = Literal | Parameter | Bound
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,12 @@ def done(sql: str, style: str = "named", dialect: str = "sqlite", of: Tenancy = 
         ("qmark", "sqlite", "mins > :m", 'mins > :m) AND calls."company_id" = :tenantguard',
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
         ("qmark", "sqlite", "mins > 1", 'mins > 1) AND calls."company_id" = ?', None, ("acme",)),
-        ("format", "mariadb", "mins %% 2 > %s", "mins %% 2 > %s) AND (calls.`company_id` = %s "
-         "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)", (1,), (1, "acme", "acme")),
-        ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND (calls.`company_id` = %(tenantguard)s "
-         "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %(tenantguard)s)",
+        ("format", "mariadb", "mins %% 2 > %s", "mins %% 2 > %s) AND (CAST(CONVERT(calls.`company_id` "
+         "USING utf8mb4) AS BINARY) = %s AND calls.`company_id` = %s)", (1,), (1, "acme", "acme")),
+        ("format", "mariadb", "mins > %(m)s", "mins > %(m)s) AND (CAST(CONVERT(calls.`company_id` "
+         "USING utf8mb4) AS BINARY) = %(tenantguard)s AND calls.`company_id` = %(tenantguard)s)",
          {"m": 1}, {"m": 1, "tenantguard": "acme"}),
-        ("format", "mariadb", "mins > 1", "AND CAST(CONVERT(calls.`company_id` USING utf8mb4) AS BINARY) = %s)",
+        ("format", "mariadb", "mins > 1", "USING utf8mb4) AS BINARY) = %s AND calls.`company_id` = %s)",
          {}, ("acme", "acme")),
         ("pyformat", "postgresql", "mins > %s", 'mins > %s) AND calls."company_id" = %s', (1,), (1, "acme")),
         ("pyformat", "postgresql", "status LIKE '5%%' AND mins > %(m)s",

@@ -70,7 +70,7 @@ class Catalog:
         for key in self.tables:
             self._by_name.setdefault(self.case(key[1]), []).append(key)
         self._known: dict[str, Placement] = {}
-        self.ties = Ties(tenancy)
+        self.ties = Ties(tenancy, which)
         self._watched: dict[Key, Watched] = {}
 
     def fold(self, token: Token) -> str:

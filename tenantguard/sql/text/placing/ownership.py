@@ -8,9 +8,9 @@ from sqlalchemy import Integer, String, Uuid
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.lexer import MYSQL, Token
-from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
+from tenantguard.sql.text.placing.catalog import Catalog, Link, Watched, refusal
 from tenantguard.sql.text.tree import Span
-from tenantguard.sql.text.values import Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
+from tenantguard.sql.text.values import Bound, Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
 from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Placement, full_name
 
@@ -32,15 +32,19 @@ class Given:
         tokens: the statement.
         catalog: what names mean.
         parameters: which parameter stands at the index of a token.
+        several: the tenant is a set.
 
     Attributes:
         checks: what must be verified when it is executed.
     """
 
-    def __init__(self, tokens: list[Token], catalog: Catalog, parameters: Mapping[int, str | int]) -> None:
+    def __init__(
+        self, tokens: list[Token], catalog: Catalog, parameters: Mapping[int, str | int], *, several: bool
+    ) -> None:
         self._tokens = tokens
         self._catalog = catalog
         self._parameters = parameters
+        self._several = several
         self.checks: list[Check] = []
 
     def note_tenant(self, watched: Watched, verb: str, values: tuple[Value, ...]) -> None:
@@ -62,7 +66,8 @@ class Given:
         for link in watched.links:
             parent, pairs = link
             ours, theirs = tuple(one for one, _ in pairs), tuple(one for _, one in pairs)
-            keys = [[row.get(one, absent) for one in ours] for row in rows if not row.keys().isdisjoint(ours)]
+            given_rows = [row for row in rows if not row.keys().isdisjoint(ours)]
+            keys = [self._key(watched, link, [row.get(one, absent) for one in ours]) for row in given_rows]
             known = [tuple(value for value in key if value is not None) for key in keys]
             given = tuple(key for key in known if key)
             if any(len(key) != len(pairs) for key in given):
@@ -74,6 +79,19 @@ class Given:
                 raise orphan(watched.placement, ours[0])
             if given:
                 self.checks.append(ForeignKeyUse(key, parent, theirs, verb, given, is_needed, ours))
+
+    def _key(self, watched: Watched, link: Link, values: list[Value | None]) -> list[Value | None]:
+        """Return the values of a key; ``None`` where the row has its own, as the tenant's beside such ones is."""
+        at = next((place for place, (ours, _) in enumerate(link[1]) if ours == watched.tenant), None)
+        if at is None:
+            return values
+        owner, theirs = self._catalog.tenancy.find_key(link[0]), link[1][at][1]
+        others = [value for place, value in enumerate(values) if place != at]
+        # of rows of several tenants, the database compares each with its own
+        left = self._several and values[at] is None and owner is not None and owner.column == theirs
+        if left or not any(value is not None for value in others):
+            return [None] * len(values)
+        return values if self._several else [*values[:at], Bound(), *values[at + 1 :]]
 
     def value(self, span: Span, placement: Placement, column: str) -> Value | None:
         """Return a literal or a parameter; a cast to the column's own type does not count."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import String, Table
+from sqlalchemy import Table
 
+from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.text.grammar.cursor import JOINT
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, Token, ascii_lower, unquoted
+from tenantguard.sql.text.lexer import POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
@@ -96,17 +97,19 @@ class Predicates:
 
     def _belongs(self, placement: Placement, qualifier: Token) -> list[Token]:
         if placement.kind == "owned" and placement.column is not None:
-            mine = [qualifier, DOT, self._catalog.quote(placement.column)]
-            asked = [*mine, self._compared, TENANT]
-            is_text = isinstance(placement.type, String) and placement.python_type is str
-            if self._catalog.which != MYSQL or not is_text:
-                return asked
-            # its usual collations ignore case, accents and trailing spaces: two tenants could be one
-            exact = [*plain("CAST f( CONVERT f("), *mine, *plain("USING utf8mb4 ) AS BINARY )")]
-            return [OPEN, *asked, AND, *exact, self._compared, TENANT, CLOSE]
+            return self._owned(placement, [qualifier, DOT, self._catalog.quote(placement.column)])
         if placement.kind == "through" and placement.parent is not None:
             return self._through(placement, placement.parent, qualifier)
         return []
+
+    def _owned(self, placement: Placement, mine: list[Token]) -> list[Token]:
+        asked = [*mine, self._compared, TENANT]
+        exact = exact_column(placement.type, placement.python_type, self._catalog.which)
+        if exact is None:
+            return asked
+        # it comes first: by it PostgreSQL tells the type of a parameter that does not say its own
+        before, behind = map(plain, exact.replace("(", " f( ").replace(")", " )").split("{}"))
+        return [OPEN, *before, *mine, *behind, self._compared, TENANT, AND, *asked, CLOSE]
 
     def _through(self, placement: Placement, parent: Table, qualifier: Token) -> list[Token]:
         key = table_key(parent)

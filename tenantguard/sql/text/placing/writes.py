@@ -38,7 +38,7 @@ class Statement(Placing):
         compiled: bool,
     ) -> None:
         super().__init__(cursor, catalog, several=several, compiled=compiled)
-        self.given = Given(self.tokens, catalog, parameters)
+        self.given = Given(self.tokens, catalog, parameters, several=several)
         self.stores: list[tuple[Key, frozenset[str] | None]] = []
         self._origins = Origins(self)
 

@@ -6,6 +6,8 @@ FLOOR ?=
 VENV ?= .venv$(if $(SQLALCHEMY),-sa$(SQLALCHEMY))$(if $(FLOOR),-floor)
 BIN = $(VENV)/bin
 WANTED = --editable . --group dev $(if $(FLOOR),,--group proof) $(if $(SQLALCHEMY)$(FLOOR),,--group docs) $(if $(SQLALCHEMY),"SQLAlchemy==$(SQLALCHEMY).*") $(if $(filter 2.0,$(SQLALCHEMY)),"fastapi-users-db-sqlalchemy>=6") $(if $(FLOOR),--constraint $(VENV)/floor.txt)
+# Once, as pip does, and not by each of the processes that run tests at a time
+COMPILED = $(if $(SQLALCHEMY)$(FLOOR),,--compile-bytecode)
 EXTRAS = $(foreach extra,http fastapi testing cli,--extra $(extra))
 
 # uv asks the machine whom to trust, as pip and git do
@@ -25,7 +27,7 @@ $(VENV)/.ready: pyproject.toml
 	$(if $(FLOOR),$(BIN)/uv pip compile --quiet --python $(BIN)/python --resolution lowest-direct $(EXTRAS) pyproject.toml \
 		| grep -E '^[a-z]' | grep -vE '^(pytest|pluggy|iniconfig|packaging|click)==' > $(VENV)/floor.txt)
 	$(if $(FLOOR),echo 'click<8.2' >> $(VENV)/floor.txt)
-	$(BIN)/uv pip install --quiet --python $(BIN)/python $(WANTED) || $(BIN)/python -m pip install --quiet $(WANTED)
+	$(BIN)/uv pip install --quiet $(COMPILED) --python $(BIN)/python $(WANTED) || $(BIN)/python -m pip install --quiet $(WANTED)
 	@touch $@
 
 setup: $(VENV)/.ready  ## install everything into .venv

@@ -48,13 +48,14 @@ def _fit(mutation: Mutation, package: Path) -> tuple[Path, str, _Function, str]:
         source = path.read_text()
         for name, function in _named(source):
             if f".{name}".endswith(f".{mutation.function}"):
-                text, count = _pattern(mutation.old).subn(lambda _: mutation.new, ast.unparse(function))
+                text, count = _pattern(mutation.old).subn(lambda _: mutation.new, _written(function))
                 found += [(path, source, function, text)] * count
     if len(found) != 1:
         raise LookupError(f"{mutation.place}: {mutation.name} fits {len(found)} places")
     return found[0]
 
 
+@functools.cache
 def _modules(package: Path, part: str) -> list[Path]:
     single = package / f"{part}.py"
     return [single] if single.exists() else sorted((package / part).rglob("*.py"))
@@ -63,6 +64,11 @@ def _modules(package: Path, part: str) -> list[Path]:
 @functools.cache
 def _named(source: str) -> list[tuple[str, _Function]]:
     return list(_functions(ast.parse(source)))
+
+
+@functools.cache
+def _written(function: _Function) -> str:
+    return ast.unparse(function)
 
 
 def _functions(tree: ast.AST, outer: str = "") -> Iterator[tuple[str, _Function]]:

@@ -44,6 +44,7 @@ from tests.testing.shapes import BY_BACKEND, proven
 
 SEED = 4
 PROGRAMS = 800  # of which each database runs those that bring new shapes; `make prove` runs a million
+FEW = 150
 MOST = 400  # "within a few hundred programs"
 
 
@@ -85,13 +86,17 @@ def unguarded() -> Iterator[Oracle]:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_generated_programs_keep_the_promise(servers: Servers, backend: Backend) -> None:
-    """Programs of every shape see and do in the guarded database what they see and do in the tenant's own."""
+def test_generated_programs_keep_the_promise(servers: Servers, backend: Backend, whole: bool) -> None:
+    """Programs see and do in the guarded database what they see and do in the tenant's own; they cover every shape.
+
+    So they do on a server in ``make matrix``: of fewer programs, some shapes are seen on SQLite alone.
+    """
+    covers = whole or backend == "sqlite"
     with make(url=url_of(servers, backend)) as made:
-        tally = proven(made, PROGRAMS, seed=SEED, times=2 if backend == "sqlite" else 1)
+        tally = proven(made, PROGRAMS if covers else FEW, seed=SEED, times=2 if backend == "sqlite" else 1)
     assert tally.disagreements == 0, "\n\n".join(tally.reports)
     assert tally.refusals * 1000 <= tally.programs, "\n\n".join(tally.reports)
-    assert BY_BACKEND[backend] - set(tally.shapes) == set()
+    assert not covers or BY_BACKEND[backend] <= set(tally.shapes)
 
 
 def test_row_security_alone_gives_the_same_rows(servers: Servers, whole: bool) -> None:

@@ -51,7 +51,7 @@ def on_servers(servers: Servers, whole: bool) -> Shares:
     def run(backend: str, vectors: list[Vector]) -> Report:
         return attacked(service(backend), url_of(servers, cast("Backend", backend)), vectors)
 
-    groups = ("reads", "writes", "dialect", "legitimate")
+    groups = ("reads", "writes", "dialect", "legitimate") if whole else ("dialect", "legitimate")
     return Shares(["postgresql", "mariadb"], chosen(groups), run, whole=whole)
 
 

@@ -772,7 +772,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_connecting.connection_for_bind",
+        "connecting.connection_for_bind",
         ("a session is not watched where it executes", "judge(self.session, self, connection)", "pass"),
         (
             "a session of another tenant is tied in one step",
@@ -949,26 +949,26 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "patch_sessions",
+        "patch_sqlalchemy",
         (
             "no session is tied to its connection",
-            "(SessionTransaction, '_connection_for_bind', _connecting), (",
+            "(SessionTransaction, '_connection_for_bind', connecting), (",
             "(",
         ),
         (
             "what a session took in before it executes is not looked at",
-            "(SessionTransaction, '__init__', _beginning), (",
+            "(SessionTransaction, '__init__', beginning), (",
             "(",
         ),
         (
             "a new object is not given its tenant",
-            "event.listen(Mapper, 'before_insert', _before_insert, raw=True, retval=True)",
+            "event.listen(Mapper, 'before_insert', before_insert, raw=True, retval=True)",
             "pass",
         ),
     ),
     *_of(
         "sql",
-        "_merging.merge",
+        "merging.merge",
         (
             "an object is merged unread for another tenant",
             "if not kw.get('load', True) and binding is not None and binding.tenants:",
@@ -1878,7 +1878,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_unpickling.setstate",
+        "unpickling.setstate",
         (
             "a pickled object forgets whose it was",
             "self.tg_owner = state_dict.get('tg_owner', UNKNOWN)",

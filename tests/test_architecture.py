@@ -41,7 +41,7 @@ ROOMS = (
     {"definitions", "guard", "servers"},
     {"compile", "sessions"},
     {"execute"},
-    {"observe"},
+    {"observe", "patches"},
     {"install"},
 )
 REQUIRED = {"sqlalchemy", "jwt", "cryptography", "contextvars_extras"}

@@ -7,12 +7,10 @@ type, is noticed when the next statement is compiled (``Guard.notice``); keys ar
 
 from __future__ import annotations
 
-import functools
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from sqlalchemy import Column, ForeignKey, MetaData, Table, event
-from sqlalchemy.schema import ColumnCollectionConstraint, ForeignKeyConstraint, Index
+from sqlalchemy import MetaData
 
 from tenantguard.sql.mappers import all_mappers
 
@@ -24,7 +22,6 @@ _GUARDS: WeakKeyDictionary[MetaData, WeakSet[Guard]] = WeakKeyDictionary()
 
 def watch_definitions(guard: Guard) -> None:
     """Let a guard know what is defined from now on."""
-    _listen()
     for metadata in guard.tenancy.metadata:
         _GUARDS.setdefault(metadata, WeakSet()).add(guard)
 
@@ -34,14 +31,8 @@ def guards_of(metadata: Any) -> tuple[Guard, ...]:
     return tuple(_GUARDS.get(metadata, ()))
 
 
-@functools.cache
-def _listen() -> None:
-    """Listen to every definition: a patch, which nothing but ``guard()`` makes."""
-    for kind in (Table, Column, ForeignKey, ForeignKeyConstraint, ColumnCollectionConstraint, Index):
-        event.listen(kind, "after_parent_attach", _defined)
-
-
-def _defined(_target: Any, parent: Any) -> None:
+def defined(_target: Any, parent: Any) -> None:
+    """Let the guards know that a table, or a part of one, was defined: a listener of ``sql/patches.py``."""
     table = getattr(parent, "table", parent)  # of a column that stands in one
     metadata = getattr(table, "metadata", table)
     if not isinstance(metadata, MetaData):

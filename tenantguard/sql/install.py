@@ -11,7 +11,7 @@ from sqlalchemy.engine import Engine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.compile.bypass_compiler import bypassing_compiler
-from tenantguard.sql.compile.compiler import guarded_compiler, watch_constructs
+from tenantguard.sql.compile.compiler import guarded_compiler
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
 from tenantguard.sql.exactness import name_of
@@ -19,7 +19,6 @@ from tenantguard.sql.execute.cursors import sending_methods
 from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.engines import GuardedEngine, guarded_pool
 from tenantguard.sql.execute.execution import guarded_context
-from tenantguard.sql.execute.results import watch_results
 from tenantguard.sql.execute.shortcuts import short_context
 from tenantguard.sql.execute.two_phase import prepared_methods
 from tenantguard.sql.guard import Guard, Mode, RawSQL, permitting
@@ -31,10 +30,10 @@ from tenantguard.sql.observe.engine import (
     observed_context,
     verify_enforced,
 )
+from tenantguard.sql.patches import patch_sqlalchemy
 from tenantguard.sql.predicates import Predicates
 from tenantguard.sql.servers.database_mode import verify_row_security
 from tenantguard.sql.servers.versions import verified, verify_next, verify_server
-from tenantguard.sql.sessions.patches import patch_sessions
 from tenantguard.sql.telling.drivers import connecting, verify_told
 from tenantguard.sql.telling.row_security import RowSecurity, row_security_of
 from tenantguard.tenancy import Placement, Tenancy
@@ -202,9 +201,7 @@ def _install(engine: Engine, installed: Guard) -> None:
             part = getattr(dialect, name)
             part.__class__ = guarded(_class_of(part))
     engine.__class__ = GuardedEngine
-    watch_constructs()
-    watch_results()
-    patch_sessions()
+    patch_sqlalchemy()
 
 
 def _class_of(thing: object) -> Any:

@@ -6,10 +6,8 @@ API. ``tests/sql/test_reliance.py`` says what is relied on.
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Callable
 from typing import Any
-
-from sqlalchemy.ext.compiler import _dispatcher
 
 from tenantguard.sql.compile.calls import read_function, sampling, unshadowed, verify_calls
 from tenantguard.sql.compile.changes import guarded_change, plan_changes
@@ -248,7 +246,6 @@ def _guards(compiler: Any) -> bool:
     return compiler.__dict__.get("tg") is not None  # that of a bypass stands on its class
 
 
-@functools.cache
-def watch_constructs() -> None:
+def reading_constructs(call: Callable[..., Any]) -> Callable[..., Any]:
     """Let each construct of the user's own (``@compiles``) tell the guarded compiler that it takes part."""
-    _dispatcher.__call__ = reading(_dispatcher.__call__, _guards, render_custom)  # type: ignore[method-assign]
+    return reading(call, _guards, render_custom)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from sqlalchemy.engine import ChunkedIteratorResult, MappingResult, Result, ScalarResult
+from sqlalchemy.engine import ChunkedIteratorResult
 from sqlalchemy.engine import cursor as _cursor
-from sqlalchemy.engine.result import ResultInternal
-from sqlalchemy.orm import loading
 
 from tenantguard.audit import refuse
 from tenantguard.binding import same_tenants
@@ -123,8 +120,9 @@ class _Resumed:
         return self._rows()
 
 
-def _resuming(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    @functools.wraps(original)
+def resuming(original: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    """Let a way of reading rows go on after a reader who was refused."""
+
     def rows(self: Any, *args: Any) -> Iterator[Any]:
         context = _context_of(self)
         if getattr(context, "tg_binding", None) is None:
@@ -159,16 +157,6 @@ def watch_rewound(result: Any) -> Any:
     if type(strategy) is _cursor.FullyBufferedCursorFetchStrategy:
         strategy.__class__ = GuardedRewind
     return result
-
-
-@functools.cache
-def watch_results() -> None:
-    """Let the results of sessions be watched ones, and go on after a reader who was refused: patches of ``guard()``."""
-    # the name that loading.instances() makes them by
-    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]
-    ResultInternal._iter_impl = _resuming(ResultInternal._iter_impl)  # type: ignore[method-assign]
-    for kind in (Result, ScalarResult, MappingResult):
-        kind.partitions = _resuming(kind.partitions)  # type: ignore[method-assign]
 
 
 def _verify(context: Any) -> None:

@@ -1,19 +1,15 @@
-"""What the guard changes in SQLAlchemy's ORM: all of it stands here, and is done once, by the first ``guard()``.
+"""Methods of the ORM as the guard has them: each takes SQLAlchemy's own, and returns what stands in its place.
 
-Listeners on the ``Session`` class would do for some of it; but whoever clears listeners would switch the guard off.
+``sql/patches.py`` puts them there.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import event
-from sqlalchemy.engine.result import FrozenResult
-from sqlalchemy.orm import Mapper, Session, SessionTransaction, bulk_persistence
+from sqlalchemy.orm import Session
 from sqlalchemy.orm.interfaces import EXT_CONTINUE
-from sqlalchemy.orm.state import InstanceState
 
 from tenantguard.binding import same_tenants
 from tenantguard.context import peek
@@ -22,35 +18,8 @@ from tenantguard.sql.sessions.frozen_results import owner_of_result, verify_froz
 from tenantguard.sql.sessions.identity import UNKNOWN, GuardedIdentityMap, owner_of, switched
 from tenantguard.sql.sessions.synchronization import synchronized
 
-_CHANGES: Any = (
-    getattr(bulk_persistence, "_BulkUDCompileState", None) or vars(bulk_persistence)["BulkUDCompileState"]
-)
-_REWRITES = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewrite_rows"
 
-
-@functools.cache
-def patch_sessions() -> None:
-    """Put the guard into sessions, objects and frozen results."""
-    for owner, name, patch in (
-        (SessionTransaction, "__init__", _beginning),
-        (SessionTransaction, "_connection_for_bind", _connecting),
-        (Session, "_save_impl", _adding),
-        (Session, "_update_impl", _attaching),
-        (Session, "_merge", _merging),
-        (InstanceState, "__getstate__", _pickling),
-        (InstanceState, "__setstate__", _unpickling),
-        (FrozenResult, "__init__", _freezing),
-        (FrozenResult, "with_new_rows", _refreezing),
-        (FrozenResult, "__call__", _thawing),
-        (FrozenResult, _REWRITES, _thawing),
-    ):
-        setattr(owner, name, functools.wraps(getattr(owner, name))(patch(getattr(owner, name))))
-    original = vars(_CHANGES)["orm_pre_session_exec"].__func__
-    _CHANGES.orm_pre_session_exec = classmethod(functools.wraps(original)(_synchronizing(original)))
-    event.listen(Mapper, "before_insert", _before_insert, raw=True, retval=True)
-
-
-def _beginning(original: Callable[..., None]) -> Callable[..., None]:
+def beginning(original: Callable[..., None]) -> Callable[..., None]:
     def init(self: Any, session: Session, *args: Any, **kw: Any) -> None:
         original(self, session, *args, **kw)
         begin(session, self)
@@ -58,7 +27,7 @@ def _beginning(original: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
-def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
+def connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
         connection = original(self, bind, execution_options)
         binding = peek()
@@ -75,7 +44,7 @@ def _connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     return connection_for_bind
 
 
-def _adding(original: Callable[..., None]) -> Callable[..., None]:
+def adding(original: Callable[..., None]) -> Callable[..., None]:
     def save_impl(self: Session, state: Any) -> None:
         original(self, state)
         binding = peek()
@@ -84,7 +53,7 @@ def _adding(original: Callable[..., None]) -> Callable[..., None]:
     return save_impl
 
 
-def _attaching(original: Callable[..., None]) -> Callable[..., None]:
+def attaching(original: Callable[..., None]) -> Callable[..., None]:
     """Let the map of a session be a guarded one as soon as it takes in an object that was loaded for a tenant.
 
     A session that picks its engine for each statement, or is given it later, would serve it without a statement.
@@ -99,7 +68,7 @@ def _attaching(original: Callable[..., None]) -> Callable[..., None]:
     return update_impl
 
 
-def _merging(original: Callable[..., Any]) -> Callable[..., Any]:
+def merging(original: Callable[..., Any]) -> Callable[..., Any]:
     """Copy no object that was loaded for another tenant unread.
 
     With ``load=False``, as for a cached or a frozen result, no statement is executed that the guard could read.
@@ -120,14 +89,14 @@ def _merging(original: Callable[..., Any]) -> Callable[..., Any]:
     return merge
 
 
-def _pickling(original: Callable[..., Any]) -> Callable[..., Any]:
+def pickling(original: Callable[..., Any]) -> Callable[..., Any]:
     def getstate(self: Any) -> Any:
         return {**original(self), "tg_owner": owner_of(self)}
 
     return getstate
 
 
-def _unpickling(original: Callable[..., None]) -> Callable[..., None]:
+def unpickling(original: Callable[..., None]) -> Callable[..., None]:
     def setstate(self: Any, state_dict: Any) -> None:
         original(self, state_dict)
         if self.key is not None:
@@ -136,7 +105,7 @@ def _unpickling(original: Callable[..., None]) -> Callable[..., None]:
     return setstate
 
 
-def _freezing(original: Callable[..., None]) -> Callable[..., None]:
+def freezing(original: Callable[..., None]) -> Callable[..., None]:
     def init(self: Any, result: Any) -> None:
         self.tg_owner = owner_of_result(result)
         original(self, result)
@@ -144,7 +113,7 @@ def _freezing(original: Callable[..., None]) -> Callable[..., None]:
     return init
 
 
-def _refreezing(original: Callable[..., Any]) -> Callable[..., Any]:
+def refreezing(original: Callable[..., Any]) -> Callable[..., Any]:
     def with_new_rows(self: Any, *args: Any, **kw: Any) -> Any:
         made = original(self, *args, **kw)
         made.tg_owner = self.__dict__.get("tg_owner", UNKNOWN)
@@ -153,7 +122,7 @@ def _refreezing(original: Callable[..., Any]) -> Callable[..., Any]:
     return with_new_rows
 
 
-def _thawing(original: Callable[..., Any]) -> Callable[..., Any]:
+def thawing(original: Callable[..., Any]) -> Callable[..., Any]:
     def thaw(self: Any) -> Any:
         verify_frozen(self)
         return original(self)
@@ -161,7 +130,7 @@ def _thawing(original: Callable[..., Any]) -> Callable[..., Any]:
     return thaw
 
 
-def _synchronizing(original: Callable[..., Any]) -> Callable[..., Any]:
+def synchronizing(original: Callable[..., Any]) -> Callable[..., Any]:
     def orm_pre_session_exec(  # the arguments are SQLAlchemy's
         cls: Any,
         session: Session,
@@ -178,6 +147,6 @@ def _synchronizing(original: Callable[..., Any]) -> Callable[..., Any]:
     return orm_pre_session_exec
 
 
-def _before_insert(mapper: Any, connection: Any, state: Any) -> Any:
+def before_insert(mapper: Any, connection: Any, state: Any) -> Any:
     stamp(mapper, connection, state)
     return EXT_CONTINUE

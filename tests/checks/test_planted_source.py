@@ -90,6 +90,11 @@ def planned(session: Session):
 async def both(a, b):
     pool.submit(print, "done")
     await asyncio.gather(a(), b())
+
+def named(session, client):
+    query = "SELECT * FROM calls"
+    query = select(Call)
+    return session.execute(query)
 """
 FAULTS: dict[str, tuple[str, str]] = {
     "an engine without a guard": ("TG201", 'other = create_engine("sqlite://")'),
@@ -100,6 +105,31 @@ FAULTS: dict[str, tuple[str, str]] = {
     "an engine from a configuration": (
         "TG201",
         "import sqlalchemy as sa\nother = sa.engine_from_config(settings)",
+    ),
+    "an engine by another name": ("TG201", 'make = create_engine\nother = make("sqlite://")'),
+    "an engine of a partial": (
+        "TG201",
+        'from functools import partial\nother = partial(create_engine, echo=True)("sqlite://")',
+    ),
+    "a statement of a class": (
+        "TG202",
+        'class R:\n    Q = "SELECT * FROM calls"\n    def f(self, s):\n        s.execute(text(self.Q))',
+    ),
+    "a statement in a name": (
+        "TG202",
+        'def f(s):\n    q = "SELECT * "\n    q += "FROM calls"\n    s.execute(text(q))',
+    ),
+    "a statement in a name, made at run time": (
+        "TG202",
+        'def f(s, t):\n    q = "SELECT * FROM "\n    q += t\n    s.execute(text(q))',
+    ),
+    "a statement that is joined": (
+        "TG202",
+        'def f(s):\n    s.execute(text(" ".join(["SELECT *", "FROM calls"])))',
+    ),
+    "a statement of its class": (
+        "TG202",
+        'from sqlalchemy import TextClause\ndef f(s):\n    s.execute(TextClause("SELECT * FROM calls"))',
     ),
     "a statement of text": ("TG202", 'def f(session):\n    session.execute(text("SELECT * FROM calls"))'),
     "a statement that a constant holds": (
@@ -136,6 +166,14 @@ FAULTS: dict[str, tuple[str, str]] = {
         "TG203",
         "import asyncpg\nasync def f():\n    return await asyncpg.create_pool(url)",
     ),
+    "another pool of a driver": (
+        "TG203",
+        "from psycopg2.pool import ThreadedConnectionPool\nmany = ThreadedConnectionPool(1, 2, url)",
+    ),
+    "a cursor of the session's connection": (
+        "TG203",
+        "def f(session):\n    return session.connection().connection.cursor()",
+    ),
     "a raw connection": ("TG203", "def f():\n    return engine.raw_connection()"),
     "a bypass": (
         "TG204",
@@ -157,6 +195,10 @@ FAULTS: dict[str, tuple[str, str]] = {
         "TG206",
         "async def f():\n    with Session(engine) as session:\n        asyncio.create_task(work(session))",
     ),
+    "a session without a type in a task": (
+        "TG206",
+        "async def f(session):\n    asyncio.create_task(work(session))",
+    ),
     "a session in a thread": ("TG206", "def f(session: Session):\n    pool.submit(load, session)"),
     "an executor without carry": ("TG207", "def f():\n    pool.submit(load, 1)"),
     "a map without carry": (
@@ -170,6 +212,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     "a thread without carry": (
         "TG207",
         "import threading\ndef f():\n    threading.Thread(target=load).start()",
+    ),
+    "a thread without carry, by position": (
+        "TG207",
+        "import threading\ndef f():\n    threading.Thread(None, load).start()",
     ),
     "a repository in a thread": (
         "TG207",

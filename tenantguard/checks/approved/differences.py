@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tenantguard.checks.approved.lock import CODE, DATABASE, Lock
 from tenantguard.checks.catalogue import found
@@ -141,14 +141,25 @@ def _of_grant(one: Difference) -> str:
     return f"{role} {' and '.join(parts)} on {table}"
 
 
+_of_primary = _told(
+    "the primary key of {} is new", "the primary key of {} is gone", "the primary key of {} has other columns"
+)
+_of_reference = _told(
+    "a key is new: {} is verified to lead to the tenant's own rows",
+    "a key is gone: nothing is verified of {} any more",
+    "{} leads elsewhere, or another action follows it",
+)
+
+
+def _of_key(one: Difference) -> str:
+    table, primary, _ = one.name.partition(" primary key")
+    return _of_primary(replace(one, name=table)) if primary else _of_reference(one)
+
+
 _MEANINGS = {
     "statements": lambda one: f"the rows of {one.name} are found by another rule",
     "tables": _of_table,
-    "keys": _told(
-        "a key is new: {} is verified to lead to the tenant's own rows",
-        "a key is gone: nothing is verified of {} any more",
-        "{} leads elsewhere, or another action follows it",
-    ),
+    "keys": _of_key,
     "functions": _told(
         "a refusal is taken away: SQL may call {}()",
         "a refusal is added: SQL may no longer call {}()",

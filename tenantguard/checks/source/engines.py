@@ -14,7 +14,7 @@ def engine_findings(project: Project) -> Iterator[Finding]:
     """Yield the unguarded engines, and the calls that bypass engines."""
     guarded, guards = _guarded(project)
     for source, called in project.calls():
-        if called.last in ENGINES and is_of(called.name, "sqlalchemy", "sqlmodel"):
+        if _makes_engine(called):
             names = {last(name) for name in (*called.assigned, called.function) if name}
             if not (names & guarded or {last(name) for name in called.within} & guards):
                 detail = f"{called.last}() makes an engine that is not passed to guard()"
@@ -22,6 +22,13 @@ def engine_findings(project: Project) -> Iterator[Finding]:
         elif is_driver(called) and not (_is_of_an_engine(called) or _is_in_memory(called)):
             detail = f"{called.name}() reaches a database without SQLAlchemy"
             yield project.at("TG203", source, called.line, detail)
+
+
+def _makes_engine(called: Called) -> bool:
+    """Return whether a call makes an engine, or what makes one: ``partial(create_engine, echo=True)``."""
+    given = called.argument(0) if called.last == "partial" else None
+    name = called.name if given is None else given.name or ""
+    return last(name) in ENGINES and is_of(name, "sqlalchemy", "sqlmodel")
 
 
 def _is_of_an_engine(called: Called) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
 
 
 def dotted(node: ast.AST | None) -> str | None:
@@ -20,30 +19,14 @@ def dotted(node: ast.AST | None) -> str | None:
     return None
 
 
-def text_of(node: ast.AST | None, constants: Mapping[str, str]) -> str | None:
-    """Return what a string says, if it stands in the source.
-
-    Args:
-        node: an expression.
-        constants: the strings that stand at module level, by name.
-    """
-    if isinstance(node, ast.Name):
-        return constants.get(node.id)
-    if isinstance(node, ast.Constant):
-        return node.value if isinstance(node.value, str) else None
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        left, right = text_of(node.left, constants), text_of(node.right, constants)
-        return None if left is None or right is None else left + right
-    return None
-
-
 def table_of(node: ast.ClassDef) -> str | None:
     """Return the table that a class is mapped to."""
     for part in node.body:
         if isinstance(part, ast.Assign | ast.AnnAssign):
             targets = part.targets if isinstance(part, ast.Assign) else [part.target]
             if any(dotted(target) == "__tablename__" for target in targets) and part.value is not None:
-                return text_of(part.value, {})
+                name = part.value.value if isinstance(part.value, ast.Constant) else None
+                return name if isinstance(name, str) else None
     return node.name.lower() if any(one.arg == "table" for one in node.keywords) else None
 
 

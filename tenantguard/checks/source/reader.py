@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from tenantguard.checks.source.files import not_read
-from tenantguard.checks.source.nodes import dotted, parameters_of, table_of, text_of
+from tenantguard.checks.source.nodes import dotted, parameters_of, table_of
 from tenantguard.checks.source.positions import Positions
+from tenantguard.checks.source.strings import Strings
 from tenantguard.checks.source.syntax import Argument, Called, Function, SourceFile
 
 # a file without any of these has nothing to do with a database or with what runs beside a request
@@ -27,6 +28,7 @@ _WORDS = re.compile(
     re.IGNORECASE,
 )
 _SKIPPED = ("ctx", "op", "ops", "type_comment", "kind", "type_ignores", "conversion")
+_ALIASED = ("sqlalchemy.", "sqlmodel.", "tenantguard.")  # functions that may be given another name
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -76,7 +78,9 @@ class _Reader:
 
     def __init__(self, made: SourceFile, positions: Positions, is_package: bool) -> None:
         self._made, self._code, self._is_package = made, positions.code, is_package
+        self._strings = Strings()
         self._scopes: list[str] = []
+        self._is_class: list[bool] = []
         self._functions: list[set[str]] = []
         self._names: list[set[str]] = []
         self._around: list[str] = []
@@ -124,14 +128,32 @@ class _Reader:
     def _Assign(self, node: ast.Assign) -> None:
         names = tuple([name for target in node.targets if (name := dotted(target))])
         self._give(node.value, names)
-        text = text_of(node.value, self._made.constants)
-        if text is not None and not self._scopes:
-            self._made.constants.update(dict.fromkeys(names, text))
+        self._assign(names, node.value)
 
     def _AnnAssign(self, node: ast.AnnAssign) -> None:
         name = dotted(node.target)
         if node.value is not None and name is not None:
             self._give(node.value, (name,))
+            self._assign((name,), node.value)
+
+    def _AugAssign(self, node: ast.AugAssign) -> None:
+        name = dotted(node.target)
+        if name is not None and isinstance(node.op, ast.Add):
+            self._strings.extend(name, node.value, self._code(node.value))
+
+    def _assign(self, names: tuple[str, ...], value: ast.expr) -> None:
+        """Note what names stand for: a string, or a function of SQLAlchemy's under another name."""
+        owner = self._scopes[-1] if self._is_class and self._is_class[-1] else None
+        every = [
+            f"{one}{name}"
+            for name in names
+            for one in (("", "self.", "cls.", f"{owner}.") if owner else ("",))
+        ]
+        self._strings.assign(every, value, self._code(value))
+        if not self._scopes and isinstance(value, ast.Name | ast.Attribute):
+            meant = self._resolved(value)
+            if meant.startswith(_ALIASED):
+                self._made.imports.update(dict.fromkeys(names, meant))
 
     def _NamedExpr(self, node: ast.NamedExpr) -> None:
         self._give(node.value, (node.target.id,))
@@ -165,8 +187,10 @@ class _Reader:
             self._made.tables[node.name] = table
         self._scopes.append(node.name)
         self._functions.append({node.name})
+        self._is_class.append(True)
         self._walk_all([*node.decorator_list, *node.bases, *node.keywords, *node.body])
         self._made.classes[".".join(self._scopes)] = self._left()
+        self._is_class.pop()
         self._scopes.pop()
         return True
 
@@ -182,8 +206,12 @@ class _Reader:
         decorators = tuple([self._decorator(one) for one in node.decorator_list])
         self._scopes.append(node.name)
         self._functions.append(set())
+        self._is_class.append(False)
+        self._strings.enter()
         self._walk_all([node.args, node.returns, *node.body])
         names, code = self._left(), self._made.code(node.lineno)
+        self._is_class.pop()
+        self._strings.leave()
         kept = tuple([(one.arg, self._annotation(one)) for one in parameters_of(node)])
         is_async = isinstance(node, ast.AsyncFunctionDef)
         made = Function(".".join(self._scopes), node.lineno, kept, decorators, names, code, is_async)
@@ -240,13 +268,11 @@ class _Reader:
         self.walk(value)
         holds = frozenset(self._names.pop())
         name = self._resolved(value) if isinstance(value, ast.Name | ast.Attribute) else None
-        text = text_of(value, self._made.constants)
+        text, code = self._strings.text(value), self._code(value)
+        composed = self._strings.composed(value, code)
         called = self._called.get(value)
-        dynamic = (text is None and isinstance(value, ast.JoinedStr | ast.BinOp)) or (
-            called is not None and called.last in ("format", "join")
-        )
         keyword = node.arg if isinstance(node, ast.keyword) else None
-        return Argument(keyword, self._code(value), name, text, dynamic, called, holds)
+        return Argument(keyword, composed or code, name, text, composed is not None, called, holds)
 
     def _resolved(self, node: ast.expr) -> str:
         """Return the dotted name of an expression, its first part as imported; calls in it are left out."""

@@ -11,6 +11,7 @@ from tenantguard.checks.source.sites import SESSIONS, is_cache, is_of
 from tenantguard.checks.source.syntax import Argument, Called, Function, SourceFile
 
 _SESSION_TYPES = re.compile(r"\b(Async)?Session\b")
+_SESSION_NAMES = frozenset({"session", "db_session", "async_session"})
 _MAKERS = frozenset({"sessionmaker", "async_sessionmaker"})
 _TASKS = frozenset({"create_task", "ensure_future", "start_soon", "add_task", "submit", "run_in_executor"})
 _POOLS = re.compile(r"(executor|pool)s?$", re.IGNORECASE)
@@ -84,11 +85,20 @@ def _sessions(source: SourceFile, function: str, makers: set[str]) -> set[str]:
     names: set[str] = set()
     for one in source.functions:
         if one.name == function:
-            names |= {name for name, annotation in one.parameters if _SESSION_TYPES.search(annotation)}
+            names |= {name for name, annotation in one.parameters if _is_given(source, name, annotation)}
     for called in source.calls:
         if called.function == function and _is_session(called, makers):
             names |= {name for name in called.assigned if name != last(function)}
     return names
+
+
+def _is_given(source: SourceFile, name: str, annotation: str) -> bool:
+    """Return whether a parameter is a session: by its type, or by its name where it has none."""
+    if annotation:
+        return _SESSION_TYPES.search(annotation) is not None
+    return name in _SESSION_NAMES and any(
+        is_of(one, "sqlalchemy", "sqlmodel") for one in source.imports.values()
+    )
 
 
 def _of_executor(project: Project, source: SourceFile, called: Called, pools: set[str]) -> Iterator[Finding]:
@@ -108,7 +118,7 @@ def _work(called: Called, pools: set[str]) -> Argument | None:
     """Return the work that a call sends to a thread or process."""
     if called.name in ("threading.Thread", "threading.Timer", "multiprocessing.Process"):
         timer = called.last == "Timer"
-        return called.argument(1 if timer else None, "function" if timer else "target")
+        return called.argument(1, "function" if timer else "target")
     if called.last == "run_in_executor":
         return called.argument(1, "func")
     base = last(called.name.rpartition(".")[0])

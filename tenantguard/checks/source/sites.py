@@ -59,6 +59,11 @@ _DRIVER_CALLS = frozenset(
         "create_pool",
         "ConnectionPool",
         "AsyncConnectionPool",
+        "NullConnectionPool",
+        "AsyncNullConnectionPool",
+        "SimpleConnectionPool",
+        "ThreadedConnectionPool",
+        "MySQLConnectionPool",
         "Connection",
         "AsyncConnection",
         "Database",
@@ -177,7 +182,7 @@ def is_of(name: str, *packages: str) -> bool:
 def is_driver(called: Called) -> bool:
     """Return whether a call reaches a database through its driver, without SQLAlchemy."""
     if called.last in ("raw_connection", "get_raw_connection") or called.name.endswith(
-        ("driver_connection.cursor", "dbapi_connection.cursor")
+        ("driver_connection.cursor", "dbapi_connection.cursor", "connection.connection.cursor")
     ):
         return True
     return called.name.startswith(DRIVERS) and called.last in _DRIVER_CALLS
@@ -185,7 +190,7 @@ def is_driver(called: Called) -> bool:
 
 def sql_of(called: Called) -> str | None:
     """Return the SQL text of a call, the source of dynamic text, or ``None``."""
-    if called.last == "text" and is_of(called.name, "sqlalchemy", "sqlmodel"):
+    if called.last in ("text", "TextClause") and is_of(called.name, "sqlalchemy", "sqlmodel"):
         argument = called.argument(0, "text")
     elif called.last == "exec_driver_sql":
         argument = called.argument(0, "statement")

@@ -17,7 +17,7 @@ class Argument:
         keyword: its name, where it is given by one.
         code: its source.
         name: the dotted name that it is, as imported, if it is one: ``app.db.engine``.
-        text: what it says, if it is a string that stands in the source, or a constant of the module.
+        text: what it says, if it is a string that stands in the source, or a name of one.
         is_dynamic: it is text that is put together at run time.
         call: the call that it is, if it is one.
         holds: the names of everything called or named in it.
@@ -94,7 +94,6 @@ class SourceFile:
         path: where it is.
         module: its dotted name, as far as the directories tell.
         imports: what each local name was imported as.
-        constants: strings that stand at module level, by name.
         calls: every call, outer ones first.
         functions: every function and method.
         classes: the names that stand in each class, by its name, its bases and methods included.
@@ -106,7 +105,6 @@ class SourceFile:
     path: Path
     module: str
     imports: dict[str, str] = field(default_factory=dict)
-    constants: dict[str, str] = field(default_factory=dict)
     calls: list[Called] = field(default_factory=list)
     functions: list[Function] = field(default_factory=list)
     classes: dict[str, frozenset[str]] = field(default_factory=dict)

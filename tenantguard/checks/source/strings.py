@@ -1,0 +1,87 @@
+"""Strings: what the names of a file stand for, as far as its source tells."""
+
+from __future__ import annotations
+
+import ast
+from collections import ChainMap
+from dataclasses import dataclass
+
+from tenantguard.checks.source.nodes import dotted
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """A string.
+
+    Attributes:
+        text: what it says; ``None`` if it is put together at run time.
+        code: the source that makes it.
+    """
+
+    text: str | None
+    code: str
+
+
+class Strings:
+    """The strings that names stand for at one line of a file, which is read from its first line to its last."""
+
+    def __init__(self) -> None:
+        self._known: ChainMap[str, Meaning | None] = ChainMap({})
+
+    def enter(self) -> None:
+        """Begin a function, whose names are its own."""
+        self._known = self._known.new_child()
+
+    def leave(self) -> None:
+        """End a function."""
+        self._known = self._known.parents
+
+    def assign(self, names: list[str], value: ast.expr, code: str) -> None:
+        """Let names stand for a value, which may be no string."""
+        meaning = self._meaning(value, code)
+        for name in names:
+            if meaning is not None or name in self._known:
+                self._known[name] = meaning
+
+    def extend(self, name: str, value: ast.expr, code: str) -> None:
+        """Let a name stand for what it says, and something more."""
+        before, more = self._known.get(name), self.text(value)
+        if before is not None:
+            text = None if before.text is None or more is None else before.text + more
+            self._known[name] = Meaning(text, f"{before.code} + {code}")
+
+    def text(self, node: ast.AST) -> str | None:
+        """Return what a string says, if its source tells."""
+        if isinstance(node, ast.Constant):
+            return node.value if isinstance(node.value, str) else None
+        if isinstance(node, ast.Name | ast.Attribute):
+            meaning = self._known.get(dotted(node) or "")
+            return None if meaning is None else meaning.text
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+            left, right = self.text(node.left), self.text(node.right)
+            return None if left is None or right is None else left + right
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+            return self._joined(node.func.value, node.args)
+        return None
+
+    def composed(self, node: ast.AST, code: str) -> str | None:
+        """Return the source of a string that is put together at run time, or ``None``."""
+        if isinstance(node, ast.Name | ast.Attribute):
+            meaning = self._known.get(dotted(node) or "")
+            return None if meaning is None or meaning.text is not None else meaning.code
+        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+        if is_call and node.func.attr in ("format", "join"):  # type: ignore[attr-defined]  # it is one
+            return code if self.text(node) is None else None
+        return code if isinstance(node, ast.JoinedStr | ast.BinOp) and self.text(node) is None else None
+
+    def _joined(self, between: ast.expr, given: list[ast.expr]) -> str | None:
+        separator = self.text(between)
+        if separator is None or len(given) != 1 or not isinstance(given[0], ast.List | ast.Tuple):
+            return None
+        parts = [self.text(one) for one in given[0].elts]
+        texts = [part for part in parts if part is not None]
+        return separator.join(texts) if len(texts) == len(parts) else None
+
+    def _meaning(self, value: ast.expr, code: str) -> Meaning | None:
+        text, composed = self.text(value), self.composed(value, code)
+        return None if text is None and composed is None else Meaning(text, composed or code)

@@ -91,7 +91,8 @@ class _Reader:
 
     def walk(self, node: ast.AST) -> None:
         """Read a node, and then what is in it, unless the step for it has done that."""
-        read, parts = _steps(type(node))
+        kind: Any = type(node)
+        read, parts = _steps(kind)
         if read is not None and read(self, node) is True:
             return
         for name in parts:
@@ -246,7 +247,7 @@ class _Reader:
     def _Call(self, node: ast.Call) -> bool:
         self._around.append(self._resolved(node.func))
         self.walk(node.func)
-        arguments = tuple([self._argument(one) for one in (*node.args, *node.keywords)])
+        arguments = (*map(self._argument, node.args), *map(self._argument, node.keywords))
         called = Called(
             self._around.pop(),
             arguments,

@@ -27,6 +27,7 @@ from examples.fastapi_app.models import Base, Call, CallTag, Comment
 from tenantguard.audit import MemorySink
 
 COMPANIES, CALLS = 3, 10
+SIGNER = signer("RS256")
 PATHS = (
     "/company", "/countries", "/numbers", "/calls?size=5", "/calls?status=answered&size=5", "/calls/1",
     "/statistics/agents", "/statistics/numbers", "/statistics/days",
@@ -57,7 +58,7 @@ async def _client(
 
 async def test_every_server_gives_the_same_answers(tmp_path: Path, record: MemorySink) -> None:
     """The servers that are compared answer every request of the mix alike."""
-    signed_by = signer("RS256")
+    signed_by = SIGNER
     answers = {}
     for kind in SEVERAL:
         async with _client(kind, tmp_path, signed_by) as client:
@@ -71,14 +72,14 @@ async def test_every_server_refuses_another_companys_call(
     kind: str, tmp_path: Path, record: MemorySink
 ) -> None:
     """Reading a row of another company by its id finds nothing."""
-    async with _client(kind, tmp_path, signer("RS256")) as client:
+    async with _client(kind, tmp_path, SIGNER) as client:
         assert (await client.get("/calls/2")).status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["handwritten", "tenantguard"])
 async def test_writes_to_other_companies_are_refused(kind: str, tmp_path: Path, record: MemorySink) -> None:
     """The two servers whose speed is compared keep the same promise about writes."""
-    async with _client(kind, tmp_path, signer("RS256")) as client:
+    async with _client(kind, tmp_path, SIGNER) as client:
         assert await _attempts(client) == [4, 4, 4, 4]
 
 
@@ -86,7 +87,7 @@ async def test_one_more_kind_serves_over_row_security(tmp_path: Path, record: Me
     """The guard with row security underneath, one more row in the table, answers and refuses as the others do."""
     with postgresql() as server:  # with a role that row security applies to
         url = server.database("underneath")
-        async with _client("underneath", tmp_path, signer("RS256"), (url, url)) as client:
+        async with _client("underneath", tmp_path, SIGNER, (url, url)) as client:
             answers = [await client.get(path) for path in PATHS]
             assert {answer.status_code for answer in answers} == {200}
             assert await _attempts(client) == [4, 4, 4, 4]
@@ -192,7 +193,7 @@ async def test_the_requests_that_are_taken_apart_are_answered(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, record: MemorySink
 ) -> None:
     """By every server whose instructions are counted; one that refused would look cheap."""
-    signed_by, file = signer("RS256"), tmp_path / "one.sqlite"
+    signed_by, file = SIGNER, tmp_path / "one.sqlite"
     engine = create_engine(f"sqlite:///{file}")
     fill(engine, range(1), CALLS)
     engine.dispose()

@@ -1,8 +1,8 @@
 """The share of the tests that every run takes: what is tried on both servers runs on one of them, each on its own.
 
-SQLite always runs. A test, or a row of a table, falls to a server by its name, so that every run takes the same
-share, and both servers get about half. ``make matrix`` runs the rest: with ``--rest`` pytest runs what it leaves out
-otherwise, and with ``--whole`` everything.
+SQLite always runs, and one of the asynchronous drivers. A test falls to a server, or to a driver, by its name, so that
+every run takes the same share, and each server gets about half. ``make matrix`` runs the rest: with ``--rest`` pytest
+runs what it leaves out otherwise, and with ``--whole`` everything.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from tests.servers import ASYNC_DRIVERS
 
 WHOLE = "whole"  # the fixture of tests that themselves run less than they could
-_SERVERS = ("postgresql", "mariadb", *(driver for driver, of in ASYNC_DRIVERS.items() if of != "sqlite"))
+_SERVERS = ("postgresql", "mariadb", *ASYNC_DRIVERS)
 _SERVED = {"make_database", "servers"}  # the fixtures of tests that start a server
 
 

@@ -59,11 +59,11 @@ _TESTS = {
         "tests/test_interleaving.py",
     ],
     "binding": ["tests/test_context.py", "tests/test_bypass.py", "tests/test_ends.py"],
-    "carrying": ["tests/test_carry.py", "tests/test_ends.py", "tests/test_interleaving.py"],
+    "handover": ["tests/test_carry.py", "tests/test_ends.py", "tests/test_interleaving.py"],
     "stepwise": ["tests/test_carry.py", "tests/test_ends.py"],
     "principal": ["tests/test_context.py", "tests/test_principal.py"],
-    "belonging": ["tests/test_belonging.py", "tests/test_tenancy.py"],
-    "tenancy": ["tests/test_belonging.py", "tests/test_tenancy.py"],
+    "placements": ["tests/test_placements.py", "tests/test_tenancy.py"],
+    "tenancy": ["tests/test_placements.py", "tests/test_tenancy.py"],
 }
 _SLOWER = {
     "sql": ["tests/testing", "tests/examples"],

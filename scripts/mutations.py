@@ -1975,25 +1975,25 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "carrying",
+        "handover",
         "_Inside.step",
         ("carry takes nothing along", "put(self._binding)", "pass"),
         ("a generator forgets its own block between steps", "self._binding = peek()", "pass"),
         ("a step leaves its binding behind", "put(binding)", "pass"),
     ),
     *_of(
-        "carrying",
+        "handover",
         "carry",
         ("what is carried ends with its request", "copied(peek())", "peek()"),
     ),
     *_of(
-        "carrying",
+        "handover",
         "_collecting",
         ("the garbage collector finalises as whoever is bound", "put_mode(binding, ASIDE)", "pass"),
         ("a collection opens what has ended meanwhile", "if binding.mode is ASIDE:", "if True:"),
     ),
     *_of(
-        "carrying",
+        "handover",
         "_forked",
         (
             "a worker process goes on as whoever forked it",
@@ -2123,19 +2123,19 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "belonging",
+        "placements",
         "owned",
         ("a nullable tenant column passes", "if found.nullable and", "if False and"),
         ("a tenant column that the database generates passes", "if found.computed is not None:", "if False:"),
     ),
     *_of(
-        "belonging",
+        "placements",
         "_along",
         ("a parent key need not be unique", "unique <= theirs", "True"),
     ),
     *_of(
-        "belonging",
-        "Placing._place_one",
+        "placements",
+        "Placements._place_one",
         (
             "a table may be declared twice",
             "if len(said) > 1:",
@@ -2143,8 +2143,8 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "belonging",
-        "Placing.place",
+        "placements",
+        "Placements.place",
         (
             "two mappings of a table may belong differently",
             "if len({one.way for one in placed}) > 1:",
@@ -2152,8 +2152,8 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "belonging",
-        "Placing.chain_faults",
+        "placements",
+        "Placements.chain_faults",
         ("a chain may end at a shared table", "if parent.kind == 'shared':", "if False:"),
         (
             "a chain may end at a table that a rule shows to several",
@@ -2162,12 +2162,12 @@ MUTATIONS = (
         ),
     ),
     *_of(
-        "belonging",
+        "placements",
         "_of_keys",
         ("a shared table may hold what is a tenant's", "if placed.kind == 'shared' and", "if False and"),
     ),
     *_of(
-        "belonging",
+        "placements",
         "_of_reference",
         (
             "the database may change rows of other tenants along with a shared one",
@@ -2178,7 +2178,7 @@ MUTATIONS = (
     *_of(
         "tenancy",
         "Tenancy.verify",
-        ("a tenancy with faults is none the worse", "if told:", "if False:"),
+        ("a tenancy with faults is none the worse", "if lines:", "if False:"),
     ),
     *_of(
         "audit",

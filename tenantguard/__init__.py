@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from tenantguard.authority import bypass_requires, requires
 from tenantguard.breakglass import break_glass
-from tenantguard.carrying import carry
 from tenantguard.context import Principal, bind, bypass, current
 from tenantguard.errors import (
     ConfigurationError,
@@ -27,6 +26,7 @@ from tenantguard.errors import (
     UnknownTableError,
     Violation,
 )
+from tenantguard.handover import carry
 from tenantguard.principal import Actor
 from tenantguard.sql import Guard, guard
 from tenantguard.tenancy import Tenancy, shared, shared_writable, through

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tenantguard.belonging.permissions import PermissionRule
 from tenantguard.errors import ConfigurationError
+from tenantguard.placements.permissions import PermissionRule
 from tenantguard.principal import Principal
 
 

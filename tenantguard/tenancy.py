@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import MetaData, Table
 from sqlalchemy.sql.expression import FromClause, TableClause
 
-from tenantguard.belonging.declarations import Declared, functions_of, metadata_of
-from tenantguard.belonging.faults import faults_of
-from tenantguard.belonging.permissions import Permitted
-from tenantguard.belonging.placement import (
+from tenantguard.errors import ConfigurationError
+from tenantguard.placements.declarations import Declared, functions_of, metadata_of
+from tenantguard.placements.faults import faults_of
+from tenantguard.placements.lookup import Placements
+from tenantguard.placements.permissions import Permitted
+from tenantguard.placements.placement import (
     Kind,
     Placement,
     RowRule,
@@ -24,10 +26,8 @@ from tenantguard.belonging.placement import (
     table_key,
     through,
 )
-from tenantguard.belonging.placing import Placing
-from tenantguard.belonging.proposals import Proposals
-from tenantguard.belonging.references import Key, Reference
-from tenantguard.errors import ConfigurationError
+from tenantguard.placements.proposals import Proposals
+from tenantguard.placements.references import Key, Reference
 
 __all__ = [
     "Key",
@@ -121,7 +121,7 @@ class Tenancy:
             permissions=permissions,
         )
         self.permissions: Mapping[str, Permitted] = declared.permissions
-        self._placing = Placing(self.metadata, declared, column)
+        self._placements = Placements(self.metadata, declared, column)
         self.is_unrestricted = False
 
     @classmethod
@@ -152,11 +152,13 @@ class Tenancy:
         return placement
 
     def _why_not(self, key: Key) -> str:
-        named = self._placing.named(key)
-        told = self._placing.place(key, named)
-        if told is None:
+        named = self._placements.named(key)
+        placement = self._placements.place(key, named)
+        if placement is None:
             return f"{_IS_NONE if named else _IS_OUTSIDE}. {_HOW_TO_PLACE}"
-        return told if isinstance(told, str) else "; ".join(self._placing.chain_faults(told))
+        return (
+            placement if isinstance(placement, str) else "; ".join(self._placements.chain_faults(placement))
+        )
 
     def find(self, table: TableClause | FromClause) -> Placement | None:
         """Return the placement of a table, or ``None`` if it is outside the tenancy."""
@@ -166,11 +168,11 @@ class Tenancy:
         """Return the placement by schema and name, or ``None``; tables that were added later are found too."""
         if self.is_unrestricted:
             return Placement(key, "shared", writable=True)
-        return self._placing.find(key)
+        return self._placements.find(key)
 
     def references(self, table: Table) -> list[Reference]:
         """Return the foreign keys of a table; their parents are found by name in every MetaData."""
-        return self._placing.references(table)
+        return self._placements.references(table)
 
     def faults(self) -> list[str]:
         """Return every fault as a sentence; the list is empty if the tenancy can be enforced."""
@@ -187,7 +189,7 @@ class Tenancy:
 
     def forget(self) -> None:
         """Forget all placements, because a table was defined or altered; they are computed again on demand."""
-        self._placing.forget()
+        self._placements.forget()
 
     def verify(self) -> None:
         """Raise one ConfigurationError that lists every fault.
@@ -196,13 +198,13 @@ class Tenancy:
             ConfigurationError: there is a fault.
         """
         unplaced, found = self._faults()
-        told = [f"  - {fault}" for fault in found]
+        lines = [f"  - {fault}" for fault in found]
         if unplaced:
             which = "1 table is" if len(unplaced) == 1 else f"{len(unplaced)} tables are"
             likely = self._proposals().listed(unplaced)
-            told = [f"  - {which} neither owned, through nor shared. Likely placements:\n{likely}", *told]
-        if told:
-            listed = "\n".join(told)
+            lines.insert(0, f"  - {which} neither owned, through nor shared. Likely placements:\n{likely}")
+        if lines:
+            listed = "\n".join(lines)
             count = len(unplaced) + len(found)
             raise ConfigurationError(f"the tenancy cannot be enforced, {count} fault(s):\n{listed}")
 
@@ -210,16 +212,16 @@ class Tenancy:
         """Return the unplaced tables, and a sentence for every other fault."""
         if not self.metadata:
             return [], [] if self.is_unrestricted else ["no MetaData was given to Tenancy(...)"]
-        return faults_of(self._placing)
+        return faults_of(self._placements)
 
     def _proposals(self) -> Proposals:
-        tables = {key: mappings[0] for key, mappings in self._placing.tables().items()}
+        tables = {key: mappings[0] for key, mappings in self._placements.tables().items()}
         placed = {key: one for key in tables if (one := self.find_key(key)) is not None}
         return Proposals(placed, {key: self.references(table) for key, table in tables.items()}, self.column)
 
     def __iter__(self) -> Iterator[Placement]:
         """Yield the placement of every table, by name."""
-        for key in sorted(self._placing.tables(), key=full_name):
+        for key in sorted(self._placements.tables(), key=full_name):
             placement = self.find_key(key)
             if placement is not None:
                 yield placement
@@ -228,14 +230,14 @@ class Tenancy:
         if self.is_unrestricted:
             return "Tenancy.unrestricted()"
         kinds = [placement.kind for placement in self]
-        told = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("owned", "through", "shared"))
-        told += f", {kinds.count('shown')} shown" if "shown" in kinds else ""
-        return f"<Tenancy column={self.column!r}: {told}>"
+        counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("owned", "through", "shared"))
+        counts += f", {kinds.count('shown')} shown" if "shown" in kinds else ""
+        return f"<Tenancy column={self.column!r}: {counts}>"
 
     def __str__(self) -> str:
         rows = [("table", "belongs", "by")]
-        for key, mappings in sorted(self._placing.tables().items(), key=lambda item: full_name(item[0])):
-            placed = self._placing.place(key, mappings)
+        for key, mappings in sorted(self._placements.tables().items(), key=lambda item: full_name(item[0])):
+            placed = self._placements.place(key, mappings)
             if placed is None:
                 rows.append((full_name(key), "?", f"not placed: {_IS_NONE}"))
             elif isinstance(placed, str):

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tenantguard import NoTenantError, Principal, bind, bypass, carry, carrying, current
+from tenantguard import NoTenantError, Principal, bind, bypass, carry, current, handover
 from tenantguard import context as inner
 from tenantguard.binding import put_mode
 
@@ -148,9 +148,9 @@ def test_a_collection_does_not_open_what_ended_as_it_began(monkeypatch: pytest.M
             other.join()
             super().append(item)
 
-    monkeypatch.setattr(carrying, "_set_aside", EndsIt())
-    carrying._collecting("start", None)
-    carrying._collecting("stop", None)
+    monkeypatch.setattr(handover, "_set_aside", EndsIt())
+    handover._collecting("start", None)
+    handover._collecting("stop", None)
     inner.put(None)
     assert binding.mode == "closed"
 

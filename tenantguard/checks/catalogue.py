@@ -21,7 +21,7 @@ GROUPS: dict[str, tuple[Rule, ...]] = {
 RULES: dict[str, Rule] = {rule.id: rule for rules in GROUPS.values() for rule in rules}
 
 
-def found(id_: str, place: str, detail: str, remedy: str = "", **more: Any) -> Finding:
+def finding_of(id_: str, place: str, detail: str, remedy: str = "", **more: Any) -> Finding:
     """Return a finding of a rule; remedy and severity default to the rule's."""
     rule = RULES[id_]
     severity = more.pop("severity", rule.severity)

@@ -19,7 +19,7 @@ from tenantguard.checks.belongs import (
     tells_tenant,
     uniques,
 )
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Placement, Reference, Tenancy, full_name
 
@@ -56,7 +56,7 @@ def _of_fault(sentence: str) -> Finding:
     severity = "error" if id_ == "TG109" else None
     anchor = detail if place == "Tenancy" else ""
     more = {"severity": severity} if severity else {}
-    return found(id_, place, detail, remedy, anchor=anchor, **more)
+    return finding_of(id_, place, detail, remedy, anchor=anchor, **more)
 
 
 def _of_placement(placement: Placement, table: Table) -> Iterator[Finding]:
@@ -65,11 +65,11 @@ def _of_placement(placement: Placement, table: Table) -> Iterator[Finding]:
         optional = [column.name for column in table.columns if column.name in link and column.nullable]
         if optional:
             detail = f"{placement.name} belongs through {', '.join(optional)}, which may be NULL"
-            yield found("TG111", f"{placement.name}.{optional[0]}", detail)
+            yield finding_of("TG111", f"{placement.name}.{optional[0]}", detail)
     elif placement.column not in leading(table):
         detail = f"no index of {placement.name} begins with {placement.column}"
         remedy = f'Index("ix_{placement.key[1]}_{placement.column}", "{placement.column}")'
-        yield found("TG105", f"{placement.name}.{placement.column}", detail, remedy)
+        yield finding_of("TG105", f"{placement.name}.{placement.column}", detail, remedy)
 
 
 def _of_keys(tenancy: Tenancy, placement: Placement, table: Table) -> Iterator[Finding]:
@@ -83,12 +83,12 @@ def _of_keys(tenancy: Tenancy, placement: Placement, table: Table) -> Iterator[F
             said = ", ".join(columns)
             remedy = f'UniqueConstraint("{tenant}", {_quoted(columns)})' if isinstance(tenant, str) else ""
             detail = f"{placement.name} is unique by {said}, which does not include the tenant"
-            yield found("TG106", f"{placement.name}({said})", detail, remedy)
+            yield finding_of("TG106", f"{placement.name}({said})", detail, remedy)
     told = tells_tenant(tenancy, placement, table, key)
     if placement.kind == "owned" and key and not told and not is_random(table, key):
         said = ", ".join(key)
         detail = f"the primary key of {placement.name} ({said}) is chosen by the application"
-        yield found("TG107", f"{placement.name}({said})", detail)
+        yield finding_of("TG107", f"{placement.name}({said})", detail)
 
 
 def _quoted(columns: tuple[str, ...]) -> str:
@@ -102,7 +102,7 @@ def _of_reference(tenancy: Tenancy, placement: Placement, reference: Reference) 
     for ours, theirs in reference.pairs:
         told = _types(reference.table.columns, reference.parent.columns, ours, theirs)
         if told:
-            yield found(
+            yield finding_of(
                 "TG110", f"{placement.name}.{ours}", f"{placement.name}.{ours} {told} {parent.name}.{theirs}"
             )
     if parent.kind not in OF_TENANTS:
@@ -140,7 +140,7 @@ def _not_composite(placement: Placement, parent: Placement, reference: Reference
     detail = f"the key {reference.name} to {parent.name} does not include the tenant"
     if reference.deletes:
         detail += f", and says ON DELETE {reference.deletes}"
-    return found("TG108", reference.name, detail, f"ForeignKeyConstraint([{ours}], [{theirs}])")
+    return finding_of("TG108", reference.name, detail, f"ForeignKeyConstraint([{ours}], [{theirs}])")
 
 
 def _of_cascade(placement: Placement, parent: Placement, reference: Reference) -> Iterator[Finding]:
@@ -151,4 +151,4 @@ def _of_cascade(placement: Placement, parent: Placement, reference: Reference) -
         whose = "is shared" if parent.kind == "shared" else "belongs to several tenants"
         detail = f"{reference.name} says {action}, and a row of {full_name(parent.key)} {whose}"
         severity = "warning" if parent.kind == "shared" else "note"
-        yield found("TG109", reference.name, detail, severity=severity)
+        yield finding_of("TG109", reference.name, detail, severity=severity)

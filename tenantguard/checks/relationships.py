@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import RelationshipProperty
 
 from tenantguard.checks.belongs import OF_TENANTS
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.sql.mappers import all_registries, mappers_of
 from tenantguard.tenancy import Placement, Tenancy, full_name, table_key
@@ -28,7 +28,7 @@ def relationship_findings(tenancy: Tenancy) -> Iterator[Finding]:
             detail = (
                 f"the relationships of the mapped classes could not be checked: {str(error).splitlines()[0]}"
             )
-            yield found("TG904", "relationships", detail)
+            yield finding_of("TG904", "relationships", detail)
             continue
         for mapper in sorted(mappers, key=lambda one: one.class_.__name__):
             yield from _of_mapper(tenancy, mapper)
@@ -72,7 +72,7 @@ def _finding(place: str, relation: RelationshipProperty[Any], parent: Placement,
     )
     severity = "error" if parent.writable else "warning" if parent.kind == "shared" else "note"
     remedy = 'Leave "delete" and "all" out of its cascade.'
-    return found("TG109", place, detail, remedy, severity=severity)
+    return finding_of("TG109", place, detail, remedy, severity=severity)
 
 
 def _placed(tenancy: Tenancy, mapper: Any) -> Placement | None:

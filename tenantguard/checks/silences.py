@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from tenantguard.checks.catalogue import RULES, found
+from tenantguard.checks.catalogue import RULES, finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.settings import Silence, day
 from tenantguard.checks.source.syntax import SourceFile
@@ -119,13 +119,13 @@ def _own(silence: Silence, today: date) -> Finding:
     place: dict[str, Any] = {"file": silence.file, "line": line}
     faults = _faults(silence)
     if faults:
-        return found("TG901", silence.where, f"the silence {' and '.join(faults)}", **place)
+        return finding_of("TG901", silence.where, f"the silence {' and '.join(faults)}", **place)
     if silence.until is not None and silence.until < today:
-        return found(
+        return finding_of(
             "TG902", silence.where, f"the silence of {silence.id} held until {silence.until}", **place
         )
     at = "" if silence.place == "*" else f" at {silence.place}"
-    return found("TG903", silence.where, f"nothing has {silence.id}{at} any more", **place)
+    return finding_of("TG903", silence.where, f"nothing has {silence.id}{at} any more", **place)
 
 
 def read_baseline(path: Path) -> dict[str, str]:
@@ -163,7 +163,7 @@ def stale(
     there = {one.fingerprint for one in findings}
     gone = [what for mark, what in baseline.items() if mark not in there and what.startswith(tuple(looked))]
     if gone:
-        yield found(
+        yield finding_of(
             "TG905",
             name,
             f"{len(gone)} finding(s) are gone: {', '.join(gone[:5])}{', ...' * (len(gone) > 5)}",

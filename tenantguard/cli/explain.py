@@ -11,10 +11,10 @@ import typer
 from rich.console import Console
 from sqlalchemy import NullPool, create_engine
 
-from tenantguard.adopting.explanation import Explained, first_tenant, plans, statements_of
-from tenantguard.adopting.explanation import explain as explained_statement
-from tenantguard.adopting.hidden import why_hidden
-from tenantguard.adopting.observations import remedy_of
+from tenantguard.adoption.explanation import Explained, first_tenant, plans, statements_of
+from tenantguard.adoption.explanation import explain as explained_statement
+from tenantguard.adoption.hidden import why_hidden
+from tenantguard.adoption.observations import remedy_of
 from tenantguard.checks.live.connection import connected, sync_url
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet

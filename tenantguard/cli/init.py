@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from tenantguard.adopting.companies import Schema, find_companies
-from tenantguard.adopting.database import look
-from tenantguard.adopting.models import Models, models_of
-from tenantguard.adopting.plan import Plan, propose
-from tenantguard.adopting.printer import source_of
+from tenantguard.adoption.companies import Schema, find_companies
+from tenantguard.adoption.database import look
+from tenantguard.adoption.models import Models, models_of
+from tenantguard.adoption.plan import Plan, propose
+from tenantguard.adoption.printer import source_of
 from tenantguard.checks.live.connection import connected
 from tenantguard.checks.source.reader import read_file
 from tenantguard.checks.source.sites import Site, read_source, sites

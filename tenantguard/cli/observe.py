@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tenantguard.adopting.observations import Danger, Observation, observations
+from tenantguard.adoption.observations import Danger, Observation, observations
 from tenantguard.cli.observe_page import page
 from tenantguard.cli.progress import steps
 from tenantguard.cli.sentences import explained

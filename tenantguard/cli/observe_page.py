@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tenantguard.adopting.observations import Danger, Observation
+from tenantguard.adoption.observations import Danger, Observation
 from tenantguard.cli.html import STYLE, table
 from tenantguard.sql.observe import Recorded
 

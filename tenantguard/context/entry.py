@@ -142,7 +142,7 @@ def leave(binding: Binding) -> None:
 
 
 def _close_in_place(binding: Binding) -> None:
-    """End a block during garbage collection, when context variables cannot be set; see ``carrying``."""
+    """End a block during garbage collection, when context variables cannot be set; see ``handover``."""
     put_mode(binding, "closed")
     node = peek()
     while node is not None:

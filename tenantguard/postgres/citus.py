@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import PrimaryKeyConstraint, Table, UniqueConstraint
 
-from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
+from tenantguard.placements.placement import is_view
 from tenantguard.postgres.spelling import block, literal, relation
 from tenantguard.tenancy import Placement, Tenancy
 

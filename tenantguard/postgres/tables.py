@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Table
 
-from tenantguard.belonging.placement import is_view
 from tenantguard.errors import ConfigurationError
+from tenantguard.placements.placement import is_view
 from tenantguard.postgres.commands import Policy, commands
 from tenantguard.postgres.conditions import leads
 from tenantguard.postgres.spelling import body, identifier, identifiers, relation

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy.types import TypeEngine
 
-from tenantguard.belonging.placement import is_deferred, unique_columns
+from tenantguard.placements.placement import is_deferred, unique_columns
 from tenantguard.tenancy import Key, Placement
 
 Pairs = tuple[tuple[str, str], ...]  # of a foreign key: the columns here, and those of the parent

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, select
 
 from tenantguard import Tenancy
-from tenantguard.adopting.explanation import explain, plans
+from tenantguard.adoption.explanation import explain, plans
 from tests.postgres.world import Secured
 
 metadata = MetaData()

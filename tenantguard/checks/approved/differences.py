@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tenantguard.checks.approved.lock import CODE, DATABASE, Lock
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Kind
 
@@ -58,7 +58,7 @@ def findings_of(before: Lock, after: Lock) -> Iterator[Finding]:
     """Yield a finding for each difference, as a diff of one entry."""
     for one in telling(differences(before, after)):
         said = f"\n- {one.before or '(nothing)'}\n+ {one.after or '(nothing)'}"
-        yield found("TG501", one.place, f"{one.meaning or 'it is not what was approved'}{said}")
+        yield finding_of("TG501", one.place, f"{one.meaning or 'it is not what was approved'}{said}")
 
 
 def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
@@ -73,13 +73,13 @@ def uncompared(before: Lock, after: Lock) -> Iterator[Finding]:
         detail = (
             "the lock holds nothing of a database, so tables, policies, roles and grants were not compared"
         )
-        yield found(
+        yield finding_of(
             "TG904", "tenancy.lock", detail, "Run tenantguard lock with --url, and review what it adds."
         )
     else:
         detail = "the lock approves a database, and none was looked at"
         remedy = "Pass --url to compare it too."
-        yield found("TG904", "tenancy.lock", detail, remedy, severity="note")
+        yield finding_of("TG904", "tenancy.lock", detail, remedy, severity="note")
 
 
 def telling(every: Iterable[Difference]) -> list[Difference]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from tenantguard.checks.belongs import OF_TENANTS
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Tenancy
 
@@ -78,11 +78,11 @@ def _of_view(row: Any, tables: set[str], modelled: set[str], default: str) -> It
     if not of_tenants or (secured and f"{schema}.{name}" in modelled):  # drift looks at those
         return
     if kind == "m":
-        yield found("TG415", place, f"the materialized view {place} holds a copy of rows of {listed}")
+        yield finding_of("TG415", place, f"the materialized view {place} holds a copy of rows of {listed}")
     elif not invoker:
         detail = f"the view {place} reads {listed} with its owner's rights"
         severity = "error" if secured else "note"
-        yield found("TG414", place, detail, severity=severity)
+        yield finding_of("TG414", place, detail, severity=severity)
 
 
 def _of_function(name: str, source: str, language: str, tables: set[str]) -> Iterator[Finding]:
@@ -96,4 +96,4 @@ def _of_function(name: str, source: str, language: str, tables: set[str]) -> Ite
         what = "builds SQL at run time" if language == "plpgsql" else f"is written in {language}"
     if what is not None:
         detail = f"{name} runs with its owner's rights and {what}"
-        yield found("TG416", name, detail)
+        yield finding_of("TG416", name, detail)

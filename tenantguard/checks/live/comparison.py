@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 
 from tenantguard.checks.belongs import OF_TENANTS, is_view
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
@@ -76,7 +76,7 @@ def _of(difference: Any, tenancy: Tenancy, skipped: set[Key], views: set[Key]) -
         key = table_key(difference[1])
         if key in skipped or key[1] in _TOOLS or key[0] == "tenantguard":
             return None
-        return found(
+        return finding_of(
             "TG303", full_name(key), f"the database has {full_name(key)}, which is not in the models"
         )
     if kind == "add_table":
@@ -84,7 +84,7 @@ def _of(difference: Any, tenancy: Tenancy, skipped: set[Key], views: set[Key]) -
         return (
             None
             if key in views
-            else found("TG304", full_name(key), f"{full_name(key)} is not in the database")
+            else finding_of("TG304", full_name(key), f"{full_name(key)} is not in the database")
         )
     if kind in ("add_column", "modify_type", "modify_nullable"):
         return _of_column(kind, difference, tenancy)
@@ -99,13 +99,13 @@ def _of_column(kind: str, difference: Any, tenancy: Tenancy) -> Finding | None:
         return None
     place = f"{full_name((schema, table))}.{column}"
     if kind == "add_column":
-        return found("TG305", place, f"the database has no column {place}, by which rows belong")
+        return finding_of("TG305", place, f"the database has no column {place}, by which rows belong")
     if kind == "modify_type":
         detail = f"{place} is {difference[5]!r} in the database and {difference[6]!r} in the models"
-        return found("TG305", place, detail)
+        return finding_of("TG305", place, detail)
     nullable_here, nullable_in_models = difference[5:7]
     if nullable_here and not nullable_in_models and placement.kind in OF_TENANTS:
-        return found("TG302", place, f"{place} may be NULL in the database, and not in the models")
+        return finding_of("TG302", place, f"{place} may be NULL in the database, and not in the models")
     return None
 
 

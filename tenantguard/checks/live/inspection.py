@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tenantguard.checks.belongs import of_tenants
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.live.around import readers
 from tenantguard.checks.live.comparison import differences
@@ -78,7 +78,7 @@ def _rows(connection: Connection, tenancy: Tenancy, *, keys: bool, step: Step) -
         detail = (
             f"the role of --url is held by row security on {', '.join(held)}, and sees no rows to count there"
         )
-        yield found("TG904", "the rows", detail, "Check with a role that has BYPASSRLS.")
+        yield finding_of("TG904", "the rows", detail, "Check with a role that has BYPASSRLS.")
         return
     yield from ownerless_rows(connection, tenancy)
     yield from crossing_rows(connection, tenancy, keys=keys, step=lambda name: step(f"counting rows: {name}"))
@@ -98,4 +98,4 @@ def _tried(connection: Connection, what: str, look: Callable[[], Iterable[Findin
         with connection.begin_nested():
             yield from list(look())
     except SQLAlchemyError as error:
-        yield found("TG904", what, f"{what} could not be checked: {first_line(error)}")
+        yield finding_of("TG904", what, f"{what} could not be checked: {first_line(error)}")

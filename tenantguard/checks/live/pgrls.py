@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import URL
 
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Tenancy
 
@@ -56,7 +56,9 @@ def _verified(program: str, mode: str, settings: Path, url: URL) -> Iterator[Fin
         told = json.loads(done.stdout)
         tables = list(told["tables"])
     except (subprocess.TimeoutExpired, OSError, ValueError, KeyError, TypeError) as error:
-        yield found("TG904", f"pgrls verify --mode {mode}", f"pgrls did not answer: {type(error).__name__}")
+        yield finding_of(
+            "TG904", f"pgrls verify --mode {mode}", f"pgrls did not answer: {type(error).__name__}"
+        )
         return
     for table in tables:
         yield from _leaks(table, mode)
@@ -66,6 +68,6 @@ def _leaks(table: dict[str, Any], mode: str) -> Iterator[Finding]:
     for policy in table.get("policies", ()):
         if policy.get("verdict") == "leak":
             place = f"{table['table']}.{policy['policy']}"
-            yield found(
+            yield finding_of(
                 "TG420", place, f"pgrls found a way to another tenant's rows ({mode}) through {place}"
             )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.live.connection import first_line
 
@@ -25,13 +25,13 @@ def pooling(connection: Connection) -> Iterator[Finding]:
         held = first_line(error)
     if held != "held":
         told = held or "it is gone"
-        yield found("TG419", "the database", f"a setting does not last for its transaction: {told}")
+        yield finding_of("TG419", "the database", f"a setting does not last for its transaction: {told}")
 
 
 def without_transactions(told: str) -> Iterator[Finding]:
     """Yield the findings without transactions: the pooler's mode, and that nothing else was checked."""
-    yield found("TG419", "the database", told)
-    yield found(
+    yield finding_of("TG419", "the database", told)
+    yield finding_of(
         "TG904",
         "the database",
         "the database was not compared, because it does not keep a transaction on one connection",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres import Finding as Drift
@@ -56,7 +56,7 @@ def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) 
     """Yield differences of row security from the tenancy, or one note if there is none at all."""
     schema, policies, sealed = connection.execute(_INSTALLED).one()
     if roles is None and not (schema or policies):
-        yield found("TG418", "the database", "no policy of tenantguard is installed")
+        yield finding_of("TG418", "the database", "no policy of tenantguard is installed")
         return
     role = role_of(connection)
     given = roles or (Roles(role) if role else Roles())
@@ -66,7 +66,7 @@ def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) 
             *(indexes(connection, tenancy) if policies else ()),
         ]
     except ConfigurationError as error:
-        yield found("TG904", "row security", f"row security was not compared: {first_sentence(error)}")
+        yield finding_of("TG904", "row security", f"row security was not compared: {first_sentence(error)}")
         return
     for one in findings:
         if one.name not in ELSEWHERE:
@@ -76,7 +76,7 @@ def row_security(connection: Connection, tenancy: Tenancy, roles: Roles | None) 
 def _translated(one: Drift) -> Finding:
     materialized = one.name == "view" and one.remedy.startswith("REVOKE")
     id_ = "TG415" if materialized else IDS[one.name]
-    return found(
+    return finding_of(
         id_, one.place, one.detail, one.remedy, severity=one.severity, anchor=f"{one.place} {one.detail}"
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, FromClause, Inspector, Table, and_, func, inspect, select
 
 from tenantguard.checks.belongs import OF_TENANTS, of_tenants
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Key, Placement, Reference, Tenancy
 
@@ -126,7 +126,7 @@ def _finding(crossing: Crossing, many: int, listed: str) -> Finding:
     detail = (
         f"{rows} of {crossing.child.name} {verb} to another tenant's row of {crossing.parent.name}{listed}"
     )
-    return found("TG301", crossing.reference.name, detail)
+    return finding_of("TG301", crossing.reference.name, detail)
 
 
 def _listed(connection: Connection, joined: FromClause, crosses: ColumnElement[bool], child: Any) -> str:
@@ -157,4 +157,4 @@ def ownerless_rows(connection: Connection, tenancy: Tenancy) -> Iterator[Finding
             ).scalar_one()
             if many:
                 detail = f"{many:,} row(s) of {placement.name} have no {placement.column}"
-                yield found("TG302", f"{placement.name}.{placement.column}", detail)
+                yield finding_of("TG302", f"{placement.name}.{placement.column}", detail)

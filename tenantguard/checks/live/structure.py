@@ -21,7 +21,7 @@ from tenantguard.checks.belongs import (
     tells_tenant,
     uniques,
 )
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.tenancy import Placement, Reference, Tenancy
 
@@ -89,7 +89,7 @@ def _of_index(
         and column not in _leading(indexes, keys, primary)
     ):
         detail = f"no index of {placement.name} in the database begins with {column}"
-        yield found("TG306", f"{placement.name}.{column}", detail)
+        yield finding_of("TG306", f"{placement.name}.{column}", detail)
 
 
 def _of_uniques(
@@ -104,7 +104,7 @@ def _of_uniques(
         if frozenset(names) not in known and not covered:
             said = ", ".join(names)
             detail = f"{placement.name} is unique by {said} in the database, without the tenant"
-            yield found("TG307", f"{placement.name}({said})", detail)
+            yield finding_of("TG307", f"{placement.name}({said})", detail)
 
 
 def _of_foreign_keys(
@@ -119,7 +119,7 @@ def _of_foreign_keys(
         parent = tenancy.find_key(reference.parent_key)
         if live is None and parent is not None and parent.kind in OF_TENANTS:
             detail = f"the database has no foreign key {reference.name} to {parent.name}"
-            yield found("TG308", reference.name, detail)
+            yield finding_of("TG308", reference.name, detail)
         if live is not None:
             yield from _of_action(reference, placement, live)
     yield from _unknown_cascades(placement, there.values())
@@ -131,7 +131,7 @@ def _of_action(reference: Reference, placement: Placement, live: Mapping[str, An
         if does and does != said:
             where = f"{_words(what)} {does} in the database"
             detail = f"{reference.name} says {where}, and {said or 'nothing'} in the models"
-            yield found("TG309", reference.name, detail)
+            yield finding_of("TG309", reference.name, detail)
 
 
 def _unknown_cascades(placement: Placement, keys: Any) -> Iterator[Finding]:
@@ -145,7 +145,7 @@ def _unknown_cascades(placement: Placement, keys: Any) -> Iterator[Finding]:
                     f"{placement.name}.{columns} leads to {one['referred_table']} in the database with "
                     f"{_words(what)} {does}, and the key is not in the models"
                 )
-                yield found("TG309", f"{placement.name}.{columns}", detail)
+                yield finding_of("TG309", f"{placement.name}.{columns}", detail)
 
 
 def _words(what: str) -> str:

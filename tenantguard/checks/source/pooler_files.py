@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.files import SKIPPED
 
@@ -23,7 +23,9 @@ def pooler_findings(root: Path) -> Iterator[Finding]:
         for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             if _MODE.search(line) and not line.strip().startswith((";", "#")):
                 detail = f"{name} puts the pooler into statement mode"
-                yield found("TG419", f"{name}:{number}", detail, file=name, line=number, anchor=line.strip())
+                yield finding_of(
+                    "TG419", f"{name}:{number}", detail, file=name, line=number, anchor=line.strip()
+                )
 
 
 def _files(root: Path, pattern: str) -> Iterator[Path]:

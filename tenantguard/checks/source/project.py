@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tenantguard.checks.belongs import OF_TENANTS
-from tenantguard.checks.catalogue import found
+from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.relationships import mapped_classes
 from tenantguard.checks.source.syntax import Called, Function, SourceFile
@@ -61,7 +61,7 @@ class Project:
         """Return a finding in a file; its source line identifies it, even if it moves."""
         name = self.name(source)
         anchor = more.pop("anchor", source.code(line))
-        return found(id_, f"{name}:{line}", detail, remedy, file=name, line=line, anchor=anchor, **more)
+        return finding_of(id_, f"{name}:{line}", detail, remedy, file=name, line=line, anchor=anchor, **more)
 
     def calls(self) -> Iterator[tuple[SourceFile, Called]]:
         """Yield every call, with its file."""

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy.engine.interfaces import BindTyping
 from sqlalchemy.sql.elements import BindParameter
 
-from tenantguard.belonging.permissions import Act
 from tenantguard.errors import RawSQLError, UnknownTableError, Violation
+from tenantguard.placements.permissions import Act
 from tenantguard.sql.elements import RuleParameter, TenantParameter
 from tenantguard.sql.row_grants import GrantedParameter
 from tenantguard.tenancy import Key, Placement, full_name, table_key

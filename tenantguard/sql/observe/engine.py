@@ -15,10 +15,10 @@ from sqlalchemy import event
 from sqlalchemy.engine import Connection, Engine, base
 from sqlalchemy.orm import Session
 
-from tenantguard.belonging.declarations import names_of
-from tenantguard.belonging.proposals import nearest
 from tenantguard.context import peek
 from tenantguard.errors import ConfigurationError, TenantId
+from tenantguard.placements.declarations import names_of
+from tenantguard.placements.proposals import nearest
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.observe.comparison import How
 from tenantguard.sql.observe.observer import Observer

@@ -1,1 +1,1 @@
-"""Placing: which tables and columns the names of a statement mean, where predicates go, and what is verified."""
+"""Placements: which tables and columns the names of a statement mean, where predicates go, and what is verified."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tenantguard.sql.text.lexer import Token
-from tenantguard.sql.text.placing.queries import Placing
+from tenantguard.sql.text.placing.queries import Placements
 from tenantguard.sql.text.placing.scopes import Scope, View
 from tenantguard.sql.text.tree import Span
 from tenantguard.tenancy import Key, Placement
@@ -16,7 +16,7 @@ Wanted = tuple[Key, str, bool]  # the table and column that must be copied, and 
 class Origins:
     """Follow a value through queries, common table expressions and RETURNING to a column of a table."""
 
-    def __init__(self, placing: Placing) -> None:
+    def __init__(self, placing: Placements) -> None:
         self._placing = placing
         self._catalog = placing.catalog
         self._tokens = placing.tokens

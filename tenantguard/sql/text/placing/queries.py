@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from tenantguard.belonging.permissions import Act
+from tenantguard.placements.permissions import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
@@ -21,7 +21,7 @@ OF_ROWS = {
 }
 
 
-class Placing:
+class Placements:
     """The names and predicates of the queries of one statement.
 
     Args:

@@ -11,7 +11,7 @@ from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
 from tenantguard.sql.text.placing.origins import Origins
 from tenantguard.sql.text.placing.ownership import Given, Row, orphan, shared_write
 from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
-from tenantguard.sql.text.placing.queries import OF_ROWS, Placing
+from tenantguard.sql.text.placing.queries import OF_ROWS, Placements
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
 from tenantguard.sql.text.tree import Assignment, Query, Span, Write
 from tenantguard.sql.text.values import Literal, Value
@@ -20,7 +20,7 @@ from tenantguard.tenancy import Key, Placement
 _CAST_TYPES = {"int": "BIGINT", "UUID": "UUID"}
 
 
-class Statement(Placing):
+class Statement(Placements):
     """The names, predicates and values of one statement.
 
     Attributes:

@@ -14,9 +14,9 @@ from sqlalchemy import bindparam, event, func, insert, literal, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from tenantguard.carrying import carry
 from tenantguard.context import Principal, bind, current
 from tenantguard.errors import TenantGuardError
+from tenantguard.handover import carry
 from tenantguard.testing.vectors.lab import Lab
 from tenantguard.testing.vectors.table import attack
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from sqlalchemy import Connection, func, inspect, select
 from sqlalchemy.exc import SQLAlchemyError
 
-from tenantguard.adopting.plan import Plan
-from tenantguard.belonging.placement import table_key
+from tenantguard.adoption.plan import Plan
+from tenantguard.placements.placement import table_key
 
 _OWN = frozenset({"alembic_version", "spatial_ref_sys"})
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Table, TypeDecorator, UniqueConstraint
 
-from tenantguard.belonging.permissions import Permitted
-from tenantguard.belonging.references import Key, Reference
+from tenantguard.placements.permissions import Permitted
+from tenantguard.placements.references import Key, Reference
 
 Kind = Literal["owned", "through", "shared", "shown"]
 RowRule = Callable[[Any, ColumnElement[Any]], ColumnElement[bool]]

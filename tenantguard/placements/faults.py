@@ -6,28 +6,28 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from sqlalchemy import Table
 
-from tenantguard.belonging.placement import Placement, find_column, full_name, generated_keys
-from tenantguard.belonging.placing import Placing
-from tenantguard.belonging.references import Key, Reference
+from tenantguard.placements.lookup import Placements
+from tenantguard.placements.placement import Placement, find_column, full_name, generated_keys
+from tenantguard.placements.references import Key, Reference
 
 
-def faults_of(placing: Placing) -> tuple[list[Key], list[str]]:
+def faults_of(placements: Placements) -> tuple[list[Key], list[str]]:
     """Return the unplaced tables, and a sentence for every other fault."""
     found: list[str] = []
-    tables = placing.tables()
-    found += placing.declared.unknown({full_name(key) for key in tables})
+    tables = placements.tables()
+    found += placements.declared.unknown({full_name(key) for key in tables})
     unplaced: list[Key] = []
     types: dict[type, str] = {}
     for key in sorted(tables, key=full_name):
-        placed = placing.place(key, tables[key])
+        placed = placements.place(key, tables[key])
         if placed is None:
             unplaced.append(key)
             continue
         if isinstance(placed, str):
             found.append(placed)
             continue
-        faults = placing.chain_faults(placed)
-        found += faults or _of_keys(placing, placed, tables)
+        faults = placements.chain_faults(placed)
+        found += faults or _of_keys(placements, placed, tables)
         if placed.kind == "owned" and placed.python_type is not None:
             types.setdefault(placed.python_type, f"{full_name(key)}.{placed.column}")
     if len(types) > 1:
@@ -36,26 +36,28 @@ def faults_of(placing: Placing) -> tuple[list[Key], list[str]]:
     return unplaced, found
 
 
-def _of_keys(placing: Placing, placed: Placement, tables: Mapping[Key, list[Table]]) -> Iterator[str]:
+def _of_keys(placements: Placements, placed: Placement, tables: Mapping[Key, list[Table]]) -> Iterator[str]:
     """Yield the faults of a table's foreign keys, and of its placement as shared."""
     for table in tables[placed.key]:
-        own = placing.references(table)
+        own = placements.references(table)
         for parent, generated in generated_keys(table, own):
-            above = placing.find(parent)
+            above = placements.find(parent)
             if above is not None and above.kind != "shared":
                 yield generated
-        if placed.kind == "shared" and placed.name not in placing.declared.openly_shared:
-            yield from _of_shared(placing, placed, table, own)
+        if placed.kind == "shared" and placed.name not in placements.declared.openly_shared:
+            yield from _of_shared(placements, placed, table, own)
         for reference in own:
-            fault = _of_reference(placing, placed, reference, tables)
+            fault = _of_reference(placements, placed, reference, tables)
             if fault is not None:
                 yield fault
 
 
-def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[Reference]) -> Iterator[str]:
+def _of_shared(
+    placements: Placements, placed: Placement, table: Table, own: Iterable[Reference]
+) -> Iterator[str]:
     """Yield the signs that a shared table belongs to tenants."""
     way = f'Remove it from shared, or declare openly_shared={{"{placed.name}"}}'
-    column = None if placing.column is None else find_column(table, placing.column)
+    column = None if placements.column is None else find_column(table, placements.column)
     if column is not None:
         yield (
             f"{placed.name} is declared shared, and has the tenant column {column.name}: every tenant would read "
@@ -63,7 +65,7 @@ def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[
         )
         return
     for reference in own:
-        above = placing.find(reference.parent_key)
+        above = placements.find(reference.parent_key)
         if above is not None and above.kind in ("owned", "through"):
             yield (
                 f"{placed.name} is declared shared, and {reference.name} points at rows of {above.name}, which "
@@ -73,10 +75,10 @@ def _of_shared(placing: Placing, placed: Placement, table: Table, own: Iterable[
 
 
 def _of_reference(
-    placing: Placing, placed: Placement, reference: Reference, tables: Mapping[Key, list[Table]]
+    placements: Placements, placed: Placement, reference: Reference, tables: Mapping[Key, list[Table]]
 ) -> str | None:
     """Return the fault of a foreign key, or ``None``."""
-    above = placing.find(reference.parent_key)
+    above = placements.find(reference.parent_key)
     if placed.kind == "shared" and not placed.writable:
         return None  # its rows are written in a bypass
     parent = full_name(reference.parent_key)

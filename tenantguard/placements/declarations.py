@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import MetaData, Table
 
-from tenantguard.belonging.permissions import Permitted
-from tenantguard.belonging.placement import RowRule, Shared, Through, shared, shared_writable
-from tenantguard.belonging.proposals import nearest
 from tenantguard.errors import ConfigurationError
+from tenantguard.placements.permissions import Permitted
+from tenantguard.placements.placement import RowRule, Shared, Through, shared, shared_writable
+from tenantguard.placements.proposals import nearest
 
 _PART = r"""(?:[^\W\d][\w$]*|"(?:[^"]|"")+"|`(?:[^`]|``)+`)"""
 _FUNCTION = re.compile(rf"{_PART}(?:\.{_PART}){{0,2}}")

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, Table
 
-from tenantguard.belonging.declarations import Declared
-from tenantguard.belonging.placement import (
+from tenantguard.placements.declarations import Declared
+from tenantguard.placements.placement import (
     Placement,
     RowRule,
     Shared,
@@ -22,10 +22,10 @@ from tenantguard.belonging.placement import (
     owned,
     table_key,
 )
-from tenantguard.belonging.references import Key, Reference, references
+from tenantguard.placements.references import Key, Reference, references
 
 
-class Placing:
+class Placements:
     """The tables of an application, and how each belongs.
 
     Args:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import MetaData, Table
 
-from tenantguard.belonging.placement import full_name, table_key
-from tenantguard.belonging.references import Key, Reference, references
 from tenantguard.errors import ConfigurationError
+from tenantguard.placements.placement import full_name, table_key
+from tenantguard.placements.references import Key, Reference, references
 
 # what tenants are called, the plainest first
 NOUNS = (

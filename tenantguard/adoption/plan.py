@@ -9,10 +9,10 @@ from typing import Any, Literal
 
 from sqlalchemy import Table, exists, false
 
-from tenantguard.adopting.companies import Companies, Schema
-from tenantguard.belonging.placement import Placement, full_name, table_key, unique_columns
-from tenantguard.belonging.proposals import Proposal, Proposals, names_actor
-from tenantguard.belonging.references import Key, Reference
+from tenantguard.adoption.companies import Companies, Schema
+from tenantguard.placements.placement import Placement, full_name, table_key, unique_columns
+from tenantguard.placements.proposals import Proposal, Proposals, names_actor
+from tenantguard.placements.references import Key, Reference
 from tenantguard.tenancy import Tenancy
 
 How = Literal["column", "columns", "through", "shared", "visible", "doubtful"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from tenantguard.belonging.placement import Placement, full_name, table_key, unique_columns
-from tenantguard.belonging.references import Key, Reference
+from tenantguard.placements.placement import Placement, full_name, table_key, unique_columns
+from tenantguard.placements.references import Key, Reference
 
 _OF_TENANTS = ("owned", "through")
 # columns that say who did something, and not whose a row is

@@ -23,10 +23,10 @@ from sqlalchemy import (
 )
 
 from tenantguard import ConfigurationError, Tenancy, bind, guard
-from tenantguard.adopting.companies import Schema, find_companies
-from tenantguard.adopting.database import look
-from tenantguard.adopting.plan import Plan, propose
-from tenantguard.adopting.printer import source_of
+from tenantguard.adoption.companies import Schema, find_companies
+from tenantguard.adoption.database import look
+from tenantguard.adoption.plan import Plan, propose
+from tenantguard.adoption.printer import source_of
 
 
 def table(metadata: MetaData, name: str, *columns: Any, **keys: str) -> Table:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from tenantguard.adopting.plan import Plan, Proposed, tenant_column
+from tenantguard.adoption.plan import Plan, Proposed, tenant_column
 
 
 def source_of(plan: Plan, imports: str, metadata: str, target: str, notes: Iterable[str] = ()) -> str:

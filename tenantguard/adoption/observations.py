@@ -17,19 +17,19 @@ class Danger(StrEnum):
     LEAKS = "reaches other companies"
     REFUSED = "would be refused"
     UNBOUND = "no tenant bound"
-    ALIKE = "works alike"
+    ALIKE = "works the same"
 
 
 _ORDER = list(Danger)
-_BYPASS = 'with bypass(reason="..."):'
+_BYPASS = '`with bypass(reason="..."):`'
 _RAW = 'write it with SQLAlchemy\'s constructs; or guard(..., raw_sql="rewrite"), which reads SQL text'
 # by the kind of the refusal; what is not here says it in the refusal itself
 _REMEDIES = {
     "raw_sql": _RAW,
-    "raw_sql_fragment": f"write the piece of text with SQLAlchemy's constructs, or put the statement into {_BYPASS}",
-    "raw_connection": f"use the engine's own connections, or put it into {_BYPASS}",
-    "ddl": f"run schema changes before the application serves, or in {_BYPASS}",
-    "shared_write": f"write shared rows in {_BYPASS}, or place the table in shared_writable",
+    "raw_sql_fragment": f"write the fragment with SQLAlchemy's constructs, or run the statement inside {_BYPASS}",
+    "raw_connection": f"use the engine's own connections, or run it inside {_BYPASS}",
+    "ddl": f"run schema changes before the application serves requests, or inside {_BYPASS}",
+    "shared_write": f"write shared rows inside {_BYPASS}, or place the table in shared_writable",
     "unknown_table": "place the table in Tenancy(...); tenantguard init proposes how",
     "tenant_switch": "use a session for each tenant: close it, or expunge_all() after the transaction, before the next",
     "permission": "give the principal the permission, or require none for this table",
@@ -111,15 +111,13 @@ def _leaking(record: Record, root: Path) -> Observation:
     said += _unbound_too(record)
     tables = ", ".join(record.tables)
     if record.verb == "select":
-        remedy = (
-            f"nothing, if it is meant for the company alone: the guard filters it. Else put it into {_BYPASS}"
-        )
+        remedy = f"nothing, if it is for one company: the guard filters it. Otherwise run it inside {_BYPASS}"
     elif record.foreign or "names a row" in (record.told or ""):
-        remedy = f"let it write the company's own ids, which the guard stamps; else put it into {_BYPASS}"
-    else:
         remedy = (
-            f"nothing, if it is meant for the company's rows of {tables} alone; else put it into {_BYPASS}"
+            f"write the company's own id, which the guard also fills in; otherwise run it inside {_BYPASS}"
         )
+    else:
+        remedy = f"nothing, if it is for the company's rows of {tables}; otherwise run it inside {_BYPASS}"
     return _at(Danger.LEAKS, record, root, "; ".join(said), remedy)
 
 

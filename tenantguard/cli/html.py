@@ -20,7 +20,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 2r
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .3rem .6rem; border-bottom: 1px solid var(--line); vertical-align: top; }
-td { overflow-wrap: anywhere; } td details { border: 0; padding: 0; margin: 0; }
+td { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; } td details { border: 0; padding: 0; margin: 0; }
 .number { text-align: right; white-space: nowrap; } thead th { font-weight: 600; }
 .held, .refused { color: var(--good); } .leaked, .error { color: var(--bad); font-weight: 700; }
 .known-limit, .fault-of-the-kit { color: var(--odd); font-weight: 700; } .not-applicable { opacity: .65; }
@@ -30,7 +30,9 @@ code { font-size: .9em; }
 details { border: 1px solid var(--line); border-radius: .4rem; padding: .4rem .8rem; margin: .5rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 #filter { font: inherit; padding: .35rem .6rem; width: 100%; max-width: 24rem; }
+@media (max-width: 50rem) { .wide table { min-width: 48rem; } }
 @media print {
+  .wide { overflow: visible; } td { overflow-wrap: anywhere; }
   body { margin: 0; max-width: none; font-size: 10pt; } #filter, label { display: none; }
   details { border: 0; padding: 0; } tr, .finding { break-inside: avoid; } thead { display: table-header-group; }
 }

@@ -23,8 +23,8 @@ _HEAD = (
 def page(found: list[Observation], recorded: Recorded) -> str:
     """Return the observations as an HTML document in which all external text is escaped."""
     wanting = [one for one in found if one.danger is not Danger.ALIKE]
-    verdict = f"{len(wanting)} place(s) change under the guard" if wanting else "Every place works alike"
-    lost = f" {recorded.lost} executions found no room." if recorded.lost else ""
+    verdict = f"{len(wanting)} place(s) change with the guard" if wanting else "Every place works the same"
+    lost = f" {recorded.lost} executions were not recorded, for lack of space." if recorded.lost else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><title>tenantguard observe</title>'

@@ -47,7 +47,11 @@ _CONTROLS = (
 _STYLE = """
 :root { color-scheme: light dark; } body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .3rem .6rem; vertical-align: top;
-border-bottom: 1px solid #8884; overflow-wrap: anywhere; } .remove { color: #c2161c; font-weight: 700; }
+border-bottom: 1px solid #8884; } .wide { overflow-x: auto; } thead th { white-space: nowrap; }
+td:nth-child(3), td:nth-child(5), td:nth-child(6) { min-width: 12rem; overflow-wrap: anywhere; }
+@media print { @page { size: landscape; } body { margin: 0; font-size: 8pt; } .wide { overflow: visible; }
+thead th { white-space: normal; } th, td { padding: .2rem; min-width: 0 !important; overflow-wrap: anywhere; }
+tr { break-inside: avoid; } thead { display: table-header-group; } } .remove { color: #c2161c; font-weight: 700; }
 """
 
 
@@ -82,10 +86,12 @@ def as_html(snapshot: Snapshot) -> str:
         for row in snapshot.rows.values()
     )
     return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
+        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}</title>'
         f"<style>{_STYLE}</style></head><body><h1>{title}</h1><p>Taken at {escape(snapshot.taken_at)}; "
         f"{len(snapshot.rows)} rows, {len(snapshot.undecided())} undecided.</p>"
-        f"<table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></body></html>\n"
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
+        "</body></html>\n"
     )
 
 

@@ -151,7 +151,7 @@ class _Well(HTMLParser):
 
 
 def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None:
-    """Of a process that ran elsewhere: what reaches other companies, is refused, lacks a binding, or works alike."""
+    """Of a process that ran elsewhere: what reaches other companies, is refused, lacks a binding, or works the same."""
     subprocess.run([sys.executable, f"{shop}.py"], check=True, capture_output=True, timeout=60)
     done = run("observe", "report", "--all", "--html", "page.html", "--json", "places.json")
     assert done.exit_code == 1, done.output
@@ -161,14 +161,14 @@ def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None
         "reaches other companies",
         "would be refused",
         "no tenant bound",
-        "works alike",
+        "works the same",
     ]
     assert f"{shop}.py:50 in every, 1 times" in heads[0]
     assert "    session.scalars(select(Call)).all()  # <all>" in lines
     assert f"    began in {shop}.py:54 in <module>" in lines
-    assert "    it returns 2 rows, under the guard 1" in lines
+    assert "    it returns 2 rows, with the guard 1" in lines
     assert lines[-1].startswith(
-        "1 reaches other companies; 1 would be refused; 1 no tenant bound; 1 works alike; observed by 1 process"
+        "1 reaches other companies; 1 would be refused; 1 no tenant bound; 1 works the same; observed by 1 process"
     )
     page = Path("page.html").read_text()
     well = _Well()

@@ -77,7 +77,7 @@ def test_a_read_of_all_companies_is_recorded_and_returns_what_it_did(engine: Eng
         ["filters calls by company_id"],
     )
     assert (record.seen, record.compared, record.differed) == (1, 1, 1)
-    assert record.told == "it returns 9 rows, under the guard 3"
+    assert record.told == "it returns 9 rows, with the guard 3"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_results_are_compared_beside_the_application(database: Database, tmp_pat
         connection.execute(update(Call).values(note="x"))
     assert observer_of(made).settle()
     assert [record.told for record in observer_of(made).records.all()] == [
-        "it returns 9 rows, under the guard 3",
+        "it returns 9 rows, with the guard 3",
         "it meets 9 rows, of which 3 are the tenant's",
     ]
     assert observer_of(made).records.failures == 0
@@ -309,7 +309,7 @@ def test_an_engine_that_is_disposed_of_leaves_no_connection_open(tmp_path: Path)
         made.execution_options(some="option").dispose()
         assert (made.pool.checkedin(), observer.shadow.guarded.pool.checkedin()) == (0, 0)  # type: ignore[attr-defined]
     assert observer.records.failures == 0
-    assert only(made).told == "it returns 9 rows, under the guard 3"
+    assert only(made).told == "it returns 9 rows, with the guard 3"
 
 
 async def test_the_line_is_found_behind_an_asynchronous_session(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The database side: a guard installed on an engine, in the compiler that every statement passes."""
+"""The database side: a guard installed on an engine, in the compiler that every statement goes through."""
 
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.install import guard

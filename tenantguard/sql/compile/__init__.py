@@ -1,1 +1,1 @@
-"""Compilation: what becomes of a statement, once for each of its shapes."""
+"""Compilation: the changes to a statement, made once per statement shape."""

@@ -1,7 +1,7 @@
-"""Permissions in the compiler: what a statement reads and writes is noted, and a rule's condition is put in.
+"""Permissions in the compiler: records what a statement reads and writes, and adds the conditions of rules.
 
-A write takes the permission to write. It takes that to read as well where it looks at more than the key of a row: what
-its condition, its values or its RETURNING tell of a row would be read otherwise.
+A write needs the permission to write. It also needs the permission to read if its condition, its values or its
+RETURNING use more than the key of a row, because that would reveal the row.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def granted(compiler: Any, source: FromClause, placement: Placement) -> Any:
 
 
 def may_lose(compiler: Any, placement: Placement, columns: Iterable[str] | None) -> bool:
-    """Tell whether whoever acts may not be granted a row of a table any more, once it is written.
+    """Return whether a write may store a row that the rule does not grant to the principal.
 
     Args:
         compiler: the guarded compiler.
         placement: how the table belongs.
-        columns: the columns that are set, ``None`` where the row is new.
+        columns: the columns that are set, ``None`` for a new row.
     """
     if not placement.has_rows:
         return False
@@ -57,7 +57,7 @@ def may_lose(compiler: Any, placement: Placement, columns: Iterable[str] | None)
 
 
 def refuse_unread(compiler: Any, placement: Placement, why: str) -> None:
-    """Refuse a write that may store a row which a permission rule grants to others alone, and is not read back."""
+    """Refuse a write that may store a row which the rule does not grant, if the row cannot be read back."""
     compiler.tg.refuse(
         PermissionDeniedError(
             f"a write to {placement.name} may store a row that its permission rule does not grant to whoever acts: "
@@ -83,7 +83,7 @@ def ask_change(compiler: Any, table: Any, placement: Placement, looked_at: Itera
 
 
 def _looks(part: Any, placement: Placement, key: set[str]) -> bool:
-    """Tell whether an expression looks at a column of a table, beside its primary key."""
+    """Return whether an expression uses a column of a table other than its primary key."""
     if isinstance(part, FromClause):
         return True  # returned as a whole
     if not hasattr(part, "get_children"):

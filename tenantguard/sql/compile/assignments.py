@@ -1,4 +1,4 @@
-"""Assigned values: what a write gives its columns, in its own words and by the columns' defaults."""
+"""Assigned values: the values that a write gives its columns, explicitly or by defaults."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tenantguard.tenancy import Placement, table_key
 def given_values(
     compiler: Any, plan: WritePlan, state: Any, toplevel: bool, *, several: bool = False
 ) -> dict[str, Any]:
-    """Return what a statement gives for each column, by the column's name: an element, or a parameter's name.
+    """Return the value of each column in a statement, by the column's name: an element, or a parameter's name.
 
     Args:
         compiler: the compiler, after it rendered the statement.
         plan: the write, to the table whose columns are asked for.
         state: SQLAlchemy's compile state.
-        toplevel: the statement stands in no other one.
-        several: SET names columns of several tables, as MariaDB allows.
+        toplevel: whether the statement is not inside another one.
+        several: whether SET names columns of several tables, as MariaDB allows.
     """
     given: dict[str, Any] = {}
     placement, ties = plan.placement, compiler.tg_guard.ties
@@ -44,7 +44,7 @@ def given_values(
 
 
 def is_verified(placement: Placement) -> bool:
-    """Tell whether what is written into a table is verified: into a shared one that is not writable, nothing is."""
+    """Return whether writes to a table are verified; a shared table that is not writable accepts none."""
     return placement.kind != "shared" or placement.writable
 
 
@@ -72,7 +72,7 @@ def refuse_twice(compiler: Any, placement: Placement | None, name: str) -> None:
 def values_with_defaults(
     compiler: Any, plan: WritePlan, given: Mapping[str, Any], row: int = 0
 ) -> dict[str, Any]:
-    """Return what a statement gives, with what the verified columns that it leaves out are given.
+    """Return the values in a statement, with the defaults of the verified columns that it leaves out.
 
     A mapping of the table may know less of a column than the tenancy's own metadata does.
     """
@@ -98,7 +98,7 @@ def kept_columns(compiler: Any, table: Any, placement: Placement) -> dict[str, A
 
 
 def verify_spelling(compiler: Any, placement: Placement, names: Iterable[str]) -> None:
-    """Refuse a column that is written under another spelling of one that is verified."""
+    """Refuse a different spelling of a verified column."""
     known = compiler.tg_guard.ties.column_names(placement.key)
     if not known.issuperset(names):
         watched = compiler.tg_guard.ties.watched(placement)
@@ -115,7 +115,7 @@ def refuse_target(compiler: Any, placement: Placement, fault: str | None) -> Non
 
 
 def parameter_name(compiler: Any, value: Any) -> str | None:
-    """Return the name of the parameter that holds a value, or ``None`` where it is an expression."""
+    """Return the name of a value's parameter, or ``None`` for an expression."""
     if isinstance(value, Named):
         return value.name
     if isinstance(value, BindParameter):
@@ -125,11 +125,11 @@ def parameter_name(compiler: Any, value: Any) -> str | None:
 
 
 def _is_copy(parameter: Any, value: BindParameter[Any]) -> bool:
-    """Tell whether a parameter was rendered for a value: ON DUPLICATE KEY UPDATE renders copies with other keys."""
+    """Return whether a parameter was rendered for a value; ON DUPLICATE KEY UPDATE renders copies with other keys."""
     return parameter.key == value.key or value in parameter._cloned_set
 
 
 def _source(key: Any) -> Any:
-    """Return the table that a column of SET is of, if it says so."""
+    """Return the table of a column in SET, if it names one."""
     source = base_of(getattr(key, "table", None))
     return None if source is None else table_key(source)

@@ -1,4 +1,4 @@
-"""The compiler for bypasses: it changes nothing, and notes which parameters hold what could tie two tenants' rows."""
+"""The compiler for bypasses: changes nothing, and records the parameters that could connect two tenants' rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenantguard.sql.guard import Guard
 
 
 def bypassing_compiler(base: Any, guard: Guard) -> Any:
-    """Return a subclass of a dialect's statement compiler that changes nothing; what it compiled tells that it is."""
+    """Return a subclass of a dialect's statement compiler for bypasses, recognisable in its compiled statements."""
 
     class BypassingCompiler(keeping_returning(base)):  # type: ignore[misc]  # of whatever dialect
         """A statement compiler for bypasses.
@@ -43,7 +43,7 @@ def bypassing_compiler(base: Any, guard: Guard) -> Any:
 
 
 def may_overwrite(statement: Any) -> bool:
-    """Tell whether an INSERT may change a row that is there."""
+    """Return whether an INSERT may change an existing row."""
     return statement._post_values_clause is not None or bool(statement._prefixes)
 
 

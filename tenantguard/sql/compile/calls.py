@@ -1,8 +1,8 @@
-"""Calls: a statement calls functions that are known to read no table, or declared, and no others that have their names.
+"""Calls: a statement may call only functions that are known or declared to read no table.
 
-On PostgreSQL a function of the users' may have a known name and be chosen for its arguments: so the schema of the
-known one is written before it. What cannot be told from the statement alone, the catalogue of the server is asked
-about when the statement is executed.
+On PostgreSQL, a user-defined function can share a known name and be chosen because of its arguments, so the known
+function is written with its schema. What the statement alone does not show is checked against the server's catalogue
+when the statement executes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _METHODS = frozenset({"bernoulli", "system"})  # of TABLESAMPLE, on every server
 
 
 def read_function(compiler: Any, func: Any) -> None:
-    """Refuse a function that is not known to read no rows, and that nobody declared."""
+    """Refuse a function that is neither known nor declared to read no rows."""
     name = ".".join(_as_written(part) for part in (*func.packagenames, func.name))
     fault = function_fault(name, compiler.dialect.name, compiler.tg_guard.tenancy)
     if fault is not None and name not in compiler.tg.methods:
@@ -33,7 +33,7 @@ def _as_written(name: str) -> str:
 
 
 def unshadowed(compiler: Any, func: Any, text: str) -> str:
-    """Return the text of a call so that it calls the database's own function, where others may have its name."""
+    """Return the text of a call with the schema of the built-in function, if others may have its name."""
     if compiler.dialect.name != "postgresql" or func.packagenames:
         return text
     called = _CALL.match(text)
@@ -43,14 +43,14 @@ def unshadowed(compiler: Any, func: Any, text: str) -> str:
 
 
 def sampling(compiler: Any, tablesample: Any) -> None:
-    """Let the method of a TABLESAMPLE, which is no function, be written as one."""
+    """Allow the method of a TABLESAMPLE, which only looks like a function."""
     method = tablesample._get_method()
     if not method.packagenames and method.name.lower() in _METHODS:
         compiler.tg.methods = frozenset({method.name})
 
 
 def verify_calls(compiler: Any) -> None:
-    """Refuse a statement that calls what only has the name of a known function, as far as the server is known."""
+    """Refuse a statement that calls a user-defined function with a known name, as far as the server is known."""
     fault = foreign_call(compiler.string, compiler.dialect, compiler.tg_guard)
     if fault is not None:
         compiler.tg.refuse(fault)

@@ -31,17 +31,17 @@ _LISTS = (ClauseList, ExpressionClauseList)
 
 
 class Change(NamedTuple):
-    """An UPDATE or DELETE in the compiler's hands.
+    """An UPDATE or DELETE during compilation.
 
     Attributes:
-        statement: what is rendered, its predicates put in.
+        statement: the statement to render, with its predicates.
         verb: ``"update"`` or ``"delete"``.
         core: the statement as SQLAlchemy's compile state holds it.
         state: that compile state.
-        toplevel: it stands in no other statement.
-        criteria: its WHERE, predicates included.
+        toplevel: whether it is not inside another statement.
+        criteria: its WHERE, including predicates.
         written: the tables that it writes.
-        outer: the table that the statement around it writes.
+        outer: the table that the enclosing statement writes.
     """
 
     statement: Any
@@ -77,7 +77,7 @@ def guarded_change(compiler: Any, verb: str, statement: Any, visiting_cte: Any, 
 
 
 def plan_changes(compiler: Any, change: Change, text: str) -> str:
-    """Note what must be verified when a change is executed, now that it is rendered, and return what it became."""
+    """Record what must be verified when a rendered change executes, and return its text."""
     compiler.tg.target = change.outer
     compiler.tg.levels.pop()
     plans = [plan for table in change.written if (plan := _plan(compiler, change, table)) is not None]
@@ -91,7 +91,7 @@ def plan_changes(compiler: Any, change: Change, text: str) -> str:
 def extra_predicates(
     compiler: Any, target: list[Any], extra: list[Any], where: tuple[Any, ...]
 ) -> tuple[Any, ...]:
-    """Return the predicates of the other tables; one that hangs on a row of the target by its key needs none."""
+    """Return the predicates of the other tables; a table joined to the target on its key needs none."""
     conditions: list[Any] = list(holding(where))
     around = [leaf for from_ in target for leaf in preserved_leaves(compiler, from_, conditions)]
     leaves = [leaf for from_ in extra for leaf in preserved_leaves(compiler, from_, conditions)]
@@ -99,7 +99,7 @@ def extra_predicates(
 
 
 def unwidened(compiler: Any, froms: Iterable[Any], written: Iterable[Any]) -> list[Any]:
-    """Return the predicates of written tables with a row rule: what it shows is joined to, and never written."""
+    """Return the predicates of written tables with a row rule; rows it makes visible can be joined, but not written."""
     keys = {table_key(table) for table in written}
     leaves = [
         leaf_of(compiler, part)
@@ -147,7 +147,7 @@ def _plan(compiler: Any, change: Change, table: Any) -> WritePlan | None:
 
 
 def _set_names(compiler: Any, target: Any, state: Any, table: Any) -> set[str]:
-    """Return the names of the columns that an UPDATE sets, and of those that change by themselves."""
+    """Return the names of the columns that an UPDATE sets, explicitly or automatically."""
     columns, of_table = compiler.tg_guard.ties.columns(table), table_key(table)
     named = columns.keys() & (compiler.column_keys or ())
     for key, value in (state._dict_parameters or {}).items():
@@ -165,25 +165,25 @@ def _set_names(compiler: Any, target: Any, state: Any, table: Any) -> set[str]:
 
 
 def _finds_rows(change: Change, table: Any, given: Collection[str]) -> bool:
-    """Tell whether the rows that an UPDATE meets can be found by its WHERE before it, and by their keys after it."""
+    """Return whether an UPDATE's rows can be found by its WHERE beforehand, and by their keys afterwards."""
     keys = {column.name for column in getattr(table, "primary_key", ())}
     is_single = change.core.table is table and not change.state._extra_froms
     return bool(keys) and is_single and keys.isdisjoint(given) and is_plain(change.core._where_criteria)
 
 
 def _set_values(state: Any) -> Iterable[Any]:
-    """Return what an UPDATE sets."""
+    """Return the values that an UPDATE sets."""
     return (getattr(state, "_dict_parameters", None) or {}).values()
 
 
 def key_parameters(compiler: Any, target: Any, table: Any, where: Iterable[Any]) -> dict[str, str]:
-    """Return the parameters that pick a row by its primary key, where every key column has one.
+    """Return the parameters that select a row by its primary key, if every key column has one.
 
     Args:
         compiler: the compiler, after it rendered the statement.
-        target: the table, or the alias of it, that is written.
+        target: the written table or its alias.
         table: the table.
-        where: the conditions, all of which have to hold.
+        where: the conditions, joined by AND.
     """
     found: dict[str, str] = {}
     for clause in where:
@@ -202,7 +202,7 @@ def _is_of(column: ColumnClause[Any], source: Any) -> bool:
 
 
 def _written(main: Any, state: Any) -> list[Any]:
-    """Return the tables that a statement writes: its own, and on MariaDB each that a column of SET belongs to."""
+    """Return the tables that a statement writes: its own and, on MariaDB, the tables of all columns in SET."""
     own = base_of(main)
     found = {table_key(own): own}
     if getattr(state, "isupdate", False):

@@ -1,7 +1,7 @@
-"""The compiler: each extension point of SQLAlchemy's ``SQLCompiler`` that the guard uses, as a hook of a few lines.
+"""The compiler: short hooks for each extension point of SQLAlchemy's ``SQLCompiler`` that the guard uses.
 
-All that relies on the compiler stands here and in what the hooks call; it is an extension point and not a promised
-API. ``tests/sql/test_reliance.py`` says what is relied on.
+Everything that relies on the compiler is here and in the functions that the hooks call. The compiler is an extension
+point rather than a promised API; ``tests/sql/test_reliance.py`` lists what is relied on.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
     """
 
     class GuardedCompiler(keeping_returning(base)):  # type: ignore[misc]  # of whatever dialect
-        """A statement compiler that puts the predicates in; what it found out is ``tg``."""
+        """A statement compiler that adds the predicates; ``tg`` holds its results."""
 
         tg_guard = guard
         tg_mode = mode

@@ -1,4 +1,4 @@
-"""Constructs of the user's own (``@compiles``): what they render is read in its place, and with the whole statement."""
+"""Custom constructs (``@compiles``): their rendered SQL is parsed in place, and with the whole statement."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ class Within:
 
     Args:
         element: the construct.
-        level: how many SELECTs stand around it.
-        stands: it stands in a FROM, as a table does, and renders each of its tables once.
+        level: the number of enclosing SELECTs.
+        stands: whether it is in a FROM, like a table, and renders each of its tables once.
     """
 
     def __init__(self, element: Any, level: int, *, stands: bool) -> None:
@@ -58,19 +58,19 @@ class Within:
             self._tables.update(id(part) for part in iterate(element) if isinstance(part, TableClause))
 
     def takes(self, table: Any) -> bool:
-        """Tell whether the construct stands for a table that it renders, once for each time it does."""
+        """Return whether the construct stands for a table that it renders, once per rendering."""
         self._tables[id(table)] -= 1
         return self._tables[id(table)] >= 0
 
 
 def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, stands: bool) -> Any:
-    """Return what a construct renders, after it was read.
+    """Return the SQL that a construct renders, after parsing it.
 
     Args:
-        render: renders it.
+        render: the function that renders it.
         element: the construct.
         compiler: the guarded compiler.
-        stands: it stands in a FROM.
+        stands: whether it is in a FROM.
     """
     statement = compiler.tg
     statement.custom = True
@@ -93,7 +93,7 @@ def render_custom(render: Callable[[], Any], element: Any, compiler: Any, *, sta
 
 
 def verify_custom(compiler: Any) -> None:
-    """Refuse a statement in which a construct of the user's own hides what the compiler did not render itself."""
+    """Refuse a statement in which a custom construct hides something that the compiler did not render."""
     fault = _whole_fault(compiler)
     if fault is not None:
         compiler.tg.refuse(RawSQLError(f"{_OWN} {fault}", kind="custom_construct"))
@@ -103,7 +103,7 @@ def _composed(text: str, compiler: Any, element: Any) -> str:
     """Return what a construct renders, composed anew from its tokens; a query or a write loses its comments.
 
     Raises:
-        Ungrammatical: what stands for one expression is none, or could leave its place.
+        Ungrammatical: the SQL is not a single expression, or could change the rest of the statement.
         Unreadable: it cannot be split into tokens with certainty.
     """
     is_statement = isinstance(element, Executable) and not isinstance(element, ColumnElement)
@@ -126,7 +126,7 @@ def _composed(text: str, compiler: Any, element: Any) -> str:
 
 
 def _held(text: str) -> tuple[str, dict[int, str]]:
-    """Return a text with NULL in the places of its values, and what stands there, by where."""
+    """Return a text with NULL in place of its values, and the values by position."""
     parts, held, length, end = [], {}, 0, 0
     for found in _VALUE.finditer(text):
         parts += [text[end : found.start()], "NULL"]
@@ -138,7 +138,7 @@ def _held(text: str) -> tuple[str, dict[int, str]]:
 
 
 def _read_column(cursor: Cursor) -> None:
-    """Read one expression, with what orders it."""
+    """Parse one expression with its ordering."""
     cursor.read_query = read_query
     try:
         expression(cursor, commas=False)
@@ -183,7 +183,7 @@ def _expanded(text: str) -> str:
 
 
 def _conflicts(tokens: list[Token]) -> int:
-    """Return how many conflict clauses there are."""
+    """Return the number of conflict clauses."""
     return sum(
         before.upper == "ON" and token.upper in ("CONFLICT", "DUPLICATE")
         for before, token in itertools.pairwise(tokens)
@@ -191,7 +191,7 @@ def _conflicts(tokens: list[Token]) -> int:
 
 
 def _unions(found: Query | Select) -> int:
-    """Return how many set operations a query has, with those inside of it."""
+    """Return the number of set operations in a query, including nested ones."""
     if isinstance(found, Select):
         return sum(map(_unions, [*found.nested, *_derived(found)]))
     inner: list[Any] = [*found.parts, *found.nested, *(cte.body for cte in found.ctes)]
@@ -212,7 +212,7 @@ def _derived(found: Select) -> list[Query]:
 
 
 def _is_loose(cursor: Cursor) -> bool:
-    """Tell whether a condition holds, outside of parentheses, an operator that binds less than AND does."""
+    """Return whether a condition has an operator outside parentheses that binds less tightly than AND."""
     loose = {"OR", "XOR", "||"} if cursor.which == MYSQL else {"OR"}
     conditions, depth = {0: False}, 0
     for token in cursor.tokens:

@@ -1,4 +1,4 @@
-"""Names and types that reach the SQL as they are: they must be names and types, and nothing more."""
+"""Names and types that are written into the SQL unchanged, and so must be nothing but names and types."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ _PLAIN_NAME = re.compile(r"[\w$.\-]+|__\[SCHEMA_[^\]]+\]")  # the second is SQLA
 
 
 def name_fault(name: str) -> str | None:
-    """Tell why a text cannot be a name, or return ``None``."""
+    """Return why a text cannot be a name, or ``None``."""
     return None if _NAME.fullmatch(name) else f"{name[:40]!r} is no name"
 
 
 @functools.cache
 def guarded_preparer(cls: Any) -> Any:
-    """Return a dialect's identifier preparer that lets nothing but a name go unquoted."""
+    """Return a dialect's identifier preparer that leaves only plain names unquoted."""
 
     def quote(self: Any, ident: str, *args: Any) -> Any:
         how = None if type(ident) is str else getattr(ident, "quote", None)
@@ -46,7 +46,7 @@ def guarded_preparer(cls: Any) -> Any:
 
 @functools.cache
 def guarded_type_compiler(cls: Any) -> Any:
-    """Return a dialect's type compiler that reads the text of a type of the user's own."""
+    """Return a dialect's type compiler that parses the text of custom types."""
 
     def process(self: Any, type_: Any, **kw: Any) -> Any:
         text = cls.process(self, type_, **kw)
@@ -62,7 +62,7 @@ def guarded_type_compiler(cls: Any) -> Any:
 
 
 def checked_literal(text: str, type_: Any, dialect: Any) -> str:
-    """Return the text of a literal, or refuse it where a type of the user's own makes more of it than a value."""
+    """Return the text of a literal, or refuse it if a custom type renders more than a value."""
     made = (*type(type_).__mro__, *type(type_.dialect_impl(dialect)).__mro__)
     own = (cls for cls in made if not cls.__module__.startswith("sqlalchemy."))
     if any("literal_processor" in vars(cls) or "process_literal_param" in vars(cls) for cls in own):
@@ -73,7 +73,7 @@ def checked_literal(text: str, type_: Any, dialect: Any) -> str:
 
 
 def checked_type(text: Any, dialect: str) -> Any:
-    """Return the text of a type, or refuse it where it holds a query or leaves its place."""
+    """Return the text of a type, or refuse it if it contains a query or could change the rest of the statement."""
     fault = type_fault(str(text), dialect)
     if fault is not None:
         _refuse_text(f"a type of your own renders text that was refused: {fault}")
@@ -90,11 +90,11 @@ def _refuse_text(message: str) -> None:
 def reading(
     call: Callable[..., Any], guards: Callable[[Any], bool], render: Callable[..., Any]
 ) -> Callable[..., Any]:
-    """Return SQLAlchemy's dispatcher of ``@compiles`` so that what it renders is read.
+    """Return SQLAlchemy's dispatcher of ``@compiles``, wrapped so that its output is parsed.
 
     Args:
         call: the dispatcher.
-        guards: tells whether a compiler is a guarded one, of statements.
+        guards: returns whether a compiler is a guarded statement compiler.
         render: renders a construct for it.
     """
 

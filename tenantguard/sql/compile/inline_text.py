@@ -1,6 +1,6 @@
-"""Text inside statements, as the compiler meets it: whole statements, fragments, functions, hints and operators.
+"""Text inside statements: whole statements, fragments, functions, hints and operators.
 
-What the pieces may hold is said in ``tenantguard.sql.text``; here each is handed over before it is rendered.
+``tenantguard.sql.text`` defines what is allowed in them; here each is passed to it before it is rendered.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _PARTS = re.compile(rf":{_PART}(\d+)")
 
 
 def whole(compiler: Any, element: Any) -> Any:
-    """Refuse a statement that is text, or return it rewritten where the guard was told to."""
+    """Refuse a text statement, or return it rewritten, depending on the guard's mode."""
     written = str(getattr(element, "text", ""))
     if is_health_check(written) or is_begin(written, compiler.dialect.name):
         return element
@@ -68,7 +68,7 @@ def whole(compiler: Any, element: Any) -> Any:
 
 
 def _is_left(compiler: Any, element: Any) -> bool:
-    """Tell whether a text, which can be read, names open tables alone, where only some are enforced."""
+    """Return whether a readable text names only tables that are not enforced."""
     if compiler.tg_guard.enforced is None or not isinstance(element, TextClause):
         return False
     try:
@@ -79,7 +79,7 @@ def _is_left(compiler: Any, element: Any) -> bool:
 
 
 def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
-    """Return a whole statement of text with the predicates put in, or refuse it."""
+    """Return a text statement with the predicates added, or refuse it."""
     try:
         found = compiler.tg_guard.rewrite(
             element.text, compiler.dialect, "named", int(compiler.tg_mode == "tenants")
@@ -109,7 +109,7 @@ def rewritten_text(compiler: Any, element: TextClause) -> TextClause:
 
 
 def _rules(compiler: Any, found: Rewritten) -> dict[str, Any]:
-    """Return the permission rules of a text, by the parameters in whose places the compiler writes them."""
+    """Return the permission rules of a text, by the parameters that the compiler replaces with them."""
     rules = {}
     for rows in found.rows:
         placement = compiler.tg_guard.placed.find_key(rows.table)
@@ -129,12 +129,12 @@ def with_text(element: Any, text: str) -> Any:
 
 
 def read_text(compiler: Any, textclause: Any, *, shown: bool) -> Any:
-    """Return text to render: a whole statement of it is refused or rewritten, a fragment is composed anew.
+    """Return the text to render: a whole statement is refused or rewritten, and a fragment is composed anew.
 
     Args:
         compiler: the compiler.
         textclause: the text.
-        shown: it stands among the columns of a SELECT.
+        shown: whether it is among the columns of a SELECT.
     """
     if not compiler.stack:
         return whole(compiler, textclause)
@@ -144,7 +144,7 @@ def read_text(compiler: Any, textclause: Any, *, shown: bool) -> Any:
 
 
 def read_tstring(compiler: Any, tstring: Any) -> Any:
-    """Return a template string to render, read as text; a value between two pieces stands for a parameter."""
+    """Return a template string to render, parsed as text with a parameter for each interpolated value."""
     if not compiler.stack:
         whole(compiler, tstring)
         return tstring
@@ -164,7 +164,7 @@ def read_tstring(compiler: Any, tstring: Any) -> Any:
 
 
 def read_literal(compiler: Any, text: Any) -> Any:
-    """Return the text of a literal column composed anew, or that of an operator, which has rules of its own."""
+    """Return the text of a literal column, composed anew, or of an operator, which has its own rules."""
     operator, compiler.tg.operator = compiler.tg.operator, None
     if text is operator or text in compiler.tg.own_text:
         return text
@@ -172,7 +172,7 @@ def read_literal(compiler: Any, text: Any) -> Any:
 
 
 def read_operator(compiler: Any, operator: Any) -> None:
-    """Read an operator of the user's own, before it is rendered."""
+    """Parse a custom operator before it is rendered."""
     text = operator.opstring
     compiler.tg.refuse_fragment(operator_fault(text, compiler.dialect.name), text)
     # only the operator's own string is exempt: its operands are rendered with the exemption lifted again
@@ -187,12 +187,12 @@ def read_hint(compiler: Any, written: str) -> str:
 
 
 def is_setting(compiler: Any, name: str) -> bool:
-    """Tell whether a function sets a setting, whose name decides."""
+    """Return whether a function changes a setting, whose name decides whether it is allowed."""
     return compiler.dialect.name == "postgresql" and name.lower() in ("set_config", "pg_catalog.set_config")
 
 
 def note_setting(compiler: Any, function: Any) -> None:
-    """Note a call of ``set_config``, whose parameters are verified when it is executed."""
+    """Record a call of ``set_config``, whose parameters are verified at execution."""
     names = [compiler.bind_names.get(argument) for argument in function.clauses]
     if len(names) != 3 or names[0] is None or names[2] is None:
         compiler.tg.refuse_fragment(
@@ -203,7 +203,7 @@ def note_setting(compiler: Any, function: Any) -> None:
 
 
 def prefixes_text(compiler: Any, render: Callable[..., str], stmt: Any, prefixes: Any, **kw: Any) -> str:
-    """Render prefixes and suffixes, which have rules of their own: by the plain method for text, ``render``."""
+    """Render prefixes and suffixes, which have their own rules, with the plain method ``render``."""
     read = suffix if prefixes is getattr(stmt, "_suffixes", None) else prefix
     rendered = []
     for affix, name in prefixes:

@@ -1,4 +1,4 @@
-"""Inserts: a new row is stamped with the tenant, and what it names must be the tenant's too."""
+"""Inserts: a new row is stamped with the tenant, and may only reference the tenant's rows."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ _STAMP = "tenantguard_tenant"
 
 
 class Insert(NamedTuple):
-    """An INSERT in the compiler's hands.
+    """An INSERT during compilation.
 
     Attributes:
-        statement: what is rendered, stamped.
+        statement: the statement to render, stamped.
         core: the statement as SQLAlchemy's compile state holds it.
         state: that compile state.
         placement: how its table belongs.
-        toplevel: it stands in no other statement.
-        stamped: its SELECT was given the tenant.
+        toplevel: whether it is not inside another statement.
+        stamped: whether the tenant was added to its SELECT.
     """
 
     statement: Any
@@ -51,7 +51,7 @@ class Insert(NamedTuple):
 
 
 def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) -> Insert:
-    """Return an INSERT, stamped where the tenant is missing."""
+    """Return an INSERT, stamped if the tenant is missing."""
     toplevel = visiting_cte is None and not compiler.stack
     given = with_columns_of_text(compiler, statement)
     statement = stamped_select(compiler, given)
@@ -72,7 +72,7 @@ def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) 
 
 
 def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
-    """Note what must be verified when an INSERT is executed, now that it is rendered, and return what it became."""
+    """Record what must be verified when a rendered INSERT executes, and return its text."""
     placement, core, state = insert.placement, insert.core, insert.state
     if placement is None:
         return text
@@ -99,7 +99,7 @@ def plan_insert(compiler: Any, insert: Insert, text: str) -> str:
 
 
 def _conflicting(clause: Any) -> Iterable[Any]:
-    """Return the values and conditions of a conflict clause, which look at the row that holds the key."""
+    """Return the values and conditions of a conflict clause, which can read the conflicting row."""
     if clause is None:
         return ()
     values = getattr(clause, "update_values_to_set", None) or getattr(clause, "update", None) or {}
@@ -108,7 +108,7 @@ def _conflicting(clause: Any) -> Iterable[Any]:
 
 
 def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel: bool) -> None:
-    """Give the tenant column the bound tenant, on every row that leaves it out."""
+    """Set the tenant column to the bound tenant in every row that leaves it out."""
     column = next((c for c in table.c if c.name == placement.column), None)
     if column is None:
         compiler.tg.refuse(
@@ -136,7 +136,7 @@ def stamp(compiler: Any, table: Any, state: Any, placement: Placement, toplevel:
 
 
 def verify_named(compiler: Any, placement: Placement, column: Any, state: Any) -> None:
-    """Refuse a row that names no tenant while several are bound; what a default gives is verified like a value."""
+    """Refuse a row without a tenant while several are bound; a default is verified like a value."""
     if column.default is not None or column.server_default is not None:
         return
     rows = state._multi_parameters if state._has_multi_parameters else [state._dict_parameters or {}]
@@ -179,7 +179,7 @@ def with_columns_of_text(compiler: Any, statement: Any) -> Any:
 
 
 def column_of_text(compiler: Any, column: Any) -> Any:
-    """Return a column for a ``text()`` that is one value, ``None`` for another one, and any other column as it is."""
+    """Return a column for a ``text()`` that is a single value, ``None`` for other text, and other columns unchanged."""
     if not isinstance(column, TextClause):
         return column
     texts, name = compiler.tg_guard.texts, compiler.dialect.name
@@ -188,7 +188,7 @@ def column_of_text(compiler: Any, column: Any) -> Any:
 
 
 def stamped_select(compiler: Any, statement: Any) -> Any:
-    """Return an INSERT from a SELECT with the tenant among the columns."""
+    """Return an INSERT from a SELECT with the tenant added to the columns."""
     placement = compiler.tg_guard.placed.find(statement.table) if statement._select_names else None
     if placement is None or placement.kind != "owned":
         return statement
@@ -242,7 +242,7 @@ def _plan_values(compiler: Any, plan: WritePlan, insert: Insert) -> None:
 
 
 def verify_parent_given(compiler: Any, plan: WritePlan, given: Mapping[str, Any]) -> None:
-    """Refuse a row of a ``through`` table that names no parent: it would belong to nobody."""
+    """Refuse a row of a ``through`` table without a parent, because it would belong to nobody."""
     placement = plan.placement
     if placement.kind != "through":
         return
@@ -266,7 +266,7 @@ def refuse_replace(compiler: Any, core: Any, placement: Placement) -> None:
 
 
 def _stamped_row(row: Mapping[Any, Any], column: Any, parameter: Any) -> dict[Any, Any]:
-    """Return a row of VALUES with the tenant; one that names ``None`` is stamped like one that names nothing."""
+    """Return a row of VALUES with the tenant; ``None`` is stamped like a missing value."""
     stamped = dict(row)
     for key, value in row.items():
         if key_of(key) == column.key:

@@ -1,4 +1,4 @@
-"""The leaves of a FROM: tables and aliases with their placements, and which of them a join ties to which."""
+"""The leaves of a FROM: tables and aliases with their placements, and how joins connect them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CLOSED = (
 
 
 class Leaf:
-    """Pair a table or an alias, as it stands in a FROM, with its placement."""
+    """A table or an alias in a FROM, with its placement."""
 
     __slots__ = ("placement", "source")
 
@@ -43,7 +43,7 @@ class Leaf:
 
 
 class Filtered(ClauseElement):
-    """Stand in a FULL JOIN for a table: a derived table that holds the tenant's rows only."""
+    """A derived table with only the tenant's rows, which replaces a table in a FULL JOIN."""
 
     __visit_name__ = "tenantguard_filtered"
 
@@ -56,7 +56,7 @@ class Filtered(ClauseElement):
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria in parentheses: no operator or text of theirs binds weaker than ours.
+    """Return the user's criteria in parentheses, so that none of their operators binds less tightly than the guard's AND.
 
     A column that is compared with a value needs none. Beside text that may bind weaker than AND, all of them stand in
     one pair, so that they mean what SQLAlchemy alone would send.
@@ -79,7 +79,7 @@ def holding(clauses: Sequence[Any]) -> Sequence[Any]:
 
 
 def _may_be_loose(clause: Any) -> bool:
-    """Tell whether text of the user's, or a construct of their own, stands in a clause outside of parentheses."""
+    """Return whether a clause contains text or a custom construct outside parentheses."""
     pending = [clause]
     while pending:
         element = pending.pop()
@@ -95,7 +95,7 @@ def _may_be_loose(clause: Any) -> bool:
 
 
 def _is_tight(clause: Any) -> bool:
-    """Tell whether a condition compares a plain column with a plain value, and nothing of the user's renders it."""
+    """Return whether a condition compares a plain column with a plain value, without custom rendering."""
     if type(clause) is not BinaryExpression or clause.operator not in _COMPARISONS:
         return False
     column, value = clause.left, clause.right
@@ -111,7 +111,7 @@ def _is_tight(clause: Any) -> bool:
 
 
 def _as_made(cls: Any) -> bool:
-    """Tell whether SQLAlchemy itself renders a class, and no ``@compiles`` does."""
+    """Return whether SQLAlchemy itself renders a class, without ``@compiles``."""
     return cls._compiler_dispatch is cls._original_compiler_dispatch
 
 
@@ -143,7 +143,7 @@ def _plain(element: Any) -> bool:
 
 
 def linked(child: Leaf, parent: Leaf, equalities: set[tuple[int, str, int, str]]) -> bool:
-    """Tell whether the child's foreign key equals the key of this parent on every row."""
+    """Return whether the child's foreign key equals the key of this parent in every row."""
     placement = child.placement
     if placement.parent is None or table_key(placement.parent) != parent.placement.key or child is parent:
         return False
@@ -155,7 +155,7 @@ def linked(child: Leaf, parent: Leaf, equalities: set[tuple[int, str, int, str]]
 
 
 def root_first(leaves: list[Leaf]) -> Leaf:
-    """Return a leaf whose parent is not among the leaves, so that the others can lean on it."""
+    """Return a leaf whose parent is not among the leaves, on which the others can depend."""
     keys = {leaf.placement.key for leaf in leaves}
     for leaf in leaves:
         if leaf.placement.parent is None or table_key(leaf.placement.parent) not in keys:

@@ -1,4 +1,4 @@
-"""Pieces of writes: columns, rows and defaults as a statement names them."""
+"""Parts of writes: columns, rows and defaults in a statement."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _PLAIN = (
 
 
 class Named:
-    """Name a parameter that is given at execution."""
+    """The name of a parameter whose value is given at execution."""
 
     __slots__ = ("name",)
 
@@ -46,7 +46,7 @@ class Named:
 
 
 def with_state(statement: Any, state: Any, **changed: Any) -> Any:
-    """Return a copy of a statement that keeps the compile state it was given, instead of making another."""
+    """Return a copy of a statement that keeps the given compile state."""
     clone = statement._clone()
     clone.__dict__.update(changed)
     state.statement = clone
@@ -55,7 +55,7 @@ def with_state(statement: Any, state: Any, **changed: Any) -> Any:
 
 
 def is_plain(criteria: Iterable[Any]) -> bool:
-    """Tell whether conditions can be asked a second time, with the values that they were given."""
+    """Return whether conditions can be evaluated a second time with the same values."""
     return all(_is_plain(part) for clause in criteria for part in iterate(clause))
 
 
@@ -93,7 +93,7 @@ def element_of(value: Any) -> ColumnElement[Any]:
 
 
 def values_of_defaults(compiler: Any, verb: str, columns: Iterable[Any], row: int = 0) -> dict[str, Any]:
-    """Return what columns are given where a statement gives them nothing, by name: a parameter, or ``PICKED``.
+    """Return the defaults of columns that a statement leaves out, by name: a parameter, or ``PICKED``.
 
     Args:
         compiler: the compiler, after it rendered the statement.
@@ -106,7 +106,7 @@ def values_of_defaults(compiler: Any, verb: str, columns: Iterable[Any], row: in
 
 
 def _default(compiler: Any, verb: str, column: Any, row: int) -> Any:
-    """Return the parameter that a default fills, ``PICKED``, or ``None`` where the column stays as it is, or NULL."""
+    """Return the parameter of a default, ``PICKED``, or ``None`` if the column is unchanged or NULL."""
     key = column.key if row == 0 else f"{column.key}_m{row}"
     for fetched in getattr(compiler, f"{verb}_prefetch") or ():
         if fetched is column or (row and fetched.key == key):
@@ -121,7 +121,7 @@ def _default(compiler: Any, verb: str, column: Any, row: int) -> Any:
 
 
 def is_picked(compiler: Any, column: Any) -> bool:
-    """Tell whether the database picks a number for a key that is NULL: SQLite does for an INTEGER PRIMARY KEY."""
+    """Return whether the database generates a number for a NULL key, as SQLite does for an INTEGER PRIMARY KEY."""
     if not getattr(column, "primary_key", False) or column.type._type_affinity is not Integer:
         return False
     return column.autoincrement is True or (

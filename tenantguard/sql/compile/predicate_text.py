@@ -33,14 +33,14 @@ def predicate(compiler: Any, element: Belongs, ambiguous_table_name_map: Any) ->
 def belongs(
     compiler: Any, column: Callable[[str], str], placement: Placement, name: str, depth: int = 0
 ) -> str:
-    """Render the condition that a row belongs, whose columns ``column`` writes.
+    """Render the condition that a row belongs to the tenant, with its columns written by ``column``.
 
     Args:
         compiler: the guarded compiler.
         column: writes a column of the row.
         placement: how the row's table belongs.
         name: the name that the row's table has in FROM.
-        depth: how many parents the row is away from the statement's own table.
+        depth: the number of parents between the row and the statement's table.
     """
     if placement.kind == "owned":
         parameter = tenant_parameter(compiler, placement)
@@ -75,9 +75,9 @@ def belongs(
 
 
 def tenant_parameter(compiler: Any, placement: Placement) -> str:
-    """Render the parameter of the tenant, or the list of those that are bound.
+    """Render the parameter of the tenant, or the list of the bound tenants.
 
-    A list of any length is written out when a statement executes, which it cannot be for many sets of parameters.
+    A list is expanded when a statement executes, which is impossible for many sets of parameters.
     """
     predicates = compiler.tg_predicates
     if predicates.shape == "tenant" or not compiler.for_executemany:
@@ -123,7 +123,7 @@ def from_name(compiler: Any, source: Any) -> str:
 
 
 def table_name(compiler: Any, table: Any) -> str:
-    """Return a table's name as a predicate reads it, with its schema where a CTE has the name."""
+    """Return a table's name for a predicate, with its schema if a CTE has the same name."""
     name = str(compiler.preparer.format_table(table))
     if is_hidden(compiler, table):
         return f"{compiler.preparer.quote_schema(compiler.dialect.default_schema_name)}.{name}"
@@ -140,7 +140,7 @@ def is_hidden(compiler: Any, table: Any) -> bool:
 
 
 def rely(compiler: Any, table: Any) -> None:
-    """Note that a predicate holds only if a name in FROM means the table."""
+    """Record that a predicate is valid only if a name in FROM refers to the table."""
     if not compiler.preparer.schema_for_object(table):
         compiler.tg.relied.add(from_name(compiler, table))
 

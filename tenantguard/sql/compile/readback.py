@@ -1,4 +1,4 @@
-"""Reading back: a write whose values are no plain parameters returns what it stored, or is refused."""
+"""Read-back: a write whose values are not plain parameters returns what it stored, or is refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _MARIADB = ("mysql", "mariadb")
 
 
 def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel: bool) -> str:
-    """Return the text of a write so that it returns what has to be verified of the rows that it stores.
+    """Return the text of a write, extended to return the values to verify in the stored rows.
 
     Args:
         compiler: the compiler, after it rendered the statement.
         plan: what must be verified.
-        target: the table, or the alias of it, that is written.
+        target: the written table or its alias.
         text: the statement.
-        toplevel: it stands in no other statement.
+        toplevel: whether it is not inside another statement.
     """
     stored, tg = plan.stored, compiler.tg
     if stored is not None and plan.where is not None and not stored.granted:
@@ -74,7 +74,7 @@ def _render(compiler: Any, read: ReadBack, target: Any) -> None:
 
 
 def _fault(compiler: Any, verb: str, *, toplevel: bool) -> str | None:
-    """Tell why a write cannot be read back, or return ``None``."""
+    """Return why a write cannot be read back, or ``None``."""
     if not toplevel:
         return "inside another statement what is stored cannot be read back"
     if not getattr(compiler.dialect, f"{verb}_returning", False):
@@ -100,7 +100,7 @@ def _refuse(compiler: Any, stored: ReadBack, fault: str) -> None:
 
 
 def _verdict(compiler: Any, plan: WritePlan, target: Any) -> str:
-    """Render the column that tells whether a row is the tenant's: 1 or 0."""
+    """Render the column that says whether a row is the tenant's: 1 or 0."""
     condition = belongs(
         compiler, lambda name: _column(compiler, target, name), plan.placement, plan.placement.name
     )
@@ -108,7 +108,7 @@ def _verdict(compiler: Any, plan: WritePlan, target: Any) -> str:
 
 
 def _granted(compiler: Any, plan: WritePlan, target: Any) -> str:
-    """Render the column that tells whether whoever acts is granted a row: 1 or 0."""
+    """Render the column that says whether the rule grants a row to the principal: 1 or 0."""
     row = target if compiler.dialect.name == "postgresql" else base_of(target)  # as _column does
     return f"CASE WHEN {compiler.process(granted(compiler, row, plan.placement))} THEN 1 ELSE 0 END"
 
@@ -118,14 +118,14 @@ def _columns(compiler: Any, target: Any, names: Iterable[str]) -> list[str]:
 
 
 def _column(compiler: Any, target: Any, name: str) -> str:
-    """Render a column of the row that is written; only PostgreSQL knows the other tables of an UPDATE there."""
+    """Render a column of the written row; only PostgreSQL allows other tables of an UPDATE there."""
     if compiler.dialect.name == "postgresql":
         return str(compiler.visit_column(NamedColumn(name, target)))
     return str(compiler.preparer.quote(name))
 
 
 def _generated_key(compiler: Any, plan: WritePlan) -> str | None:
-    """Render the key that the driver would tell; MariaDB's drivers tell none beside RETURNING."""
+    """Render the key that the driver would return; MariaDB's drivers return none together with RETURNING."""
     column = getattr(plan.table, "_autoincrement_column", None)
     if plan.verb != "insert" or compiler.dialect.name not in _MARIADB or not compiler.postfetch_lastrowid:
         return None

@@ -1,4 +1,4 @@
-"""Reads: every FROM element of every SELECT carries its predicate, or the statement is refused."""
+"""Reads: every FROM element of every SELECT gets its predicate, or the statement is refused."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_TABLE = (SelectBase, UpdateBase, FunctionElement, Values, ScalarValues)
 
 
 def guarded(compiler: Any, froms: Iterable[Any], where: tuple[Any, ...], *, read: bool) -> tuple[Any, ...]:
-    """Return the WHERE criteria with the predicates of every FROM element that stands for itself."""
+    """Return the WHERE criteria with the predicates of every plain FROM element."""
     conditions: list[Any] = list(holding(where))
     leaves = [leaf for from_ in froms for leaf in preserved_leaves(compiler, from_, conditions)]
     predicates = predicates_of(compiler, leaves, [], conditions, read=read)
@@ -40,7 +40,7 @@ def guarded(compiler: Any, froms: Iterable[Any], where: tuple[Any, ...], *, read
 
 
 def guarded_select(compiler: Any, select: Any, froms: Iterable[Any]) -> Any:
-    """Return a SELECT whose WHERE carries the predicates of its FROM."""
+    """Return a SELECT whose WHERE includes the predicates of its FROM."""
     criteria = guarded(compiler, froms, select._where_criteria, read=True)
     if criteria is select._where_criteria:
         return select
@@ -50,7 +50,7 @@ def guarded_select(compiler: Any, select: Any, froms: Iterable[Any]) -> Any:
 
 
 def guarded_join(compiler: Any, join: Any) -> Any:
-    """Return a join; the null-extended side of an outer one carries its predicate in ON."""
+    """Return a join; the null-extended side of an outer join has its predicate in ON."""
     if join.full:
         return derived_join(compiler, join)
     if not join.isouter:
@@ -68,7 +68,7 @@ def guarded_join(compiler: Any, join: Any) -> Any:
 
 
 def preserved_leaves(compiler: Any, from_: Any, conditions: list[Any]) -> list[Leaf]:
-    """Return the leaves whose predicate stands above ``from_``, and collect the conditions that hold there."""
+    """Return the leaves whose predicate belongs above ``from_``, and collect the conditions that apply there."""
     if isinstance(from_, Join):
         if from_.full:
             return []
@@ -86,7 +86,7 @@ def preserved_leaves(compiler: Any, from_: Any, conditions: list[Any]) -> list[L
 
 
 def leaf_of(compiler: Any, from_: Any) -> Leaf | None:
-    """Return the leaf of a FROM element that is a table; refuse what the guard does not know."""
+    """Return the leaf of a FROM element that is a table; refuse unknown elements."""
     if within_rule(compiler, from_):
         return None
     level = compiler.tg.levels[-1]
@@ -117,7 +117,7 @@ def leaf_of(compiler: Any, from_: Any) -> Leaf | None:
 def predicates_of(
     compiler: Any, leaves: list[Leaf], around: list[Leaf], conditions: Sequence[Any], *, read: bool
 ) -> list[ColumnElement[bool]]:
-    """Return the predicates; a ``through`` table that is joined to a guarded parent on its key needs none."""
+    """Return the predicates; a ``through`` table joined to a guarded parent on its key needs none."""
     pending = [leaf for leaf in leaves if leaf.placement.kind == "through"]
     rows = granted_rows(compiler, leaves)
     if not pending:
@@ -155,7 +155,7 @@ def _owned(compiler: Any, leaves: Iterable[Leaf], *, read: bool) -> list[ColumnE
 
 
 def derived_join(compiler: Any, join: Any) -> Any:
-    """Return a FULL JOIN whose tables, at every depth, are derived tables of the tenant's rows."""
+    """Return a FULL JOIN in which every table is replaced by a derived table of the tenant's rows."""
     clone = join._clone()
     clone.left, clone.right = derived(compiler, join.left), derived(compiler, join.right)
     return clone
@@ -173,7 +173,7 @@ def derived(compiler: Any, from_: Any) -> Any:
 
 
 def verify_known(compiler: Any, table: Any, enclosing_alias: Any) -> None:
-    """Refuse a table that no predicate was found for: it stands in a form that the guard does not know."""
+    """Refuse a table without a predicate, because it is in a form that the guard does not know."""
     statement = compiler.tg
     if statement.rule_names is not None:
         rely(compiler, table)

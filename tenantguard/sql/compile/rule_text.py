@@ -1,4 +1,4 @@
-"""Row rules as text: what a rule reads is its author's to say, and never the statement's around it."""
+"""Row rules as text: a rule reads what its author wrote, independent of the enclosing statement."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _NOTHING = "1 = 0"  # of a statement that is refused
 
 
 def ruled(compiler: Any, element: Ruled, **kw: Any) -> str:
-    """Render a row rule; its subqueries are correlated with its own table, and with nothing else.
+    """Render a row rule; its subqueries are correlated only with its own table.
 
-    They are rendered without predicates: they see what the rule's author wrote.
+    They are rendered without predicates, exactly as the rule's author wrote them.
     """
     statement = compiler.tg
     if element.rule is not None:
@@ -49,7 +49,7 @@ def ruled(compiler: Any, element: Ruled, **kw: Any) -> str:
 
 
 def within_rule(compiler: Any, from_: Any) -> bool:
-    """Tell whether a FROM element stands in a row rule, and note its name."""
+    """Return whether a FROM element is in a row rule, and record its name."""
     if compiler.tg.rule_names is None:
         return False
     if getattr(from_, "name", None) is not None:
@@ -59,7 +59,7 @@ def within_rule(compiler: Any, from_: Any) -> bool:
 
 @contextmanager
 def noted_cte(compiler: Any, cte: Any) -> Iterator[None]:
-    """Note the name of a common table expression, which hides the table of that name, while it is rendered."""
+    """Record the name of a common table expression while it is rendered, because it hides the table with that name."""
     name, statement = from_name(compiler, cte), compiler.tg
     statement.ctes.add(name)
     outer = statement.rule_names

@@ -1,4 +1,4 @@
-"""What a tenant may write of rows that it shares with others: some columns, and nothing that reaches others' rows."""
+"""Writes to rows that tenants share: only some columns, and nothing that affects others' rows."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from tenantguard.tenancy import Placement
 
 
 def verify_allowed(compiler: Any, verb: str, placement: Placement, columns: Collection[str] = ()) -> None:
-    """Refuse a write to rows that are not one tenant's, or whose change the database carries into others' rows.
+    """Refuse a write to rows that do not belong to one tenant, or that cascades to others' rows.
 
     Args:
         compiler: the guarded compiler.
         verb: ``"insert"``, ``"update"`` or ``"delete"``.
         placement: how the table belongs.
-        columns: what an UPDATE sets.
+        columns: the columns that an UPDATE sets.
     """
     if placement.kind == "shown":
         fault = _not_changeable(verb, placement, columns)

@@ -1,4 +1,4 @@
-"""A statement on its way through the compiler: what it names, what it must carry, and what it is refused for."""
+"""A statement during compilation: what it names, what must be added, and why it is refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _IDS = frozenset({str, int, UUID})  # what a tenant may be
 
 
 class Statement:
-    """The guard's side of one compiled statement, held by the compiler as ``compiled.tg``.
+    """The guard's data about one compiled statement, kept as ``compiled.tg``.
 
     The execution reads:
 
@@ -163,12 +163,12 @@ class Statement:
         self.own_text: frozenset[str] = frozenset()
 
     def refuse(self, violation: Violation) -> None:
-        """Remember the first refusal; it is recorded and raised when the statement is executed."""
+        """Keep the first refusal, which is recorded and raised when the statement executes."""
         if self.fault is None:
             self.fault = violation
 
     def refuse_fragment(self, fault: str | None, text: str) -> None:
-        """Refuse the statement where a piece of text in it has a fault."""
+        """Refuse the statement if a text fragment in it has a fault."""
         if fault is not None:
             self.refuse(
                 RawSQLError(
@@ -197,17 +197,17 @@ class Statement:
         return placement
 
     def ask(self, placement: Placement, act: Act) -> None:
-        """Note what whoever acts has to be permitted, for one act on one table."""
+        """Record the permissions needed for one action on one table."""
         if placement.permitted is not None:
             self.asked[placement.name, act] = placement.permitted.needed(act)
 
     def count(self, table: Any) -> None:
-        """Note that a table was rendered."""
+        """Record that a table was rendered."""
         name = str(table.name)
         self.rendered[name] = self.rendered.get(name, 0) + 1
 
     def finish(self, bind_names: Iterable[tuple[Any, str]], *, translated: bool) -> None:
-        """Sum up for the execution what the compilation has found.
+        """Prepare the results of the compilation for the execution.
 
         Args:
             bind_names: the statement's parameters and their names.
@@ -237,7 +237,7 @@ class Statement:
         self.settle(translated=translated)
 
     def settle(self, *, translated: bool) -> None:
-        """Decide whether an execution needs a second look."""
+        """Decide whether each execution needs further checks."""
         plain = (
             self.mode == "tenant"
             and self.fault is None
@@ -253,7 +253,7 @@ class Statement:
 
 
 def set_apart(compiler: Any) -> None:
-    """Let SQLAlchemy ask nobody for the tenant at each execution, since the guard writes it in.
+    """Keep SQLAlchemy from looking up the tenant's parameter at each execution, because the guard sets it.
 
     Where it was not written in, there is no value to send. A statement whose parameters are expanded, an INSERT, and
     a driver that is told of types, go through the names of all parameters once more, so they keep it.

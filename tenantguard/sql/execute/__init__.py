@@ -1,1 +1,1 @@
-"""Execution: what is sent to the database, and what is verified before and after."""
+"""Execution: sending statements, and verifying them before and after."""

@@ -1,4 +1,4 @@
-"""Admission: a statement that is to get a cursor is let through under the binding in force, or refused."""
+"""Admission: before a statement gets a cursor, it is admitted under the current binding, or refused."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from tenantguard.tenancy import Placement, full_name
 
 
 def admit(context: Any, connection: Any, compiled: Any, binding: Binding | None) -> None:
-    """Let a statement through, with the tenant among its parameters, or refuse it.
+    """Admit a statement with the tenant added to its parameters, or refuse it.
 
     Args:
         context: SQLAlchemy's execution context.
         connection: the connection that it runs on.
-        compiled: what it was compiled to; ``None`` for SQL text that goes straight to the driver.
-        binding: what is bound.
+        compiled: the compiled statement; ``None`` for SQL text straight to the driver.
+        binding: the current binding.
     """
     guard = context.dialect.tg_guard
     if not guard.enforces or takes_trust(context, connection):
@@ -98,7 +98,7 @@ def _admit_compiled(context: Any, connection: Any, compiled: Any, binding: Bindi
 
 
 def _refuse_many_texts(context: Any, compiled: Any) -> None:
-    """Refuse SQL text with many sets of parameters under several tenants, whose list is written out each time."""
+    """Refuse SQL text with many sets of parameters under several tenants, whose list is expanded each time."""
     if context.executemany and compiled.tg_mode == "tenants" and compiled.tg.parameters:
         refuse_again(
             RawSQLError(
@@ -110,7 +110,7 @@ def _refuse_many_texts(context: Any, compiled: Any) -> None:
 
 
 def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
-    """Let the schema's own DDL through where no tenant is bound, as when an application starts."""
+    """Admit schema DDL while no tenant is bound, as at an application's start."""
     binding = peek()
     if binding is not None and binding.mode == "bypass":
         ask_again(context)
@@ -131,14 +131,14 @@ def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
 
 
 def is_schema_ddl(element: Any) -> bool:
-    """Tell whether a DDL element is one of a schema's own, which an application may run before it serves."""
+    """Return whether a DDL element belongs to a schema, which an application may create before it serves requests."""
     if isinstance(element, schema.DDL) or hasattr(element, "selectable"):
         return False
     return type(element).__module__.startswith("sqlalchemy.")
 
 
 def _verify_translation(compiled: Any, options: Any) -> None:
-    """Refuse a schema translation that turns a table into one which belongs in another way."""
+    """Refuse a schema translation that changes how a table belongs."""
     names = options.get("schema_translate_map") or {}
     for key, placement in compiled.tg.tables.items():
         translated = (names.get(key[0], key[0]), key[1])
@@ -155,5 +155,5 @@ def _verify_translation(compiled: Any, options: Any) -> None:
 
 
 def _way(placement: Placement) -> tuple[Any, ...]:
-    """Return what the predicate of a table was made from."""
+    """Return the parts of a placement that determine its predicate."""
     return placement.kind, placement.column, placement.visible

@@ -1,4 +1,4 @@
-"""Permissions at the execution: whoever acts has what a statement takes, or it is refused."""
+"""Permissions at execution: a statement is refused unless the principal has the permissions that it needs."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from tenantguard.sql.refusals import refuse_compiled, sent, told
 
 
 def permit(context: Any, statement: Any, binding: Binding | None) -> None:
-    """Let a statement through for whoever acts, with the values of their permission rules.
+    """Admit a statement for the principal, with the values of its permission rules.
 
     Args:
         context: SQLAlchemy's execution context.
-        statement: what the compiler found.
-        binding: what is bound.
+        statement: the compiler's results.
+        binding: the current binding.
 
     Raises:
-        PermissionDeniedError: a permission is missing, or nobody is known to act.
+        PermissionDeniedError: a permission is missing, or there is no principal.
         NoTenantError: nothing is bound.
     """
     principal = None if binding is None else binding.principal
@@ -38,12 +38,12 @@ def permit(context: Any, statement: Any, binding: Binding | None) -> None:
 
 
 def permit_reading(context: Any, now: Binding, then: Binding) -> None:
-    """Let somebody read on what another person has asked for, if the same statement would answer them alike.
+    """Let another person continue reading a result, if the statement would give them the same rows.
 
     Args:
         context: SQLAlchemy's execution context of the statement.
-        now: what is bound.
-        then: what the statement was executed under.
+        now: the current binding.
+        then: the binding under which the statement was executed.
 
     Raises:
         PermissionDeniedError: a permission is missing, or a permission rule grants other rows.
@@ -68,15 +68,15 @@ def permit_reading(context: Any, now: Binding, then: Binding) -> None:
 
 
 def acts(binding: Binding | None) -> TypeGuard[Binding]:
-    """Tell whether somebody acts for another: each of their statements gets a second look."""
+    """Return whether the principal has an actor, whose statements are all checked further."""
     return binding is not None and binding.principal is not None and binding.principal.actor is not None
 
 
 def end_in_time(binding: Binding) -> None:
-    """End a binding under which somebody acts for another, once their time is over.
+    """End a binding with an actor once the actor's time is over.
 
     Raises:
-        NoTenantError: it is.
+        NoTenantError: the time is over.
     """
     over = None if binding.principal is None else time_over(binding.principal)
     if over is not None:
@@ -87,10 +87,10 @@ def end_in_time(binding: Binding) -> None:
 
 
 def refuse_read_only(context: Any, binding: Binding | None) -> None:
-    """Refuse a write of whoever acts for somebody and may read alone.
+    """Refuse a write by an actor who may only read.
 
     Raises:
-        PermissionDeniedError: the binding is such a one.
+        PermissionDeniedError: the actor may only read.
     """
     actor = None if binding is None or binding.principal is None else binding.principal.actor
     if actor is not None and actor.read_only:
@@ -109,8 +109,8 @@ def refuse_permission(
     """Refuse a statement for which a permission is missing.
 
     Args:
-        binding: what is bound.
-        asked: what the statement takes, by table and act.
+        binding: the current binding.
+        asked: the needed permissions, by table and action.
         statement: its text.
     """
     if binding is None or binding.mode == "closed":

@@ -1,9 +1,8 @@
-"""Bypassed writes: a key that would tie the rows of two tenants together is noticed inside a bypass, too.
+"""Writes in a bypass: a key that would connect the rows of two tenants is detected even there.
 
-A bypass may write for any tenant, and what it writes belongs to one: an operator who puts one company's row under
-another's makes a mistake that nobody would see afterwards. What plain parameters hold is looked at before the write.
-Otherwise the write returns what it stored, or, where it cannot, the tied rows of its table are compared before and
-after.
+A bypass may write for any tenant, but each row belongs to one. An operator who puts one company's row under another's
+makes a mistake that nobody would notice later. Plain parameters are checked before the write. Otherwise the write
+returns what it stored or, if it cannot, the connected rows of its table are compared before and after.
 """
 
 from __future__ import annotations
@@ -39,12 +38,12 @@ _MOST = 200  # rows that are looked at before an UPDATE
 
 
 def is_writing(context: Any, compiled: Any) -> bool:
-    """Tell whether a statement of a bypass may write by an INSERT or an UPDATE."""
+    """Return whether a statement in a bypass may insert or update rows."""
     return bool(context.isinsert or context.isupdate or compiled.isplaintext or compiled.ctes)
 
 
 def verify_bypassed(context: Any) -> None:
-    """Notice a write that ties the rows of two tenants together: refuse it, or record it where the bypass may do so.
+    """Detect a write that connects the rows of two tenants: refuse it, or record it if the bypass allows it.
 
     Raises:
         CrossTenantError: the bypass was not given ``ties=True``.
@@ -140,10 +139,10 @@ def _olds(context: Any, tied: Tied) -> list[Sequence[Row]] | None:
 
 
 class BypassedCursor(StoredCursor):
-    """A driver's cursor that looks at what a bypass has written.
+    """A driver's cursor that checks the rows written in a bypass.
 
     Args:
-        look: is given the rows that a statement returned, and which of the sets of parameters they are of.
+        look: receives the returned rows, and the index of their set of parameters.
     """
 
     def __init__(self, cursor: Any, context: Any, read: ReadBack, look: Callable[[Any, int], None]) -> None:
@@ -159,7 +158,7 @@ class BypassedCursor(StoredCursor):
 def _return(
     context: Any, tied: Tied, statement: Callable[[list[str]], str | None], *, moves: bool = False
 ) -> bool:
-    """Let a write return what it stored of the columns that matter; tell whether it can.
+    """Make a write return the stored values of the relevant columns; return whether that is possible.
 
     Args:
         context: SQLAlchemy's execution context.
@@ -210,13 +209,13 @@ def _own_returning(context: Any) -> Callable[[list[str]], str | None]:
 
 
 def _sends_batches(context: Any) -> bool:
-    """Tell whether a driver puts many statements into one, as psycopg2 does where it is told to."""
+    """Return whether a driver combines many statements into one, as psycopg2 can."""
     mode = str(getattr(context.dialect, "executemany_mode", ""))
     return bool(context.executemany) and "batch" in mode.lower()
 
 
 def _compare(context: Any, tables: Sequence[Tied]) -> None:
-    """Compare the rows of some tables that tie those of two tenants together before a statement, and after it."""
+    """Compare the rows that connect two tenants before and after a statement."""
     if not tables:
         return
     hold(context)
@@ -243,7 +242,7 @@ def _read_back(tied: Tied, verb: str) -> ReadBack:
 
 
 def _verify_text(context: Any) -> None:
-    """Verify SQL text as far as it can be read: where it cannot, the tables that it names are compared."""
+    """Verify SQL text as far as it can be read; otherwise compare the tables that it names."""
     sql, dialect = str(context.statement), context.dialect
     guard, lowered = dialect.tg_guard, sql.lower()
     tables = [tied for tied in tied_tables(guard) if tied.placement.key[1].lower() in lowered]
@@ -262,7 +261,7 @@ def _verify_text(context: Any) -> None:
 
 
 def _is_met(write: Written, tied: Tied, moves: bool) -> bool:
-    """Tell whether SQL text writes what could tie rows of a table, or move them away from those below."""
+    """Return whether SQL text could connect rows of a table, or separate them from their children."""
     if tied.links and write.may_write(tied.placement.key, tied.columns):
         return True
     return moves and bool(tied.below) and write.may_write(tied.placement.key, tied.places)

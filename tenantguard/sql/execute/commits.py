@@ -1,4 +1,4 @@
-"""The end of a transaction: keys whose parent could not be held, or may come later, are verified before the commit."""
+"""The end of a transaction: keys whose parent could not be locked, or may be written later, are verified first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tenantguard.sql.predicates import named, trusted
 
 
 def verify_ending(connection: Any) -> None:
-    """Refuse to commit what would leave a row without the parent that it names, or belongs through."""
+    """Refuse a commit that would leave a row without its parent."""
     if connection.tg_orphans:
         verify_orphans(connection)
     if connection.tg_noted:
@@ -31,7 +31,7 @@ def verify_ending(connection: Any) -> None:
 
 
 def verify_noted(connection: Any) -> None:
-    """Refuse to commit a row whose parent is not the tenant's now.
+    """Refuse to commit a row whose parent does not belong to the tenant now.
 
     Raises:
         ParentError: a key that was noted leads to another tenant's row, or to none.
@@ -49,7 +49,7 @@ def verify_noted(connection: Any) -> None:
 
 
 def end_alone(context: Any) -> None:
-    """Commit what a statement did in a transaction of its own, after its rows were fetched."""
+    """Commit a statement's own transaction after its rows were fetched."""
     cursor = context.cursor
     if cursor.description is not None and context.execute_style is not ExecuteStyle.INSERTMANYVALUES:
         rows = cursor.fetchall()
@@ -59,7 +59,7 @@ def end_alone(context: Any) -> None:
 
 
 def leave(context: Any) -> None:
-    """End what was begun for a statement that has failed: the savepoint of a read-back, or a transaction of its own."""
+    """End the savepoint of a read-back, or the own transaction, of a failed statement."""
     try:
         if context.tg_stored is not None:
             context.tg_stored.abandon()
@@ -69,7 +69,7 @@ def leave(context: Any) -> None:
 
 
 class _Ending(SimpleNamespace):
-    """What a look-up needs of an execution, where a transaction ends and nothing is executed."""
+    """A stand-in for an execution context, for look-ups at the end of a transaction."""
 
     compiled = statement = None
     tg_alone = False
@@ -81,9 +81,9 @@ class _Ending(SimpleNamespace):
 
 
 def _is_written(context: Any, one: Noted) -> bool:
-    """Tell whether a row of the tenant's still names the key: it may have been deleted, changed or rolled back since.
+    """Return whether a row of the tenant still has the key; it may have been deleted, changed or rolled back since.
 
-    Of a row that belongs through the key nobody can tell whose it is.
+    For a row that belongs through the key, its owner is unknown.
     """
     link, compiler = one.link, compiler_of(context)
     source = trusted(link.child.alias())

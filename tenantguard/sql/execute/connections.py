@@ -1,4 +1,4 @@
-"""Connections: each statement goes to the compiler that fits the binding, and each end of a transaction is verified."""
+"""Connections: choose the compiler that fits the binding, and verify the end of each transaction."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _leaving(context: Any) -> Iterator[None]:
 
 
 class GuardedConnection(Connection):
-    """Choose the compiler that fits the binding, and keep the raw connection to SQLAlchemy itself.
+    """A connection that chooses the compiler for the binding, and gives the raw connection only to SQLAlchemy.
 
     Attributes:
         tg_ready: the binding that the connection was made ready for; while it lasts, a plain statement needs no
@@ -76,7 +76,7 @@ class GuardedConnection(Connection):
         return _EXECUTE(self, elem, distilled_parameters, execution_options)
 
     def tg_make_ready(self, binding: Binding | None) -> None:
-        """Choose the compiler that fits the binding."""
+        """Choose the compiler for the binding."""
         self.tg_ready, self.tg_names = False, None
         if self._tg_learnt is not None or self.tg_orphans:
             self.tg_serve(binding)
@@ -121,7 +121,7 @@ class GuardedConnection(Connection):
         *more: Any,
         **kw: Any,
     ) -> NoReturn:
-        """Leave nothing of ours open, whoever raised: a driver, or a listener between two parts of a statement."""
+        """Leave nothing of the guard's open, whether a driver or a listener raised the error."""
         if context is not None and isinstance(e, Exception):
             leave(context)
         super()._handle_dbapi_exception(e, statement, parameters, cursor, context, *more, **kw)
@@ -149,7 +149,7 @@ class GuardedConnection(Connection):
 
     @property
     def connection(self) -> Any:
-        """Return the pool's connection, to SQLAlchemy and in a bypass."""
+        """Return the pool's connection, only to SQLAlchemy or in a bypass."""
         found = self._dbapi_connection
         try:
             if found is not None and sys._getframe(1).f_globals is _BASE:
@@ -162,7 +162,7 @@ class GuardedConnection(Connection):
         return super().connection
 
     def tg_probe(self, statement: Any, parameters: dict[str, Any]) -> list[Any]:
-        """Run one of our own look-ups, with the compiler of the binding, in its own compiled cache."""
+        """Run one of the guard's look-ups, with the compiler for the binding and a separate compiled cache."""
         options = {"compiled_cache": self.engine.dialect.tg_guard.probe_cache}  # type: ignore[attr-defined]  # ours
         dialect, names = self.dialect, self.tg_names
         if names is not None:
@@ -174,13 +174,13 @@ class GuardedConnection(Connection):
             self.tg_ready, self.tg_names, self.dialect = False, names, dialect
 
     def tg_translate(self, options: Any) -> None:
-        """Let the look-ups for a statement read the schemas that it writes to; the next one says for itself."""
+        """Make the look-ups for a statement read the schemas that it writes to."""
         names = options.get("schema_translate_map")
         if names is not self._execution_options.get("schema_translate_map"):
             self.tg_ready, self.tg_names = False, names
 
     def tg_serve(self, binding: Binding | None) -> None:
-        """Forget the keys that were found to be another tenant's than the next, who may take them over."""
+        """Forget the keys that were verified for a different tenant than the next one."""
         if self.tg_left is not None:
             verify_left(self)
         learnt = self._tg_learnt
@@ -191,7 +191,7 @@ class GuardedConnection(Connection):
                 verify_orphans(self)
 
     def tg_forget(self) -> None:
-        """Let no row vouch for a key any more: a bypass may have given it to another tenant."""
+        """Forget all verified keys, because a bypass may have moved their rows to another tenant."""
         self._tg_learnt = None
         forget_enforcement(self)
 

@@ -56,7 +56,7 @@ class Filtered(ClauseElement):
 
 
 def enclosed(where: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the user's criteria in parentheses, so that none of their operators binds less tightly than the guard's AND.
+    """Return the user's criteria in parentheses, so that they bind at least as tightly as the guard's AND.
 
     A column that is compared with a value needs none. Beside text that may bind weaker than AND, all of them stand in
     one pair, so that they mean what SQLAlchemy alone would send.

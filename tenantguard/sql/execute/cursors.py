@@ -1,4 +1,4 @@
-"""Sending: the last step before a driver's cursor, which lets pass what was admitted and nothing else."""
+"""Sending: the last step before a driver's cursor, which passes only admitted statements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _COMMENT = re.compile(r"/\*(?!M?[!+]).*?\*/|--[^\n]*(?:\n|$)", re.DOTALL)
 
 
 def sending_methods(cls: Any) -> dict[str, Any]:
-    """Return the methods by which a dialect reaches a cursor, so that each first compares what it is to send."""
+    """Return a dialect's methods that reach a cursor, each of which first verifies what it sends."""
     return {
         "tg_send": cls.do_execute,
         "do_execute": _do_execute(cls.do_execute),
@@ -29,19 +29,19 @@ def sending_methods(cls: Any) -> dict[str, Any]:
 
 
 def copied_parameters(context: Any) -> Any:
-    """Return the parameters as they are before listeners see them, who may change a dictionary in its place."""
+    """Return a copy of the parameters from before listeners see them, who may change them in place."""
     rows = [dict(row) if isinstance(row, dict) else row for row in context.parameters]
     return rows if context.executemany else rows[0]
 
 
 def admit_beside(context: Any, statement: Any, parameters: Any) -> None:
-    """Let a statement pass that SQLAlchemy executes beside that of the context: a default's, a sequence's, a batch."""
+    """Admit a statement that SQLAlchemy executes in addition to the context's: for a default, a sequence or a batch."""
     changeable = isinstance(parameters, dict) and is_heard(context)
     context.tg_beside = (statement, dict(parameters) if changeable else parameters)
 
 
 def is_heard(context: Any) -> bool:
-    """Tell whether anybody listens who could change what is sent."""
+    """Return whether any listener could change what is sent."""
     connection = context.root_connection
     return bool(connection._has_events or connection.engine._has_events or context.dialect._has_events)
 
@@ -100,14 +100,14 @@ def _batches(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def verify_sent(dialect: Any, statement: Any, parameters: Any, context: Any) -> None:
-    """Refuse what was not admitted: what a listener made of a statement, or what came by another way.
+    """Refuse a statement that was not admitted, because a listener changed it or it came another way.
 
     A listener may add a comment.
 
     Args:
         dialect: the guarded dialect.
-        statement: what is about to be sent.
-        parameters: one set of them, several, or ``None`` where they are left out.
+        statement: the statement to send.
+        parameters: one set of parameters, several, or ``None``.
         context: SQLAlchemy's execution context, if there is one.
 
     Raises:
@@ -142,7 +142,7 @@ def _verify_parameters(statement: Any, admitted: Any, parameters: Any) -> None:
 
 
 def _are_same(admitted: Any, given: Any) -> bool:
-    """Compare what holds values by its values: an array has no one answer to whether it equals another."""
+    """Compare containers by their values, because comparing two arrays gives no single result."""
     if given is admitted:
         return True
     if isinstance(admitted, dict):

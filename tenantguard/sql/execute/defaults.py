@@ -1,4 +1,4 @@
-"""Defaults and keys: what SQLAlchemy executes beside a statement is guarded as well, and so is the key it is told."""
+"""Defaults and keys: the additional statements of SQLAlchemy, and generated keys, are guarded too."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ _INSERTS = re.compile(r"\s*(?:INSERT|REPLACE)\b", re.IGNORECASE)
 
 
 class Query(NamedTuple):
-    """The SQL of a default and its parameters, as the driver takes them."""
+    """The SQL of a default and its parameters, in the driver's form."""
 
     text: str
     parameters: Any
 
 
 def composes_default(context: Any, column: Any) -> bool:
-    """Tell whether the dialect itself composes what it executes for a column that is given no value.
+    """Return whether the dialect itself composes the statement for a column without a value.
 
-    PostgreSQL's executes the text of a server default, which is read as other text in a statement is.
+    PostgreSQL's dialect executes the text of a server default, which is parsed like other text in a statement.
 
     Raises:
-        RawSQLError: that text cannot be read, or reaches for a table.
+        RawSQLError: the text cannot be parsed, or names a table.
     """
     server = column.server_default
     if server is None or not server.has_argument:
@@ -45,10 +45,10 @@ def composes_default(context: Any, column: Any) -> bool:
 
 
 def default_query(context: Any, default: Any, type_: Any) -> Query | None:
-    """Return the query of a default of SQL, guarded as any query is; ``None`` where nothing is guarded.
+    """Return the query of a SQL default, guarded like any query; ``None`` if nothing is guarded.
 
     Raises:
-        Violation: it holds what a query may not hold.
+        Violation: it contains something that is refused in a query.
         NoTenantError: nothing is bound.
     """
     if is_lifted(context):
@@ -79,9 +79,9 @@ def _sent(compiled: Any, values: Any, dialect: Any) -> Query:
 
 
 def is_its_own(context: Any) -> bool:
-    """Tell whether the key that a driver tells is that of a row which the statement inserted.
+    """Return whether the key that a driver reports belongs to a row that the statement inserted.
 
-    A driver answers with the last row of the connection, whoever inserted it.
+    A driver reports the last row of the connection, whichever statement inserted it.
     """
     inserts = context.isinsert or (context.is_text and _INSERTS.match(context.unicode_statement))
     returns = context.compiled is not None and getattr(context.compiled, "effective_returning", None)
@@ -89,6 +89,6 @@ def is_its_own(context: Any) -> bool:
 
 
 def is_lifted(context: Any) -> bool:
-    """Tell whether nothing is guarded: in a bypass, and under a tenancy that restricts nothing."""
+    """Return whether nothing is guarded: in a bypass, or with an unrestricted tenancy."""
     binding = peek()
     return not context.dialect.tg_guard.enforces or (binding is not None and binding.mode == "bypass")

@@ -1,4 +1,4 @@
-"""SQL text that is sent straight to the driver: rewritten once, and the tenant put among its parameters each time."""
+"""SQL text straight to the driver: rewritten once, with the tenant added to its parameters each time."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
-    """Let SQL text through to the driver as the engine's ``raw_sql`` says, or refuse it."""
+    """Admit SQL text to the driver according to the engine's ``raw_sql``, or refuse it."""
     statement = getattr(context, "statement", None)
     if binding is not None and binding.mode == "bypass":
         context.root_connection.tg_forget()
@@ -53,7 +53,7 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
 
 
 def _is_left(context: Any, guard: Any, statement: str) -> bool:
-    """Send a text, which can be read, if it names open tables alone, where only some are enforced; tell whether."""
+    """Send a readable text that names only tables that are not enforced; return whether it was sent."""
     if guard.enforced is None:
         return False
     dialect = context.dialect.tg_variants["tenant"]
@@ -69,7 +69,7 @@ def _is_left(context: Any, guard: Any, statement: str) -> bool:
 
 
 def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
-    """Compose SQL anew that goes straight to the driver, and put the tenant among its parameters."""
+    """Compose SQL for the driver anew, and add the tenant to its parameters."""
     mode = binding.mode
     several = 0 if mode == "tenant" else len(binding.tenants)
     dialect = context.dialect.tg_variants[mode]
@@ -93,7 +93,7 @@ def _rewrite(context: Any, guard: Any, binding: Any, statement: str) -> None:
 
 
 def _verify_calls(context: Any, guard: Any, sent: Sent) -> None:
-    """Refuse SQL text that calls what the users of the server have made."""
+    """Refuse SQL text that calls user-defined functions, operators or casts."""
     ask_in_time(context.root_connection, guard, calls=sent.calls)
     if not sent.asked or sent.catalogue is not guard.catalogue:
         fault = foreign_call(sent.text, context.dialect, guard)
@@ -110,7 +110,7 @@ def _calls(guard: Guard, text: str, tables: Iterable[Key], ctes: Collection[str]
 
 
 class Sent:
-    """Hold what became of one text.
+    """The result of reading one text.
 
     Args:
         guard: the guard that reads it.
@@ -186,7 +186,7 @@ class Sent:
             self._process = parameter.type.dialect_impl(dialect).bind_processor(dialect)
 
     def _is_underneath(self, guard: Guard, style: str) -> bool:
-        """Take a text without predicates if row security holds what it reads; tell whether."""
+        """Accept a text without predicates if row security protects what it reads; return whether it does."""
         found = guard.texts.underneath(self.text, style)
         if found.fault is not None:
             raise RawSQLError(f"SQL text was refused: {found.fault}")
@@ -196,7 +196,7 @@ class Sent:
         return True
 
     def settle(self) -> None:
-        """Find out whether the tenant is all that differs when the text is sent again, now that it was asked for."""
+        """Determine whether only the tenant differs when the text is sent again."""
         found = self._rewritten
         if found is None or self._read is None or self._process is not None or self._several:
             return
@@ -207,17 +207,17 @@ class Sent:
         self.takes = found.names if found.recipe is None else found.given
 
     def permit(self, binding: Binding) -> None:
-        """Let the text through for whoever acts, or refuse it.
+        """Admit the text for the principal, or refuse it.
 
         Raises:
-            PermissionDeniedError: a permission is missing, or nobody is known to act.
+            PermissionDeniedError: a permission is missing, or there is no principal.
         """
         had = None if binding.principal is None else binding.principal.permissions
         if had is None or not all(needed <= had for needed in self.permissions.values()):
             refuse_permission(binding, self.permissions, self.text)
 
     def put(self, binding: Binding, rows: list[Any]) -> list[Any]:
-        """Return the sets of parameters with the tenant in each.
+        """Return the sets of parameters with the tenant added to each.
 
         Raises:
             RawSQLError: their number or kind does not fit the text.

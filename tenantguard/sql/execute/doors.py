@@ -1,4 +1,4 @@
-"""Doors: what a dialect's own methods execute (reflection, savepoints, two-phase) is trusted, a statement at a time."""
+"""Trusted statements: those of a dialect's own methods (reflection, savepoints, two-phase), one at a time."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ _COMPOSING = (
 
 
 def composing_methods(cls: Any) -> dict[str, Any]:
-    """Return a dialect's methods that execute SQL of SQLAlchemy's own making, each statement of which is trusted."""
+    """Return a dialect's methods that execute SQLAlchemy's own SQL, with each of their statements trusted."""
     return {name: _composing(method) for name in _COMPOSING if callable(method := getattr(cls, name, None))}
 
 
 class OwnConnection(Connection):
-    """A connection as a dialect's own methods are given it: what is executed through it is SQLAlchemy's own.
+    """The connection that a dialect's own methods receive; statements through it are SQLAlchemy's own.
 
-    It shares the state of the real one, which event listeners are given: what they execute is theirs.
+    It shares the state of the real connection, which event listeners receive: their statements are not trusted.
     """
 
     __slots__ = ("tg_real",)
@@ -52,7 +52,7 @@ class OwnConnection(Connection):
 
 
 def own(connection: Any) -> OwnConnection:
-    """Return the connection through which SQLAlchemy's own statements, and ours, are executed."""
+    """Return the connection for SQLAlchemy's own statements and the guard's."""
     if isinstance(connection, OwnConnection):
         return connection
     made = object.__new__(OwnConnection)
@@ -63,7 +63,7 @@ def own(connection: Any) -> OwnConnection:
 
 @contextmanager
 def trusted_once(connection: Any, statement: Any) -> Iterator[None]:
-    """Let exactly this statement pass, once, compiled by the plain compiler: it may name the database's own tables."""
+    """Admit exactly this statement, once, compiled by the plain compiler, so that it can name system tables."""
     outer, dialect = connection.__dict__.get("tg_own"), connection.dialect
     connection.tg_own, connection.tg_ready = statement, False
     connection.dialect = connection.engine.dialect.tg_variants["bypass"]
@@ -74,7 +74,7 @@ def trusted_once(connection: Any, statement: Any) -> Iterator[None]:
 
 
 def takes_trust(context: Any, connection: Any) -> bool:
-    """Tell whether the statement that is about to get a cursor is the one that is trusted; it is from now on not."""
+    """Return whether the statement about to get a cursor is the trusted one, and end its trust."""
     trusted = connection.__dict__.get("tg_own")
     if trusted is None:
         return False
@@ -89,17 +89,17 @@ def takes_trust(context: Any, connection: Any) -> bool:
 
 
 def ask_server(connection: Any, guard: Any) -> bool:
-    """Ask a PostgreSQL server what its users have made; tell whether the answer is another one than before."""
+    """Read the catalogue of a PostgreSQL server; return whether it has changed."""
     return bool(guard.learn(ask_catalogue(own(connection), guard.tenancy)))
 
 
 def ask_in_time(connection: Any, guard: Any, *, calls: bool) -> bool:
-    """Ask a PostgreSQL server anew where its answer may be outdated; tell whether it is another one than before.
+    """Read the catalogue of a PostgreSQL server again if it may be outdated; return whether it has changed.
 
     Args:
         connection: the connection.
-        guard: keeps the answer.
-        calls: the statement that follows calls what only the users could have made: each transaction asks by itself.
+        guard: the guard, which keeps the catalogue.
+        calls: whether the next statement calls something user-defined, so that each transaction reads it again.
     """
     if monotonic() < guard.ask_at and not (calls and _is_new(connection)):
         return False
@@ -109,19 +109,19 @@ def ask_in_time(connection: Any, guard: Any, *, calls: bool) -> bool:
 
 
 def _is_new(connection: Any) -> bool:
-    """Tell whether the server was not asked in this transaction; under AUTOCOMMIT each statement is one."""
+    """Return whether this transaction has not read it yet; under AUTOCOMMIT each statement is a transaction."""
     known = connection.tg_asked
     return known is None or known is not connection._transaction or connection._is_autocommit_isolation()
 
 
 def ask_again(context: Any) -> None:
-    """Have a PostgreSQL server asked before a tenant is served next: what a bypass executes may make functions."""
+    """Read the catalogue again before the next tenant is served, because a bypass may create functions."""
     if context.dialect.name == "postgresql":
         context.dialect.tg_guard.ask_at = 0.0
 
 
 def asking(initialize: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a dialect's ``initialize``, which every first connection runs, with the question to the catalogue."""
+    """Return a dialect's ``initialize``, which runs on the first connection, extended to read the catalogue."""
 
     @functools.wraps(initialize)
     def call(self: Any, connection: Any) -> Any:

@@ -1,7 +1,7 @@
-"""Given values: the parameters of a statement as its driver takes them, after every column's own bind processing.
+"""Driver values: the parameters of a statement in the driver's form, after every column's bind processing.
 
-They are read when the statement is about to be sent, so a value that is computed (a default, a callable parameter, a
-type of the user's own) is computed once, and what is verified is what is sent.
+They are read just before the statement is sent, so a computed value (a default, a callable parameter, a custom type) is
+computed once, and the verified value is the one that is sent.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from sqlalchemy.sql.visitors import iterate
 
 
 def given_values(context: Any) -> Callable[[str], list[Any]]:
-    """Return what finds the values that the rows of a statement give for a parameter, by its name.
+    """Return a function from a parameter's name to its values in the rows of a statement.
 
-    It raises ``KeyError`` for a parameter that was written into the text instead.
+    It raises ``KeyError`` for a parameter that was rendered into the text instead.
     """
     compiled, rows = context.compiled, context.parameters
     if not compiled.positional:
@@ -35,7 +35,7 @@ def given_values(context: Any) -> Callable[[str], list[Any]]:
 
 
 def _places(context: Any) -> dict[str, itemgetter[Any]]:
-    """Return what finds the value of a parameter in a row, by its name.
+    """Return a function from a parameter's name to its value in a row.
 
     SQLAlchemy writes the list of an IN out when a statement executes, at the end where parameters are numbered.
     """
@@ -62,7 +62,7 @@ def _numbered(names: list[str]) -> dict[str, itemgetter[Any]]:
 
 
 def given_rows(context: Any) -> list[Any]:
-    """Return the rows of parameters by name, as the driver takes them."""
+    """Return the rows of parameters by name, in the driver's form."""
     values = given_values(context)
     names = list(context.compiled_parameters[0])
     found: list[dict[str, Any]] = [{} for _ in context.parameters]
@@ -77,7 +77,7 @@ def given_rows(context: Any) -> list[Any]:
 
 
 def values_again(context: Any, criteria: Iterable[Any], place: int) -> dict[str, Any]:
-    """Return what a set of parameters gives for plain conditions, by the parameters' keys, to ask them again."""
+    """Return the values of plain conditions in a set of parameters, by the parameters' keys, to evaluate them again."""
     parts = {part for clause in criteria for part in iterate(clause)}
     given, lists = context.compiled_parameters[place], context._expanded_parameters
     names = {bind.key: name for bind, name in context.compiled.bind_names.items() if bind in parts}

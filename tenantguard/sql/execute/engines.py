@@ -1,4 +1,4 @@
-"""Engines and pools: what a guarded engine hands out is guarded, and its driver's connections stay with SQLAlchemy."""
+"""Engines and pools: a guarded engine returns guarded connections, and keeps the driver's connections to SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
 
 def _raw_connection(self: Any) -> Any:
-    """Return a raw connection, to SQLAlchemy and in a bypass."""
+    """Return a raw connection, only to SQLAlchemy or in a bypass."""
     try:
         asked = sys._getframe(1).f_globals is _BASE
     except ValueError:  # no frame below: a greenlet that was handed the method itself
@@ -42,14 +42,14 @@ def _raw_connection(self: Any) -> Any:
 
 
 class GuardedEngine(Engine):
-    """Hand out guarded connections only; an engine becomes one by its class."""
+    """An engine that returns only guarded connections; an engine is guarded by changing its class."""
 
     _connection_cls = GuardedConnection
     raw_connection = _raw_connection
 
 
 class GuardedOptionEngine(OptionEngine):
-    """Be the copy that ``engine.execution_options()`` makes of a guarded engine."""
+    """The copy that ``engine.execution_options()`` creates from a guarded engine."""
 
     _connection_cls = GuardedConnection
     raw_connection = _raw_connection

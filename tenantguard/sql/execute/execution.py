@@ -1,4 +1,4 @@
-"""The execution: each statement is admitted before it gets a cursor, and what it met is looked at when it is over."""
+"""The execution: each statement is admitted before it gets a cursor, and its matched rows are checked afterwards."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from tenantguard.sql.servers.catalogue import undeclared_call
 def guarded_context(base: Any) -> Any:
     """Return a subclass of a dialect's execution context that admits each statement, or refuses it.
 
-    The methods that every statement passes call the dialect's own by name: before Python 3.12 a ``super()`` costs
-    more than what it calls.
+    The methods on the hot path call the dialect's methods by name: before Python 3.12, a ``super()`` costs more than
+    the method it calls.
     """
 
     before, after = _own(base, "pre_exec"), _own(base, "post_exec")
 
     class GuardedContext(base):  # type: ignore[misc]  # of whatever dialect
-        """An execution context.
+        """A guarded execution context.
 
         Attributes:
             tg_binding: the binding that the statement is executed under.
@@ -59,7 +59,7 @@ def guarded_context(base: Any) -> Any:
         cursor_fetch_strategy = GUARDED_FETCH
 
         def create_cursor(self) -> Any:
-            """Let the statement through to a cursor, or refuse it, after its parameters were read."""
+            """Admit the statement to a cursor, or refuse it, after its parameters were processed."""
             self.tg_binding = binding = peek()
             admit(self, self.root_connection, self.compiled, binding)
             cursor = base.create_cursor(self)
@@ -68,7 +68,7 @@ def guarded_context(base: Any) -> Any:
             return cursor
 
         def tg_stream(self) -> None:
-            """Have the rows fetched as SQLAlchemy fetches those that are streamed, and watched all the same."""
+            """Fetch the rows like SQLAlchemy's streamed rows, but watched."""
             self.cursor_fetch_strategy = DEFAULT_FETCH  # which SQLAlchemy exchanges for the one that buffers
             self.__class__ = StreamingContext
 
@@ -96,7 +96,7 @@ def guarded_context(base: Any) -> Any:
                 stamp_defaults(self.compiled.tg.writes, self)
 
         def pre_exec(self) -> None:
-            """Verify what is about to be sent, now that every parameter is as the driver takes it."""
+            """Verify the statement, now that every parameter is in the driver's form."""
             connection, rows = self.root_connection, None
             if connection._has_events or connection.engine._has_events or self.dialect._has_events:
                 rows = copied_parameters(self)
@@ -108,11 +108,11 @@ def guarded_context(base: Any) -> Any:
                 self.tg_kept = self.statement, rows
 
         def tg_verify(self) -> None:
-            """Verify the values that the statement gives."""
+            """Verify the values in the statement."""
             verify_given(self)
 
         def post_exec(self) -> None:
-            """End the transaction that the look-up and the write shared, where it was ours to begin."""
+            """End the transaction of the look-up and the write, if the guard began it."""
             if after is not None:
                 after(self)
             if self.tg_stored is not None:
@@ -126,7 +126,7 @@ def guarded_context(base: Any) -> Any:
                 _refuse_undeclared(self, error)
 
         def _setup_dml_or_text_result(self) -> Any:
-            """Look at how many rows a write met; text was made to meet the tenant's rows only."""
+            """Check how many rows a write matched; text only matches the tenant's rows."""
             plans = () if self.compiled is None else self.compiled.tg.writes
             if plans and self.dialect.tg_guard.enforces:
                 if self.isinsert:
@@ -150,13 +150,13 @@ def guarded_context(base: Any) -> Any:
 
 
 def _own(base: Any, name: str) -> Any:
-    """Return a dialect's hook, ``None`` where it is SQLAlchemy's, which does nothing."""
+    """Return a dialect's hook, or ``None`` for SQLAlchemy's default, which does nothing."""
     hook = getattr(base, name)
     return None if hook is getattr(DefaultExecutionContext, name) else hook
 
 
 def _refuse_undeclared(context: Any, error: Any) -> None:
-    """Refuse what the database answers with an error only because the call was kept to its own functions."""
+    """Turn a database error into a refusal if it occurred only because a call was limited to built-in functions."""
     refusal = undeclared_call(error, context.dialect.tg_guard)
     if refusal is not None:
         context.root_connection._safe_close_cursor(context.cursor)

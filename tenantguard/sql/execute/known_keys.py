@@ -1,7 +1,7 @@
-"""Known keys: what a connection's transaction has found and still holds, and what it has to look at again at its end.
+"""Known keys: the keys that a transaction has verified and still locks, and those to verify again at its end.
 
-A key is known while the lock that its look-up took lasts: not after a savepoint or the transaction ended, a bypass
-wrote, another tenant was served, a row was deleted or changed, or under AUTOCOMMIT.
+A key is known while the lock of its look-up lasts. It is forgotten when a savepoint or the transaction ends, a bypass
+writes, another tenant is served, or a row is deleted or changed, and is never known under AUTOCOMMIT.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Noted:
 
     Attributes:
         link: the foreign key.
-        key: its values, as the driver is given them.
-        tried: what was done, for the message.
-        tenants: what was bound.
+        key: its values in the driver's form.
+        tried: the action, for the message.
+        tenants: the bound tenants.
         names: the ``schema_translate_map`` in force.
     """
 
@@ -35,7 +35,7 @@ class Noted:
 
 
 def known_keys(context: Any, link: Link) -> set[Any]:
-    """Return the marks of the keys that this transaction has found; what is found later is added to the set."""
+    """Return the marks of the keys that this transaction has verified, as a set to extend."""
     connection = context.root_connection
     if context.tg_alone:
         return set()
@@ -58,7 +58,7 @@ def translation(connection: Any) -> Any:
 
 
 def note(context: Any, link: Link, key: tuple[Any, ...], tried: str) -> None:
-    """Have a key looked at again before the transaction ends."""
+    """Verify a key again before the transaction ends."""
     connection = context.root_connection
     binding = peek()
     tenants = () if binding is None else binding.tenants

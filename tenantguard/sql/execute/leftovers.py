@@ -1,9 +1,9 @@
-"""Leftovers: what a bypass changes about a connection does not reach whoever is served by it next.
+"""Leftovers: a connection's state that a bypass changed does not affect the next tenant.
 
-SQL text can set a role, a search path or a mode of the parser, make a temporary table that hides another, or take a
-lock, and nothing of that ends with the transaction. A connection that may hold such a thing is not used again: its
-pool opens another in its place. If a tenant is to be served before it goes back, the database is asked whether names
-and roles are what they were. A SQLite database in memory goes with its connection, so there it is only asked.
+SQL text can set a role, a search path or a parser mode, create a temporary table that hides another, or take a lock,
+and none of that ends with the transaction. A connection in such a state is not reused: its pool opens a new one. If a
+tenant is served before the connection is returned, the database is asked whether names and roles are unchanged. An
+in-memory SQLite database would be lost with its connection, so there the database is only asked.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _STATE["mariadb"] = _STATE["mysql"]
 
 
 def note_text(context: Any) -> None:
-    """Note what SQL text, or DDL, of a bypass may leave on its connection."""
+    """Record that SQL text or DDL in a bypass may have changed the state of its connection."""
     sql, dialect = sent(context) or "", context.dialect
     style, texts = driver_style(dialect), dialect.tg_guard.texts
 
@@ -61,7 +61,7 @@ def note_text(context: Any) -> None:
 
 
 def note_calls(context: Any, compiled: Any) -> None:
-    """Note what the functions may leave that a statement of a bypass calls."""
+    """Record that functions called in a bypass may have changed the state of its connection."""
     left = compiled.__dict__.get("tg_left")
     if left is None:
         left = compiled.tg_left = calls_leave(compiled.string, context.dialect.name)
@@ -76,7 +76,7 @@ def _note(connection: Any) -> None:
 
 
 def note_driver(connection: Any) -> None:
-    """Note that a bypass was given the driver's connection, with which anything can be done."""
+    """Record that a bypass received the driver's connection, which allows anything."""
     # PostgreSQL is not asked for its state: that would begin a transaction, and drivers refuse settings inside of one
     if connection.tg_left is None and connection.engine.dialect.name != "postgresql":
         connection.tg_left = _state(connection)
@@ -84,7 +84,7 @@ def note_driver(connection: Any) -> None:
 
 
 def note_raw(pooled: Any, engine: Any) -> None:
-    """Have the pool open another connection in the place of one on which a bypass may leave something."""
+    """Make the pool replace a connection whose state a bypass may have changed."""
     dialect = engine.dialect
     if not dialect.tg_guard.enforces:
         return
@@ -96,7 +96,7 @@ def note_raw(pooled: Any, engine: Any) -> None:
 
 
 def find_left(connection: Any) -> tuple[Any, ...] | None:
-    """Return the state that a connection should have, where a bypass may have left another; else ``None``."""
+    """Return the state that a connection should have if a bypass may have changed it, or ``None``."""
     pooled = connection._dbapi_connection
     is_kept = connection.tg_left is None and pooled is not None and _LEFT in pooled.info
     state: tuple[Any, ...] | None = (None,) if is_kept else connection.tg_left
@@ -104,10 +104,10 @@ def find_left(connection: Any) -> tuple[Any, ...] | None:
 
 
 def verify_left(connection: Any) -> None:
-    """Refuse to serve a tenant on a connection on which names or roles are not what they were.
+    """Refuse to serve a tenant on a connection whose names or roles have changed.
 
     Raises:
-        RawSQLError: a bypass changed a setting, or made a temporary table that hides another.
+        RawSQLError: a bypass changed a setting, or created a temporary table that hides another.
     """
     binding = peek()
     if binding is not None and binding.mode == "bypass":
@@ -133,7 +133,7 @@ def _state(connection: Any) -> tuple[Any, ...]:
 
 
 def _temporary(connection: Any) -> Iterator[str]:
-    """Yield the tables that MariaDB's temporary ones hide, of which it keeps no list."""
+    """Yield the tables hidden by temporary tables on MariaDB, which does not list them."""
     quote = connection.dialect.identifier_preparer.quote_identifier
     for key in [placement.key for placement in connection.engine.dialect.tg_guard.tenancy]:
         name = ".".join(quote(part) for part in key if part)
@@ -149,7 +149,7 @@ def _temporary(connection: Any) -> Iterator[str]:
 
 
 def _is_on_disk(pooled: Any, pool: Any) -> bool:
-    """Tell whether a SQLite database outlives its connection."""
+    """Return whether a SQLite database outlives its connection."""
     if isinstance(pool, StaticPool | SingletonThreadPool):
         return False
     cursor = pooled.cursor()

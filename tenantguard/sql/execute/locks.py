@@ -1,9 +1,9 @@
-"""Holding: what a look-up has found stays so until the write, in the same transaction and under the database's lock.
+"""Locks: the result of a look-up stays valid until the write, in the same transaction and under the database's lock.
 
-PostgreSQL and MariaDB lock the rows that are found. SQLite has one lock for all writers: the transaction takes it
-before the look-up, where the driver would take it with the write. So nobody writes in between, in WAL mode and with
-a rollback journal; a transaction that reads already reads what its write will meet, or SQLite refuses the write.
-Under AUTOCOMMIT the look-up and the write are put into a transaction of their own.
+PostgreSQL and MariaDB lock the rows that are found. SQLite has one lock for all writers, and the transaction takes it
+before the look-up instead of with the write. So nobody writes in between, in WAL mode or with a rollback journal, and a
+transaction that has already read sees what its write will meet, or SQLite refuses the write. Under AUTOCOMMIT, the
+look-up and the write run in their own transaction.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tenantguard.tenancy import table_key
 
 
 def hold(context: Any) -> None:
-    """Begin the transaction that the look-up and the write share, where none has begun."""
+    """Begin a transaction for the look-up and the write, unless one has begun."""
     connection = context.root_connection
     alone = connection._is_autocommit_isolation()
     if context.dialect.name == "sqlite":
@@ -28,9 +28,9 @@ def hold(context: Any) -> None:
 
 
 def begin_around(connection: Any) -> None:
-    """Begin the transaction that a savepoint of SQLite's is to be in: outside of one, its release commits.
+    """Begin a transaction around a SQLite savepoint, whose release would otherwise commit.
 
-    The driver would begin with the first write, which comes after the savepoint. Source: SQLAlchemy, SQLite,
+    The driver would begin it at the first write, which comes after the savepoint. Source: SQLAlchemy, SQLite,
     "Enabling Non-Legacy SQLite Transactional Modes".
     """
     dialect = connection.engine.dialect
@@ -41,7 +41,7 @@ def begin_around(connection: Any) -> None:
 
 
 def commits_savepoints(connection: Any) -> bool:
-    """Tell whether the release of an outermost savepoint commits, since there is no transaction around it."""
+    """Return whether releasing an outermost savepoint commits, because no transaction surrounds it."""
     if connection.engine.dialect.name != "sqlite":
         return False
     return connection._is_autocommit_isolation() or _is_autocommit(
@@ -50,7 +50,7 @@ def commits_savepoints(connection: Any) -> bool:
 
 
 def take_back(connection: Any) -> None:
-    """Roll back what was done on SQLite, also where the driver's own ``rollback()`` does nothing."""
+    """Roll back on SQLite, even if the driver's own ``rollback()`` does nothing."""
     if connection._dbapi_connection.driver_connection.in_transaction:
         send(connection, "ROLLBACK")
 
@@ -63,9 +63,9 @@ def release(context: Any, *, commit: bool) -> None:
 
 
 def may_lock(context: Any, parent: Any) -> bool:
-    """Tell whether PostgreSQL lets the role lock rows of a table: that takes the right to change them.
+    """Return whether PostgreSQL allows the role to lock rows of a table, which requires the right to change them.
 
-    The policies for UPDATE would hide rows from a locking read, so a table under row security is not locked either.
+    Policies for UPDATE would hide rows from a locking read, so a table with row security is not locked either.
     """
     connection = context.root_connection
     guard = context.dialect.tg_guard
@@ -82,9 +82,9 @@ def may_lock(context: Any, parent: Any) -> bool:
 
 
 def is_isolated(context: Any) -> bool | None:
-    """Tell whether a transaction of PostgreSQL's reads from one snapshot, or ``None`` where it was not asked yet.
+    """Return whether a PostgreSQL transaction reads from one snapshot, or ``None`` if that is not known yet.
 
-    ``FOR KEY SHARE`` locks a row of the snapshot though its tenant was changed since; ``FOR SHARE`` is an error there.
+    ``FOR KEY SHARE`` locks a row of the snapshot even if its tenant has changed since; ``FOR SHARE`` raises an error.
     """
     if context.dialect.name != "postgresql":
         return False
@@ -93,7 +93,7 @@ def is_isolated(context: Any) -> bool | None:
 
 
 def learn_isolation(context: Any, level: str) -> bool:
-    """Remember the isolation level of a transaction, which does not change once it has read."""
+    """Record the isolation level of a transaction, which does not change after the first read."""
     connection = context.root_connection
     isolated = level != "read committed"
     connection.tg_isolated = (connection._transaction, isolated)
@@ -104,7 +104,7 @@ _RIGHTS = "SELECT coalesce(has_any_column_privilege({0}, 'UPDATE') AND NOT row_s
 
 
 def _commits_itself(driver: Any) -> bool:
-    """Tell whether a driver's connection to SQLite commits each statement, whatever SQLAlchemy was told."""
+    """Return whether a SQLite driver's connection commits each statement, whatever SQLAlchemy's settings are."""
     inner = getattr(driver, "_conn", driver)  # of aiosqlite
     begins_none = (
         getattr(inner, "isolation_level", "") is None and getattr(inner, "autocommit", None) is not False
@@ -113,12 +113,12 @@ def _commits_itself(driver: Any) -> bool:
 
 
 def _is_autocommit(driver: Any) -> bool:
-    """Tell whether sqlite3's ``autocommit`` is ``True``, as from Python 3.12 on: its ``commit()`` then does nothing."""
+    """Return whether sqlite3's ``autocommit`` is ``True`` (Python 3.12 and later), where ``commit()`` does nothing."""
     return getattr(getattr(driver, "_conn", driver), "autocommit", None) is True
 
 
 def send(connection: Any, statement: str, *, fetch: bool = False) -> Any:
-    """Send a statement of our own, which has no parameters, by a cursor of the driver's."""
+    """Send one of the guard's statements, without parameters, through a driver's cursor."""
     cursor = connection._dbapi_connection.cursor()
     try:
         cursor.execute(statement)

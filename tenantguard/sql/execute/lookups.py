@@ -1,6 +1,6 @@
-"""Look-ups: the queries that find the parents which a write names, current, and locked until it is over.
+"""Look-ups: the queries that find and lock the current parents of a write.
 
-A key arrives as the driver is given it, after its column's own bind processing, which is never repeated here.
+Keys arrive in the driver's form, after their column's bind processing, which is never repeated here.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _JOINED = ("mysql", "mariadb")
 
 
 def find_each(context: Any, wanted: Sequence[tuple[Link, Key]], *, owned: bool = True) -> list[bool]:
-    """Tell of each key, by one statement, whether its parent is there for the tenant; lock those that are.
+    """Return for each key whether the tenant has its parent, in one statement, and lock the parents found.
 
     Args:
         context: SQLAlchemy's execution context.
         wanted: foreign keys, and the values of each.
-        owned: a row of another tenant's does not count; where it does, nothing is locked.
+        owned: whether only the tenant's rows count; otherwise nothing is locked.
     """
     found: list[bool] = []
     for start in range(0, len(wanted), _TOGETHER):
@@ -64,9 +64,9 @@ def _find_part(context: Any, part: Sequence[tuple[Link, Key]], *, owned: bool) -
 
 
 def find_many(context: Any, link: Link, keys: Sequence[Key]) -> set[Any]:
-    """Return the marks of the keys of one parent whose rows are there for the tenant, and lock those.
+    """Return the marks of one parent's keys whose rows the tenant has, and lock the rows.
 
-    The database may know a key by another spelling than the one it was asked for, and then it is missing here.
+    If the database stores a key in a different spelling than the given one, it is missing here.
     """
     found: set[Any] = set()
     for start in range(0, len(keys), MOST):
@@ -94,7 +94,7 @@ def _find_rows(context: Any, link: Link, keys: Sequence[Key]) -> Sequence[Any]:
 
 
 def mark(key: Key) -> Any:
-    """Return what tells a key from every other: 1, 1.0 and True are equal, and not the same to a database."""
+    """Return a unique mark for a key: 1, 1.0 and True are equal in Python, but not to a database."""
     return tuple([value if type(value) in _PLAIN else _mark(value) for value in key])
 
 
@@ -110,7 +110,7 @@ def _mark(value: Any) -> Any:
 
 
 def compiler_of(context: Any) -> Any:
-    """Return the compiler of a statement, or for SQL text the class of it."""
+    """Return the compiler of a statement, or the compiler class for SQL text."""
     return context.compiled or context.dialect.statement_compiler
 
 
@@ -121,7 +121,7 @@ def _names(link: Link, place: int) -> list[str]:
 def _parent(
     link: Link, context: Any, names: list[list[str]], *, owned: bool = True, several: bool = False
 ) -> Any:
-    """Return the query of the rows of a parent that have one of the keys, and belong to the tenant.
+    """Return the query for the tenant's rows of a parent that have one of the keys.
 
     Args:
         link: the foreign key.
@@ -144,7 +144,7 @@ def _parent(
 
 
 def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> list[Any]:
-    """Compare columns of a parent with parameters, as what the child's columns store of them."""
+    """Compare columns of a parent with parameters in the form that the child's columns store."""
     found = []
     for column, name, type_ in zip(columns, names, link.types, strict=True):
         value: Any = bindparam(name, type_=NullType())
@@ -155,7 +155,7 @@ def equal(columns: list[Any], names: list[str], link: Link, dialect: Any) -> lis
 
 
 def has_key(source: Any, names: Sequence[str], key: Sequence[Any]) -> ColumnElement[bool]:
-    """Return the condition that a row has a primary key, whose values are as the driver is given them."""
+    """Return the condition that a row has a primary key, given in the driver's form."""
     pairs = zip(names, key, strict=True)
     return and_(*(named(source, name, NullType()) == literal(value, NullType()) for name, value in pairs))
 
@@ -184,7 +184,7 @@ def _owned(source: Any, link: Link, context: Any) -> tuple[Any, Any, list[tuple[
 
 
 def _foreign_twin(columns: list[Any], link: Link, context: Any) -> Any:
-    """Return the condition that a row with the same key is another tenant's."""
+    """Return the condition that a row with the same key belongs to another tenant."""
     compiler = compiler_of(context)
 
     def same(source: Any) -> Any:
@@ -195,7 +195,7 @@ def _foreign_twin(columns: list[Any], link: Link, context: Any) -> Any:
 
 
 def _locked(query: Any, sources: Sequence[tuple[Any, Any]], context: Any) -> Any:
-    """Let the rows that are found stay as they are until the transaction ends, as the database's own check does.
+    """Lock the rows that are found until the transaction ends, like the database's own check.
 
     Args:
         query: the look-up.

@@ -1,7 +1,7 @@
-"""Met rows: an UPDATE of MariaDB's returns nothing, so the rows that it meets are read by their primary keys.
+"""Matched rows: MariaDB's UPDATE returns nothing, so the rows that it matches are read by their primary keys.
 
-They are found and locked before it, by its own WHERE where that can be asked a second time, and read again after it,
-inside the savepoint that a refusal goes back to. What it sets is computed once, by the UPDATE itself.
+They are found and locked beforehand, with the UPDATE's own WHERE if that can be evaluated twice, and read again
+afterwards, inside the savepoint for a refusal. The new values are computed once, by the UPDATE itself.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _MOST_ROWS = 4096  # that are met by one set of parameters
 
 
 class MeetingCursor(StoredCursor):
-    """A driver's cursor that verifies the rows which an UPDATE meets."""
+    """A driver's cursor that verifies the rows matched by an UPDATE."""
 
     _met: list[Any]
 
@@ -39,7 +39,7 @@ class MeetingCursor(StoredCursor):
 
 
 def _met(context: Any, read: Any, place: int) -> list[Any]:
-    """Return the primary keys of the rows that a set of parameters will meet, and lock them."""
+    """Return the primary keys of the rows that a set of parameters will match, and lock them."""
     plan, compiled = read.plan, context.compiled
     query = select(*[named(plan.table, column.name, NullType()) for column in plan.table.primary_key])
     query = query.select_from(plan.table).where(*plan.where).limit(_MOST_ROWS).with_for_update()
@@ -50,7 +50,7 @@ def _met(context: Any, read: Any, place: int) -> list[Any]:
 
 
 def _stored(context: Any, read: Any, keys: list[Any]) -> list[Any]:
-    """Return what rows hold now in the columns that are verified."""
+    """Return the current values of the verified columns in these rows."""
     table = read.plan.table
     source, names = trusted(table.alias()), [column.name for column in table.primary_key]
     columns = [named(source, name, NullType()) for link in read.links for name in link.ours]

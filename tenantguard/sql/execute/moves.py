@@ -1,7 +1,7 @@
-"""Moved rows: a bypass gives rows to another tenant, and those that name them must not stay behind.
+"""Moved rows: if a bypass moves rows to another tenant, the rows that reference them must not stay behind.
 
-A family moves by several statements, in any order that suits its keys, so that it is looked at when the transaction
-ends; under AUTOCOMMIT with the statement.
+Related rows move in several statements, in any order that their keys allow, so they are checked when the transaction
+ends or, under AUTOCOMMIT, with the statement.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class Moved:
 
 
 def note_moved(context: Any, tied: Tied, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Have the rows looked at that are tied to some which are written, and may move."""
+    """Check later the rows that reference written rows, which may have moved."""
     if rows and tied.key:
         keys = tuple([tuple([row[name] for name in tied.key]) for row in rows])
         _note(context, tied, keys, {})
 
 
 def note_left(context: Any, tied: Tied) -> None:
-    """Have the tables below a table looked at as a whole, before a statement that may move rows of it."""
+    """Check later all tables that reference a table, before a statement that may move its rows."""
     if tied.below:
         before = {below.placement.key: tied_rows(context, below) for below in _below(context, tied)}
         _note(context, tied, (), before)
@@ -66,7 +66,7 @@ def _note(context: Any, tied: Tied, keys: tuple[Any, ...], before: Mapping[Any, 
 
 
 def verify_moved(connection: Any) -> None:
-    """Refuse to commit where rows were left behind, or record it where that was meant.
+    """Refuse to commit if rows were left behind, or record it if the bypass allows that.
 
     Raises:
         CrossTenantError: the bypass was not given ``ties=True``.
@@ -84,7 +84,7 @@ def verify_moved(connection: Any) -> None:
 
 
 def tell(what: str, tied: Tied, statement: str | None, *, meant: bool) -> None:
-    """Refuse what ties rows of two tenants together, or record it where that was meant.
+    """Refuse a write that connects rows of two tenants, or record it if the bypass allows that.
 
     Args:
         what: what was tried.

@@ -1,7 +1,7 @@
-"""Orphans: rows that belong through a parent which is gone, on SQLite with its foreign keys off.
+"""Orphans: rows whose parent is gone, on SQLite with foreign keys off.
 
-SQLite gives a freed id again, so such a row would pass to the tenant who gets it. Where the database does not look,
-the guard counts: a transaction that leaves more rows without a parent than it found is not committed.
+SQLite reuses ids, so such a row would pass to the tenant that gets the id next. If the database does not check this,
+the guard counts: a transaction that leaves more orphans than it found is not committed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _ENFORCES = (
 
 
 class Counted(NamedTuple):
-    """How many rows of a table had no parent before a tenant's transaction deleted some."""
+    """The number of orphans in a table before a tenant's transaction deleted rows."""
 
     placement: Placement
     rows: int
@@ -33,11 +33,11 @@ class Counted(NamedTuple):
 
 
 def watch_orphans(context: Any, parents: Collection[Key] | None = None) -> None:
-    """Count the rows without a parent before a statement may make some.
+    """Count the orphans before a statement that may create some.
 
     Args:
         context: SQLAlchemy's execution context.
-        parents: the tables that the statement deletes from or changes; all, where that is not known.
+        parents: the tables that the statement deletes from or changes; all tables if they are unknown.
     """
     connection = context.root_connection
     if context.dialect.name != "sqlite" or _is_enforced(connection):
@@ -53,13 +53,13 @@ def watch_orphans(context: Any, parents: Collection[Key] | None = None) -> None:
 
 
 def watch_text(context: Any) -> None:
-    """Count the rows without a parent before SQL text that writes may make some."""
+    """Count the orphans before SQL text that may create some."""
     if context.dialect.name == "sqlite" and not _is_enforced(context.root_connection):
         watch_orphans(context)
 
 
 def verify_orphans(connection: Any) -> None:
-    """Refuse to go on, or to commit, where rows have lost the parent that they belong through.
+    """Refuse to continue, or to commit, if rows have lost their parent.
 
     Raises:
         CrossTenantError: there are more of them than before.
@@ -81,7 +81,7 @@ def verify_orphans(connection: Any) -> None:
 
 
 def forget_enforcement(connection: Any) -> None:
-    """Ask a driver's connection anew: what is done in a bypass may have changed it."""
+    """Forget whether a connection enforces foreign keys, because a bypass may have changed it."""
     connection._dbapi_connection.info.pop(_ENFORCES, None)
 
 
@@ -94,7 +94,7 @@ def _is_enforced(connection: Any) -> bool:
 
 
 def _count(connection: Any, placement: Placement) -> int:
-    """Count the rows of a table whose parent is not there, whoever's they are."""
+    """Count the orphans of a table, of every tenant."""
     preparer = connection.dialect.identifier_preparer
     child, parent = (_whole(preparer, *key) for key in (placement.key, table_key(placement.parent)))
     given = " AND ".join(f"c.{preparer.quote(ours)} IS NOT NULL" for ours, _ in placement.link)

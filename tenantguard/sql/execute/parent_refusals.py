@@ -1,4 +1,4 @@
-"""The one answer: what is said of a key that leads to another tenant's row, or to none."""
+"""The error for a foreign key to another tenant's row or to a missing row, which does not reveal which."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def refuse_parent(context: Any, link: Link, key: Key, tried: str, binding: Binding) -> NoReturn:
-    """Record whether the row is another tenant's, and raise what does not tell."""
+    """Record whether the row is another tenant's, and raise an error that does not reveal it."""
     foreign = not is_strange(key) and find_each(context, [(link, key)], owned=False)[0]
     refuse(
         parent_error(context, tried, [link.parent.name], binding),
@@ -26,11 +26,11 @@ def refuse_parent(context: Any, link: Link, key: Key, tried: str, binding: Bindi
 
 
 def parent_error(context: Any, tried: str, parents: Sequence[str], binding: Binding | None) -> ParentError:
-    """Return the one answer, which does not tell another tenant's row from a missing one.
+    """Return the error, which does not distinguish another tenant's row from a missing one.
 
     Args:
         context: SQLAlchemy's execution context.
-        tried: what is being done, for the message.
+        tried: the action, for the message.
         parents: the tables that the key may lead to.
         binding: the binding in force.
     """

@@ -1,6 +1,6 @@
-"""Parents: a key that a write gives must lead to a row of the tenant's, or to one that is shown to it.
+"""Parents: a foreign key in a write must reference a row that the tenant owns or sees.
 
-A row of another tenant's and a row that is not there are one answer to the code. Only the record knows which it was.
+Another tenant's row and a missing row raise the same error. Only the record distinguishes them.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def verify_parents(
     tried: str,
     binding: Binding,
 ) -> None:
-    """Refuse a write unless each key that it names leads to a row of the tenant's, or to one that is shown to it.
+    """Refuse a write unless each of its foreign keys references a row that the tenant owns or sees.
 
     Args:
         context: SQLAlchemy's execution context.
         wanted: foreign keys and the values that are given for each, as the driver is given them; a key with a
             ``None`` in it leads nowhere, and is not asked for.
-        tried: what is being done, for the message.
-        binding: what is bound.
+        tried: the action, for the message.
+        binding: the current binding.
 
     Raises:
         ParentError: a key leads to another tenant's row, or to none.
@@ -50,7 +50,7 @@ def missing_parents(
     *,
     beside: Callable[[], dict[Any, set[Any]]] = dict,
 ) -> list[tuple[Link, Key]]:
-    """Return the keys that lead to no row which is the tenant's or shown to it, and are not looked at again later.
+    """Return the keys without a row that the tenant owns or sees, except those that are verified again later.
 
     Args:
         context: SQLAlchemy's execution context.
@@ -99,12 +99,12 @@ def _unknown(context: Any, wanted: Iterable[tuple[Link, Iterable[Key]]]) -> list
 
 
 def is_null(key: Key) -> bool:
-    """Tell whether a part of a key is NULL, so that it leads nowhere."""
+    """Return whether a part of a key is NULL, so that it references nothing."""
     return any(value is None for value in key)
 
 
 def as_stored(key: Key, link: Link, dialect: Any) -> Key:
-    """Return a key as the columns of the child store it."""
+    """Return a key in the form that the child's columns store."""
     types = link.types
     if link.storing is None or link.storing[0] != types:
         link.storing = types, [storing(type_, dialect) for type_ in types]
@@ -127,7 +127,7 @@ def _missing_of(context: Any, link: Link, keys: Sequence[Key]) -> list[Key]:
 
 
 def _not_found(context: Any, singles: Sequence[tuple[Link, Key]]) -> list[tuple[Link, Key]]:
-    """Return those keys that lead to no row of the tenant's, and remember the others."""
+    """Return the keys without a row of the tenant, and record the others as known."""
     missing = [single for single in singles if is_strange(single[1])]
     asked = [single for single in singles if not is_strange(single[1])]
     for (link, key), is_there in zip(asked, find_each(context, asked), strict=True):

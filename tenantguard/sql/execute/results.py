@@ -1,4 +1,4 @@
-"""Results: rows that were asked for under one tenant are not fetched under another."""
+"""Results: rows that were selected under one tenant are not fetched under another."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 
 
 def _watched_fetch(base: Any) -> Any:
-    """Return a way of fetching that looks, before each call, at whether the statement's own binding is in force."""
+    """Return a fetch strategy that checks, before each call, that the statement's binding is current."""
 
     class WatchedFetch(base):  # type: ignore[misc]  # whichever it is
-        """A way of fetching, under the binding that the statement was executed under."""
+        """A fetch strategy that requires the binding under which the statement was executed."""
 
         __slots__ = ()
 
@@ -59,15 +59,15 @@ class GuardedFetch(_watched_fetch(_cursor.CursorFetchStrategy)):  # type: ignore
     __slots__ = ()
 
     def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
-        """Fetch in chunks from here on, watched all the same."""
+        """Fetch in chunks from now on, still watched."""
         super().yield_per(result, dbapi_cursor, num)
         result.cursor_strategy.__class__ = GuardedBuffer
 
 
 class WatchedResult(ChunkedIteratorResult[Any]):
-    """The result of a session's query, whose rows and objects are read under the binding that asked for them.
+    """The result of a session's query, whose rows and objects are read only under the original binding.
 
-    It looks before a row is taken, so that a reader who is refused costs the others none.
+    It checks before a row is taken, so that a refused reader does not consume other readers' rows.
     """
 
     def _fetchiter_impl(self) -> Any:
@@ -104,7 +104,7 @@ def _watched(rows: Iterator[Any], context: Any) -> Iterator[Any]:
 
 
 class _Resumed:
-    """The rows of a result, begun anew after each reader who was refused: an exception ends a generator for all."""
+    """The rows of a result, restarted after each refused reader, because an exception ends a generator."""
 
     def __init__(self, context: Any, rows: Callable[[], Iterator[Any]]) -> None:
         self._context, self._rows = context, rows
@@ -142,7 +142,7 @@ GUARDED_FETCH = GuardedFetch()  # the strategy of every execution, unless it is 
 
 
 def watch_stream(result: Any) -> Any:
-    """Return a result that was asked to stream with a fetch strategy that watches the binding."""
+    """Return a streaming result with a fetch strategy that watches the binding."""
     strategy = result.cursor_strategy
     if strategy is DEFAULT_FETCH:
         result.cursor_strategy = GUARDED_FETCH
@@ -152,7 +152,7 @@ def watch_stream(result: Any) -> Any:
 
 
 def watch_rewound(result: Any) -> Any:
-    """Return a result whose rows were fetched already with a fetch strategy that watches the binding."""
+    """Return a prefetched result with a fetch strategy that watches the binding."""
     strategy = result.cursor_strategy
     if type(strategy) is _cursor.FullyBufferedCursorFetchStrategy:
         strategy.__class__ = GuardedRewind
@@ -160,7 +160,7 @@ def watch_rewound(result: Any) -> Any:
 
 
 def _verify(context: Any) -> None:
-    """Refuse rows of another tenant; code that is bound to nothing may go on reading what it was given."""
+    """Refuse rows of another tenant; code with nothing bound may continue to read its result."""
     now, then = peek(), getattr(context, "tg_binding", None)  # of an engine that is not guarded there is none
     if now is then or now is None or then is None or now.mode in ("bypass", "closed"):
         return
@@ -181,7 +181,7 @@ def _verify(context: Any) -> None:
 
 
 def _verify_person(context: Any, now: Binding, then: Binding) -> None:
-    """Refuse rows that another person of the tenant asked for, where whoever reads on would be refused or shown others.
+    """Refuse a result of another person of the tenant, if the reader lacks permissions or would see other rows.
 
     Raises:
         PermissionDeniedError: a permission is missing, or a permission rule grants other rows.

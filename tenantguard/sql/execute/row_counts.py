@@ -1,4 +1,4 @@
-"""Matched rows: a write that met fewer rows than it named is told why, where another tenant's row is the reason."""
+"""Row counts: a write that matched too few rows gets an error if another tenant's row is the reason."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def verify_inserted(context: Any, plans: Any) -> None:
-    """Tell an upsert that the key it named belongs to another tenant's row, which stays as it is."""
+    """Refuse an upsert whose key belongs to another tenant's row, which stays unchanged."""
     if len(context.compiled_parameters) == 1 and context.cursor.rowcount == 0:
         name = plans[-1].placement.name
         refuse_again(
@@ -36,7 +36,7 @@ def verify_inserted(context: Any, plans: Any) -> None:
 
 
 def verify_matched(context: Any, plans: Any) -> None:
-    """Give a unit of work the one answer for a row that is another tenant's, or gone, where it looks for its rows."""
+    """Raise the same error in a unit of work for another tenant's row and for a missing row."""
     expected = len(context.compiled_parameters)
     sane = expected == 1 or context.dialect.supports_sane_multi_rowcount
     if (not sane or context.cursor.rowcount != expected) and _is_flushed(context):
@@ -44,12 +44,12 @@ def verify_matched(context: Any, plans: Any) -> None:
 
 
 def _is_counted(context: Any) -> bool:
-    """Tell whether SQLAlchemy refuses an UPDATE that meets fewer rows than it names, as on no other condition."""
+    """Return whether SQLAlchemy raises an error for an UPDATE that matches too few rows."""
     return len(context.invoked_statement._where_criteria) == 1
 
 
 def _is_flushed(context: Any) -> bool:
-    """Tell whether a unit of work sends the statement: it alone uses the cache that a mapped class has."""
+    """Return whether a unit of work sends the statement; only units of work use a mapper's compiled cache."""
     cache = context.execution_options.get("compiled_cache")
     if cache is None:  # as a mapper without one has
         return False
@@ -57,15 +57,15 @@ def _is_flushed(context: Any) -> bool:
 
 
 def _unmatched(plans: Iterable[WritePlan], context: Any, *, raises: bool) -> None:
-    """Look for the rows that were not met.
+    """Look for the rows that were not matched.
 
     Args:
-        plans: what was written.
+        plans: the writes.
         context: SQLAlchemy's execution context.
-        raises: a row that is not the tenant's is refused; otherwise another tenant's is recorded.
+        raises: whether to refuse a row that is not the tenant's; otherwise another tenant's row is only recorded.
 
     Raises:
-        MissingRowError: one is another tenant's, or there is none.
+        MissingRowError: a row is another tenant's, or missing.
     """
     binding = peek()
     for plan in plans:

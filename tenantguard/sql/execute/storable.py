@@ -1,7 +1,7 @@
-"""Storable values: what a column makes of a value that a driver was given, where we can tell without asking it.
+"""Storable values: the form in which a column stores a driver's value, if that is known without asking the database.
 
-PostgreSQL is asked to cast, which it does as it stores. SQLite and MariaDB store by rules that a cast does not
-follow, so a value of another kind than the column's is translated here, or it is not looked up at all.
+PostgreSQL can be asked to cast, which gives the stored form. SQLite and MariaDB store by rules that a cast does not
+follow, so a value of another kind than the column's is translated here, or not looked up at all.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _EXACT = 2**53  # floats beyond it are not every integer
 
 
 def is_strange(key: tuple[Any, ...]) -> bool:
-    """Tell whether a key has a value of which only the database knows what it will store."""
+    """Return whether only the database knows the stored form of a key's value."""
     return any(value is STRANGE for value in key)
 
 
 def storage_of(type_: TypeEngine[Any], dialect: Any) -> TypeEngine[Any]:
-    """Return the type that a column has in the database, without the collation, which no cast may name."""
+    """Return a column's type in the database, without the collation, which a cast cannot name."""
     found = type_._unwrapped_dialect_impl(dialect)
     if getattr(found, "collation", None) is not None:
         found = found.copy()
@@ -46,7 +46,7 @@ def storage_of(type_: TypeEngine[Any], dialect: Any) -> TypeEngine[Any]:
 
 
 def storing(type_: TypeEngine[Any], dialect: Any) -> Callable[[Any], Any]:
-    """Return what finds what is stored of a value that the driver is given for a column of a type, or ``STRANGE``."""
+    """Return a function from a driver's value to its stored form in a column of a type, or ``STRANGE``."""
     if dialect.name == "postgresql" or type_._isnull:
         return _as_it_is
     kind = type_._unwrapped_dialect_impl(dialect)
@@ -60,17 +60,17 @@ def storing(type_: TypeEngine[Any], dialect: Any) -> Callable[[Any], Any]:
 
 
 def bound_as(tenant: Any, type_: TypeEngine[Any], dialect: Any) -> Any:
-    """Return a tenant as the driver is given it for a column of the type."""
+    """Return a tenant in the driver's form for a column of the type."""
     process = type_.dialect_impl(dialect).bind_processor(dialect)
     return tenant if process is None else process(tenant)
 
 
 def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
-    """Tell whether a value is stored as the tenant is, in whichever spelling it is given.
+    """Return whether a value is stored like the tenant, whatever its spelling.
 
     Args:
-        value: what the driver is given for the tenant column.
-        tenant: the tenant, as the driver is given it.
+        value: the driver's value for the tenant column.
+        tenant: the tenant in the driver's form.
         type_: the column's type.
         dialect: the engine's dialect.
     """
@@ -83,7 +83,7 @@ def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: An
 
 
 def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
-    """Tell whether a column of a type keeps a text or a whole number as the driver is given it."""
+    """Return whether a column of a type stores a string or an integer unchanged."""
     kind = type_._unwrapped_dialect_impl(dialect)
     if isinstance(value, str) and is_padded(type_, dialect.name):
         return len(value) <= (getattr(kind, "length", len(value)) or 1) and not value.endswith(" ")
@@ -98,7 +98,7 @@ def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
 
 
 def _spelled(value: Any, kind: TypeEngine[Any], dialect: Any) -> Any:
-    """Return the one spelling of all that a column of a type stores alike."""
+    """Return the canonical spelling of values that a column of a type stores alike."""
     if isinstance(kind, types.Integer):
         return _integer(value)
     if isinstance(kind, types.Uuid) or isinstance(value, UUID):
@@ -117,7 +117,7 @@ def _as_it_is(value: Any) -> Any:
 
 
 def _integer(value: Any, *, rounds: bool = False) -> Any:
-    """Return the integer that is stored of a value; MariaDB rounds to the nearest, a tie of exact values upwards."""
+    """Return the integer that is stored for a value; MariaDB rounds to the nearest, and exact ties upwards."""
     if isinstance(value, int):
         return int(value)
     if isinstance(value, bytes) and rounds and value.isascii():
@@ -159,7 +159,7 @@ def _of_mariadb(value: Any, kind: Any) -> Any:
 
 
 def _exact(value: Any, scale: int) -> Any:
-    """Return the decimal that MariaDB stores of a number, which it rounds half up where it was given an exact one."""
+    """Return the decimal that MariaDB stores for a number, rounded half up if the number is exact."""
     written = str(value) if isinstance(value, float) else value
     if isinstance(written, str) and _NUMBER.fullmatch(written):
         written = Decimal(written.strip())
@@ -173,7 +173,7 @@ def _exact(value: Any, scale: int) -> Any:
 
 
 def _of_time(value: Any, kind: Any) -> Any:
-    """Return the day, moment or time that MariaDB stores."""
+    """Return the date, datetime or time that MariaDB stores."""
     moment = value
     if isinstance(kind, types.Date):
         if isinstance(value, str) and _DAY.fullmatch(value):

@@ -1,7 +1,7 @@
-"""Stored values: a write whose values only the database knows is read back, and taken back where it is refused.
+"""Stored values: a write whose values only the database knows is read back, and rolled back if it is refused.
 
-The statement returns what it stored, before the columns that its author asked for. It runs inside a savepoint; what
-it returned is verified before the author's code sees a row of it.
+The statement returns the stored values, followed by the columns that its author requested. It runs inside a savepoint,
+and the values are verified before the author's code sees a row.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ _MARIADB = ("mysql", "mariadb")
 
 
 class StoredCursor:
-    """A driver's cursor that verifies what a write has stored, and shows only what its author asked for.
+    """A driver's cursor that verifies what a write has stored, and returns only the columns that its author requested.
 
     Args:
-        cursor: the driver's own.
+        cursor: the driver's cursor.
         context: SQLAlchemy's execution context.
-        read: what the statement returns of what it stores.
-        missing: the keys for which a row that it meets is refused, where the database returns nothing.
+        read: the stored values that the statement returns.
+        missing: the keys for which a matched row is refused, if the database returns nothing.
     """
 
     def __init__(self, cursor: Any, context: Any, read: ReadBack, missing: Missing = ()) -> None:
@@ -62,23 +62,23 @@ class StoredCursor:
         self._key: Any = None
 
     def __getattr__(self, name: str) -> Any:
-        """Answer whatever else a dialect asks of its driver's cursor."""
+        """Return any other attribute of the driver's cursor."""
         return getattr(self._cursor, name)
 
     @property
     def description(self) -> Any:
-        """Return the author's own columns, ``None`` where there are none."""
+        """Return the author's columns, or ``None`` if there are none."""
         found = self._cursor.description
         return None if found is None else found[self._read.width :] or None
 
     @property
     def rowcount(self) -> int:
-        """Return how many rows were written, or what a driver says of a cursor that it has closed."""
+        """Return the number of written rows, or the driver's value for a closed cursor."""
         return -1 if self._cursor.rowcount < 0 and self._is_closed else self._count
 
     @property
     def lastrowid(self) -> Any:
-        """Return the key that the database generated, which MariaDB's drivers do not tell beside RETURNING."""
+        """Return the generated key, which MariaDB's drivers do not report together with RETURNING."""
         return self._cursor.lastrowid if self._key is None else self._key
 
     def execute(self, statement: str, *parameters: Any) -> None:
@@ -91,7 +91,7 @@ class StoredCursor:
             self._send(statement, parameters)
 
     def executemany(self, statement: str, rows: Any) -> None:
-        """Send a statement for each set of parameters: a driver's own way returns no rows."""
+        """Send a statement for each set of parameters, because a driver's ``executemany`` returns no rows."""
         with self._savepoint():
             for place, row in enumerate(rows):
                 self._send(statement, (row,), place)
@@ -116,13 +116,13 @@ class StoredCursor:
         self._cursor.close()
 
     def finish(self) -> None:
-        """Keep what several parts have stored."""
+        """Keep the results of several parts."""
         if self._is_open:
             self._is_open = False
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
     def abandon(self) -> None:
-        """Leave a statement that failed between two of its parts: those before are as they would be anyway."""
+        """Leave a statement that failed between two of its parts."""
         if self._is_open:
             self._is_open = False
             self._do(f"RELEASE SAVEPOINT {_NAME}")
@@ -140,7 +140,7 @@ class StoredCursor:
             self._rows.extend(tuple(row[self._read.width :]) for row in rows)
 
     def _execute(self, statement: str, parameters: tuple[Any, ...], place: int) -> ParentError | None:
-        """Send a statement and verify what it stored; return the one answer for a parent that is not there."""
+        """Send a statement and verify what it stored; return the error for a missing parent."""
         try:
             self._cursor.execute(statement, *parameters)
         except self._context.dialect.loaded_dbapi.Error as error:
@@ -165,7 +165,7 @@ class StoredCursor:
             self._refuse_missing(place)
 
     def _refuse_missing(self, place: int) -> None:
-        """Refuse a set of parameters that was written to a row and names a key which no look-up found."""
+        """Refuse a set of parameters that was written to a row and has a key without a parent."""
         context, values = self._context, given_values(self._context)
         marks = {mark(key) for _, key in self._missing}
         for link in self._read.plan.links:
@@ -175,7 +175,7 @@ class StoredCursor:
                     refuse_parent(context, link, key, self._read.plan.tried, context.tg_binding)
 
     def _leads_well(self, link: Link, place: int) -> bool:
-        """Tell whether the row that a set of parameters picks by its key has come to lead to the tenant's rows."""
+        """Return whether the row selected by a set of parameters now references the tenant's rows."""
         context, plan, values = self._context, self._read.plan, given_values(self._context)
         source = trusted(link.child.alias())
         try:
@@ -207,7 +207,7 @@ class StoredCursor:
             self.finish()
 
     def _leave(self) -> None:
-        """Leave the savepoint after an error of the database, after which PostgreSQL waits for a rollback."""
+        """Leave the savepoint after a database error, after which PostgreSQL requires a rollback."""
         if self._context.dialect.name == "postgresql":
             return
         with suppress(self._context.dialect.loaded_dbapi.Error):  # it may have rolled everything back
@@ -218,7 +218,7 @@ class StoredCursor:
             self._do(f"RELEASE SAVEPOINT {_NAME}")
 
     def _undo(self) -> None:
-        """Take back what was written; a connection that cannot do so is not used again."""
+        """Roll back the write; a connection that cannot do so is not reused."""
         self._is_open = False
         connection = self._context.root_connection
         try:
@@ -230,7 +230,7 @@ class StoredCursor:
         connection.tg_forget()
 
     def _do(self, statement: str) -> None:
-        """Send a statement of our own, which has no parameters, by a cursor of its own."""
+        """Send one of the guard's statements, without parameters, through a separate cursor."""
         cursor = self._context._dbapi_connection.cursor()
         try:
             cursor.execute(statement)
@@ -239,7 +239,7 @@ class StoredCursor:
 
 
 def store(context: Any, made: Callable[[Any], StoredCursor]) -> None:
-    """Give a statement that is about to be sent a cursor which verifies what it stores, made of the driver's."""
+    """Wrap a statement's cursor in one that verifies what it stores."""
     if context._is_server_side:  # what is written has no cursor on the server
         context.cursor.close()
         context.cursor = context.create_default_cursor()
@@ -247,7 +247,7 @@ def store(context: Any, made: Callable[[Any], StoredCursor]) -> None:
 
 
 def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
-    """Let a statement return what it stores, though it was not compiled to, since its parameters do not tell.
+    """Make a statement return what it stores although it was not compiled to, because its parameters do not show it.
 
     Args:
         context: SQLAlchemy's execution context.
@@ -265,7 +265,7 @@ def store_instead(context: Any, read: ReadBack, missing: Missing) -> None:
 
 
 def _begin(context: Any, do: Callable[[str], None]) -> None:
-    """Begin the savepoint that a refusal goes back to."""
+    """Begin the savepoint to which a refusal rolls back."""
     hold(context)
     do(f"SAVEPOINT {_NAME}")
     if context.dialect.name not in _MARIADB:

@@ -1,4 +1,4 @@
-"""Tenants that are written: what a row gives for the tenant column is a tenant that is bound, however it is spelled."""
+"""Written tenants: a row's value for the tenant column must be a bound tenant, however it is spelled."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenantguard.tenancy import Placement
 
 
 def is_only(values: Sequence[Any], placement: Placement, binding: Binding) -> bool:
-    """Tell whether every row gives the one tenant that is bound, as it is bound, after its bind processing."""
+    """Return whether every row has exactly the one bound tenant, after bind processing."""
     only, expected = binding._tenant, placement.python_type
     return only is not None and expected in (None, type(only)) and all(map(is_, values, repeat(only)))
 
@@ -24,13 +24,13 @@ def is_only(values: Sequence[Any], placement: Placement, binding: Binding) -> bo
 def verify_tenant(
     placement: Placement, verb: str, values: Sequence[Any], binding: Binding, context: Any
 ) -> None:
-    """Refuse a tenant that is stored as another one than those that are bound.
+    """Refuse a value that is stored as a tenant which is not bound.
 
     Args:
-        placement: how the table that is written belongs.
-        verb: what is done to it.
-        values: what the rows give for the tenant column, as the driver is given it.
-        binding: what is bound.
+        placement: how the written table belongs.
+        verb: the kind of write.
+        values: the rows' values for the tenant column, in the driver's form.
+        binding: the current binding.
         context: SQLAlchemy's execution context.
 
     Raises:
@@ -58,13 +58,13 @@ def verify_tenant(
 
 
 def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
-    """Refuse a new row of a tenant whose id its column cannot hold, where the database may make it another's.
+    """Refuse a new row of a tenant whose id does not fit its column, if the database could turn it into another id.
 
-    Without its strict mode, MariaDB cuts texts and takes the nearest number; it and PostgreSQL cut off blanks in any
-    mode. SQLite keeps what is longer.
+    Without its strict mode, MariaDB truncates strings and uses the nearest number; it and PostgreSQL cut off blanks in
+    any mode. SQLite stores longer values.
 
     Raises:
-        CrossTenantError: an id would not be stored whole.
+        CrossTenantError: an id would not be stored unchanged.
     """
     for tenant in binding.tenants:
         bound = bound_as(tenant, placement.type, context.dialect)
@@ -82,7 +82,7 @@ def verify_whole(placement: Placement, binding: Binding, context: Any) -> None:
 
 
 def _distinct(values: Sequence[Any]) -> Iterable[Any]:
-    """Return values each once where that is sure: a bulk insert has thousands of rows."""
+    """Return the distinct values if they are hashable, because a bulk insert has thousands of rows."""
     if len(values) > 1 and len(set(map(type, values))) == 1:  # 1 and 1.0 are equal, and not the same
         try:
             return dict.fromkeys(values)

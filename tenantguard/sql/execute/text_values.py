@@ -1,4 +1,4 @@
-"""Values that SQL text writes, and the settings that it makes: verified as those of any other statement are."""
+"""Values and settings in SQL text, verified like those of any other statement."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tenantguard.tenancy import Placement
 
 
 def verify_text(checks: Iterable[Any], compiler: Any, rows: Iterable[Any], context: Any) -> None:
-    """Verify what SQL text is about to write.
+    """Verify the values that SQL text will write.
 
     Args:
-        checks: what the reader of the text has found.
-        compiler: the compiler, or its class, that knows the guard.
+        checks: the results of parsing the text.
+        compiler: the guarded compiler, or its class.
         rows: the sets of parameters.
         context: SQLAlchemy's execution context.
 
@@ -68,7 +68,7 @@ def _with_tenant(
 
 
 def _link(guard: Any, check: Any) -> Link:
-    """Return the foreign key that a text gives, with the columns that store it."""
+    """Return a foreign key in a text, with the columns that store it."""
     parent, child = guard.ties.table(check.parent_key), guard.ties.table(check.table_key)
     return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=check.columns)
 

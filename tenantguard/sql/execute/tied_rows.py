@@ -1,4 +1,4 @@
-"""Tied rows: rows that belong to one tenant, and lead by a foreign key to a row of another."""
+"""Tied rows: rows of one tenant that reference a row of another."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Tied:
-    """A table whose rows could tie the rows of two tenants together.
+    """A table whose rows could connect the rows of two tenants.
 
     Attributes:
         placement: how it belongs.
@@ -54,7 +54,7 @@ class Tied:
 
 
 def tied_table(guard: Any, table: Any) -> Tied | None:
-    """Return what ties the rows of a table, or ``None`` where nothing can."""
+    """Return a table as ``Tied``, or ``None`` if its rows cannot connect tenants."""
     placement = guard.tenancy.find(table)
     return None if placement is None else tied_of(guard, placement)
 
@@ -65,7 +65,7 @@ def tied_tables(guard: Any) -> list[Tied]:
 
 
 def tied_of(guard: Any, placement: Placement) -> Tied | None:
-    """Return what ties the rows of a table by how it belongs, or ``None`` where nothing can."""
+    """Return a placement's table as ``Tied``, or ``None`` if its rows cannot connect tenants."""
     if placement.key not in guard.tied:
         guard.tied[placement.key] = _read(guard.ties, placement)
     found: Tied | None = guard.tied[placement.key]
@@ -101,7 +101,7 @@ def _read(ties: Any, placement: Placement) -> Tied | None:
 
 
 def are_tied(context: Any, tied: Tied, rows: Sequence[Row]) -> bool:
-    """Tell whether one of some rows leads to rows of two tenants, or to a row of another than its own.
+    """Return whether any of the rows references rows of two tenants, or a row of a tenant other than its own.
 
     Args:
         context: SQLAlchemy's execution context.
@@ -127,7 +127,7 @@ def _differ(owners: Sequence[Any], type_: Any, dialect: Any) -> bool:
 
 
 def _owners(context: Any, link: Link, rows: Iterable[Row]) -> dict[Any, Any]:
-    """Return the tenants of the parents that rows name, by the marks of their keys."""
+    """Return the tenants of the rows' parents, by the marks of their keys."""
     keys = {mark(key): key for key in (_key(row, link) for row in rows) if None not in key}
     asked, found = list(keys.values()), {}
     for start in range(0, len(asked), _MOST):
@@ -188,7 +188,7 @@ def _linked(child: FromClause, parent: FromClause, pairs: Iterable[tuple[str, st
 
 
 def tied_rows(context: Any, tied: Tied) -> Counter[Any]:
-    """Return the rows of a table that tie those of two tenants together, each with how often it is there.
+    """Return the rows of a table that connect two tenants, with their counts.
 
     It reads the whole table.
     """
@@ -197,7 +197,7 @@ def tied_rows(context: Any, tied: Tied) -> Counter[Any]:
 
 
 def are_left(context: Any, tied: Tied, moved: Tied, keys: Sequence[Key]) -> bool:
-    """Tell whether rows of a table tie two tenants together, of those that are tied to some rows of another.
+    """Return whether rows of a table that reference moved rows now connect two tenants.
 
     Args:
         context: SQLAlchemy's execution context.

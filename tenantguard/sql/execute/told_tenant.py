@@ -1,4 +1,4 @@
-"""The told tenant: what a connection tells row security, once in each transaction, savepoint and binding."""
+"""The tenant for row security, sent by a connection once per transaction, savepoint and binding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXECUTE = Connection._execute_clauseelement
 
 
 def tell(connection: Any) -> None:
-    """Tell row security the tenant, once in each transaction, savepoint and binding."""
+    """Send the tenant to row security, once per transaction, savepoint and binding."""
     binding = peek()
     if connection._transaction is None:
         connection._autobegin()  # SQLAlchemy begins later, when what was told would be of no transaction
@@ -45,7 +45,7 @@ def tell(connection: Any) -> None:
 
 
 def note_stream(connection: Any, context: Any) -> None:
-    """Note a statement whose rows are fetched by a server-side cursor."""
+    """Record a statement whose rows are fetched with a server-side cursor."""
     alive = [known for known in connection.tg_streams if _streams(known())]
     connection.tg_streams = (*alive, weakref.ref(context))
 
@@ -55,7 +55,7 @@ def _within(connection: Any) -> tuple[Any, Any]:
 
 
 def _verify_role(connection: Any, binding: Binding | None) -> None:
-    """Keep a bypass to connections of the maintenance role, where there is one, and everybody else from them."""
+    """Allow connections of the maintenance role, if there is one, only to a bypass, and the others only outside it."""
     driver = connection._dbapi_connection
     if connection.engine.dialect.tg_guard.maintenance is None or driver is None:
         return
@@ -72,7 +72,7 @@ def _verify_role(connection: Any, binding: Binding | None) -> None:
 
 
 def _send(connection: Any, binding: Binding | None) -> None:
-    """Let the next statement take along what row security is told; send it by itself where none can."""
+    """Send the settings together with the next statement, or separately if that is impossible."""
     guard = connection.engine.dialect.tg_guard
     driver: Any = getattr(connection._dbapi_connection, "driver_connection", None)
     values = guard.row_security.values(binding, getattr(driver, "tg_process", 0), guard.permissions)
@@ -84,7 +84,7 @@ def _send(connection: Any, binding: Binding | None) -> None:
 
 
 def _streams(context: Any) -> bool:
-    """Tell whether the cursor of a statement is still open; asyncpg's tells by what it has left."""
+    """Return whether a statement's cursor is still open; asyncpg's shows it by its remaining rows."""
     cursor = getattr(context, "cursor", None)
     closed = getattr(cursor, "closed", None)
     return cursor is not None and (

@@ -1,4 +1,4 @@
-"""Prepared transactions: a tenant sees and ends those that were prepared for it here, and a bypass all of them."""
+"""Prepared transactions: a tenant can list and end only those prepared for it here; a bypass can end all."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _preparing(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recovering(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the method that lists what is prepared on the whole server, with the tenant's own only."""
+    """Return the method that lists the server's prepared transactions, limited to the tenant's own."""
 
     @functools.wraps(method)
     def do_recover_twophase(self: Any, connection: Any) -> Any:
@@ -55,7 +55,7 @@ def _recovering(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that ends a transaction: the connection's own, or one that was prepared for the tenant."""
+    """Return a method that ends a transaction of the connection, or one that was prepared for the tenant."""
 
     @functools.wraps(method)
     def end(self: Any, connection: Any, xid: Any, is_prepared: bool = True, recover: bool = False) -> Any:
@@ -76,7 +76,7 @@ def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_begun(connection: Any, xid: Any, is_prepared: bool, recover: bool) -> bool:
-    """Tell whether the connection ends the transaction that it began, as far as it went."""
+    """Return whether the connection ends the transaction that it began."""
     begun = connection._transaction
     return (
         isinstance(begun, TwoPhaseTransaction)

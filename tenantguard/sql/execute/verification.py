@@ -1,4 +1,4 @@
-"""The execution half of writes: verify parameters against the binding, and keys against their parents."""
+"""Verification of writes at execution: parameters against the binding, and keys against their parents."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 def verify(plans: Iterable[WritePlan], context: Any) -> None:
-    """Let a write through to its parameters, or refuse it; stamp rows whose tenant is ``None``.
+    """Admit a write or refuse it, and stamp rows whose tenant is ``None``.
 
     Args:
-        plans: what the compiler found.
+        plans: the compiler's results.
         context: SQLAlchemy's execution context, with the parameters as the caller gave them.
 
     Raises:
@@ -61,7 +61,7 @@ def verify(plans: Iterable[WritePlan], context: Any) -> None:
 
 
 def stamp_defaults(plans: Iterable[WritePlan], context: Any) -> None:
-    """Stamp rows whose tenant a column's default has left at ``None``."""
+    """Stamp rows whose tenant is ``None`` after a column's default."""
     binding = peek()
     if binding is not None and binding._tenant is not None:
         for plan in plans:
@@ -80,7 +80,7 @@ def _stamp(plan: WritePlan, name: str, tenant: TenantId, rows: Iterable[Any]) ->
 
 
 def verify_given(context: Any) -> None:
-    """Verify the values that a statement is about to be sent with, as the driver takes them.
+    """Verify a statement's values in the driver's form.
 
     Args:
         context: SQLAlchemy's execution context; its ``tg_given`` says what must be verified.
@@ -112,7 +112,7 @@ def verify_given(context: Any) -> None:
 
 
 def _verify_plans(plans: Iterable[WritePlan], context: Any) -> tuple[ReadBack, Missing] | None:
-    """Verify what parameters hold; return what is verified after the write where they do not tell."""
+    """Verify the parameters; return what must be verified after the write, if they do not show it."""
     binding, spare = peek(), None
     if binding is None:
         return None  # refused before, but for a write to a shared table, which names nobody's row
@@ -157,7 +157,7 @@ def _keys(plan: WritePlan, link: Link, values: Any, binding: Binding, context: A
 
 
 def _together(columns: list[Sequence[Any]]) -> Iterable[Any]:
-    """Return the keys of some columns, each once where that is sure: a bulk insert has thousands of rows."""
+    """Return the distinct keys of some columns if they are hashable, because a bulk insert has thousands of rows."""
     if len(columns[0]) > 1 and all(len(set(map(type, column))) == 1 for column in columns):
         try:
             return dict.fromkeys(zip(*columns, strict=True))

@@ -148,6 +148,13 @@ class Cursor:
             found.append(self.identifier())
         return found
 
+    def took_set_operation(self) -> bool:
+        """Step over UNION and its like, where one comes next."""
+        if self.upper not in SET_OPERATIONS:
+            return False
+        self.at += 2 if self.token(1).upper in ("ALL", "DISTINCT") else 1
+        return True
+
     def names_in_parentheses(self) -> list[Token]:
         """Take ``(a, b)``."""
         self.expect("(")

@@ -10,7 +10,6 @@ from tenantguard.sql.text.grammar.cursor import (
     CLAUSES,
     JOINS,
     RESERVED,
-    SET_OPERATIONS,
     Cursor,
     Ungrammatical,
 )
@@ -115,16 +114,11 @@ def _enclosed_query(cursor: Cursor, begun: int, inside: bool) -> int:
     cursor.expect(")")
     cursor.nested.append(found)
     cursor.queries[begun] = (found, cursor.at)
-    while inside and cursor.upper in SET_OPERATIONS:
-        cursor.at += 1
-        if cursor.upper in ("ALL", "DISTINCT"):
-            cursor.at += 1
-        if cursor.sees("("):
-            cursor.at += 1
-            cursor.nested.append(cursor.query())
+    while inside and cursor.took_set_operation():
+        enclosed = cursor.took("(")
+        cursor.nested.append(cursor.query())
+        if enclosed:
             cursor.expect(")")
-        else:
-            cursor.nested.append(cursor.query())
     return cursor.at
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tenantguard.sql.text.grammar.cursor import SET_OPERATIONS, Cursor, Ungrammatical
+from functools import partial
+
+from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, group, items, where
 from tenantguard.sql.text.grammar.sources import relation, sources
 from tenantguard.sql.text.grammar.writes import write
@@ -48,20 +50,16 @@ def query(cursor: Cursor, *, writes: bool = False) -> Query:
     word = cursor.upper
     if word in _QUERIES:
         _body(cursor, found)
-    elif word in _WRITES and writes:
-        found.write = write(cursor)
     elif word in _WRITES:
-        raise cursor.unexpected("a query was expected")
+        if not writes:
+            raise cursor.unexpected("a query was expected")
+        found.write = write(cursor)
     elif word == "REPLACE":
         raise Ungrammatical("REPLACE deletes whatever row holds the key, another tenant's too")
     else:
         told = word if cursor.token().kind == "word" else "something else"
         raise Ungrammatical(f"it begins with {told}; SELECT, INSERT, UPDATE and DELETE are read")
     return found
-
-
-def _in_with(cursor: Cursor) -> Query:
-    return query(cursor, writes=cursor.which == POSTGRESQL)
 
 
 def _with(cursor: Cursor, found: Query) -> None:
@@ -75,7 +73,8 @@ def _with(cursor: Cursor, found: Query) -> None:
         cursor.took("NOT")
         cursor.took("MATERIALIZED")
         cursor.expect("(")
-        found.ctes.append(Cte(name, columns, cursor.query(_in_with)))
+        body = cursor.query(partial(query, writes=cursor.which == POSTGRESQL))
+        found.ctes.append(Cte(name, columns, body))
         cursor.expect(")")
         if cursor.which == POSTGRESQL:
             clauses(cursor, _BEHIND_CTE)
@@ -91,11 +90,8 @@ def _body(cursor: Cursor, found: Query) -> None:
         while cursor.upper == "FOR" or (cursor.upper == "LOCK" and cursor.which == MYSQL):
             _lock(cursor)
             clauses(cursor, _BEHIND_PARTS)
-        if cursor.upper not in SET_OPERATIONS:
+        if not cursor.took_set_operation():
             return
-        cursor.at += 1
-        if cursor.upper in ("ALL", "DISTINCT"):
-            cursor.at += 1
 
 
 def _part(cursor: Cursor) -> Select | Query:

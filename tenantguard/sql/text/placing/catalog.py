@@ -147,6 +147,6 @@ class Catalog:
                 for parent, pairs in self.ties.links(placement.key)
                 if not self.ties.covered(placement, parent, pairs)
             ]
-            columns = {tenant, *(ours for _, pairs in links for ours, _ in pairs)} - {None}
+            columns = {ours for _, pairs in links for ours, _ in pairs} | ({tenant} if tenant else set())
             self._watched[placement.key] = found = Watched(placement, tenant, links, frozenset(columns))
         return found

@@ -1,4 +1,4 @@
-"""Row security from a tenancy: policies, seal, drift, indexes, and what travels to PostgreSQL with each transaction."""
+"""Row security from a tenancy: policies, the seal, drift, indexes, and the settings of each transaction."""
 
 from tenantguard.postgres.drift import check
 from tenantguard.postgres.findings import Finding

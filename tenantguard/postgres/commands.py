@@ -1,4 +1,4 @@
-"""Commands: the policies of one table, one for each command, and the restrictive ones beneath them."""
+"""Commands: the policies of one table, one per command, and the restrictive policies."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ NAMES = (*(f"{OWN}_{word}" for word in _WORDS), _FLOOR, *(f"{_FLOOR}_{word}" for
 
 @dataclass(frozen=True)
 class Policy:
-    """One policy of row security.
+    """One row-security policy.
 
     Attributes:
-        name: its name, which no other of the table has.
-        command: ``SELECT``, ``INSERT``, ``UPDATE``, ``DELETE``, or ``ALL`` of them.
-        using: the condition on rows that are there, where the command meets any.
-        check: the condition on rows that come to be.
-        restrictive: it takes away from what others give.
+        name: its name, unique in the table.
+        command: ``SELECT``, ``INSERT``, ``UPDATE``, ``DELETE``, or ``ALL``.
+        using: the condition on existing rows, if the command reads any.
+        check: the condition on new rows.
+        restrictive: whether it restricts what other policies allow.
     """
 
     name: str
@@ -54,8 +54,8 @@ def commands(placement: Placement, schema: str, *, sealed: bool, is_parent: bool
     Args:
         placement: how it belongs.
         schema: the schema of tables that name none.
-        sealed: ask for the seal as well.
-        is_parent: a foreign key names it.
+        sealed: whether to check the seal as well.
+        is_parent: whether a foreign key references it.
     """
     shown, floor = (
         [_permitted(policy, placement, read, is_parent) for policy in _policies(placement, schema, read)]
@@ -69,10 +69,10 @@ def _for_all(condition: str) -> Policy:
 
 
 def _restrictive(policies: list[Policy]) -> Iterator[Policy]:
-    """Yield what the seal takes away: the same conditions, on what was verified, in one policy where they are one.
+    """Yield the restrictive policies of the seal: the same conditions on verified values, combined if they are equal.
 
-    A policy that asks whether the settings are sealed, beside another that reads them, is no seal: a statement can
-    set one tenant for the one, and another for the other.
+    One policy that checks whether the settings are sealed, next to another that reads them, would not be safe: a
+    statement could set a different tenant for each.
     """
     conditions = {said for policy in policies for said in (policy.using, policy.check) if said is not None}
     if len(conditions) == 1:
@@ -83,7 +83,7 @@ def _restrictive(policies: list[Policy]) -> Iterator[Policy]:
 
 
 def _policies(placement: Placement, schema: str, read: Reading) -> Iterator[Policy]:
-    """Yield a policy for each command: a condition ``FOR ALL`` would widen what is read by what is written."""
+    """Yield a policy per command, because a ``FOR ALL`` condition would let reads see rows meant for writes."""
     if placement.kind == "shown":
         shown = ruled(placement, read.tenant)
         yield Policy(f"{OWN}_select", "SELECT", using=shown)
@@ -99,7 +99,7 @@ def _policies(placement: Placement, schema: str, read: Reading) -> Iterator[Poli
 
 
 def _mine(placement: Placement, schema: str, read: Reading) -> str:
-    """Return the condition that a row is the tenant's own."""
+    """Return the condition that a row belongs to the tenant."""
     if placement.kind == "owned":
         return owned(placement, read)
     if read is SEALED and placement.visible is None:
@@ -108,11 +108,11 @@ def _mine(placement: Placement, schema: str, read: Reading) -> str:
 
 
 def _permitted(policy: Policy, placement: Placement, read: Reading, is_parent: bool) -> Policy:
-    """Return a policy that asks as well for the permission that its command takes.
+    """Return a policy that also checks the permission for its command.
 
-    It never keeps out what the guard lets in. A row that a foreign key names is looked up and locked by whoever may
-    write the other one, so such a table is read by everybody, and is kept from being changed where the new row is
-    checked, which no lock asks for. A write looks at rows too, so that whoever may write may read.
+    It never refuses what the guard allows. A referenced row is looked up and locked by everyone who may write the
+    referencing row, so everybody can read such a table, and changes are refused by the check of the new row, which
+    a lock does not trigger. A write also reads rows, so everyone who may write can read.
     """
     said = placement.permitted
     if said is None:

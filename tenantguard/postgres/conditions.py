@@ -1,4 +1,4 @@
-"""Conditions: how a row belongs, as PostgreSQL's policies ask it."""
+"""Conditions: how a row belongs, as SQL for PostgreSQL's policies."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tenantguard.tenancy import Placement, table_key
 
 @dataclass(frozen=True)
 class Reading:
-    """Where a policy reads who is told.
+    """The expressions through which a policy reads the tenant and its permissions.
 
     Attributes:
         tenant: the tenant, as an expression of text.
@@ -28,7 +28,7 @@ class Reading:
 
     @property
     def somebody(self) -> str:
-        """Return the condition that anybody is told: after a transaction a setting is '', which a row could hold."""
+        """Return the condition that a tenant is set: after a transaction a setting is '', which a row could contain."""
         return f"(SELECT {self.tenant} <> '')"
 
 
@@ -37,7 +37,7 @@ SEALED = Reading(f"{OWN}.sealed_tenant()", f"{OWN}.sealed_permissions()")  # eac
 
 
 def owned(placement: Placement, read: Reading) -> str:
-    """Return the condition that the tenant column holds the tenant."""
+    """Return the condition that the tenant column equals the tenant."""
     if placement.python_type not in (str, int, UUID):
         raise ConfigurationError(
             f"{placement.name}.{placement.column} has a custom type whose form in the database is not "
@@ -52,7 +52,7 @@ def owned(placement: Placement, read: Reading) -> str:
 
 
 def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, lock: str | None = None) -> str:
-    """Return the condition that the row which a foreign key names is seen; the parent's own policies say by whom.
+    """Return the condition that a referenced row is visible, according to the parent's own policies.
 
     Args:
         child: what the columns of the key are qualified with.
@@ -69,13 +69,13 @@ def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, lock: st
 
 
 def through(placement: Placement, schema: str) -> str:
-    """Return the condition that a row's parent is seen."""
+    """Return the condition that a row's parent is visible."""
     parent = relation(table_key(placement.parent), schema)
     return leads(identifier(placement.key[1]), placement.link, parent)
 
 
 def permitted(read: Reading, *alternatives: frozenset[str]) -> str:
-    """Return the condition that whoever acts has all permissions of one of several sets, read once for a statement."""
+    """Return the condition that the principal has all permissions of one of several sets, read once per statement."""
     told = f"string_to_array({read.permissions}, ' ')"
     sets = [f"{told} @> ARRAY[{', '.join(map(literal, sorted(needed)))}]" for needed in alternatives]
     return f"(SELECT {' OR '.join(sets)})"

@@ -1,4 +1,4 @@
-"""Drift: where a database is not, or no longer, as its tenancy wants it."""
+"""Drift: differences between a database and its tenancy."""
 
 from __future__ import annotations
 
@@ -93,16 +93,16 @@ _CONFIG = re.compile(r"search_path=pg_catalog, pg_temp")
 def check(
     connection: Connection, tenancy: Tenancy, roles: Roles | None = None, *, sealed: bool = False
 ) -> list[Finding]:
-    """Compare a database with what its tenancy wants of it; nothing is locked and nothing is changed.
+    """Compare a database with its tenancy, without locking or changing anything.
 
     Args:
-        connection: of any role that may read the catalogue, on an engine without a guard.
+        connection: a connection of an unguarded engine, with any role that may read the catalogue.
         tenancy: how every table belongs.
         roles: the roles of the database.
-        sealed: whether the seal is asked for as well.
+        sealed: whether the seal is required as well.
 
     Returns:
-        What is not as it should be, errors first; empty where all is.
+        The differences, errors first; empty if there are none.
 
     Example:
         >>> def probe(owner):

@@ -1,4 +1,4 @@
-"""Findings: what a look at a database reports, one row each."""
+"""Findings about a database, one per fault."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ Severity = Literal["error", "warning"]
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One thing that is not as the tenancy wants it.
+    """One difference from the tenancy.
 
     Attributes:
-        name: what is wrong, in a word that stays the same.
+        name: a stable name of the fault.
         severity: an ``"error"`` may show rows to another tenant; a ``"warning"`` costs time or breaks a statement.
         place: the table, role or index.
         detail: what was found, in a sentence.

@@ -1,7 +1,7 @@
-"""Indexes under row security: those that PostgreSQL leaves unused, because their operator could tell a hidden row.
+"""Indexes under row security that PostgreSQL does not use, because their operator could reveal a hidden row.
 
-A policy is asked before any condition whose operator is not leak-proof, so such a condition cannot choose rows from an
-index: each row of the tenant is read and compared. The catalogue tells which operators an index serves.
+PostgreSQL evaluates a policy before any condition whose operator is not leak-proof, so such a condition cannot use an
+index: each row of the tenant is read and compared. The catalogue lists the operators of an index.
 """
 
 from __future__ import annotations
@@ -73,14 +73,14 @@ class _Lost:
 
 
 def indexes(connection: Connection, tenancy: Tenancy) -> list[Finding]:
-    """Find the indexes that row security leaves unused, and say what that costs the largest tenant.
+    """Find the indexes that row security disables, and estimate the cost for the largest tenant.
 
     Args:
-        connection: of the tables' owner or a superuser, so that the statistics of every tenant are seen.
+        connection: a connection of the tables' owner or a superuser, which sees every tenant's statistics.
         tenancy: how every table belongs.
 
     Returns:
-        A warning for each, with the rows that a search has to read instead, and what to do.
+        A warning for each, with the number of rows that a search reads instead, and the remedy.
     """
     schema = ready(connection, writes=False)
     found = []
@@ -110,7 +110,7 @@ def _lost(connection: Connection, table: Secured) -> list[_Lost]:
 
 
 def _largest(connection: Connection, table: Secured) -> int | None:
-    """Return how many rows the largest tenant has, as the statistics know it; ``None`` where they do not."""
+    """Return the number of rows of the largest tenant from the statistics, or ``None``."""
     placement: Placement = table.placement
     if placement.kind != "owned":
         return None
@@ -145,7 +145,7 @@ def _finding(table: Secured, lost: _Lost, rows: int | None) -> Finding:
 
 
 def _remedies(table: Secured, lost: _Lost) -> Iterator[str]:
-    """Yield what bounds the cost by one tenant's rows, and then what restores the index."""
+    """Yield the remedies that limit the cost to one tenant's rows, then those that restore the index."""
     if table.placement.kind == "owned" and not lost.has_tenant:
         extension = {"gin": ", with btree_gin", "gist": ", with btree_gist"}.get(lost.method, "")
         yield f"put {identifier(table.placement.column or '')} first in its key{extension}"

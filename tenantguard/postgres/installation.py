@@ -1,4 +1,4 @@
-"""Installing row security in a database, and taking it out: in the caller's transaction, as often as wanted."""
+"""Installation and removal of row security, in the caller's transaction and repeatable."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _LOCKS = "SET LOCAL lock_timeout = '3s'"
 def install(
     connection: Connection, tenancy: Tenancy, roles: Roles | None = None, *, seal: Seal | None = None
 ) -> None:
-    """Let PostgreSQL hold every table to the tenant: roles, grants, policies, and the seal where a key is given.
+    """Install row security for every table: roles, grants, policies and, with a key, the seal.
 
-    It runs in the transaction of the connection, which the caller commits: a statement that fails leaves nothing half
-    done. It may be run again, after each change of the tenancy. No lock is waited for longer than three seconds.
+    It runs in the connection's transaction, which the caller commits, so a failing statement leaves nothing half done.
+    Run it again after each change of the tenancy. It waits at most three seconds for a lock.
 
     Args:
-        connection: of the tables' owner or a superuser, on an engine without a guard.
+        connection: a connection of an unguarded engine, as the tables' owner or a superuser.
         tenancy: how every table belongs.
         roles: the roles of the database.
-        seal: the key that signs the tenant; the database is given it.
+        seal: the key that signs the tenant; it is stored in the database.
 
     Raises:
-        ConfigurationError: the server or the role cannot, or a table cannot be held by policies.
+        ConfigurationError: the server or the role does not allow it, or policies cannot protect a table.
 
     Example:
         >>> def upgrade(owner):
@@ -54,10 +54,10 @@ def install(
 
 
 def uninstall(connection: Connection, tenancy: Tenancy, roles: Roles | None = None) -> None:
-    """Take the policies and triggers out of every table; roles, grants and the key table stay.
+    """Remove the policies and triggers from every table; roles, grants and the key table stay.
 
     Args:
-        connection: as for ``install``.
+        connection: see ``install``.
         tenancy: how every table belongs.
         roles: the roles of the database.
     """
@@ -68,14 +68,14 @@ def uninstall(connection: Connection, tenancy: Tenancy, roles: Roles | None = No
 
 
 def ready(connection: Connection, *, writes: bool = True) -> str:
-    """Return the schema of tables that name none, or say why nothing can be installed here.
+    """Return the default schema, or raise an error that says why nothing can be installed.
 
     Args:
-        connection: to the database.
-        writes: whether it has to take changes.
+        connection: a connection to the database.
+        writes: whether changes are required.
 
     Raises:
-        ConfigurationError: it is another database, it is too old, a standby, or the engine is guarded.
+        ConfigurationError: it is not PostgreSQL, it is too old, it is a standby, or the engine is guarded.
     """
     if connection.dialect.name != "postgresql":
         raise ConfigurationError(
@@ -101,7 +101,7 @@ def ready(connection: Connection, *, writes: bool = True) -> str:
 
 
 def verify_present(connection: Connection, tables: Iterable[Secured]) -> None:
-    """Raise where a table of the tenancy is not in the database yet.
+    """Raise an error if a table of the tenancy is not in the database yet.
 
     Raises:
         ConfigurationError: one or more are missing; all are listed.
@@ -119,7 +119,7 @@ def verify_present(connection: Connection, tables: Iterable[Secured]) -> None:
 
 
 def run(connection: Connection, statements: Iterable[str], where: str = "the database") -> None:
-    """Execute statements, and say in one sentence which of them PostgreSQL refuses.
+    """Execute statements, and report in one sentence which of them PostgreSQL refuses.
 
     Raises:
         ConfigurationError: one is refused; the caller's transaction is rolled back with it.

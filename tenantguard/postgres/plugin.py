@@ -1,6 +1,6 @@
-"""The plug-in of Alembic: where it is loaded, autogenerate compares the row security of a database with the tenancy.
+"""The Alembic plug-in, with which autogenerate compares a database's row security with the tenancy.
 
-Alembic loads it while it is only half loaded itself, so nothing of it is imported here. ``env.py`` says what to
+Alembic loads it before it is fully loaded itself, so nothing of Alembic is imported here. ``env.py`` says what to
 compare: ``context.configure(..., autogenerate_plugins=["alembic.autogenerate.*", "tenantguard"], tenancy=tenancy,
 tenancy_roles=Roles("app"), tenancy_sealed=True)``.
 """
@@ -17,7 +17,7 @@ _LAST = 10  # of Alembic's priorities: after the tables themselves
 
 
 def setup(plugin: Any) -> None:
-    """Register the comparison; Alembic calls it where the package is installed."""
+    """Register the comparison; Alembic calls this if the package is installed."""
     plugin.add_autogenerate_comparator(
         _compare, "autogenerate", "tenancy", qualifier="postgresql", priority=_LAST
     )

@@ -1,4 +1,4 @@
-"""The roles of a database: who owns it, who serves requests, and who does what is for no single tenant."""
+"""The roles of a database: the owner, the application, and maintenance across tenants."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ class Roles:
     """The roles of a database.
 
     Args:
-        application: logs in for requests; it owns nothing, bypasses nothing, and holds the fewest grants.
-        maintenance: logs in for bypasses, and is not held by policies (``BYPASSRLS``). The application's role is no
-            member of it: what it may ``SET ROLE`` to, an injected statement may as well.
-        owner: owns the tables, and changes the schema; ``None`` leaves the owners as they are.
+        application: the role for requests; it owns nothing, bypasses nothing, and has only the grants it needs.
+        maintenance: the role for bypasses, exempt from policies (``BYPASSRLS``). The application role must not be a
+            member of it, because an injected statement could ``SET ROLE`` to it.
+        owner: the role that owns the tables and changes the schema; ``None`` keeps the current owners.
 
     Raises:
-        ConfigurationError: two of them are one, or a name is none of a role.
+        ConfigurationError: two roles are the same, or a name is not a valid role name.
     """
 
     application: str = "app"
@@ -30,7 +30,7 @@ class Roles:
     owner: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what could not keep them apart."""
+        """Refuse roles that are not separate."""
         given = [name for name in (self.application, self.maintenance, self.owner) if name is not None]
         for name in given:
             if not name or len(name.encode()) > LONGEST or name.lower().startswith(_RESERVED):
@@ -42,7 +42,7 @@ class Roles:
             )
 
     def statements(self) -> Iterator[str]:
-        """Yield what makes the roles that are missing; give them passwords where the server asks for one."""
+        """Yield the statements that create missing roles, without passwords."""
         wanted = {self.application: "LOGIN", self.maintenance: "LOGIN BYPASSRLS", self.owner: "NOLOGIN"}
         for name, options in wanted.items():
             if name is not None:
@@ -53,6 +53,6 @@ class Roles:
 
     @property
     def served(self) -> str:
-        """Return those that use tables, for a GRANT."""
+        """Return the roles that use tables, for a GRANT."""
         names = [self.application, *([self.maintenance] if self.maintenance else [])]
         return ", ".join(map(identifier, names))

@@ -1,4 +1,4 @@
-"""Sealing: the key table, and the functions that verify the seal once for each table in a statement."""
+"""Seal verification: the key table, and the functions that verify the seal once per table in a statement."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ END
 
 
 def seal_statements(application: str) -> Iterator[str]:
-    """Yield what makes the key table and the functions; who may run the ones may not read the other.
+    """Yield the statements that create the key table and the functions, whose callers cannot read the keys.
 
-    A function is STABLE and PARALLEL SAFE, so that a plan reads it once and may still be a parallel one.
+    A function is STABLE and PARALLEL SAFE, so a plan evaluates it once and can still be parallel.
     """
     yield (
         f"CREATE TABLE IF NOT EXISTS {KEYS} (id bigint PRIMARY KEY, inner_pad bytea NOT NULL, "
@@ -49,7 +49,7 @@ def seal_statements(application: str) -> Iterator[str]:
 
 
 def bodies() -> dict[str, str]:
-    """Return what the functions do, by name: each returns what it verified, as long as nothing else can run."""
+    """Return the bodies of the functions, by name; each returns the values that it has verified."""
     return {"sealed_tenant": sealed_body(), "sealed_permissions": _PERMITTED}
 
 
@@ -91,16 +91,16 @@ END
 
 
 def add_key(connection: Connection, seal: Seal) -> None:
-    """Give the database a key, beside those that it has: the first step of a rotation.
+    """Add a key to the database, as the first step of a rotation.
 
-    Then let every process of the application sign with it, and ``retire_key`` the one before.
+    Then deploy it to every process of the application, and call ``retire_key`` for the old one.
 
     Args:
-        connection: of a role that may write the key table.
+        connection: a connection whose role may write the key table.
         seal: the key and its number.
 
     Raises:
-        ConfigurationError: the number belongs to another key there, or there is no key table.
+        ConfigurationError: another key has this number, or there is no key table.
     """
     _verify_table(connection)
     inner, outer = seal.pads
@@ -117,7 +117,7 @@ def add_key(connection: Connection, seal: Seal) -> None:
 
 
 def retire_key(connection: Connection, key_id: int, *, after: int = 300) -> None:
-    """Let a key sign nothing any more, once the transactions that begin within some seconds have begun.
+    """Retire a key after some seconds, during which new transactions may still begin with it.
 
     Raises:
         ConfigurationError: the database has no such key, or no other that is not retired.
@@ -132,7 +132,7 @@ def retire_key(connection: Connection, key_id: int, *, after: int = 300) -> None
 
 
 def _run(connection: Connection, statement: str, given: dict[str, Any]) -> Any:
-    """Execute a statement on the key table; an error holds no key."""
+    """Execute a statement on the key table; an error never contains a key."""
     try:
         return connection.execute(text(statement), given)
     except DBAPIError as error:

@@ -1,4 +1,4 @@
-"""Spelling: names and values as they stand in PostgreSQL's DDL, which takes no parameters."""
+"""Spelling: names and values for PostgreSQL's DDL, which accepts no parameters."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ LONGEST = 63  # bytes of a name; PostgreSQL cuts a longer one
 
 
 def identifier(name: str) -> str:
-    """Return a name, in quotes where it needs them.
+    """Return a name, quoted if necessary.
 
     Raises:
-        ConfigurationError: it would end the body of a function that it stands in.
+        ConfigurationError: it would end the body of a function.
     """
     if _DELIMITER in name or "\0" in name:
         raise ConfigurationError(f"{name!r} cannot be used in a policy; choose another name")
@@ -27,7 +27,7 @@ def identifiers(names: tuple[str, ...] | list[str]) -> str:
 
 
 def relation(key: Key, schema: str) -> str:
-    """Return a table's whole name.
+    """Return a table's qualified name.
 
     Args:
         key: schema and name.
@@ -37,12 +37,12 @@ def relation(key: Key, schema: str) -> str:
 
 
 def literal(value: str) -> str:
-    """Return a string; a backslash is none of PostgreSQL's escapes in it."""
+    """Return a string literal, in which a backslash is not an escape."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def body(statements: str) -> str:
-    """Return the body of a function or a block, between delimiters that stand in no name."""
+    """Return the body of a function or a block, between delimiters that no name contains."""
     return f"{_DELIMITER}{statements}{_DELIMITER}"
 
 

@@ -1,4 +1,4 @@
-"""The statements, in the order in which they run: roles, our schema, and then table by table."""
+"""The statements in the order in which they run: roles, the package's schema, then table by table."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tenantguard.tenancy import Tenancy
 def policies(
     tenancy: Tenancy, roles: Roles | None = None, *, sealed: bool = False, schema: str = "public"
 ) -> list[str]:
-    """Return the statements that let PostgreSQL hold every table to the tenant; they can be run again.
+    """Return the statements that install row security for every table; they can be run again.
 
-    Run them in one transaction, as the tables' owner or a superuser; ``install`` does. The key of a seal is not
-    among them, since it belongs in no file: see ``add_key``.
+    Run them in one transaction, as the tables' owner or a superuser, as ``install`` does. They do not contain the key
+    of a seal, which should not be in a file: see ``add_key``.
 
     Args:
         tenancy: how every table belongs.
-        roles: the roles of the database; the application's is ``"app"`` where nothing is said.
-        sealed: ask for the seal as well, in a restrictive policy of its own.
+        roles: the roles of the database; by default, the application role is ``"app"``.
+        sealed: whether to check the seal as well, in a separate restrictive policy.
         schema: the schema of tables that name none.
 
     Raises:
@@ -49,7 +49,7 @@ def policies(
 
 
 def ground(tables: list[Secured], roles: Roles, schema: str, *, sealed: bool) -> Iterator[str]:
-    """Yield what the tables' own statements stand on: schemas, and the seal."""
+    """Yield the statements that the tables' statements need: schemas and the seal."""
     application = identifier(roles.application)
     for name in sorted({table.placement.key[0] or schema for table in tables}):
         yield f"REVOKE CREATE ON SCHEMA {identifier(name)} FROM PUBLIC, {application}"
@@ -67,7 +67,7 @@ def ground(tables: list[Secured], roles: Roles, schema: str, *, sealed: bool) ->
 
 
 def table_statements(table: Secured, roles: Roles) -> Iterator[str]:
-    """Yield what one table needs; what was there of ours before is replaced."""
+    """Yield the statements for one table, which replace what was installed before."""
     if table.is_view:
         yield f"ALTER VIEW {table.name} SET (security_invoker = true)"
     else:
@@ -96,7 +96,7 @@ def _made(table: Secured, roles: Roles) -> Iterator[str]:
 
 
 def _closed_no_more(name: str) -> str:
-    """Return the block that turns row security off where no policy is left, with which nobody would see a row."""
+    """Return the block that disables row security if no policy is left, which would hide every row."""
     return block(
         f"IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy WHERE polrelid = {literal(name)}::regclass) THEN "
         f"ALTER TABLE {name} DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY; END IF;"
@@ -104,12 +104,12 @@ def _closed_no_more(name: str) -> str:
 
 
 def mark(table: Secured, roles: Roles) -> str:
-    """Return what tells which statements made a table's policies, by which ``check`` finds what is old."""
+    """Return a mark that identifies the statements of a table's policies, by which ``check`` finds outdated ones."""
     return digest(*_made(table, roles))
 
 
 def _marked(table: Secured, roles: Roles) -> str:
-    """Return the block that notes on each policy what made it, and what PostgreSQL made of it."""
+    """Return the block that comments each policy with its mark and with PostgreSQL's form of it."""
     return block(
         "DECLARE path text := current_setting('search_path'); found record; BEGIN "
         "PERFORM set_config('search_path', 'pg_catalog', true); "
@@ -122,7 +122,7 @@ def _marked(table: Secured, roles: Roles) -> str:
 
 
 def drops(name: str) -> Iterator[str]:
-    """Yield what takes our policies and triggers from a table."""
+    """Yield the statements that remove the package's policies and triggers from a table."""
     for policy in NAMES:
         yield f"DROP POLICY IF EXISTS {policy} ON {name}"
     yield block(
@@ -165,7 +165,7 @@ def _granted(table: Secured, roles: Roles) -> Iterator[str]:
 
 
 def parts(name: str) -> str:
-    """Return the query for the partitions and the inheriting tables of one that have no row security themselves."""
+    """Return the query for a table's partitions and inheriting tables without row security of their own."""
     return (
         "WITH RECURSIVE part (oid) AS (SELECT inhrelid FROM pg_catalog.pg_inherits "
         f"WHERE inhparent = to_regclass({name}) UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i "
@@ -175,7 +175,7 @@ def parts(name: str) -> str:
 
 
 def removal(table: Secured, roles: Roles) -> Iterator[str]:
-    """Yield what takes row security from a table again; its grants stay."""
+    """Yield the statements that remove row security from a table; its grants stay."""
     if table.is_view:
         return
     yield from drops(table.name)

@@ -1,4 +1,4 @@
-"""Secured tables: what one table of a tenancy needs of PostgreSQL, as values."""
+"""Secured tables: what each table of a tenancy needs in PostgreSQL, as values."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _WRITES = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
 @dataclass(frozen=True)
 class Tie:
-    """A foreign key whose parent must be seen by who writes it.
+    """A foreign key whose parent must be visible to the writer.
 
-    A policy cannot ask for it: one that reads its own table is refused by PostgreSQL as infinite, and each is asked
-    before the rows of the same statement are there. So a trigger asks, when the key itself is checked.
+    A policy cannot check this: PostgreSQL refuses one that reads its own table as infinite recursion, and evaluates
+    policies before the rows of the same statement exist. So a trigger checks it when the key itself is checked.
 
     Attributes:
         name: of the trigger and of its function.
@@ -47,12 +47,12 @@ class Tie:
 
     @property
     def function(self) -> str:
-        """Return the whole name of its function."""
+        """Return the qualified name of its function."""
         return f"{OWN}.{identifier(self.name)}"
 
     @property
     def body(self) -> str:
-        """Return what its function does, as the catalogue keeps it."""
+        """Return the body of its function, as in the catalogue."""
         still = "" if self.still is None else f" OR {_SNAPSHOT} AND NOT {self.still}"
         return (
             f"BEGIN IF NOT {self.condition}{still} THEN RAISE foreign_key_violation USING MESSAGE = "
@@ -61,7 +61,7 @@ class Tie:
         )
 
     def create(self, table: str) -> Iterator[str]:
-        """Yield the statements that create it; the function reads with the rights of who writes."""
+        """Yield the statements that create it; the function runs with the writer's rights."""
         kind = "TRIGGER" if self.deferred is None else "CONSTRAINT TRIGGER"
         given = " AND ".join(f"NEW.{identifier(name)} IS NOT NULL" for name in self.columns)
         yield (
@@ -80,15 +80,15 @@ class Tie:
 
 @dataclass(frozen=True)
 class Secured:
-    """What one table needs.
+    """The protection of one table.
 
     Attributes:
         placement: how it belongs.
-        name: its whole name.
-        is_view: it is a view, which is read with its reader's rights.
+        name: its qualified name.
+        is_view: whether it is a view, which runs with its reader's rights.
         policies: its policies; none for a table that every tenant may read.
-        ties: its foreign keys that policies alone would not hold.
-        grants: what the application's role may do with it.
+        ties: its foreign keys that policies alone do not protect.
+        grants: the application role's privileges on it.
     """
 
     placement: Placement
@@ -100,7 +100,7 @@ class Secured:
 
 
 def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
-    """Return what each table of a tenancy needs, parents and children by name.
+    """Return the protection of each table of a tenancy.
 
     Args:
         tenancy: how every table belongs.
@@ -125,7 +125,7 @@ def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
 
 
 def _parents(tenancy: Tenancy) -> frozenset[Key]:
-    """Return the tables that foreign keys name."""
+    """Return the tables that foreign keys reference."""
     tables = [placement.mapping for placement in tenancy if placement.mapping is not None]
     found = {reference.parent_key for table in tables for reference in tenancy.references(table)}
     through = {table_key(placement.parent) for placement in tenancy if placement.parent is not None}
@@ -172,14 +172,14 @@ def _ties(tenancy: Tenancy, placement: Placement, table: Table, schema: str) -> 
 
 
 def follows_rule(tenancy: Tenancy, placement: Placement) -> bool:
-    """Tell whether a row rule has a say in who sees a table."""
+    """Return whether a row rule affects who sees a table."""
     while placement.kind == "through" and placement.parent is not None:
         placement = tenancy.of(placement.parent)
     return placement.visible is not None
 
 
 def _covers(placement: Placement, parent: Placement, reference: Reference) -> bool:
-    """Tell whether a key is held already: by a key that includes the tenant, or by the policies themselves."""
+    """Return whether a key is already protected by a key that includes the tenant, or by the policies."""
     if placement.kind == "through":
         return placement.link == reference.pairs
     return placement.kind == parent.kind == "owned" and (placement.column, parent.column) in reference.pairs

@@ -1,4 +1,4 @@
-"""Row security in Alembic: operations for migrations, which importing this package registers."""
+"""Row security in Alembic: importing this package registers the operations for migrations."""
 
 from tenantguard.postgres.migrations.operations import DisableTenancyOp, EnableTenancyOp
 from tenantguard.postgres.migrations.retrofit import RetrofitTenancyOp

@@ -1,4 +1,4 @@
-"""The comparison: which tables of a database have another row security than the tenancy wants."""
+"""The comparison of a database's row security with the tenancy."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _GROUND = frozenset({"role-missing", "create-extra", "seal-changed", "keys-missi
 
 
 def compare(context: Any, operations: Any) -> None:
-    """Append an operation for each table whose row security is not as the tenancy wants it.
+    """Append an operation for each table whose row security differs from the tenancy.
 
     Args:
-        context: Alembic's, with what ``env.py`` said.
-        operations: those of the upgrade; they are reversed for the downgrade.
+        context: Alembic's context, with the options from ``env.py``.
+        operations: the operations of the upgrade; they are reversed for the downgrade.
     """
     tenancy = context.opts.get("tenancy")
     if tenancy is None:

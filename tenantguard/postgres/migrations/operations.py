@@ -1,4 +1,4 @@
-"""Operations: what a migration says of row security. Its statements stand in the file, so that it stays what it was."""
+"""Operations for row security in migrations; the file contains the statements, so a migration never changes later."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _AGAIN = ("SET LOCAL statement_timeout TO DEFAULT", "SET LOCAL lock_timeout TO D
 
 
 class _TenancyOp(MigrateOperation):
-    """Statements that change the row security of one table, and those that change it back."""
+    """Statements that change the row security of one table, and those that undo the change."""
 
     def __init__(self, name: str, statements: Sequence[str], undo: Sequence[str], lock_timeout: str) -> None:
         self.name, self.statements, self.undo = name, list(statements), list(undo)
@@ -30,37 +30,37 @@ class _TenancyOp(MigrateOperation):
         undo: Sequence[str] = (),
         lock_timeout: str = "3s",
     ) -> Any:
-        """Change the row security of a table, by statements that ``tenantguard.postgres.policies`` writes.
+        """Change the row security of a table with statements from ``tenantguard.postgres.policies``.
 
         Args:
-            operations: Alembic's.
-            name: the table, for whoever reads the migration.
-            statements: what is executed, in order.
-            undo: what puts back what was there, for a downgrade.
-            lock_timeout: how long a lock is waited for.
+            operations: Alembic's operations.
+            name: the table, for readers of the migration.
+            statements: the statements, in order.
+            undo: the statements of the downgrade.
+            lock_timeout: the maximum wait for a lock.
         """
         return operations.invoke(cls(name, statements, undo, lock_timeout))
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
-        """Return what ``alembic check`` shows."""
+        """Return the tuple that ``alembic check`` shows."""
         return (_name(self), self.name)
 
 
 @Operations.register_operation("enable_tenancy", "change")
 class EnableTenancyOp(_TenancyOp):
-    """Row security put on a table."""
+    """The operation that enables row security on a table."""
 
     def reverse(self) -> DisableTenancyOp:
-        """Return the operation that puts back what was there."""
+        """Return the operation that restores the previous state."""
         return DisableTenancyOp(self.name, self.undo, self.statements, self.lock_timeout)
 
 
 @Operations.register_operation("disable_tenancy", "change")
 class DisableTenancyOp(_TenancyOp):
-    """Row security taken from a table, or put back as it was."""
+    """The operation that disables row security on a table, or restores its previous state."""
 
     def reverse(self) -> EnableTenancyOp:
-        """Return the operation that puts it on again."""
+        """Return the operation that enables it again."""
         return EnableTenancyOp(self.name, self.undo, self.statements, self.lock_timeout)
 
 
@@ -88,7 +88,7 @@ def _distribute(operations: Any, operation: DistributeTenancyOp) -> None:
 
 
 def emit(operations: Any, statements: Iterable[str]) -> None:
-    """Execute statements that hold no parameters, or write them into the script of an offline migration."""
+    """Execute statements without parameters, or write them into the script of an offline migration."""
     for statement in statements:
         if (
             operations.get_context().as_sql

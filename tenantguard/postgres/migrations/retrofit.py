@@ -1,4 +1,4 @@
-"""Retrofit: a table that holds rows gets its tenant column, in batches, without a lock that lasts."""
+"""Retrofit: adds the tenant column to a table with rows, in batches, without long locks."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _LONGEST = "5s"
 
 @dataclass(frozen=True)
 class Retrofit:
-    """What a table gets.
+    """The options of a retrofit.
 
     Attributes:
-        table: its name, as SQL has it: with its schema where that is not in the search path.
+        table: its name in SQL, with the schema if that is not in the search path.
         column: the tenant column.
-        type_: its type, as SQL has it.
+        type_: its type in SQL.
         value: a query of one value, the tenant of the row ``t``.
         key: the primary key, one column.
-        batch: how many rows are filled at once.
-        unique: whether the column and the key become a unique key, for foreign keys that include the tenant.
-        lock_timeout: how long a lock is waited for.
+        batch: the number of rows per batch.
+        unique: whether to make the column and the key unique together, for foreign keys that include the tenant.
+        lock_timeout: the maximum wait for a lock.
     """
 
     table: str
@@ -44,7 +44,7 @@ class Retrofit:
         return digest(self.table, self.column)
 
     def statements(self) -> Iterator[str]:
-        """Yield the statements, each of which is a transaction, or several, of its own, and can be run again."""
+        """Yield the statements; each runs in its own transactions and can be repeated."""
         column = identifier(self.column)
         check, index = f"{OWN}_{self._name}_check", f"{OWN}_{self._name}_index"
         yield f"SET lock_timeout = {literal(self.lock_timeout)}"
@@ -78,7 +78,7 @@ class Retrofit:
         yield f"CREATE {kind} CONCURRENTLY IF NOT EXISTS {name} ON {self.table} ({columns})"
 
     def _fill(self) -> str:
-        """Return the block that fills the column along the key, a batch in each transaction."""
+        """Return the block that fills the column in key order, with one transaction per batch."""
         column, key = identifier(self.column), identifier(self.key)
         empty, type_ = f"FROM {self.table} WHERE {column} IS NULL", f"{self.table}.{key}%TYPE"
         told = literal(f"tenantguard: % rows of {self.table} filled".replace("%", "%%").replace("%%", "%", 1))
@@ -96,7 +96,7 @@ class Retrofit:
 
 @Operations.register_operation("retrofit_tenancy")
 class RetrofitTenancyOp(MigrateOperation):
-    """A tenant column for a table that holds rows already."""
+    """The operation that adds a tenant column to a table with rows."""
 
     def __init__(self, retrofit: Retrofit) -> None:
         self.retrofit = retrofit
@@ -115,7 +115,7 @@ class RetrofitTenancyOp(MigrateOperation):
         unique: bool = False,
         lock_timeout: str = "3s",
     ) -> Any:
-        """Give a table its tenant column, fill it in batches, make it NOT NULL, and index it.
+        """Add the tenant column to a table, fill it in batches, make it NOT NULL, and index it.
 
         Args:
             operations: Alembic's.

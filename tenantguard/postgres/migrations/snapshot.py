@@ -1,4 +1,4 @@
-"""What row security a table has now, as statements that would make it again: the way back of a migration."""
+"""A snapshot of a table's row security, as the statements that restore it in a downgrade."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TRIGGERS = text(
 
 
 def captured(connection: Connection, table: Secured) -> list[str]:
-    """Return the statements that bring a table's row security back to what it is now; grants are left alone."""
+    """Return the statements that restore a table's current row security, without grants."""
     return [] if table.is_view else list(_captured(connection, table.name))
 
 

@@ -1,1 +1,1 @@
-"""Telling PostgreSQL the tenant: what is told, how it is sealed, and how it travels with each driver."""
+"""The tenant's settings for PostgreSQL: their content, their seal, and how each driver sends them."""

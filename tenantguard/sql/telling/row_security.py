@@ -1,4 +1,4 @@
-"""What PostgreSQL is told in each transaction, and how it travels: the choice that an application makes once."""
+"""The application's options for row security: which settings each transaction sends, and how."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Flights = Literal["auto", "pipeline", "begin"]
 
 @dataclass(frozen=True)
 class RowSecurity:
-    """How a guarded engine uses the row security of its database.
+    """The row-security options of a guarded engine.
 
     Args:
-        seal: signs the tenant, where the policies ask for a seal.
-        maintenance: the engine, without a guard, by whose role a bypass connects: one with ``BYPASSRLS`` that the
-            application's role is no member of. Without it a bypass is held by the policies, which show it nothing.
-        flights: what the tenant travels with, by psycopg: ``"pipeline"``, which ``"auto"`` stands for, sends it with
-            ``BEGIN`` and the first statement, ``"begin"`` with ``BEGIN`` alone.
-        always: tell the tenant though no policy asks for it yet, as while the policies are being deployed.
+        seal: the key that signs the tenant, if the policies require a seal.
+        maintenance: an unguarded engine for bypasses, whose role has ``BYPASSRLS``; the application role must not be a
+            member of it. Without it, policies apply to a bypass, which sees nothing.
+        flights: how psycopg sends the tenant: ``"pipeline"``, the meaning of ``"auto"``, sends it with ``BEGIN`` and
+            the first statement, ``"begin"`` only with ``BEGIN``.
+        always: whether to send the tenant even if no policy checks it yet, as while policies are being deployed.
 
     Raises:
-        ConfigurationError: ``flights`` is another word.
+        ConfigurationError: ``flights`` has another value.
     """
 
     seal: Seal | None = None
@@ -41,14 +41,14 @@ class RowSecurity:
     always: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a word that means nothing."""
+        """Refuse an unknown value."""
         if self.flights not in ("auto", "pipeline", "begin"):
             raise ConfigurationError(f'flights is "auto", "pipeline" or "begin", not {self.flights!r}')
 
     def values(
         self, binding: Binding | None, process: int, names: frozenset[str] = frozenset()
     ) -> dict[str, str]:
-        """Return the settings of a transaction; an empty tenant is nobody.
+        """Return the settings of a transaction; an empty tenant means nobody.
 
         Args:
             binding: the binding in force.

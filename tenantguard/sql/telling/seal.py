@@ -18,17 +18,18 @@ _MOST = 2**31 - 1
 
 @dataclass(frozen=True)
 class Seal:
-    """A key that signs who is bound, so that an injected ``SET`` makes the session nobody else.
+    """A key that signs the bound tenant, so that an injected ``SET`` cannot change it.
 
     Args:
-        key: at least 32 random bytes, ``secrets.token_bytes(32)``, of which the database is given the same.
-        key_id: which of the database's keys it is.
-        lifetime: for how many seconds a transaction may begin with it, at most; an eighth less at least.
-        pooled: a pooler stands between, so that the server's process is not the one that the driver was told; the seal
-            then holds on every connection, and its lifetime is all that ends it.
+        key: at least 32 random bytes, ``secrets.token_bytes(32)``; the database stores the same key.
+        key_id: its number among the database's keys.
+        lifetime: the number of seconds during which a transaction may begin with a signature, at most; at least an
+            eighth less.
+        pooled: whether a pooler hides the backend process. A signature is then valid on every connection until it
+            expires.
 
     Raises:
-        ConfigurationError: the key is short, or a number is none that the database takes.
+        ConfigurationError: the key is too short, or a number is out of range.
     """
 
     key: bytes = field(repr=False)
@@ -37,7 +38,7 @@ class Seal:
     pooled: bool = False
 
     def __post_init__(self) -> None:
-        """Refuse a key that could be guessed."""
+        """Refuse a weak key."""
         if not isinstance(self.key, bytes) or len(self.key) < SHORTEST:
             raise ConfigurationError(
                 f"the key of a seal is at least {SHORTEST} random bytes, as secrets.token_bytes({SHORTEST}) makes them"

@@ -2489,7 +2489,7 @@ MUTATIONS = (
         ("a request's company stays bound after it", "end(bound)", "pass"),
         (
             "a refusal after the answer began is answered again",
-            "if begun or refusal is None:",
+            "if exchange.begun or refusal is None:",
             "if refusal is None:",
         ),
     ),

@@ -70,7 +70,7 @@ class Answers:
     async def deny(self, error: TokenError | Violation, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse the handshake of a websocket, with a response if the server supports it."""
         extended = "websocket.http.response" in (scope.get("extensions") or {})
-        hidden = self._where_missing(error)
+        hidden = self._where_missing(error, scope)
         if hidden is not None:
             await hidden(scope, receive, send)
             return
@@ -82,7 +82,7 @@ class Answers:
 
     async def preflight(self, scope: Scope, receive: Receive, send: Send) -> bool:
         """Let the application's CORS middleware answer a preflight; return whether there is one."""
-        cors = self._layers.cors(_nothing)
+        cors = self._layers.cors(_nothing, scope)
         if cors is None:
             return False
         await cors(scope, receive, send)
@@ -90,7 +90,7 @@ class Answers:
 
     async def _app(self, error: TokenError | Violation, scope: Scope) -> App | None:
         """Return the application that responds, or ``None`` for the default response with no layer around it."""
-        hidden = self._where_missing(error)
+        hidden = self._where_missing(error, scope)
         if hidden is not None:
             return hidden
         own = await self._in_own_words(error, scope)
@@ -100,10 +100,10 @@ class Answers:
         async def ours(_scope: Scope, _receive: Receive, send: Send) -> None:
             await self.to(error).send(send)
 
-        return self._layers.cors(own or ours) or own
+        return self._layers.cors(own or ours, scope) or own
 
-    def _where_missing(self, error: TokenError | Violation) -> App | None:
-        return (self._missing or self._layers.missing()) if self._hides(error) else None
+    def _where_missing(self, error: TokenError | Violation, scope: Scope) -> App | None:
+        return (self._missing or self._layers.missing(scope)) if self._hides(error) else None
 
     def _hides(self, error: TokenError | Violation) -> bool:
         """Return whether a refusal is concealed; a missing permission is not, because it reveals no rows."""

@@ -14,6 +14,7 @@ from tenantguard.asgi.types import App, Receive, Scope, Send
 
 _MOST = 100  # layers; an application that is its own inner one ends here
 _INNER = ("app", "middleware_stack", "asgi_handler")
+_PLACE = ("root_path", "app_root_path", "path_params")  # in a scope: where a mounted application stands
 
 
 def is_preflight(scope: Scope) -> bool:
@@ -34,13 +35,17 @@ class Layers:
     def __init__(self, app: App) -> None:
         self._app = app
 
-    def cors(self, answer: App) -> App | None:
+    def cors(self, answer: App, scope: Scope) -> App | None:
         """Return the application's CORS middleware, if it has one, around another application.
 
         It answers preflights itself, and adds the headers that let scripts read the response.
+
+        Args:
+            answer: the application to put inside it.
+            scope: the connection, which selects among mounted applications.
         """
         outer: Any = None
-        for layer in self.all():
+        for layer in self.all(_unrouted(scope)):
             if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
                 made: App = _around(layer, "app", answer)
                 if hasattr(outer, "asgi_handler"):  # Litestar's looks for its application in the scope
@@ -55,32 +60,56 @@ class Layers:
             outer = layer
         return None
 
-    def missing(self) -> App | None:
-        """Return an application that responds like a missing route, or ``None`` if that is unknown."""
-        layers = list(self.all())
+    def missing(self, scope: Scope) -> App | None:
+        """Return an application that responds like a missing route, or ``None`` if that is unknown.
+
+        Args:
+            scope: the connection, which selects among mounted applications.
+        """
+        mounted = _unrouted(scope)
+        layers = list(self.all(mounted))
         router: Any = layers[-1]
         if not _is_router(router):
             return None
 
         async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
             """A router without a matching route."""
+            scope.update({name: mounted[name] for name in _PLACE if name in mounted})
             scope.setdefault("router", router)
             await router.default(scope, receive, send)
 
         made: App = nowhere
         for layer in reversed(layers[:-1]):
-            made = _around(layer, _inner(layer), made)
+            if not _is_router(layer):  # a mounted application is already wrapped by the router's outer layers
+                made = _around(layer, _inner(layer), made)
         return made
 
-    def all(self) -> Iterator[Any]:
-        """Yield the layers."""
+    def all(self, scope: Scope | None = None) -> Iterator[Any]:
+        """Yield the layers. With a scope, follow the mounts it is routed to, and update it as Starlette would."""
         layer: Any = self._app
         for _ in range(_MOST):
             yield layer
             name = _inner(layer)
-            if not name:
+            if name:
+                layer = getattr(layer, name)
+                continue
+            layer = None if scope is None else _mounted(layer, scope)
+            if layer is None:
                 return
-            layer = getattr(layer, name)
+
+    def everywhere(self) -> Iterator[Any]:
+        """Yield the layers, including those of every application mounted in Starlette's router."""
+        layer: Any = None
+        for layer in self.all():
+            yield layer
+        for route in getattr(layer, "routes", ()):
+            if hasattr(route, "app") and hasattr(route, "routes"):
+                yield from Layers(route.app).everywhere()
+
+
+def _unrouted(scope: Scope) -> Scope:
+    """Return a copy of a scope with the root path from before Starlette routed it."""
+    return {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
 
 
 def _inner(layer: Any) -> str:
@@ -92,6 +121,21 @@ def _inner(layer: Any) -> str:
 
 def _is_router(layer: Any) -> bool:
     return callable(getattr(layer, "default", None)) and hasattr(layer, "routes")
+
+
+def _mounted(router: Any, scope: Scope) -> App | None:
+    """Return the application that a Starlette router has mounted for a connection, and update the scope."""
+    for route in getattr(router, "routes", ()):
+        if not hasattr(route, "matches"):
+            return None  # another framework's
+        match, below = route.matches(scope)
+        if match.name == "FULL":
+            if not hasattr(route, "routes"):
+                return None  # an endpoint
+            scope.update(below)
+            mounted: App = route.app
+            return mounted
+    return None
 
 
 def _around(layer: Any, name: str, inner: App) -> Any:

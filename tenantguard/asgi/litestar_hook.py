@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tenantguard.asgi.layers import Layers
 from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.types import App, Receive, Scope, Send
 
@@ -18,15 +19,15 @@ def reraising(app: App) -> App:
     """Return an application that lets violations reach the middleware around it; most are returned unchanged.
 
     Litestar gets the same hook as from ``tenant_guard``, so that ``DefineMiddleware(TenantMiddleware, ...)`` and
-    ``TenantMiddleware(Litestar(...), ...)`` handle violations the same way.
+    ``TenantMiddleware(Litestar(...), ...)`` handle violations the same way. So does a Litestar mounted in Starlette.
 
     Args:
         app: the wrapped application.
     """
-    if not any(kind.__module__.partition(".")[0] == "litestar" for kind in type(app).__mro__):
-        return app
-    if hasattr(app, "after_exception"):
-        _hook(app)
+    for layer in Layers(app).everywhere():
+        if _is_litestars(layer):
+            _hook(layer)
+    if not _is_litestars(app) or hasattr(app, "after_exception"):
         return app
 
     async def hooked(scope: Scope, receive: Receive, send: Send) -> None:
@@ -34,6 +35,10 @@ def reraising(app: App) -> App:
         await app(scope, receive, send)
 
     return hooked
+
+
+def _is_litestars(layer: object) -> bool:
+    return any(kind.__module__.partition(".")[0] == "litestar" for kind in type(layer).__mro__)
 
 
 def _hook(owner: Any) -> None:

@@ -141,8 +141,6 @@ class TenantMiddleware:
         if hooks.__class__ is not Unclosed:  # as at the first request of an event loop
             hooks = watch_unclosed()
         withheld = lasting = principal = value = None
-        if self._withholds:
-            send = withheld = Withheld(send)
         exchange = Exchange(receive, send)
         receive, send = exchange.receive, exchange.send
         if self._exempt is not None and self._exempt.covers(scope):
@@ -174,19 +172,20 @@ class TenantMiddleware:
                 lasting.start()
             if "extensions" in scope:
                 hand_nothing_over(scope)
+        if self._withholds:
+            withheld = Withheld(send)
         try:
-            await app(scope, receive, send)
+            await app(scope, receive, withheld or send)
             if exchange.watch is not None and await exchange.was_ended(None):
-                await self._cut(exchange, asked)
+                await self._cut(exchange, asked, withheld)
         except BaseException as error:
             if exchange.watch is not None and await exchange.was_ended(error):
-                await self._cut(exchange, asked)
+                await self._cut(exchange, asked, withheld)
                 return
-            begun = exchange.begun and (withheld is None or not withheld.messages)
             refusal = refusal_in(error) if isinstance(error, Exception) else None
-            if begun and refusal is not None:
+            if exchange.begun and refusal is not None:
                 await exchange.break_off()
-            if begun or refusal is None:
+            if exchange.begun or refusal is None:
                 raise
             if withheld is not None:
                 withheld.messages.clear()
@@ -210,7 +209,7 @@ class TenantMiddleware:
         exempt = self._exempt is not None and self._exempt.covers(scope)
         await self._sockets.serve(self.app, scope, exchange.receive, exchange.send, exempt=exempt)
 
-    async def _cut(self, exchange: Exchange, asked: Scope) -> None:
+    async def _cut(self, exchange: Exchange, asked: Scope, withheld: Withheld | None) -> None:
         """Break off a response whose token has ended, or refuse the request if it has not begun.
 
         Raises:
@@ -220,6 +219,8 @@ class TenantMiddleware:
         error, exchange.over = exchange.over, None
         if error is None or exchange.is_complete:
             return
+        if withheld is not None:
+            withheld.messages.clear()
         if exchange.begun:
             await exchange.break_off()
             raise error

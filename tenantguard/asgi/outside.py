@@ -62,9 +62,8 @@ class Exchange:
         A ``BaseHTTPMiddleware`` around this ends the response normally, whatever is raised inside it, unless it
         receives an unknown message.
         """
-        send = getattr(self._send, "outer", self._send)
-        if "BaseHTTPMiddleware" in getattr(send, "__qualname__", ""):
-            await send({"type": "tenantguard.broken_off", "more_body": True})
+        if "BaseHTTPMiddleware" in getattr(self._send, "__qualname__", ""):
+            await self._send({"type": "tenantguard.broken_off", "more_body": True})
 
     async def was_ended(self, error: BaseException | None) -> bool:
         """Stop watching; return whether the watch alone ended the handler that raised the error."""

@@ -6,12 +6,15 @@ import asyncio
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from litestar import Litestar
+from litestar import get as litestar_get
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Mount, Route
 
 from tenantguard import (
     ConfigurationError,
@@ -141,6 +144,69 @@ async def test_a_concealed_violation_is_the_applications_own_404(handlers: Any) 
     told, missing = [await request(app, path, headers) for path in ("/calls/1", "/callz/1")]
     assert (told.status, told.headers) == (missing.status, missing.headers)
     assert len(told.body) == len(missing.body)
+
+
+def calls_in(framework: Any) -> Any:
+    """Return an application to be mounted, whose CORS is its own, and whose handler of every error too."""
+    if framework is Litestar:
+        handler = litestar_get("/calls", sync_to_thread=False)(violating_litestar)
+        return Litestar([handler], logging_config=None)
+    app = framework(routes=[Route("/calls", violating)], exception_handlers={500: own_500, 404: own_404})
+    app.add_middleware(CORSMiddleware, allow_origins=["https://spa.example"])
+    return app
+
+
+def violating_litestar() -> None:
+    """Reach for another company."""
+    raise CrossTenantError("x")
+
+
+def own_500(_request: Request, _error: Exception) -> Any:
+    """Answer with a page."""
+    return PlainTextResponse("x" * 10_000, 500)
+
+
+def around_a_mount(framework: Any, mount: str, **settings: Any) -> Any:
+    """Return an application that is guarded, and has mounted another."""
+    app = FastAPI()
+    if mount == "/v1":
+        app.mount("/v1", calls_in(framework))
+    else:
+        app.mount("/api", Starlette(routes=[Mount("/v1", calls_in(framework))]))
+    app.add_middleware(TenantMiddleware, verifier=verifier(), clock=clock, **settings)
+    return app
+
+
+@pytest.mark.parametrize("mount", ["/v1", "/api/v1"])
+@pytest.mark.parametrize("framework", [Starlette, FastAPI, Litestar])
+async def test_a_violation_in_a_mounted_application_is_answered(framework: Any, mount: str) -> None:
+    """Though that application has an answer of its own for every error."""
+    reply = await request(around_a_mount(framework, mount), f"{mount}/calls", bearer(token()))
+    assert (reply.status, reply.complete, reply.error) == (403, True, None)
+
+
+@pytest.mark.parametrize("mount", ["/v1", "/api/v1"])
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+async def test_a_concealed_violation_is_the_mounted_applications_own_404(framework: Any, mount: str) -> None:
+    """With its headers, and the path as it sees it."""
+    app = around_a_mount(framework, mount, conceal=True)
+    headers = [*bearer(token()), *ORIGIN]
+    told, missing = [await request(app, f"{mount}/{path}", headers) for path in ("calls", "callz")]
+    assert (told.status, told.headers) == (missing.status, missing.headers)
+    assert (told.headers["x-own"], told.json()["of"]) == ("1", {})
+    assert told.body == missing.body.replace(b"callz", b"calls")
+
+
+@pytest.mark.parametrize("mount", ["/v1", "/api/v1"])
+async def test_a_mounted_application_answers_preflights_by_its_own_cors(mount: str) -> None:
+    """And what is refused there can be read by a script; elsewhere nothing is."""
+    app = around_a_mount(Starlette, mount)
+    assert (await request(app, f"{mount}/calls", PREFLIGHT, method="OPTIONS")).status == 200
+    assert (await request(app, "/calls", PREFLIGHT, method="OPTIONS")).status == 401
+    for headers in (ORIGIN, [*ORIGIN, *bearer(token())]):
+        refused = await request(app, f"{mount}/calls", headers)
+        assert refused.status in (401, 403)
+        assert refused.headers["access-control-allow-origin"] == "https://spa.example"
 
 
 ORIGIN = [(b"origin", b"https://spa.example")]

@@ -78,3 +78,56 @@ async def test_around_the_application_itself_a_violation_is_answered_all_the_sam
     seen = 403 if told[0] is KeyError else 500
     assert (refused.status, refused.complete, refused.error) == (seen, True, None)
     assert seen == 403 or isinstance(plain, BaseHTTPMiddleware)
+
+
+def _long_page(_: Request, _error: Exception) -> Response:
+    return Response(b"x" * 100_000, 500)
+
+
+async def _other_status(_: Request, _error: Exception) -> Response:
+    return Response(b"unavailable", 503)
+
+
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+@pytest.mark.parametrize("conceal", [False, True])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"debug": True},
+        {"exception_handlers": {500: _long_page}},
+        {"exception_handlers": {Exception: _other_status}},
+    ],
+    ids=["debug", "a long page", "another status"],
+)
+async def test_an_answer_of_the_applications_own_to_every_error_gives_way_to_a_refusal(
+    framework: Any, conceal: bool, options: dict[str, Any]
+) -> None:
+    """However long it is, and whatever its status; a bug is answered by it."""
+
+    async def violating(_: Request) -> Response:
+        raise CrossTenantError("x")
+
+    plain = framework(routes=[Route("/", violating), Route("/bug", another_error)], **options)
+    app = TenantMiddleware(plain, verifier(), clock=clock, conceal=conceal)
+    refused, bug = await request(app, "/", bearer(token())), await request(app, "/bug", bearer(token()))
+    own = await request(plain, "/bug")
+    assert (bug.status, len(bug.body) > 1, type(bug.error)) == (own.status, True, KeyError)
+    if conceal:
+        missing = await request(app, "/nothing", bearer(token()))
+        assert (refused.status, refused.headers, refused.body) == (404, missing.headers, missing.body)
+    else:
+        assert (refused.status, refused.complete, refused.error) == (403, True, None)
+
+
+async def test_a_handler_of_the_applications_own_for_violations_answers() -> None:
+    """It is kept back, and then sent."""
+
+    async def violating(_: Request) -> Response:
+        raise CrossTenantError("x")
+
+    async def own(_: Request, _error: Exception) -> Response:
+        return Response(b"mine", 418)
+
+    plain = Starlette(routes=[Route("/", violating)], exception_handlers={CrossTenantError: own})
+    reply = await request(TenantMiddleware(plain, verifier(), clock=clock), "/", bearer(token()))
+    assert (reply.status, reply.body, reply.complete) == (418, b"mine", True)

@@ -81,7 +81,7 @@ def test_the_judges_notice_a_hole(
     """A reader that forgets its predicates is found out by what the database sees."""
     whole, alone = make_database(backend, "splice_whole"), make_database(backend, "splice_alone")
     fuzzer = SpliceFuzzer(whole, alone)
-    monkeypatch.setattr(Placements, "add_where", lambda *_args: None)
+    monkeypatch.setattr(Placements, "conjoin", lambda *_args: None)
     assert any(fuzzer.run(seed) is not None for seed in range(600))
     fuzzer.close()
     whole.close()
@@ -91,7 +91,7 @@ def test_the_judges_notice_a_hole(
 def test_the_fuzzer_notices_a_hole(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reader that forgets its predicates is found out within some hundred seeds."""
     broken = TextFuzzer()
-    monkeypatch.setattr(Placements, "add_where", lambda *_args: None)
+    monkeypatch.setattr(Placements, "conjoin", lambda *_args: None)
     try:
         assert any(broken.run(seed) is not None for seed in range(400))
     finally:

@@ -95,6 +95,9 @@ def named(session, client):
     query = "SELECT * FROM calls"
     query = select(Call)
     return session.execute(query)
+
+async def elsewhere(pool):
+    return await pool.fetch("SELECT * FROM calls")
 """
 FAULTS: dict[str, tuple[str, str]] = {
     "an engine without a guard": ("TG201", 'other = create_engine("sqlite://")'),

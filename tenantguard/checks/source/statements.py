@@ -23,6 +23,7 @@ _STATEMENT = re.compile(
     r"""^(?:[rRbBfFuU]*(?:\"{3}|'{3}|["']))?\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE|MERGE|REPLACE|TRUNCATE|COPY|CALL)\b""",
     re.IGNORECASE,
 )
+_DRIVERS_OWN = frozenset({"fetch", "fetchrow", "fetchval", "executescript"})
 # text in these is of the schema, which is changed before the guard serves
 _DEFINITIONS = frozenset(
     {
@@ -45,7 +46,8 @@ def statement_findings(project: Project) -> Iterator[Finding]:
     mode = _mode(project)
     for source, called in project.calls():
         sql = _piece(called) or sql_of(called)
-        if sql is not None and mode != "database" and not _is_lifted(called):
+        is_ours = called.last not in _DRIVERS_OWN  # TG203 says where a driver is used beside the engine
+        if sql is not None and mode != "database" and is_ours and not _is_lifted(called):
             finding = _of(project, source, called, sql, mode)
             if finding is not None:
                 yield finding

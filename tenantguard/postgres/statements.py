@@ -59,6 +59,13 @@ def ground(tables: list[Secured], roles: Roles, schema: str, *, sealed: bool) ->
         f"EXECUTE format('REVOKE CREATE, TEMPORARY ON DATABASE %I FROM PUBLIC, %s', current_database(), "
         f"{literal(application)});"
     )
+    # by its name a prepared statement could be replaced, for whoever the connection serves next
+    superuser = "(SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user)"
+    names = "FUNCTION pg_catalog.pg_prepared_statement()"
+    granted = (
+        "" if roles.maintenance is None else f"GRANT EXECUTE ON {names} TO {identifier(roles.maintenance)}; "
+    )
+    yield block(f"IF {superuser} THEN REVOKE EXECUTE ON {names} FROM PUBLIC, {application}; {granted}END IF;")
     yield f"CREATE SCHEMA IF NOT EXISTS {OWN}"
     yield f"REVOKE ALL ON SCHEMA {OWN} FROM PUBLIC, {application}"
     yield f"GRANT USAGE ON SCHEMA {OWN} TO {roles.served}"

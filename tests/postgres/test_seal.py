@@ -47,6 +47,16 @@ ATTACKS = {
     "read the sequence of an identity": ("SELECT last_value FROM comments_id_seq", "denied"),
     "make a function of one's own": ("CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "denied"),
     "make a schema, to stand in front": ("CREATE SCHEMA mine", "denied"),
+    "learn the names of prepared statements": ("SELECT name FROM pg_prepared_statements", "denied"),
+    "read a file of the server": ("SELECT pg_read_file('postgresql.conf')", "denied"),
+    "load a library": ("LOAD 'auto_explain'", "denied"),
+    "change the table": ("ALTER TABLE calls DISABLE ROW LEVEL SECURITY", "denied"),
+    "write past triggers": ("SET session_replication_role = replica", "denied"),
+    "keep the tenant for later sessions": ("ALTER ROLE CURRENT_USER SET tenantguard.tenant = 'globex'", "denied"),
+    "a block that catches the error": (
+        "DO $$ BEGIN PERFORM set_config('tenantguard.tenant', 'globex', true); PERFORM FROM calls; "
+        "EXCEPTION WHEN others THEN NULL; END $$", "own",
+    ),
     "copy to a program": ("COPY calls TO PROGRAM 'cat'", "denied"),
     "ask a function that reads tables": ("SELECT * FROM ts_stat('SELECT to_tsvector(note) FROM calls')", "own"),
     "look at the statistics": ("SELECT * FROM pg_stats WHERE tablename = 'calls'", "own"),
@@ -62,7 +72,7 @@ def test_injected_sql_makes_the_session_nobody_else(sealed: Secured, name: str) 
     statement = statement.format(worker=sealed.name)
     with sealed.told("acme") as connection:
         if outcome == "denied":
-            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner"):
+            with pytest.raises(ProgrammingError, match=r"permission denied|must be owner|is not allowed"):
                 connection.execute(text(statement))
             return
         connection.connection.execute(statement)  # several statements in one
@@ -94,6 +104,19 @@ UNSTOPPED = {
     "who else is there": "SELECT count(*) > 0 FROM pg_stat_activity",
     "what is shared by a role's sessions": "SELECT lo_create(0), pg_try_advisory_xact_lock(1), pg_notify('a', 'b')",
 }
+
+
+@pytest.mark.parametrize(
+    "statement", ["ALTER ROLE CURRENT_USER SET statement_timeout = 1", "ALTER ROLE CURRENT_USER PASSWORD 'x'",
+                  "LOCK TABLE calls IN ACCESS EXCLUSIVE MODE", "PREPARE TRANSACTION 'left'"],
+)  # fmt: skip
+def test_what_makes_others_wait_or_fail(sealed: Secured, statement: str) -> None:
+    """PostgreSQL lets a role do it to its own later sessions, and to whoever waits for a lock: no row is read by it."""
+    with sealed.told("acme") as connection, sealed.owner.connect() as owner:
+        connection.connection.execute(statement)
+        connection.rollback()
+        if statement.startswith("PREPARE"):
+            owner.execution_options(isolation_level="AUTOCOMMIT").execute(text("ROLLBACK PREPARED 'left'"))
 
 
 @pytest.mark.parametrize("name", UNSTOPPED)

@@ -524,6 +524,31 @@ def test_an_injected_setting_does_not_outlive_its_request(engines: Engines) -> N
             connection.execute(MINE)
 
 
+def test_no_name_of_a_prepared_statement_can_be_guessed(engines: Engines) -> None:
+    """Of neither driver: SQL that replaced one would run for whoever is served next."""
+    engine = engines("pipeline")
+    with bind("acme"), engine.connect() as connection:
+        for _ in range(8):
+            connection.execute(MINE)
+        names = set(_driver(connection)._prepared._names.values())
+    assert len(names) == 2
+    assert all(len(name) > len("_pg3_999999") for name in names)
+
+
+async def test_no_name_of_a_prepared_statement_can_be_guessed_asynchronously(sealed: Secured) -> None:
+    """The same by asyncpg."""
+    engine = create_async_engine(sealed.url("postgres", "asyncpg"))
+    guard(engine, sealed.tenancy, row_security=RowSecurity(Seal(KEY)))
+    with bypass(reason="test"):
+        async with engine.connect() as connection:
+            names = (
+                (await connection.execute(text("SELECT name FROM pg_prepared_statements"))).scalars().all()
+            )
+    assert names
+    assert [name for name in names if not name.startswith("__tenantguard_")] == []
+    await engine.dispose()
+
+
 def test_a_bypass_is_another_role(engines: Engines, sealed: Secured) -> None:
     """It connects by the maintenance engine and says why; nothing of the one role's is done by the other."""
     maintenance = create_engine(sealed.url(str(sealed.roles.maintenance)))

@@ -6,6 +6,7 @@ Such a message has no parameters, so the settings are literals in it.
 from __future__ import annotations
 
 import functools
+import secrets
 from typing import Any
 
 from tenantguard.sql.telling.literals import Settings, made
@@ -37,6 +38,10 @@ def telling_connection(base: Any) -> Any:
                 return False
             self.tg_values, self.tg_padding = values, guard.padding
             return True
+
+        def _get_unique_id(self, prefix: str) -> str:
+            """Return a name that no SQL can guess, to put another statement in its place for who is served next."""
+            return f"__tenantguard_{prefix}_{secrets.token_hex(8)}__"
 
         async def execute(self, query: str, *args: Any, **kw: Any) -> str:
             """Execute a statement."""

@@ -7,6 +7,7 @@ psycopg's own ``pipeline()`` would send each command as a packet of its own; a f
 from __future__ import annotations
 
 import functools
+import secrets
 from collections.abc import Generator
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from tenantguard.sql.telling.literals import Settings
 
 _IDLE = 0  # of libpq's states of a transaction
 _BAD = 1  # of libpq's states of a connection
+_BITS = 64  # of the number in a prepared statement's name
 _SENT = Generator[Any, Any, None]  # what psycopg waits for, in its own way of waiting
 # the generators that psycopg's synchronous and asynchronous classes share, and in which a transaction begins
 _RELIED = {
@@ -68,6 +70,11 @@ class _Telling:
     tg_flight: Any
     tg_psycopg: Any
     _tg_cursors = False
+
+    def __init__(self: Any, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        # SQL that knew the name of a prepared statement could put another in its place, for whoever is served next
+        self._prepared._prepared_idx = secrets.randbits(_BITS)
 
     @property
     def tg_process(self: Any) -> int:

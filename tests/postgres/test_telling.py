@@ -159,6 +159,18 @@ def test_a_first_statement_that_is_not_sent(engines: Engines, flights: str) -> N
         assert connection.execute(MINE).one() == ("acme", 3)
 
 
+@pytest.fixture
+def named(sealed: Secured) -> Iterator[None]:
+    """Let the application's role count its prepared statements, which it may not."""
+    for change in ("GRANT EXECUTE ON {} TO {}", "REVOKE EXECUTE ON {} FROM {}"):
+        with sealed.owner.begin() as connection:
+            names = ("FUNCTION pg_catalog.pg_prepared_statement()", sealed.roles.application)
+            connection.execute(text(change.format(*names)))
+        if change.startswith("GRANT"):
+            yield
+
+
+@pytest.mark.usefixtures("named")
 def test_statements_that_are_prepared_and_forgotten(engines: Engines) -> None:
     """What the driver prepares in the flight is used again, and given up when it keeps too many."""
     engine = engines("pipeline", connect_args={"prepare_threshold": 0})

@@ -136,7 +136,7 @@ class Ties:
 
         It does not where it takes the ids of two tenants for one, as MariaDB's collations do.
         """
-        if not self._includes_tenant(placement, parent, pairs):
+        if not self.includes_tenant(placement, parent, pairs):
             return False
         if len(pairs) == 1:
             return True  # it names the tenant itself
@@ -147,7 +147,8 @@ class Ties:
         # an id that a CHAR(n) of PostgreSQL does not keep is not inserted
         return theirs is None or (mine is not None and self._dialect == "postgresql")
 
-    def _includes_tenant(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
+    def includes_tenant(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:
+        """Tell whether a foreign key leads from a tenant column to a tenant column, among others."""
         owner = self.tenancy.find(parent)
         return (
             owner is not None
@@ -232,7 +233,7 @@ class Ties:
                 and (reference.deletes or reference.rekeys)
                 and reference.parent is not None
                 and placement.link != reference.pairs  # what belongs through a row is its tenant's
-                and not self._includes_tenant(placement, reference.parent, reference.pairs)
+                and not self.includes_tenant(placement, reference.parent, reference.pairs)
             ]
         return found
 

@@ -317,6 +317,11 @@ COMPOSITE: dict[str, Callable[[Table], Any]] = {
     "core": lambda kids: insert(kids).values(id=2, note_id=1),
     "many": lambda kids: insert(kids).values([{"id": 2, "note_id": 1}, {"id": 3, "note_id": 1}]),
     "update": lambda kids: update(kids).values(note_id=1),
+    "update by others": lambda kids: (
+        update(kids)
+        .where(kids.c.id.in_(select(kids.alias().c.id + 0)), func.lower(kids.c.company_id) == "acme")
+        .values(note_id=1)
+    ),
     "text": lambda _kids: text("INSERT INTO kids (id, note_id) VALUES (2, 1)"),
     "text from select": lambda _kids: text("INSERT INTO kids (id, note_id) SELECT 2, 1"),
     "text with its tenant": lambda _kids: text(

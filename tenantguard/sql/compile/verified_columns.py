@@ -114,6 +114,11 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, link: Link) -> Non
         return  # a part of it is NULL, so that it leads nowhere
     if all(same_column(values[name], given.target, name) for name in names if name in values):
         return
+    tenant = plan.placement.column
+    if tenant in names and tenant not in values and _keeps_tenant(compiler, plan, link):
+        if compiler.tg_predicates.shape == "tenants":
+            return  # the database compares each row with its own tenant
+        given.plain[tenant] = compiler.bind_names[compiler.tg_predicates.parameter(plan.placement)]
     is_plain = given.plain.keys() >= set(names)
     link = link.given([tuple([given.plain[name] for name in names])] if is_plain else [], required=required)
     if is_plain:
@@ -134,6 +139,14 @@ def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) ->
     """
     if may_lose(compiler, plan.placement, columns):
         _read_back(plan).granted = True
+
+
+def _keeps_tenant(compiler: Any, plan: WritePlan, link: Link) -> bool:
+    """Tell whether a key has the tenant of the rows that are changed beside what it is given."""
+    pairs = tuple(zip(link.ours, link.columns, strict=True))
+    return plan.verb == "update" and bool(
+        compiler.tg_guard.ties.includes_tenant(plan.placement, link.parent, pairs)
+    )
 
 
 def _read_back(plan: WritePlan) -> ReadBack:

@@ -1282,7 +1282,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "Ties._includes_tenant",
+        "Ties.includes_tenant",
         (
             "every foreign key counts as one that includes the tenant",
             "(placement.column, owner.column) in pairs",

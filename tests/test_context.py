@@ -15,6 +15,7 @@ import pytest
 
 from tenantguard import ConfigurationError, NoTenantError, Principal, bind, current
 from tenantguard import context as inner
+from tenantguard.context import variables
 
 UUID = uuid.UUID("12345678-1234-5678-1234-567812345678")
 
@@ -198,7 +199,7 @@ def test_a_binding_is_read_only() -> None:
 def test_a_misspelt_variable_is_no_new_one() -> None:
     """The registry refuses a name that it does not have."""
     with pytest.raises(AttributeError):
-        inner._Vars().bindnig = None
+        variables._Vars().bindnig = None
 
 
 def test_a_generator_closed_late_leaves_the_newer_binding() -> None:

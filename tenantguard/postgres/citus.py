@@ -107,8 +107,8 @@ def _faults(tenancy: Tenancy, placement: Placement) -> Iterator[str]:
         yield f"{placement.name} belongs through its parent, and a shard is chosen by a column: add the tenant to it"
         return
     if placement.kind != "owned":
-        for parent in _tied(tenancy, placement):
-            yield f"{placement.name} is on every node, and names {parent.name} by a foreign key, whose rows are on one"
+        for owned in _tied(tenancy, placement):
+            yield f"{placement.name} is on every node, and names {owned.name} by a foreign key, whose rows are on one"
         return
     for constraint in table.constraints:
         if isinstance(constraint, PrimaryKeyConstraint | UniqueConstraint) and placement.column not in {

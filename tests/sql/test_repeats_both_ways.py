@@ -18,6 +18,7 @@ from tenantguard.principal import Actor
 from tenantguard.sql import install
 from tenantguard.sql.execute import direct_text
 from tenantguard.sql.servers.catalogue import Catalogue
+from tenantguard.sql.text.texts import Kept
 from tests.sql.world import memory_engine
 
 PLACED = "SELECT id, company_id FROM calls WHERE id > ?"
@@ -172,7 +173,7 @@ def definitions(sides: Sides) -> None:
         with bind("acme"):
             sides.ask(connection)
             sides.ask(connection)
-            Guard.of(sides.engine).sent.forget()
+            Guard.of(sides.engine).sent = Kept()
             sides.ask(connection)
             sides.ask(connection)
         with bypass(reason="a migration"):

@@ -123,8 +123,8 @@ def forget(ready: Ready) -> None:
         if engine is not None:
             engine.clear_compiled_cache()
             if (guard := getattr(engine.dialect, "tg_guard", None)) is not None:
-                guard.texts.forget()
-                guard.sent.forget()
+                guard.texts.kept = type(guard.sent)()
+                guard.sent = type(guard.sent)()
     for mapper in ready.models.Base.registry.mappers:
         mapper.__dict__.pop("_compiled_cache", None)
     for remembering in _memories():

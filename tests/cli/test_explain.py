@@ -100,7 +100,7 @@ def test_what_is_refused_is_shown_with_what_to_do(shop: str) -> None:
     done = run(shop, f"{shop}:country")
     assert done.exit_code == 1
     assert "refused (shared_write)" in done.output
-    assert 'do\n    write shared rows inside `with bypass(reason="...")`' in done.output
+    assert 'do\n    write shared rows inside `with bypass(reason="..."):`' in done.output
 
 
 def test_text_is_shown_as_it_would_be_rewritten(shop: str) -> None:

@@ -17,12 +17,18 @@ class Danger(StrEnum):
     LEAKS = "reaches other companies"
     REFUSED = "would be refused"
     UNBOUND = "no tenant bound"
+    UNKNOWN = "not compared"
     ALIKE = "works the same"
 
 
 _ORDER = list(Danger)
+_HARMLESS = (Danger.UNKNOWN, Danger.ALIKE)  # as far as anybody knows
 _BYPASS = '`with bypass(reason="..."):`'
 _RAW = 'write it with SQLAlchemy\'s constructs; or guard(..., raw_sql="rewrite"), which reads SQL text'
+_UNCOMPARED = (
+    'let the application run on, or observe its tests with Observing(compare="inline"); read what locks rows, '
+    "stores what a subquery gives, or is SQL text yourself, since it is never compared"
+)
 # by the kind of the refusal; what is not here says it in the refusal itself
 _REMEDIES = {
     "raw_sql": _RAW,
@@ -96,6 +102,9 @@ def _observation(record: Record, root: Path) -> Observation:
         return _at(Danger.REFUSED, record, root, said, remedy)
     if record.unbound:
         return _unbound(record, root)
+    if record.depends and not record.compared:
+        said = f"{_changes(record)}, and no execution was compared"
+        return _at(Danger.UNKNOWN, record, root, said, _UNCOMPARED)
     return _at(Danger.ALIKE, record, root, _changes(record), "nothing")
 
 
@@ -137,7 +146,7 @@ def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> O
     file = _short(record.file, root)
     shown = _source(record.file, record.line)
     began, line, function = _entry(record)
-    is_elsewhere = danger is not Danger.ALIKE and (began, line) != (record.file, record.line)
+    is_elsewhere = danger not in _HARMLESS and (began, line) != (record.file, record.line)
     where = f"{_short(began, root)}:{line} in {function}" if is_elsewhere else ""
     return Observation(danger, record, said, file, record.line, shown, remedy, where)
 

@@ -22,7 +22,13 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.sql.observe import Recorded, read
 from tenantguard.sql.observe.records import directory_of
 
-COLOURS = {Danger.LEAKS: "bold red", Danger.REFUSED: "red", Danger.UNBOUND: "yellow", Danger.ALIKE: "dim"}
+COLOURS = {
+    Danger.LEAKS: "bold red",
+    Danger.REFUSED: "red",
+    Danger.UNBOUND: "yellow",
+    Danger.UNKNOWN: "cyan",
+    Danger.ALIKE: "dim",
+}
 observe = typer.Typer(
     help='Show what guard(..., mode="observe") has observed.',
     no_args_is_help=True,
@@ -49,8 +55,8 @@ def report(
 ) -> None:
     """Show the observations by place, most dangerous first, with the line to change for each.
 
-    Exits with 0 if every place works the same under the guard, with 1 if one does not, and with 2 if nothing was
-    observed.
+    Exits with 0 if every place works the same under the guard, with 1 if one does not or was never compared, and with
+    2 if nothing was observed.
     """
     with explained("report", debug=debug):
         where = directory_of(directory)

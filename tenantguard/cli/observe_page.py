@@ -12,6 +12,7 @@ _CLASSES = {
     Danger.LEAKS: "leaked",
     Danger.REFUSED: "error",
     Danger.UNBOUND: "known-limit",
+    Danger.UNKNOWN: "known-limit",
     Danger.ALIKE: "held",
 }
 _HEAD = (
@@ -23,7 +24,9 @@ _HEAD = (
 def page(found: list[Observation], recorded: Recorded) -> str:
     """Return the observations as an HTML document in which all external text is escaped."""
     wanting = [one for one in found if one.danger is not Danger.ALIKE]
-    verdict = f"{len(wanting)} place(s) change with the guard" if wanting else "Every place works the same"
+    verdict = (
+        f"{len(wanting)} place(s) may change with the guard" if wanting else "Every place works the same"
+    )
     lost = f" {recorded.lost} executions were not recorded, for lack of space." if recorded.lost else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -17,7 +17,7 @@ from tenantguard.cli.app import app
 numbers = itertools.count()
 
 SHOP = """
-from sqlalchemy import ForeignKey, create_engine, select, text
+from sqlalchemy import ForeignKey, create_engine, insert, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 print("the application begins")
@@ -62,6 +62,7 @@ def listed(bound=1):
         every(session)
         session.execute(text("SELECT '<b>' FROM calls"))
         session.scalars(select(Call).where(Call.company_id == 1)).all()
+        session.execute(insert(Call).values(company_id=select(Company.id).limit(1).scalar_subquery()))
 
 
 def every(session):
@@ -151,7 +152,7 @@ class _Well(HTMLParser):
 
 
 def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None:
-    """Of a process that ran elsewhere: what reaches other companies, is refused, lacks a binding, or works the same."""
+    """Of a process that ran elsewhere: what reaches other companies, is refused, lacks a binding, and so on."""
     subprocess.run([sys.executable, f"{shop}.py"], check=True, capture_output=True, timeout=60)
     done = run("observe", "report", "--all", "--html", "page.html", "--json", "places.json")
     assert done.exit_code == 1, done.output
@@ -161,21 +162,22 @@ def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None
         "reaches other companies",
         "would be refused",
         "no tenant bound",
+        "not compared",
         "works the same",
     ]
-    assert f"{shop}.py:50 in every, 1 times" in heads[0]
+    assert f"{shop}.py:51 in every, 1 times" in heads[0]
     assert "    session.scalars(select(Call)).all()  # <all>" in lines
-    assert f"    began in {shop}.py:54 in <module>" in lines
+    assert f"    began in {shop}.py:55 in <module>" in lines
     assert "    it returns 2 rows, with the guard 1" in lines
     assert lines[-1].startswith(
-        "1 reaches other companies; 1 would be refused; 1 no tenant bound; 1 works the same; observed by 1 process"
+        "1 reaches other companies; 1 would be refused; 1 no tenant bound; 1 not compared; 1 works the same; "
     )
     page = Path("page.html").read_text()
     well = _Well()
     well.feed(page)
     assert well.open == []
     assert "# &lt;all&gt;" in page
-    assert len(json.loads(Path("places.json").read_text())) == 4
+    assert len(json.loads(Path("places.json").read_text())) == 5
     assert "deleted: 1 file(s)" in run("observe", "clear").output
     assert run("observe", "report").exit_code == 2
 

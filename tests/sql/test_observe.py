@@ -20,7 +20,7 @@ from tenantguard import ConfigurationError, Guard, bind, bypass, guard
 from tenantguard.audit import MemorySink, add_sink, remove_sink
 from tenantguard.sql import Observing
 from tenantguard.sql.observe import Observer, Record, observer, read, records
-from tests.models import Call, Company, Country, TagNote, create_schema, make_tenancy, seed
+from tests.models import Call, Company, Country, Number, TagNote, create_schema, make_tenancy, seed
 from tests.servers import Database
 from tests.sql.world import memory_engine, statements
 
@@ -90,6 +90,10 @@ def test_a_read_of_all_companies_is_recorded_and_returns_what_it_did(engine: Eng
             "calls.number_id names a row of another tenant",
         ),
         (select(func.count()).select_from(Call), "it returns as many rows, with other values"),
+        (
+            insert(Number).from_select(["company_id", "digits"], select(Number.company_id, Number.digits)),
+            "its query returns 6 rows, with the guard 2",
+        ),
         (select(Call).where(Call.company_id == "acme"), None),
     ],
 )
@@ -99,6 +103,29 @@ def test_what_differs_is_told(engine: Engine, statement: Any, told: str | None) 
         connection.execute(statement)
     record = only(engine)
     assert (record.told, record.compared, record.differed) == (told, 1, int(told is not None))
+
+
+@pytest.mark.parametrize(
+    ("statement", "depends"),
+    [
+        (select(Call).with_for_update(), True),
+        (insert(Number).values(company_id=select(Company.id).limit(1).scalar_subquery(), digits="1"), True),
+        (insert(Call).values(company_id="acme", number_id=1, seconds=1, country_code="DE"), True),
+        (insert(Number).values(company_id="acme", digits="1"), False),
+    ],
+)
+def test_what_only_rows_can_tell_is_known_where_nothing_was_compared(
+    tmp_path: Path, statement: Any, depends: bool
+) -> None:
+    """So that the report does not call a place alike of which nobody knows."""
+    engine = memory_engine()
+    create_schema(engine)
+    seed(engine)
+    guard(engine, make_tenancy(), mode="observe", observing=Observing(directory=tmp_path, compare="never"))
+    with bind("acme"), engine.connect() as connection:
+        connection.execute(statement)
+    record = only(engine)
+    assert (record.depends, record.compared) == (depends, 0)
 
 
 @pytest.mark.parametrize("is_bound", [True, False], ids=["reaches others", "unbound"])

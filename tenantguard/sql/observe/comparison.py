@@ -282,7 +282,10 @@ def _told(job: Job, plain: Any, guarded: Any) -> str | None:
         return None
     if len(without) != len(within):
         more = " or more" if len(without) > _ROWS else ""
-        return f"it returns {min(len(without), _ROWS)}{more} rows, with the guard {min(len(within), _ROWS)}"
+        what = "its query" if job.shape.verb == "insert" else "it"
+        return (
+            f"{what} returns {min(len(without), _ROWS)}{more} rows, with the guard {min(len(within), _ROWS)}"
+        )
     if len(without) > _ROWS or Counter(map(repr, without)) != Counter(
         map(repr, _rows(plain, statement, job))
     ):

@@ -219,6 +219,7 @@ class Observer:
                     fingerprint=shape.fingerprint,
                     tables=list(shape.tables),
                     changes=list(shape.changes),
+                    depends=shape.depends,
                     kind=None if fault is None else fault.kind,
                     refusal=None if fault is None else str(fault),
                 )

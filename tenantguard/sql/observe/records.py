@@ -34,6 +34,7 @@ class Record:
         fingerprint: equal for statements of the same shape.
         tables: the tables of a tenant's that it names.
         changes: what the guard would do to it, a phrase each.
+        depends: whether the rows tell what that changes, so that only a comparison shows it.
         kind: the kind of the refusal that awaits it, if any.
         refusal: what the refusal says.
         seen: how often it was executed outside of a bypass.
@@ -54,6 +55,7 @@ class Record:
     fingerprint: str
     tables: list[str] = field(default_factory=list)
     changes: list[str] = field(default_factory=list)
+    depends: bool = False
     kind: str | None = None
     refusal: str | None = None
     seen: int = 0
@@ -73,7 +75,7 @@ class Record:
         """Take in what another process observed of the same place and statement."""
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
-        for name in ("kind", "refusal", "told"):
+        for name in ("kind", "refusal", "told", "depends"):
             setattr(self, name, getattr(self, name) or getattr(other, name))
         for name in ("tables", "changes"):
             setattr(self, name, sorted({*getattr(self, name), *getattr(other, name)}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -39,13 +40,14 @@ class Shape:
         changes: what the guard would do, a phrase each.
         compared: the statement whose result tells whether the guard changes anything; none where none does.
         counts: that statement counts the rows that a write would meet.
+        depends: whether the rows tell what the guard changes, as with a filter or a foreign key.
         depths: how deep the stack was where it was sent.
         sites: the records by the place in the code; ``None`` for a place that is SQLAlchemy's own.
     """
 
     __slots__ = (
-        "asks", "changes", "compared", "counts", "depths", "era", "fault", "fingerprint", "kinds", "links", "needs",
-        "sites", "statement", "tables", "tenant", "verb",
+        "asks", "changes", "compared", "counts", "depends", "depths", "era", "fault", "fingerprint", "kinds", "links",
+        "needs", "sites", "statement", "tables", "tenant", "verb",
     )  # fmt: skip
 
     def __init__(self, verb: str, statement: str, era: Any) -> None:
@@ -63,6 +65,7 @@ class Shape:
         self.changes: list[str] = []
         self.compared: Any = None
         self.counts = False
+        self.depends = False
         self.depths: list[Any] = []
         self.sites: dict[tuple[int, int], tuple[Any, Any]] = {}
 
@@ -108,11 +111,13 @@ def shape_of(shadow: Any, compiled: Any, enforced: Collection[str]) -> Shape:
 
 def _describe(shape: Shape, tg: Any, compiled: Any, enforced: Collection[str]) -> None:
     shape.fault = tg.fault or _shared_write(tg.writes, enforced)
-    inserted = {plan.placement.key for plan in tg.writes if plan.verb == "insert"}
+    inserted = Counter(plan.placement.key for plan in tg.writes if plan.verb == "insert")
     placed = [one for one in tg.tables.values() if one.kind != "shared" and one.name not in enforced]
     writes = [plan for plan in tg.writes if plan.placement.name not in enforced]
     shape.tables = sorted(one.name for one in placed)
-    shape.changes = [_filters(one) for one in placed if one.key not in inserted]
+    # INSERT INTO calls ... SELECT ... FROM calls reads it too
+    shape.changes = [_filters(one) for one in placed if tg.rendered.get(one.key[1], 1) > inserted[one.key]]
+    shape.depends = bool(shape.changes)
     for plan in writes:
         name = plan.placement.name
         given = compiled.binds if compiled.binds else {}
@@ -120,8 +125,12 @@ def _describe(shape: Shape, tg: Any, compiled: Any, enforced: Collection[str]) -
             f"{'verifies' if parameter in given else 'stamps'} {name}.{plan.placement.column}"
             for parameter in plan.tenant[:1]
         ]
-        links = [*plan.links, *(plan.stored.links if plan.stored is not None else ())]
+        stored = plan.stored
+        links = [*plan.links, *(stored.links if stored is not None else ())]
         shape.changes += [f"verifies {name}.{', '.join(link.ours)}" for link in links]
+        if stored is not None and stored.tenant:
+            shape.changes.append(f"verifies {name}.{plan.placement.column}")
+        shape.depends |= bool(links) or stored is not None
         shape.tenant += tuple((parameter, plan.placement) for parameter in plan.tenant)
         shape.links += tuple((plan, link) for link in plan.links)
     shape.kinds = frozenset(kind for kind in tg.kinds if kind is not None)
@@ -157,6 +166,13 @@ def _compare(shape: Shape, made: Any, compiled: Any) -> None:
         counting = select(func.count()).select_from(_bare(statement.table)).where(*statement._where_criteria)
         if _is_named_alike(counting.compile(dialect=made.dialect), compiled):
             shape.compared, shape.counts = counting, True
+    elif (
+        shape.verb == "insert"
+        and isinstance(statement.select, SelectBase)
+        and not compiled.ctes
+        and _is_named_alike(statement.select.compile(dialect=made.dialect), compiled)
+    ):
+        shape.compared = statement.select
 
 
 def _bare(table: Any) -> Any:
@@ -189,7 +205,7 @@ def text_shape(shadow: Any, statement: str) -> Shape:
         return shape
     if guard.raw_sql == "rewrite":
         if sent.expected is not None:
-            shape.needs, shape.kinds = True, frozenset({sent.expected})
+            shape.needs, shape.depends, shape.kinds = True, True, frozenset({sent.expected})
             shape.changes = ["rewrites SQL text"]
         return shape
     shape.fault = Violation(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import ForeignKey, Integer
@@ -16,7 +16,7 @@ def models(cascade: str | None, name: str = "Call") -> Any:
     """Return a base with countries and the calls that point at them."""
 
     class Base(DeclarativeBase):
-        pass
+        held: ClassVar[tuple[type, ...]] = ()
 
     class Country(Base):
         __tablename__ = "countries"
@@ -29,6 +29,8 @@ def models(cascade: str | None, name: str = "Call") -> Any:
         company_id: Mapped[int] = mapped_column(Integer, index=True)
         country_id: Mapped[int] = mapped_column(ForeignKey("countries.id"))
 
+    # SQLAlchemy holds mapped classes weakly, and the collector comes when it likes
+    Base.held = (Country, Call)
     return Base
 
 

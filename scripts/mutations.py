@@ -1501,6 +1501,12 @@ MUTATIONS = (
             "False",
             "tests/sql/test_tenant_column.py",
         ),
+        (
+            "the type that a variant takes the place of decides",
+            "type(type_) in _PLAIN and not has_variant",
+            "type(type_) in _PLAIN",
+            "tests/sql/test_tenant_column.py",
+        ),
     ),
     *_of(
         "sql",

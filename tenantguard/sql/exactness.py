@@ -41,9 +41,10 @@ def exact_column(type_: TypeEngine[Any], python_type: type | None, dialect: str)
     loose = _LOOSE.get(dialect)
     if loose is None or python_type not in (str, None):
         return None
-    if type(type_) in _PLAIN:
+    has_variant = dialect in type_._variant_mapping  # another type takes its place there
+    if type(type_) in _PLAIN and not has_variant:
         is_loose = loose is _TEXTS
-    elif isinstance(type_, types.Uuid):
+    elif isinstance(type_, types.Uuid) and not has_variant:
         is_loose = False
     else:
         is_loose = loose.match(name_of(type_, dialect)) is not None

@@ -60,7 +60,7 @@ RELIED = {
     "sql.visitors": "_compiler_dispatch _original_compiler_dispatch",
     "sql.type_api": """
         _cached_bind_processor _has_bind_expression _isnull _static_cache_key _type_affinity
-        _unwrapped_dialect_impl""",
+        _unwrapped_dialect_impl _variant_mapping""",
 }
 OTHERS = {
     "_conn": "of aiosqlite",

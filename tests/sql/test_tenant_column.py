@@ -251,7 +251,13 @@ class Unnamed(UserDefinedType[str]):
         return "CHAR(8)"
 
 
-LOOSE = {"padded": CHAR(8), "decorated": Padded(8), "prefixed": Prefixed(20), "unnamed": Unnamed()}
+LOOSE = {
+    "padded": CHAR(8),
+    "decorated": Padded(8),
+    "prefixed": Prefixed(20),
+    "unnamed": Unnamed(),
+    "varied": String(8).with_variant(CHAR(8), "postgresql"),
+}
 
 
 def _reaching(table: Table, parts: Table) -> list[Any]:

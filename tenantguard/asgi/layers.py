@@ -99,12 +99,13 @@ class Layers:
 
     def everywhere(self) -> Iterator[Any]:
         """Yield the layers, including those of every application mounted in Starlette's router."""
-        layer: Any = None
-        for layer in self.all():
-            yield layer
-        for route in getattr(layer, "routes", ()):
-            if hasattr(route, "app") and hasattr(route, "routes"):
-                yield from Layers(route.app).everywhere()
+        apps = [self._app]
+        for app in apps:  # which grows; an application may be mounted in itself
+            layer: Any = None
+            for layer in Layers(app).all():
+                yield layer
+            mounts = [route for route in getattr(layer, "routes", ()) if hasattr(route, "routes")]
+            apps += [route.app for route in mounts if hasattr(route, "app") and route.app not in apps]
 
 
 def _unrouted(scope: Scope) -> Scope:

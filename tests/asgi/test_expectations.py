@@ -185,6 +185,14 @@ async def test_a_violation_in_a_mounted_application_is_answered(framework: Any, 
     assert (reply.status, reply.complete, reply.error) == (403, True, None)
 
 
+async def test_an_application_may_be_mounted_in_itself() -> None:
+    """By another name, say."""
+    app = calls_in(Starlette)
+    app.mount("/api", app)
+    reply = await request(TenantMiddleware(app, verifier(), clock=clock), "/api/calls", bearer(token()))
+    assert (reply.status, reply.complete, reply.error) == (403, True, None)
+
+
 @pytest.mark.parametrize("mount", ["/v1", "/api/v1"])
 @pytest.mark.parametrize("framework", [Starlette, FastAPI])
 async def test_a_concealed_violation_is_the_mounted_applications_own_404(framework: Any, mount: str) -> None:

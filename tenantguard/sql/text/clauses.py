@@ -75,8 +75,8 @@ def hint(text: str, dialect: str) -> Clause:
     Index hints pass (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY``, and what passes
     as a suffix.
     """
-    _, rest = _read(text.replace("%(name)s", "t"), _HINT)
-    return _read(text, _HINT)[0], suffix(rest, dialect)[1]
+    composed, rest = _read(text, _HINT, table="%(name)s")
+    return composed, suffix(rest, dialect)[1]
 
 
 def suffix(text: str, dialect: str) -> Clause:
@@ -88,11 +88,18 @@ def suffix(text: str, dialect: str) -> Clause:
     return composed, _fault(rest, "clause that is known to be harmless here")
 
 
-def _read(text: str, known: re.Pattern[str]) -> tuple[str, str]:
-    """Return a text with single spaces, and what stands in it behind optimizer comments and known clauses."""
+def _read(text: str, known: re.Pattern[str], *, table: str | None = None) -> tuple[str, str]:
+    """Return a text with single spaces, and what stands in it behind optimizer comments and known clauses.
+
+    Args:
+        text: the text.
+        known: a known clause.
+        table: the placeholder for which SQLAlchemy puts in the table's name.
+    """
     if len(text) > _LONGEST:
         return "", text
-    composed = rest = _SPACES.sub(" ", text).strip(" ")
+    composed = _SPACES.sub(" ", text).strip(" ")
+    rest = composed if table is None else composed.replace(table, "t")
     for pattern in (_OPTIMIZER, known):
         while match := pattern.match(rest):
             rest = rest[match.end() :]

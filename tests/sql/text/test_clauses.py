@@ -67,10 +67,18 @@ def test_a_known_hint_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["USE INDEX (a), calls", "JOIN calls", "/*+ x", ", calls AS c", "AS c, other"]
+    "text",
+    [
+        "USE INDEX (a), calls",
+        "JOIN calls",
+        "/*+ x",
+        ", calls AS c",
+        "AS c, other",
+        f"/*+ {'INDEX(%(name)s ix) ' * 30}*/",
+    ],
 )
 def test_any_other_hint_does_not(text: str) -> None:
-    """A hint that could name a table is refused."""
+    """A hint that could name a table is refused, and one that is too long with its placeholders."""
     assert hint(text, "mysql")[1] is not None
 
 

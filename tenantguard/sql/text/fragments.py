@@ -15,7 +15,7 @@ from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.grammar.queries import statement as read_statement
 from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, unquoted
-from tenantguard.sql.text.parameters import Numbering, own_names
+from tenantguard.sql.text.parameters import Numbering, own_name_fault
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.values import Check
 
@@ -64,9 +64,7 @@ def read_fragment(
         if not tokens:
             return Fragment(text, "it is empty")
         spans = items(cursor)
-        fault = _rest_fault(cursor) or _open_ended(tokens)
-        if fault is None and own_names(tokens):
-            fault = "it uses a name that begins with 'tenantguard', which is the guard's own"
+        fault = _rest_fault(cursor) or _open_ended(tokens) or own_name_fault(tokens)
         if fault is None and _LINE_COMMENT.search(text, tokens[-1].end):
             fault = "it ends in a comment, which would swallow what follows; leave it out"
         if fault is not None:

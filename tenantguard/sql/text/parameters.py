@@ -21,9 +21,11 @@ def driver_style(dialect: Any) -> str:
     return "driver_named" if style == "named" else style  # "named" is how SQLAlchemy's text() writes them
 
 
-def own_names(tokens: list[Token]) -> list[Token]:
-    """Return the names among the tokens that are the guard's own."""
-    return [t for t in tokens if t.kind in ("word", "quoted", "parameter") and OWN in t.text.lower()]
+def own_name_fault(tokens: list[Token]) -> str | None:
+    """Tell why a text must not use a name that is the guard's own, or return ``None``."""
+    if any(OWN in token.text.lower() for token in tokens if token.kind in ("word", "quoted", "parameter")):
+        return f"it uses a name that begins with {OWN!r}, which is the guard's own"
+    return None
 
 
 class Numbering:

@@ -10,7 +10,7 @@ from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.lexer import Unreadable
-from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe, own_names
+from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe, own_name_fault
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.sql.text.placing.predicate_tokens import RuledRows
 from tenantguard.sql.text.placing.writes import Statement
@@ -144,10 +144,8 @@ def rewrite(
         tokens, which = cursor.tokens, cursor.which
         if not tokens:
             raise refusal("it is empty")
-        if OWN in sql.lower() and own_names(tokens):
-            raise refusal(
-                f"it uses a name that begins with {OWN!r}, which is the guard's own", kind="reserved_name"
-            )
+        if OWN in sql.lower() and (own := own_name_fault(tokens)):
+            raise refusal(own, kind="reserved_name")
         query = statement(cursor)
         numbering = Numbering(tokens, which, style, several)
         placing = Statement(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from tenantguard.sql.functions import is_own
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, words
+from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, quoted, words
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.placing.predicate_tokens import OPEN
 from tenantguard.sql.text.tree import Span
@@ -157,8 +157,7 @@ class Composer:
         is_short = len(name) < _LONGEST_NAME and name.translate(_BLANKS).isprintable()
         if self._which == MYSQL and (parameters or not is_short):
             return  # the driver puts the values in, and the name has them
-        mark = "`" if self._which == MYSQL else '"'
-        self._write((Token("word", "AS"), Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")))
+        self._write((Token("word", "AS"), quoted(name, self._which)))
 
 
 def is_named(tokens: list[Token]) -> bool:

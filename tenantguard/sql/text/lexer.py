@@ -154,6 +154,12 @@ def unquoted(text: str) -> str:
     return text[1:-1] if text[:1] == "[" else text
 
 
+def quoted(name: str, which: str) -> Token:
+    """Return a name in the quotes of a family."""
+    mark = "`" if which == MYSQL else '"'
+    return Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")
+
+
 _LOWER = {upper: upper + 32 for upper in range(ord("A"), ord("Z") + 1)}
 _UPPER = {lower: lower - 32 for lower in range(ord("a"), ord("z") + 1)}
 

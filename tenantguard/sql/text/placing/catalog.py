@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from tenantguard.errors import RawSQLError, UnknownTableError
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
+from tenantguard.sql.text.lexer import POSTGRESQL, SQLITE, Token, ascii_lower, quoted, unquoted
 from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Key, Placement, Tenancy, table_key
 
@@ -87,8 +87,7 @@ class Catalog:
 
     def quote(self, name: str) -> Token:
         """Return a name in the quotes of the dialect."""
-        mark = "`" if self.which == MYSQL else '"'
-        return Token("quoted", f"{mark}{name.replace(mark, mark * 2)}{mark}")
+        return quoted(name, self.which)
 
     def placement(self, parts: list[Token]) -> Placement:
         """Return the placement of the table that a name means.

@@ -97,7 +97,7 @@ class Origins:
         items = scope.items
         return (
             at < len(items)
-            and not any(self.is_star(item) for item in items[: at + 1])
+            and not any(self._placing.is_star(item) for item in items[: at + 1])
             and self.is_own(items[at], scope, wanted, depth)
         )
 
@@ -108,11 +108,7 @@ class Origins:
         return self._catalog.fold(last) if last.is_name and named else None
 
     def _is_all(self, scope: Scope) -> bool:
-        return len(scope.items) == 1 and self.is_star(scope.items[0]) and scope.width == 1
-
-    def is_star(self, span: Span) -> bool:
-        """Tell whether an item stands for every column."""
-        return self._tokens[span[1] - 1].text == "*"
+        return len(scope.items) == 1 and self._placing.is_star(scope.items[0]) and scope.width == 1
 
     def _copies(self, source: Placement, token: Token, wanted: Wanted) -> bool:
         key, column, is_needed = wanted

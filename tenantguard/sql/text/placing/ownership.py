@@ -6,9 +6,12 @@ from collections.abc import Mapping
 
 from sqlalchemy import Integer, String, Uuid
 
-from tenantguard.errors import CrossTenantError
-from tenantguard.sql.text.lexer import MYSQL, Token
-from tenantguard.sql.text.placing.catalog import Catalog, Link, Watched, refusal
+from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.text.lexer import MYSQL, Token, unquoted
+from tenantguard.sql.text.placing.catalog import Link, Watched, refusal
+from tenantguard.sql.text.placing.origins import Origins
+from tenantguard.sql.text.placing.queries import OF_ROWS, Placements
+from tenantguard.sql.text.placing.scopes import Scope
 from tenantguard.sql.text.tree import Span
 from tenantguard.sql.text.values import Bound, Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
 from tenantguard.sql.ties import Ties
@@ -29,36 +32,65 @@ class Given:
     """The values of one statement.
 
     Args:
-        tokens: the statement.
-        catalog: what names mean.
+        placing: the names and predicates of the statement.
         parameters: which parameter stands at the index of a token.
-        several: the tenant is a set.
 
     Attributes:
         checks: what must be verified when it is executed.
     """
 
-    def __init__(
-        self, tokens: list[Token], catalog: Catalog, parameters: Mapping[int, str | int], *, several: bool
-    ) -> None:
-        self._tokens = tokens
-        self._catalog = catalog
+    def __init__(self, placing: Placements, parameters: Mapping[int, str | int]) -> None:
+        self._tokens = placing.tokens
+        self._catalog = placing.catalog
         self._parameters = parameters
-        self._several = several
+        self._several = placing.several
+        self._origins = Origins(placing)
         self.checks: list[Check] = []
+
+    def places(self, names: list[Token], watched: Watched) -> dict[str, int]:
+        """Return where the watched columns of a table stand among the columns that are written.
+
+        Raises:
+            RawSQLError: one stands there twice, or the database's own name for a row, which may be one of them.
+        """
+        found: dict[str, int] = {}
+        for at, name in enumerate(names):
+            if self._catalog.fold(name) in OF_ROWS[self._catalog.which]:
+                self._refuse_name_of_row(name, watched.placement)
+            for column in watched.columns:
+                if self._catalog.same(name, column):
+                    if column in found:
+                        raise refusal(f"column {column} is given twice")
+                    found[column] = at
+        return found
+
+    def _refuse_name_of_row(self, name: Token, placement: Placement) -> None:
+        if not self._catalog.columns(placement.key, name):
+            raise refusal(
+                f"{unquoted(name.text)!r} is the database's own name for a row of {placement.name}, which is not "
+                "written; name a column"
+            )
 
     def note_tenant(self, watched: Watched, verb: str, values: tuple[Value, ...]) -> None:
         """Note what the tenant column is given; without values, that a new row stores the tenant's id."""
         if watched.tenant is not None:
             self.checks.append(TenantUse(watched.placement.key, watched.tenant, verb, values))
 
-    def note(self, watched: Watched, verb: str, rows: list[Row]) -> None:
+    def note(self, watched: Watched, verb: str, written: list[dict[str, Span]], scope: Scope) -> None:
         """Note what rows are given for their watched columns.
+
+        Args:
+            watched: the columns.
+            verb: ``"insert"`` or ``"update"``.
+            written: the expressions that each row is given, by column.
+            scope: what these read.
 
         Raises:
             CrossTenantError: a row names no parent, through which it would belong.
-            RawSQLError: a key is given in part by value.
+            RawSQLError: a key is given in part by value, or what is given cannot be told before the statement is
+                executed.
         """
+        rows = [self._row(watched, verb, spans, scope) for spans in written]
         tenants = tuple(value for row in rows if (value := row.get(watched.tenant or "")) is not None)
         if tenants:
             self.note_tenant(watched, verb, tenants)
@@ -74,11 +106,40 @@ class Given:
                 raise refusal(
                     f"only part of a key of {full_name(parent)} is given by value; give all of its columns by value"
                 )
-            is_needed, key = watched.is_needed(link), watched.placement.key
+            is_needed = watched.is_needed(link)
             if is_needed and any(Literal(None) in key for key in given):
                 raise orphan(watched.placement, ours[0])
             if given:
-                self.checks.append(ForeignKeyUse(key, parent, theirs, verb, given, is_needed, ours))
+                table = watched.placement.key
+                self.checks.append(ForeignKeyUse(table, parent, theirs, verb, given, is_needed, ours))
+
+    def _row(self, watched: Watched, verb: str, spans: dict[str, Span], scope: Scope) -> Row:
+        """Return what a row is given for its watched columns."""
+        row = {column: self._given(watched, verb, span, column, scope) for column, span in spans.items()}
+        for parent, pairs in watched.links:
+            copied = [spans[ours] for ours, _ in pairs if ours in row and row[ours] is None]
+            is_whole = len(copied) == len(pairs) > 1
+            if is_whole and not self._origins.are_of_one_row(copied, scope, parent):
+                raise by_expression(watched, pairs[0][0])
+        return row
+
+    def _given(self, watched: Watched, verb: str, span: Span, column: str, scope: Scope) -> Value | None:
+        """Return the value that a column is given, or ``None`` where it comes from the tenant's own rows."""
+        updated_tenant = verb == "update" and column == watched.tenant
+        value = self._value(span, watched.placement, column)
+        if value is not None and not (updated_tenant and value == Literal(None)):
+            return value
+        wanted = [
+            (parent, theirs, watched.is_needed((parent, pairs)))
+            for parent, pairs in watched.links
+            for ours, theirs in pairs
+            if ours == column
+        ]
+        if column == watched.tenant:
+            wanted.append((watched.placement.key, column, True))
+        if updated_tenant or not all(self._origins.is_own(span, scope, one) for one in wanted):
+            raise by_expression(watched, column)
+        return None
 
     def _key(self, watched: Watched, link: Link, values: list[Value | None]) -> list[Value | None]:
         """Return the values of a key; ``None`` where the row has its own, as the tenant's beside such ones is."""
@@ -93,15 +154,15 @@ class Given:
             return [None] * len(values)
         return values if self._several else [*values[:at], Bound(), *values[at + 1 :]]
 
-    def value(self, span: Span, placement: Placement, column: str) -> Value | None:
+    def _value(self, span: Span, placement: Placement, column: str) -> Value | None:
         """Return a literal or a parameter; a cast to the column's own type does not count."""
         begun, end = span
         tokens = self._tokens
         if end - begun >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].kind == "word":
             is_own = self._is_own_type(placement, column, tokens[end - 1])
-            return self.value((begun, end - 2), placement, column) if is_own else None
+            return self._value((begun, end - 2), placement, column) if is_own else None
         if 3 <= end - begun < 9 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
-            return self.value((begun + 1, end - 1), placement, column)
+            return self._value((begun + 1, end - 1), placement, column)
         token = tokens[end - 1]
         minus = end - begun == 2 and tokens[begun].text == "-" and token.kind == "number"
         if end - begun != 1 and not minus:
@@ -133,6 +194,14 @@ class Given:
         if text[:1] != "'" or (self._catalog.which == MYSQL and "\\" in text):
             return None
         return Literal(text[1:-1].replace("''", "'"))
+
+
+def by_expression(watched: Watched, column: str) -> RawSQLError:
+    """Return the error for a value that cannot be told before the statement is executed."""
+    return refusal(
+        f"{watched.placement.name}.{column} is given by an expression; bind a parameter, or copy the column of a "
+        "table that an inner join reads"
+    )
 
 
 def orphan(placement: Placement, column: str) -> CrossTenantError:

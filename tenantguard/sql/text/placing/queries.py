@@ -61,6 +61,10 @@ class Placements:
         """Put tokens in before the token at an index."""
         self.edits.setdefault(index, []).extend(tokens)
 
+    def is_star(self, span: Span) -> bool:
+        """Tell whether an item of a SELECT stands for every column."""
+        return self.tokens[span[1] - 1].text == "*"
+
     def query(self, query: Query, env: Environment) -> list[Scope]:
         """Place a query with its WITH; return the scope of each of its parts."""
         if query.ctes:

@@ -8,13 +8,11 @@ from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
-from tenantguard.sql.text.placing.origins import Origins
-from tenantguard.sql.text.placing.ownership import Given, Row, orphan, shared_write
+from tenantguard.sql.text.placing.ownership import Given, by_expression, orphan, shared_write
 from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
-from tenantguard.sql.text.placing.queries import OF_ROWS, Placements
+from tenantguard.sql.text.placing.queries import Placements
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
 from tenantguard.sql.text.tree import Assignment, Query, Span, Write
-from tenantguard.sql.text.values import Literal, Value
 from tenantguard.tenancy import Key, Placement
 
 _CAST_TYPES = {"int": "BIGINT", "UUID": "UUID"}
@@ -38,9 +36,8 @@ class Statement(Placements):
         compiled: bool,
     ) -> None:
         super().__init__(cursor, catalog, several=several, compiled=compiled)
-        self.given = Given(self.tokens, catalog, parameters, several=several)
+        self.given = Given(self, parameters)
         self.stores: list[tuple[Key, frozenset[str] | None]] = []
-        self._origins = Origins(self)
 
     def statement(self, query: Query) -> None:
         """Place a whole statement.
@@ -96,70 +93,6 @@ class Statement(Placements):
             columns = None if names is None else frozenset(ascii_lower(unquoted(name.text)) for name in names)
             self.stores.append((placement.key, columns))
 
-    # -- what is given ---------------------------------------------------------------------------------
-
-    def _places(self, names: list[Token], watched: Watched) -> dict[str, int]:
-        """Return where the watched columns of a table stand among the columns that are written.
-
-        Raises:
-            RawSQLError: one stands there twice, or the database's own name for a row, which may be one of them.
-        """
-        places: dict[str, int] = {}
-        for at, name in enumerate(names):
-            if self.catalog.fold(name) in OF_ROWS[self.which]:
-                self._refuse_name_of_row(name, watched.placement)
-            for column in watched.columns:
-                if self.catalog.same(name, column):
-                    if column in places:
-                        raise refusal(f"column {column} is given twice")
-                    places[column] = at
-        return places
-
-    def _refuse_name_of_row(self, name: Token, placement: Placement) -> None:
-        if not self.catalog.columns(placement.key, name):
-            raise refusal(
-                f"{unquoted(name.text)!r} is the database's own name for a row of {placement.name}, which is not "
-                "written; name a column"
-            )
-
-    def _note(self, verb: str, spans: dict[str, Span], watched: Watched, scope: Scope) -> Row:
-        """Return what a row is given for its watched columns.
-
-        Raises:
-            RawSQLError: what is given cannot be told before the statement is executed.
-        """
-        row = {column: self._value(verb, span, column, watched, scope) for column, span in spans.items()}
-        for parent, pairs in watched.links:
-            copied = [spans[ours] for ours, _ in pairs if ours in row and row[ours] is None]
-            is_whole = len(copied) == len(pairs) > 1
-            if is_whole and not self._origins.are_of_one_row(copied, scope, parent):
-                raise self._expression(watched, pairs[0][0])
-        return row
-
-    def _value(self, verb: str, span: Span, column: str, watched: Watched, scope: Scope) -> Value | None:
-        """Return the value that a column is given, or ``None`` where it comes from the tenant's own rows."""
-        updated_tenant = verb == "update" and column == watched.tenant
-        value = self.given.value(span, watched.placement, column)
-        if value is not None and not (updated_tenant and value == Literal(None)):
-            return value
-        wanted = [
-            (parent, theirs, watched.is_needed((parent, pairs)))
-            for parent, pairs in watched.links
-            for ours, theirs in pairs
-            if ours == column
-        ]
-        if column == watched.tenant:
-            wanted.append((watched.placement.key, column, True))
-        if updated_tenant or not all(self._origins.is_own(span, scope, one) for one in wanted):
-            raise self._expression(watched, column)
-        return None
-
-    def _expression(self, watched: Watched, column: str) -> Exception:
-        return refusal(
-            f"{watched.placement.name}.{column} is given by an expression; bind a parameter, or copy the column of a "
-            "table that an inner join reads"
-        )
-
     # -- UPDATE and DELETE -----------------------------------------------------------------------------
 
     def _change(self, write: Write, scope: Scope, env: Environment) -> None:
@@ -206,15 +139,15 @@ class Statement(Placements):
         self._note_stored(target.placement, [name for name, _ in named])
         watched = self.catalog.watched(target.placement)
         spans: dict[str, Span] = {}
-        for column, at in self._places([name for name, _ in named], watched).items():
+        for column, at in self.given.places([name for name, _ in named], watched).items():
             assignment = named[at][1]
             begun, end = assignment.value
             if not assignment.single:
-                raise self._expression(watched, column)
+                raise by_expression(watched, column)
             is_kept = scope.width == 1 and end - begun == 1 and self.catalog.same(self.tokens[begun], column)
             if not is_kept:
                 spans[column] = assignment.value
-        self.given.note(watched, "update", [self._note("update", spans, watched, scope)])
+        self.given.note(watched, "update", [spans], scope)
 
     # -- INSERT ----------------------------------------------------------------------------------------
 
@@ -226,7 +159,7 @@ class Statement(Placements):
         if write.columns is None and watched.columns:
             raise refusal(f"an INSERT into {target.placement.name} does not name its columns; name them")
         names = write.columns or []
-        places = self._places(names, watched)
+        places = self.given.places(names, watched)
         missing = self._missing(names, places, watched)
         if missing is not None:
             self._stamp(write, self.catalog.quote(missing))
@@ -235,8 +168,7 @@ class Statement(Placements):
         if any(names and len(row) != len(names) for row, _ in write.rows):
             raise refusal("a row of VALUES and the INSERT have different numbers of columns")
         rows = [{column: row[at] for column, at in places.items()} for row, _ in write.rows]
-        values = Scope(width=-1)
-        self.given.note(watched, "insert", [self._note("insert", row, watched, values) for row in rows])
+        self.given.note(watched, "insert", rows, Scope(width=-1))
         for assignments, select in write.conflicts:
             self._keeps(assignments, watched)
             if write.duplicate:
@@ -306,12 +238,12 @@ class Statement(Placements):
                     )
                 self.put(scope.items[-1][1], COMMA, *self._typed_tenant(watched.placement))
             for column, at in places.items():
-                if any(self._origins.is_star(span) for span in scope.items[: at + 1]):
+                if any(self.is_star(span) for span in scope.items[: at + 1]):
                     raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
                 if at >= len(scope.items):
                     raise refusal("an INSERT and its query have different numbers of columns")
             row = {column: scope.items[at] for column, at in places.items()}
-            self.given.note(watched, "insert", [self._note("insert", row, watched, scope)])
+            self.given.note(watched, "insert", [row], scope)
 
     def _typed_tenant(self, placement: Placement) -> list[Token]:
         """Return the tenant as an item of a SELECT, where PostgreSQL cannot tell its type by itself."""
@@ -337,7 +269,7 @@ class Statement(Placements):
     def _keeps(self, assignments: list[Assignment], watched: Watched) -> None:
         """Refuse a conflict clause that could move a row, or point it at another tenant's, unseen."""
         for assignment in assignments:
-            touched = self._places(assignment.names, watched)
+            touched = self.given.places(assignment.names, watched)
             if touched and not (assignment.single and self._is_excluded(assignment)):
                 raise CrossTenantError(
                     f"the conflict clause of an INSERT into {watched.placement.name} sets {touched.popitem()[0]}; "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from contextvars import Token
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 from weakref import ref
 
 from tenantguard.errors import NoTenantError, TenantId
@@ -108,7 +108,7 @@ put_mode: Callable[[Binding, Mode], None] = Fields.mode.__set__  # type: ignore[
 put_life: Callable[[Binding, Life | None], None] = Fields.life.__set__  # type: ignore[union-attr,misc]  # a slot
 
 
-def is_bypass(binding: Binding | None) -> bool:
+def is_bypass(binding: Binding | None) -> TypeGuard[Binding]:
     """Tell whether the guard is lifted by what is bound."""
     return binding is not None and binding.mode == "bypass"
 

@@ -11,6 +11,8 @@ from weakref import WeakSet
 from sqlalchemy.engine import Engine
 from sqlalchemy.util import LRUCache
 
+from tenantguard.binding import is_bypass
+from tenantguard.context import peek
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.part import Part
 from tenantguard.sql.row_grants import Grants
@@ -178,6 +180,11 @@ class Guard:
             found = _renewed(dialect, type(cls.__name__, (cls,), {**members, "__module__": cls.__module__}))
             found = granted.shape.dialects.setdefault(dialect, found)
         return found
+
+    @property
+    def is_lifted(self) -> bool:
+        """Return whether nothing is guarded: in a bypass, or because nothing is enforced."""
+        return not self.enforces or is_bypass(peek())
 
     def notice(self) -> None:
         """Begin anew where a table was removed, or a column was given another type, of which no event tells."""

@@ -6,6 +6,7 @@ import sys
 from typing import Any, NoReturn
 
 from tenantguard.audit import refuse
+from tenantguard.binding import is_bypass
 from tenantguard.context import Binding, peek
 from tenantguard.errors import RawSQLError, Violation
 
@@ -86,11 +87,8 @@ def refuse_raw(what: str) -> NoReturn:
 
 def only_sqlalchemy(what: str, dialect: Any) -> None:
     """Refuse a raw connection to anyone but SQLAlchemy, outside a bypass."""
-    binding = peek()
     installed = getattr(dialect, "tg_guard", None)
-    if (binding is not None and binding.mode == "bypass") or (
-        installed is not None and not installed.enforces
-    ):
+    if is_bypass(peek()) or (installed is not None and not installed.enforces):
         return
     try:
         caller = sys._getframe(2).f_globals.get("__name__", "")

@@ -9,6 +9,7 @@ from sqlalchemy.sql.compiler import DDLCompiler
 from sqlalchemy.sql.selectable import SelectBase
 
 from tenantguard.audit import refuse
+from tenantguard.binding import is_bypass
 from tenantguard.context import Binding, peek
 from tenantguard.errors import CrossTenantError, RawSQLError
 from tenantguard.sql.execute.authorization import acts, end_in_time, permit, refuse_read_only
@@ -112,7 +113,7 @@ def _refuse_many_texts(context: Any, compiled: Any) -> None:
 def _admit_ddl(context: Any, compiled: DDLCompiler) -> None:
     """Admit schema DDL while no tenant is bound, as at an application's start."""
     binding = peek()
-    if binding is not None and binding.mode == "bypass":
+    if is_bypass(binding):
         ask_again(context)
         note_text(context)
         return

@@ -35,8 +35,8 @@ def composes_default(context: Any, column: Any) -> bool:
         return column.default is None or bool(column.default.is_sequence)
     if context.dialect.name != "postgresql" or column is not column.table._autoincrement_column:
         return False
-    texts = context.dialect.tg_guard.texts
-    fault = None if is_lifted(context) else texts.fragment(str(server.arg), context.dialect.name).fault
+    guard = context.dialect.tg_guard
+    fault = None if guard.is_lifted else guard.texts.fragment(str(server.arg), context.dialect.name).fault
     if fault is not None:
         refuse_again(
             RawSQLError(f"a server default was refused: {fault}", kind="raw_sql_fragment"), str(server.arg)
@@ -51,7 +51,7 @@ def default_query(context: Any, default: Any, type_: Any) -> Query | None:
         Violation: it contains something that is refused in a query.
         NoTenantError: nothing is bound.
     """
-    if is_lifted(context):
+    if context.dialect.tg_guard.is_lifted:
         return None
     binding = peek()
     dialect = context.dialect.tg_variants[None if binding is None else binding.mode]
@@ -85,10 +85,4 @@ def is_its_own(context: Any) -> bool:
     """
     inserts = context.isinsert or (context.is_text and _INSERTS.match(context.unicode_statement))
     returns = context.compiled is not None and getattr(context.compiled, "effective_returning", None)
-    return bool(inserts and not returns and context.cursor.rowcount > 0) or is_lifted(context)
-
-
-def is_lifted(context: Any) -> bool:
-    """Return whether nothing is guarded: in a bypass, or with an unrestricted tenancy."""
-    binding = peek()
-    return not context.dialect.tg_guard.enforces or (binding is not None and binding.mode == "bypass")
+    return bool(inserts and not returns and context.cursor.rowcount > 0) or context.dialect.tg_guard.is_lifted

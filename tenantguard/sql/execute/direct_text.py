@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from tenantguard.binding import is_bypass
 from tenantguard.context import Binding
 from tenantguard.errors import RawSQLError, Violation
 from tenantguard.sql.execute.authorization import refuse_permission, refuse_read_only
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     """Admit SQL text to the driver according to the engine's ``raw_sql``, or refuse it."""
     statement = getattr(context, "statement", None)
-    if binding is not None and binding.mode == "bypass":
+    if is_bypass(binding):
         context.root_connection.tg_forget()
         ask_again(context)
         if statement is not None:

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.pool import SingletonThreadPool, StaticPool
 
 from tenantguard.audit import refuse
+from tenantguard.binding import is_bypass
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.locks import send
@@ -110,7 +111,7 @@ def verify_left(connection: Any) -> None:
         RawSQLError: a bypass changed a setting, or created a temporary table that hides another.
     """
     binding = peek()
-    if binding is not None and binding.mode == "bypass":
+    if is_bypass(binding):
         return
     if _state(connection) == connection.tg_left:
         connection.tg_left = None

@@ -49,7 +49,7 @@ def _recovering(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def do_recover_twophase(self: Any, connection: Any) -> Any:
         found = method(self, connection)
-        return found if _is_lifted(self) else [xid for xid in found if _is_mine(self, xid)]
+        return found if self.tg_guard.is_lifted else [xid for xid in found if _is_mine(self, xid)]
 
     return do_recover_twophase
 
@@ -59,7 +59,9 @@ def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(method)
     def end(self: Any, connection: Any, xid: Any, is_prepared: bool = True, recover: bool = False) -> Any:
-        if not (_is_begun(connection, xid, is_prepared, recover) or _is_lifted(self) or _is_mine(self, xid)):
+        if not (
+            _is_begun(connection, xid, is_prepared, recover) or self.tg_guard.is_lifted or _is_mine(self, xid)
+        ):
             refuse_again(
                 RawSQLError(
                     "a prepared transaction was to be ended that was not prepared here for the tenant; recover it "
@@ -93,11 +95,6 @@ def _is_mine(dialect: Any, xid: Any) -> bool:
         and bool(binding.tenants)
         and dialect.tg_guard.prepared.get(_text(xid)) == binding.tenants
     )
-
-
-def _is_lifted(dialect: Any) -> bool:
-    binding = peek()
-    return not dialect.tg_guard.enforces or (binding is not None and binding.mode == "bypass")
 
 
 def _text(xid: Any) -> str:

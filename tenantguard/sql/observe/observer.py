@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy.util import LRUCache
 
-from tenantguard.binding import Binding, same_tenants
+from tenantguard.binding import Binding, is_bypass, same_tenants
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.admission import is_schema_ddl
@@ -86,7 +86,7 @@ class Observer:
         try:
             binding = peek()
             frame = self._sites.frame([])
-            if frame is None or (binding is not None and binding.mode == "bypass"):
+            if frame is None or is_bypass(binding):
                 return
             shape = self._texts.get(what)
             if shape is None:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_attribute
 from sqlalchemy.orm.base import instance_dict
 
-from tenantguard.binding import same_tenants
+from tenantguard.binding import is_bypass, same_tenants
 from tenantguard.context import peek
 from tenantguard.sql.definitions import guards_of
 from tenantguard.sql.sessions.identity import GuardedIdentityMap, added_by, switched
@@ -42,7 +42,7 @@ def judge(session: Session, transaction: Any, connection: Any) -> None:
         if began is not binding and not same_tenants(began.tenants, binding.tenants):
             switched(began.tenants, binding)
     held.tg_enter(binding)
-    if binding is not None and binding.mode == "bypass":
+    if is_bypass(binding):
         remember(session, held, binding)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import identity as _identity
 from sqlalchemy.orm.session import _sessions
 
 from tenantguard.audit import refuse
-from tenantguard.binding import same_tenants
+from tenantguard.binding import is_bypass, same_tenants
 from tenantguard.context import Binding, no_tenant, peek
 from tenantguard.errors import TenantSwitchError
 from tenantguard.sql.sessions.mappings import is_permitted
@@ -169,7 +169,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         if binding is None or binding is not self.tg_seen:
             self.tg_enter(binding)
         states = list(self._dict.values())
-        if self.tg_lifted is None or (binding is not None and binding.mode == "bypass"):
+        if self.tg_lifted is None or is_bypass(binding):
             return states
         return [state for state in states if state._instance_dict is not self.tg_lifted]
 

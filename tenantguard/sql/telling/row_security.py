@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Engine
 
+from tenantguard.binding import is_bypass
 from tenantguard.context import Binding
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.telling.seal import SEAL, Seal
@@ -62,7 +63,7 @@ class RowSecurity:
             principal = binding.principal if binding is not None and told else None
             permitted = "" if principal is None else " ".join(sorted(principal.permissions & names))
             values[PERMISSIONS] = permitted
-        if binding is not None and binding.mode == "bypass":
+        if is_bypass(binding):
             values[REASON] = str(binding.reason)
         if self.seal is not None:
             values[SEAL] = self.seal.sign(told, process, permitted) if told else ""

@@ -51,6 +51,10 @@ class Ties:
         """Return the metadata's own table, by schema and name."""
         return self._mappings(key)[0]
 
+    def table_with(self, key: Key, names: Collection[str]) -> Table:
+        """Return the first mapping of a table that has some columns: another one may leave them out."""
+        return next(one for one in self._mappings(key) if {column.name for column in one.c}.issuperset(names))
+
     def column_names(self, key: Key) -> frozenset[str]:
         """Return the names of a table's columns, of every mapping of it."""
         names = self._columns.get(key)
@@ -119,7 +123,7 @@ class Ties:
         return found
 
     def _link(self, placement: Placement, parent: Table, pairs: Pairs) -> Link:
-        belongs = placement.link == tuple(pairs)
+        belongs, ours = placement.link == tuple(pairs), tuple([ours for ours, _ in pairs])
         return Link(
             parent,
             table_key(parent),
@@ -127,8 +131,8 @@ class Ties:
             [],
             read=self.tenancy.of(parent).visible is not None and not belongs,
             belongs=belongs,
-            child=self.table(placement.key),
-            ours=tuple([ours for ours, _ in pairs]),
+            child=self.table_with(placement.key, ours),
+            ours=ours,
         )
 
     def covered(self, placement: Placement, parent: Table, pairs: Pairs) -> bool:

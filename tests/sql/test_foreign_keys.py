@@ -388,6 +388,28 @@ def test_a_key_is_looked_up_in_the_schema_that_the_statement_writes_to() -> None
             connection.execute(insert(things).values(owner_id=literal(0) + 1), execution_options=away)
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_key_that_one_mapping_of_a_table_leaves_out_is_verified_for_the_other(first: bool) -> None:
+    """Rows without the key are written as well."""
+    fewer, more = MetaData(), MetaData()
+    bare = Table("things", fewer, *_owned("id"))
+    owners = Table("owners", more, *_owned("id"))
+    things = Table("things", more, *_owned("id"), Column("owner_id", ForeignKey("owners.id")))
+    engine, both = memory_engine(), (fewer, more) if first else (more, fewer)
+    more.create_all(engine)
+    with engine.begin() as connection:
+        rows = [{"id": 1, "company_id": "acme"}, {"id": 2, "company_id": "globex"}]
+        connection.execute(insert(owners), rows)
+    engine = guard(engine, Tenancy(*both, column="company_id"), raw_sql="rewrite")
+    by_text = text("INSERT INTO things (owner_id) VALUES (:owner_id)")
+    with bind("acme"), engine.connect() as connection:
+        connection.execute(insert(bare), {"id": 1})
+        for write in insert(things), by_text:
+            connection.execute(write, {"owner_id": 1})
+            with pytest.raises(CrossTenantError, match="references a row of owners"):
+                connection.execute(write, {"owner_id": 2})
+
+
 def _owned(key: str) -> list[Column[Any]]:
     return [Column(key, Integer, primary_key=True), Column("company_id", String, nullable=False)]
 

@@ -40,7 +40,7 @@ class Ties:
         self._referenced: dict[Key, frozenset[str]] = {}
         self._tables: dict[Key, list[Table]] = {}
         self._below: dict[Key, list[Placement]] | None = None
-        self._tying: dict[Key, list[tuple[Table, Pairs]]] = {}
+        self._tying: dict[Key, tuple[Link, ...]] = {}
 
     @property
     def are_asked(self) -> bool:
@@ -160,17 +160,13 @@ class Ties:
             and (placement.column, owner.column) in pairs
         )
 
-    def tying(self, placement: Placement) -> list[tuple[Table, Pairs]]:
+    def tying(self, placement: Placement) -> tuple[Link, ...]:
         """Return the foreign keys by which a row of a table could tie the rows of two tenants together."""
         found = self._tying.get(placement.key)
         if found is None:
-            found = [
-                (parent, pairs)
-                for parent, pairs in self.links(placement.key)
-                if self._has_owner(parent) and not self.covered(placement, parent, pairs)
-            ]
+            found = tuple([link for link in self.verified(placement) if self._has_owner(link.parent)])
             owners = len(found) + (placement.kind == "owned")
-            self._tying[placement.key] = found = found if owners > 1 else []
+            self._tying[placement.key] = found = found if owners > 1 else ()
         return found
 
     def below(self, key: Key) -> list[Placement]:
@@ -181,7 +177,7 @@ class Ties:
         if self._below is None:
             self._below = {}
             for placement in self.tenancy:
-                above = {one for parent, _ in self.tying(placement) for one in self._chain(parent)}
+                above = {one for link in self.tying(placement) for one in self._chain(link.parent)}
                 for one in above:
                     self._below.setdefault(one, []).append(placement)
         return self._below.get(key, [])

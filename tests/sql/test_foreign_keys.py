@@ -408,6 +408,10 @@ def test_a_key_that_one_mapping_of_a_table_leaves_out_is_verified_for_the_other(
             connection.execute(write, {"owner_id": 1})
             with pytest.raises(CrossTenantError, match="references a row of owners"):
                 connection.execute(write, {"owner_id": 2})
+    with bypass(reason="test"), engine.connect() as connection:
+        connection.execute(insert(bare), {"id": 9, "company_id": "acme"})
+        with pytest.raises(CrossTenantError):
+            connection.execute(insert(things), {"company_id": "acme", "owner_id": 2})
 
 
 def _owned(key: str) -> list[Column[Any]]:

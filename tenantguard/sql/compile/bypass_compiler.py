@@ -55,7 +55,7 @@ def _written(compiler: Any) -> tuple[Mapping[str, str | None], ...]:
     tying, below = guard.ties.tying(placement), guard.ties.below(placement.key)
     if not tying and not (below and (compiler.isupdate or may_overwrite(state.statement))):
         return ()
-    names = {ours for _, pairs in tying for ours, _ in pairs} | {placement.column}
+    names = {ours for link in tying for ours in link.ours} | {placement.column}
     if below:  # which stay behind where a row moves to another tenant
         names |= {ours for ours, _ in placement.link}
     found = guard.ties.columns(state.dml_table)

@@ -16,7 +16,7 @@ from tenantguard.sql.execute.lookups import Key, equal, has_key, mark
 from tenantguard.sql.execute.storable import is_stored_alike
 from tenantguard.sql.plans import Link
 from tenantguard.sql.predicates import named
-from tenantguard.tenancy import Placement, table_key
+from tenantguard.tenancy import Placement
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.expression import ColumnElement, FromClause
@@ -73,21 +73,10 @@ def tied_of(guard: Any, placement: Placement) -> Tied | None:
 
 
 def _read(ties: Any, placement: Placement) -> Tied | None:
-    tying, below = ties.tying(placement), tuple(ties.below(placement.key))
-    if not tying and not below:
+    links, below = ties.tying(placement), tuple(ties.below(placement.key))
+    if not links and not below:
         return None
     table = ties.table(placement.key)
-    links = [
-        Link(
-            parent,
-            table_key(parent),
-            tuple([theirs for _, theirs in pairs]),
-            [],
-            child=table,
-            ours=tuple([ours for ours, _ in pairs]),
-        )
-        for parent, pairs in tying
-    ]
     columns = dict.fromkeys(ours for link in links for ours in link.ours)
     if placement.column is not None:
         columns[placement.column] = None
@@ -97,7 +86,7 @@ def _read(ties: Any, placement: Placement) -> Tied | None:
             [*sorted(filter(None, places)), *(column.name for column in table.primary_key)]
         )
     owner = ties.any_owned([placement.key, *(link.parent_key for link in links)])
-    return Tied(placement, table, tuple(links), tuple(columns), owner, frozenset(filter(None, places)), below)
+    return Tied(placement, table, links, tuple(columns), owner, frozenset(filter(None, places)), below)
 
 
 def are_tied(context: Any, tied: Tied, rows: Sequence[Row]) -> bool:

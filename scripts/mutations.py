@@ -2687,7 +2687,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "_refuse_split",
+        "refuse_split",
         (
             "signs that are one operator to PostgreSQL are read as several",
             "len(run) != end - start",

@@ -20,9 +20,9 @@ from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import expression
 from tenantguard.sql.text.grammar.queries import query as read_query
 from tenantguard.sql.text.grammar.queries import statement as read_statement
-from tenantguard.sql.text.lexer import MYSQL, Token, Unreadable, unquoted, words
 from tenantguard.sql.text.parameters import Numbering, driver_style
 from tenantguard.sql.text.settings import setting_checks
+from tenantguard.sql.text.tokens import MYSQL, Token, Unreadable, unquoted, words
 from tenantguard.sql.text.tree import Query, Select
 from tenantguard.sql.text.values import SettingUse
 

@@ -17,7 +17,7 @@ from tenantguard.errors import RawSQLError
 from tenantguard.sql.functions import GRAMMAR, is_declared, passes
 from tenantguard.sql.servers.meanings import TYPES, Meanings, meanings
 from tenantguard.sql.text.grammar.cursor import RESERVED
-from tenantguard.sql.text.lexer import words
+from tenantguard.sql.text.tokens import words
 
 _QUERY = text(
     """

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass, field
 
 from tenantguard.sql.text.grammar.cursor import RESERVED
-from tenantguard.sql.text.lexer import SIGNS, words
+from tenantguard.sql.text.lexer import SIGNS
+from tenantguard.sql.text.tokens import words
 
 TYPES = words(
     "bigint bit bool boolean bpchar bytea char character cidr date decimal double float float4 float8 inet int int2"

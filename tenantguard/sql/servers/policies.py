@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, tokens_of, unquoted, words
+from tenantguard.sql.text.lexer import tokens_of
 from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.tokens import POSTGRESQL, Token, Unreadable, unquoted, words
 from tenantguard.tenancy import Placement
 
 _CLAUSES = words(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from tenantguard.sql.text.fragments import read_fragment
-from tenantguard.sql.text.lexer import POSTGRESQL, words
+from tenantguard.sql.text.tokens import POSTGRESQL, words
 
 Clause = tuple[str, str | None]
 

@@ -7,9 +7,9 @@ from types import MappingProxyType
 
 from tenantguard.sql.functions import is_own
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, quoted, words
 from tenantguard.sql.text.parameters import Numbering
 from tenantguard.sql.text.placing.predicate_tokens import OPEN
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token, quoted, words
 from tenantguard.sql.text.tree import Span
 
 Edits = Mapping[int, Iterable[Token]]

@@ -14,9 +14,9 @@ from tenantguard.sql.text.composition import Composer, is_named
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.expressions import items
 from tenantguard.sql.text.grammar.queries import statement as read_statement
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, unquoted
 from tenantguard.sql.text.parameters import Numbering, own_name_fault
 from tenantguard.sql.text.settings import setting_checks
+from tenantguard.sql.text.tokens import POSTGRESQL, Token, Unreadable, unquoted
 from tenantguard.sql.text.values import Check
 
 _LONGEST_TYPE = 10_000

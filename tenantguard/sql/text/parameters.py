@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tenantguard.sql.text.lexer import PERCENT, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import OWN, refusal
+from tenantguard.sql.text.tokens import PERCENT, SQLITE, Token
 
 PARAMETER = OWN  # the name of the tenant's parameter
 

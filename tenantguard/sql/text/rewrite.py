@@ -9,12 +9,12 @@ from typing import Any
 from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
-from tenantguard.sql.text.lexer import Unreadable
 from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe, own_name_fault
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
 from tenantguard.sql.text.placing.predicate_tokens import RuledRows
 from tenantguard.sql.text.placing.writes import Statement
 from tenantguard.sql.text.settings import setting_checks
+from tenantguard.sql.text.tokens import Unreadable
 from tenantguard.sql.text.values import Check, parameter_sets
 from tenantguard.tenancy import Key, Tenancy
 

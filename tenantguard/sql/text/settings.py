@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
-from tenantguard.sql.text.lexer import Token
+from tenantguard.sql.text.tokens import Token
 from tenantguard.sql.text.values import Literal, Parameter, SettingUse, Value
 
 HARMLESS = frozenset(

@@ -9,17 +9,9 @@ import re
 from itertools import pairwise
 
 from tenantguard.sql.functions import passes, whole_name
-from tenantguard.sql.text.lexer import (
-    MYSQL,
-    Token,
-    Unreadable,
-    ascii_lower,
-    family,
-    tokens_of,
-    unquoted,
-    words,
-)
+from tenantguard.sql.text.lexer import tokens_of
 from tenantguard.sql.text.settings import HARMLESS
+from tenantguard.sql.text.tokens import MYSQL, Token, Unreadable, ascii_lower, family, unquoted, words
 
 _ROWS = words("SELECT INSERT UPDATE DELETE WITH VALUES TABLE")
 _LASTING = words(

@@ -8,9 +8,9 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tenantguard.sql.text.fragments import Fragment, read_fragment, read_underneath
-from tenantguard.sql.text.lexer import Unreadable, family
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
+from tenantguard.sql.text.tokens import Unreadable, family
 from tenantguard.sql.text.write_targets import Written, read_written, writes
 from tenantguard.tenancy import Tenancy
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tenantguard.sql.text.lexer import Token
+from tenantguard.sql.text.tokens import Token
 
 Span = tuple[int, int]  # indexes of tokens, the second one behind the last
 JoinKind = Literal["INNER", "LEFT", "RIGHT", "FULL"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
-from tenantguard.sql.text.lexer import Unreadable, family, tokens_of, unquoted, words
+from tenantguard.sql.text.lexer import tokens_of
+from tenantguard.sql.text.tokens import Unreadable, family, unquoted, words
 from tenantguard.sql.text.tree import Query
 from tenantguard.tenancy import Key
 

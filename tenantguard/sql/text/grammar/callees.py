@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenantguard.sql.functions import is_glued
 from tenantguard.sql.text.grammar.cursor import RESERVED, Cursor, Ungrammatical
-from tenantguard.sql.text.lexer import MYSQL, Token, ascii_lower, unquoted, words
+from tenantguard.sql.text.tokens import MYSQL, Token, ascii_lower, unquoted, words
 
 _ATTRIBUTES = frozenset({"currval", "setval", "nextval", "ts_stat", "query_to_xml", "lastval"})
 

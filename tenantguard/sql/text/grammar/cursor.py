@@ -7,7 +7,8 @@ from functools import partial
 from typing import Any
 
 from tenantguard.sql.functions import passes, returns_rows
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, Unreadable, family, tokens_of, words
+from tenantguard.sql.text.lexer import tokens_of
+from tenantguard.sql.text.tokens import POSTGRESQL, Token, Unreadable, family, words
 from tenantguard.sql.text.tree import Query
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")

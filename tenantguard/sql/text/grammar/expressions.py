@@ -13,7 +13,7 @@ from tenantguard.sql.text.grammar.cursor import (
     Cursor,
     Ungrammatical,
 )
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, words
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, words
 from tenantguard.sql.text.tree import Select, Span
 
 Reader = Callable[[Cursor], Any]

@@ -8,7 +8,7 @@ from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, group, items, where
 from tenantguard.sql.text.grammar.sources import relation, sources
 from tenantguard.sql.text.grammar.writes import write
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, unquoted, words
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, unquoted, words
 from tenantguard.sql.text.tree import Cte, Joined, Query, Select
 
 _MODIFIERS = words(

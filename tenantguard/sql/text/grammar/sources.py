@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tenantguard.sql.text.grammar.cursor import JOINS, RESERVED, SET_OPERATIONS, Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, group, items
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.tree import Joined, JoinKind, Source
 
 _HINTS = ("USE", "IGNORE", "FORCE")

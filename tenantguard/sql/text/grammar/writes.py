@@ -5,7 +5,7 @@ from __future__ import annotations
 from tenantguard.sql.text.grammar.cursor import Cursor, Ungrammatical
 from tenantguard.sql.text.grammar.expressions import clauses, expression, forms, items, where
 from tenantguard.sql.text.grammar.sources import alias, decorated, relation, sources
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, words
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, words
 from tenantguard.sql.text.tree import Assignment, Select, Source, Write
 
 _ON_ERROR = ("IGNORE", "ABORT", "FAIL", "ROLLBACK")

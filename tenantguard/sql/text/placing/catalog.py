@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table
 
 from tenantguard.errors import RawSQLError, UnknownTableError
-from tenantguard.sql.text.lexer import POSTGRESQL, SQLITE, Token, ascii_lower, quoted, unquoted
+from tenantguard.sql.text.tokens import POSTGRESQL, SQLITE, Token, ascii_lower, quoted, unquoted
 from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Key, Placement, Tenancy, table_key
 

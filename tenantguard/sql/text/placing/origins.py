@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tenantguard.sql.text.lexer import Token
 from tenantguard.sql.text.placing.queries import Placements
 from tenantguard.sql.text.placing.scopes import Scope, View
+from tenantguard.sql.text.tokens import Token
 from tenantguard.sql.text.tree import Span
 from tenantguard.tenancy import Key, Placement
 

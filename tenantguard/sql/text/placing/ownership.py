@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from sqlalchemy import Integer, String, Uuid
 
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.text.lexer import MYSQL, Token, unquoted
 from tenantguard.sql.text.placing.catalog import Link, Watched, refusal
 from tenantguard.sql.text.placing.origins import Origins
 from tenantguard.sql.text.placing.queries import OF_ROWS, Placements
 from tenantguard.sql.text.placing.scopes import Scope
+from tenantguard.sql.text.tokens import MYSQL, Token, unquoted
 from tenantguard.sql.text.tree import Span
 from tenantguard.sql.text.values import Bound, Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
 from tenantguard.sql.ties import Ties

@@ -8,8 +8,8 @@ from sqlalchemy import Table
 
 from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.text.grammar.cursor import JOINT
-from tenantguard.sql.text.lexer import POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
+from tenantguard.sql.text.tokens import POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 TENANT = Token("tenant", "")  # where the tenant's parameter stands

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 from tenantguard.placements.permissions import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.placing.catalog import Catalog, refusal
 from tenantguard.sql.text.placing.predicate_tokens import AND, CLOSE, OPEN, Predicates, plain
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.tree import Joined, Query, Select, Source, Span
 from tenantguard.tenancy import Key, Placement
 

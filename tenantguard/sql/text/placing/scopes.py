@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tenantguard.sql.text.lexer import Token
+from tenantguard.sql.text.tokens import Token
 from tenantguard.sql.text.tree import Source, Span
 from tenantguard.tenancy import Placement
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.lexer import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
 from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
 from tenantguard.sql.text.placing.ownership import Given, by_expression, orphan, shared_write
 from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
 from tenantguard.sql.text.placing.queries import Placements
 from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
 from tenantguard.sql.text.tree import Assignment, Query, Span, Write
 from tenantguard.tenancy import Key, Placement
 

@@ -12,12 +12,11 @@ from tenantguard.sql.text.tokens import POSTGRESQL, Token, Unreadable, family, w
 from tenantguard.sql.text.tree import Query
 
 SET_OPERATIONS = words("UNION INTERSECT EXCEPT MINUS")
-TAIL = words("ORDER LIMIT OFFSET FETCH FOR LOCK")
 JOINS = words("NATURAL CROSS INNER LEFT RIGHT FULL JOIN STRAIGHT_JOIN")
 CLAUSES = (
     words("FROM WHERE GROUP HAVING WINDOW INTO ON DO RETURNING PROCEDURE QUALIFY SET USING")
+    | words("ORDER LIMIT OFFSET FETCH FOR LOCK")
     | SET_OPERATIONS
-    | TAIL
 )
 # words that no alias and no column name may be, so that a clause is never taken for a name
 RESERVED = CLAUSES | JOINS | words(

@@ -164,7 +164,9 @@ class Statement(Placements):
         if missing is not None:
             self._stamp(write, self.catalog.quote(missing))
         if write.query is not None:
-            self._insert_query(write, places, watched, target, env, missing)
+            self.verbs.append("select")
+            for scope in self.query(write.query, env):
+                self._take_rows(write, scope, places, watched, target, missing)
         if any(names and len(row) != len(names) for row, _ in write.rows):
             raise refusal("a row of VALUES and the INSERT have different numbers of columns")
         rows = [{column: row[at] for column, at in places.items()} for row, _ in write.rows]
@@ -212,38 +214,36 @@ class Statement(Placements):
         for row, end in write.rows:
             self.put(end, *([COMMA] if row else []), TENANT)
 
-    def _insert_query(
+    def _take_rows(
         self,
         write: Write,
+        scope: Scope,
         places: dict[str, int],
         watched: Watched,
         target: Placed,
-        env: Environment,
         missing: str | None,
     ) -> None:
-        self.verbs.append("select")
-        scopes = self.query(write.query, env) if write.query is not None else []
-        for scope in scopes:
-            if scope.width < 0 and watched.columns:
-                raise refusal("an INSERT takes its rows from VALUES inside a query; write INSERT ... VALUES")
-            if write.duplicate and target.name in scope.names:
+        """Note what one part of its query gives an INSERT, and give it the tenant where that is missing."""
+        if scope.width < 0 and watched.columns:
+            raise refusal("an INSERT takes its rows from VALUES inside a query; write INSERT ... VALUES")
+        if write.duplicate and target.name in scope.names:
+            raise refusal(
+                f"ON DUPLICATE KEY UPDATE of {target.name}, which the query reads by the same name; give it an "
+                "alias there"
+            )
+        if missing is not None:
+            if not scope.items:
                 raise refusal(
-                    f"ON DUPLICATE KEY UPDATE of {target.name}, which the query reads by the same name; give it an "
-                    "alias there"
+                    f"the query of an INSERT names no columns, beside which {missing} could be given"
                 )
-            if missing is not None:
-                if not scope.items:
-                    raise refusal(
-                        f"the query of an INSERT names no columns, beside which {missing} could be given"
-                    )
-                self.put(scope.items[-1][1], COMMA, *self._typed_tenant(watched.placement))
-            for column, at in places.items():
-                if any(self.is_star(span) for span in scope.items[: at + 1]):
-                    raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
-                if at >= len(scope.items):
-                    raise refusal("an INSERT and its query have different numbers of columns")
-            row = {column: scope.items[at] for column, at in places.items()}
-            self.given.note(watched, "insert", [row], scope)
+            self.put(scope.items[-1][1], COMMA, *self._typed_tenant(watched.placement))
+        for column, at in places.items():
+            if any(self.is_star(span) for span in scope.items[: at + 1]):
+                raise refusal(f"an INSERT takes {column} from a * of its query; name the columns")
+            if at >= len(scope.items):
+                raise refusal("an INSERT and its query have different numbers of columns")
+        row = {column: scope.items[at] for column, at in places.items()}
+        self.given.note(watched, "insert", [row], scope)
 
     def _typed_tenant(self, placement: Placement) -> list[Token]:
         """Return the tenant as an item of a SELECT, where PostgreSQL cannot tell its type by itself."""

@@ -52,7 +52,8 @@ async def _not_found(scope: Scope, receive: object, send: object) -> None:
     for name in ("route_handler", "path_template"):
         scope.pop(name, None)
     scope["path_params"] = {}
-    ScopeState.from_scope(scope).exception_handlers = scope["litestar_app"].exception_handlers  # type: ignore[arg-type]
+    state = ScopeState.from_scope(scope)  # type: ignore[arg-type]  # Litestar's is a TypedDict
+    state.exception_handlers = scope["litestar_app"].exception_handlers
     raise NotFoundException
 
 

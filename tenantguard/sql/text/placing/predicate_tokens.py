@@ -14,7 +14,7 @@ from tenantguard.tenancy import Key, Placement, full_name, table_key
 
 TENANT = Token("tenant", "")  # where the tenant's parameter stands
 _SYMBOLS = {sign: Token("symbol", sign) for sign in ".,()=*"}
-DOT, COMMA, OPEN, CLOSE, _EQUALS, _ = _SYMBOLS.values()
+DOT, COMMA, OPEN, CLOSE, _EQUALS = (_SYMBOLS[sign] for sign in ".,()=")
 _SYMBOLS["f("] = Token("symbol", "(", JOINT)  # right behind the name of its function
 AND = Token("word", "AND")
 

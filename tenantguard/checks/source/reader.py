@@ -269,11 +269,15 @@ class _Reader:
         self.walk(value)
         holds = frozenset(self._names.pop())
         name = self._resolved(value) if isinstance(value, ast.Name | ast.Attribute) else None
-        text, code = self._strings.text(value), self._code(value)
-        composed = self._strings.composed(value, code)
+        code = self._code(value)
+        string = self._strings.meaning(value, code)
+        text = string.text if string is not None else None
+        is_dynamic = string is not None and text is None
         called = self._called.get(value)
         keyword = node.arg if isinstance(node, ast.keyword) else None
-        return Argument(keyword, composed or code, name, text, composed is not None, called, holds)
+        return Argument(
+            keyword, string.code if string is not None else code, name, text, is_dynamic, called, holds
+        )
 
     def _resolved(self, node: ast.expr) -> str:
         """Return the dotted name of an expression, its first part as imported; calls in it are left out."""

@@ -38,7 +38,7 @@ class Strings:
 
     def assign(self, names: list[str], value: ast.expr, code: str) -> None:
         """Let names stand for a value, which may be no string."""
-        meaning = self._meaning(value, code)
+        meaning = self.meaning(value, code)
         for name in names:
             if meaning is not None or name in self._known:
                 self._known[name] = meaning
@@ -64,15 +64,14 @@ class Strings:
             return self._joined(node.func.value, node.args)
         return None
 
-    def composed(self, node: ast.AST, code: str) -> str | None:
-        """Return the source of a string that is put together at run time, or ``None``."""
+    def meaning(self, node: ast.AST, code: str) -> Meaning | None:
+        """Return the string that an expression of this source is, or ``None`` if it is none that is known."""
+        text = self.text(node)
+        if text is not None:
+            return Meaning(text, code)
         if isinstance(node, ast.Name | ast.Attribute):
-            meaning = self._known.get(dotted(node) or "")
-            return None if meaning is None or meaning.text is not None else meaning.code
-        is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-        if is_call and node.func.attr in ("format", "join"):  # type: ignore[attr-defined]  # it is one
-            return code if self.text(node) is None else None
-        return code if isinstance(node, ast.JoinedStr | ast.BinOp) and self.text(node) is None else None
+            return self._known.get(dotted(node) or "")
+        return Meaning(None, code) if _is_put_together(node) else None
 
     def _joined(self, between: ast.expr, given: list[ast.expr]) -> str | None:
         separator = self.text(between)
@@ -82,6 +81,9 @@ class Strings:
         texts = [part for part in parts if part is not None]
         return separator.join(texts) if len(texts) == len(parts) else None
 
-    def _meaning(self, value: ast.expr, code: str) -> Meaning | None:
-        text, composed = self.text(value), self.composed(value, code)
-        return None if text is None and composed is None else Meaning(text, composed or code)
+
+def _is_put_together(node: ast.AST) -> bool:
+    """Return whether an expression makes a string of others."""
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return node.func.attr in ("format", "join")
+    return isinstance(node, ast.JoinedStr | ast.BinOp)

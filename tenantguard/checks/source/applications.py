@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project, last
-from tenantguard.checks.source.routes import Key, Route, routes_of
+from tenantguard.checks.source.routes import Key, Route
 from tenantguard.checks.source.sites import is_of
 from tenantguard.checks.source.syntax import Called, SourceFile
 
 _APPS = frozenset({"FastAPI", "Starlette", "Litestar"})
 _FRAMEWORKS = ("fastapi", "starlette", "litestar")
 _MIDDLEWARE = frozenset({"TenantMiddleware", "protect", "tenant_guard"})
+_ADDING = frozenset({"add_middleware", "Middleware", "mount"})
 _SHOWN = 3
 
 
@@ -29,25 +30,21 @@ class App:
         """Return what tells it from others."""
         return self.source.module, last(self.called.assigned[0]) if self.called.assigned else ""
 
-    @property
-    def holds(self) -> set[str]:
-        """Return the names that stand in its arguments."""
-        return {last(one) for given in self.called.arguments for one in given.holds}
 
-
-def application_findings(project: Project) -> Iterator[Finding]:
-    """Yield the applications whose routes reach tenants' models without the middleware."""
-    routes = [route for route in routes_of(project) if _reaches(project, route)]
+def application_findings(project: Project, every: list[Route]) -> Iterator[Finding]:
+    """Yield the applications whose routes, of all routes, reach tenants' models without the middleware."""
+    routes = [route for route in every if _reaches(project, route)]
     apps = [
         App(source, called)
         for source, called in project.calls()
         if called.last in _APPS and is_of(called.name, *_FRAMEWORKS)
     ]
-    others = {app.key for app in apps}
+    added, keys = list(_added(project)), {app.key for app in apps}
     for app in apps:
-        if _has_middleware(project, app, others - {app.key}, alone=len(apps) == 1):
+        others = keys - {app.key}
+        if _has_middleware(project, app, others, added, alone=len(apps) == 1):
             continue
-        own, held = _names_of(project, app, others - {app.key}), app.holds
+        own, held = _names_of(project, app, others), _held(app.called)
         reached = [route for route in routes if len(apps) == 1 or route.on in own or route.key[1] in held]
         if reached:
             yield _unprotected(project, app, reached)
@@ -59,22 +56,32 @@ def _reaches(project: Project, route: Route) -> bool:
     return route.key in project.reaching or (module, name.rpartition(".")[0]) in project.reaching
 
 
-def _has_middleware(project: Project, app: App, others: set[Key], *, alone: bool) -> bool:
+def _added(project: Project) -> Iterator[tuple[SourceFile, Called]]:
+    """Yield the calls that put the middleware before an application."""
+    for source, called in project.calls():
+        ours = is_of(called.name, "tenantguard") and called.last in _MIDDLEWARE
+        if ours or (called.last in _ADDING and "TenantMiddleware" in _held(called)):
+            yield source, called
+
+
+def _held(called: Called) -> set[str]:
+    """Return the names that stand in the arguments of a call."""
+    return {last(one) for given in called.arguments for one in given.holds}
+
+
+def _has_middleware(
+    project: Project, app: App, others: set[Key], added: list[tuple[SourceFile, Called]], *, alone: bool
+) -> bool:
     if any("TenantMiddleware" in one.code or "tenant_guard" in one.code for one in app.called.arguments):
         return True
     name = app.key[1]
-    for source, called in project.calls():
-        holds = {last(held) for one in called.arguments for held in one.holds}
-        ours = is_of(called.name, "tenantguard") and called.last in _MIDDLEWARE
-        if not (
-            ours or (called.last in ("add_middleware", "Middleware", "mount") and "TenantMiddleware" in holds)
-        ):
-            continue
-        if alone or _is_on(project, source, called, app, others) or _is_mounted(project, name):
-            return True
-        if name in holds and (source.module, name) not in others:
-            return True
-    return False
+    if added and (alone or _is_mounted(project, name)):
+        return True
+    return any(
+        _is_on(project, source, called, app, others)
+        or (name in _held(called) and (source.module, name) not in others)
+        for source, called in added
+    )
 
 
 def _is_on(project: Project, source: SourceFile, called: Called, app: App, others: set[Key]) -> bool:

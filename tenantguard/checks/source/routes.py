@@ -63,9 +63,9 @@ def _registered(project: Project, source: SourceFile, called: Called) -> Iterato
     yield Route(source, called.line, project.resolve(source, given.name), on, path.text)
 
 
-def exempt_findings(project: Project) -> Iterator[Finding]:
-    """Yield the routes that reach tenants' models and are exempt from the middleware."""
-    routes = [route for route in routes_of(project) if route.key in project.reaching]
+def exempt_findings(project: Project, every: list[Route]) -> Iterator[Finding]:
+    """Yield the routes, of all routes, that reach tenants' models and are exempt from the middleware."""
+    routes = [route for route in every if route.key in project.reaching]
     prefixes = _prefixes(project)
     for _, called in project.calls():
         given = called.argument(None, "exempt")

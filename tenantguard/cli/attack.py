@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -19,6 +18,7 @@ from rich.table import Table
 from sqlalchemy.exc import ArgumentError, CompileError, SQLAlchemyError
 
 from tenantguard.cli.html import page
+from tenantguard.cli.options import RawSQL, RawSQLOption
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.targets import load_factory, load_tenancy, load_values, tenants_of, writable
 from tenantguard.errors import TenantGuardError
@@ -40,13 +40,6 @@ COLOURS = {
 }
 
 
-class RawSQL(StrEnum):
-    """The guard's mode for SQL text."""
-
-    REFUSE = "refuse"
-    REWRITE = "rewrite"
-
-
 def attack(
     tenancy: Annotated[
         str, typer.Argument(metavar="MODULE:TENANCY", help="the Tenancy, as module:tenancy")
@@ -56,7 +49,7 @@ def attack(
     ] = "sqlite://",
     group: Annotated[list[str] | None, typer.Option(help="run only this group; repeatable")] = None,
     name: Annotated[list[str] | None, typer.Option(help="run only this vector; repeatable")] = None,
-    raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
+    raw_sql: RawSQLOption = RawSQL.REFUSE,
     values: Annotated[
         str | None,
         typer.Option(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from tenantguard.adoption.explanation import explain as explained_statement
 from tenantguard.adoption.hidden import why_hidden
 from tenantguard.adoption.observations import remedy_of
 from tenantguard.checks.live.connection import connected, sync_url
+from tenantguard.cli.options import DebugOption, RawSQL, RawSQLOption
 from tenantguard.cli.progress import steps
 from tenantguard.cli.quiet import quiet
 from tenantguard.cli.sentences import explained
@@ -23,13 +23,6 @@ from tenantguard.cli.targets import load, load_tenancy
 from tenantguard.errors import ConfigurationError, TenantId
 from tenantguard.sql import guard
 from tenantguard.tenancy import Tenancy
-
-
-class RawSQL(StrEnum):
-    """The guard's mode for SQL text."""
-
-    REFUSE = "refuse"
-    REWRITE = "rewrite"
 
 
 def explain(
@@ -54,9 +47,9 @@ def explain(
             metavar="TABLE:KEY", help="explain why this row (table:key) is not visible to the company"
         ),
     ] = None,
-    raw_sql: Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")] = RawSQL.REFUSE,
+    raw_sql: RawSQLOption = RawSQL.REFUSE,
     dialect: Annotated[str, typer.Option(help="the kind of database, if there is no --url")] = "postgresql",
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Show a statement's tables, how they belong, the SQL that is sent, its query plans, and what is refused and why.
 

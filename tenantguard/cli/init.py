@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -18,10 +18,10 @@ from tenantguard.adoption.printer import source_of
 from tenantguard.checks.live.connection import connected
 from tenantguard.checks.source.reader import read_file
 from tenantguard.checks.source.sites import Site, read_source, sites
+from tenantguard.cli.options import DebugOption, sources_of
 from tenantguard.cli.progress import steps
 from tenantguard.cli.sentences import explained
 from tenantguard.cli.targets import imported, load, writable
-from tenantguard.errors import ConfigurationError
 
 _SHOWN = ("engine", "session", "sql", "driver", "app", "entry point", "thread", "cache")
 _MEANING = {
@@ -64,7 +64,7 @@ def init(
         Path | None,
         typer.Option("--out", help="write the Tenancy to a file instead of printing it", callback=writable),
     ] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="show the traceback of an error")] = False,
+    debug: DebugOption = False,
 ) -> None:
     """Propose a Tenancy for existing models, ready to paste, with a reason next to each line.
 
@@ -103,25 +103,13 @@ def _models(target: str, modules: list[str]) -> Models:
 
 
 def _sites(given: list[Path], target: str) -> list[Site]:
-    for path in given:
-        if not path.exists():
-            raise ConfigurationError(f"there is no source at {path}")
-    roots = given or _own(target)
+    roots = sources_of(given, target)
     files = [read_file(path) for path in roots if path.is_file()]
     return [
         site
         for read in [*files, *read_source(path for path in roots if path.is_dir())]
         for site in sites(read)
     ]
-
-
-def _own(target: str) -> list[Path]:
-    """Return the package of the models, or their module, if it is below the current directory."""
-    module: Any = sys.modules.get(target.partition(":")[0].partition(".")[0])
-    paths = [Path(one) for one in getattr(module, "__path__", ())]
-    if not paths and getattr(module, "__file__", None):
-        paths = [Path(module.__file__)]
-    return [path for path in paths if path.resolve().is_relative_to(Path.cwd().resolve())]
 
 
 def _print(console: Console, plan: Plan, found: list[Site]) -> None:

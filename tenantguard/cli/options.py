@@ -1,8 +1,10 @@
-"""The options of a check, from the command line and the settings."""
+"""The options that several commands have, and those of a check with its settings."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,16 @@ TenancyArgument = Annotated[
 DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]
 
 
+class RawSQL(StrEnum):
+    """The guard's mode for SQL text."""
+
+    REFUSE = "refuse"
+    REWRITE = "rewrite"
+
+
+RawSQLOption = Annotated[RawSQL, typer.Option(help="the guard's mode for SQL text")]
+
+
 def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
     """Return what to check, from the command line and the settings.
 
@@ -36,10 +48,11 @@ def asked_of(settings: Settings, tenancy: str | None, **given: Any) -> Asked:
             'name the Tenancy: tenantguard check app.db:tenancy, or tenancy = "app.db:tenancy" in [tool.tenantguard]'
         )
     loaded = load_tenancy(str(target))
+    named = settings.get("source", given.get("source")) or ()
     return Asked(
         loaded,
         Path.cwd(),
-        source=() if given.get("no_source") else _sources(settings, given.get("source"), str(target)),
+        source=() if given.get("no_source") else sources_of(map(Path, named), str(target)),
         exclude=tuple(settings.get("exclude", given.get("exclude")) or ()),
         url=settings.get("url", given.get("url")),
         roles=_roles(settings, given),
@@ -52,20 +65,24 @@ def lock_path(settings: Settings, given: Path | None) -> Path:
     return Path(settings.get("lock", given) or "tenancy.lock")
 
 
-def _sources(settings: Settings, given: Any, target: str) -> tuple[Path, ...]:
-    named = [Path(one) for one in settings.get("source", given) or ()]
-    for path in named:
+def sources_of(named: Iterable[Path], target: str) -> tuple[Path, ...]:
+    """Return the source to read: what is named, or the package or module of a target, but never a third-party one.
+
+    Raises:
+        ConfigurationError: something named does not exist.
+    """
+    sources = tuple(named)
+    for path in sources:
         if not path.exists():
             raise ConfigurationError(f"there is no source at {path}")
-    return tuple(named) or _own(target)
+    return sources or _own(target)
 
 
 def _own(target: str) -> tuple[Path, ...]:
-    """Return the package or module of the Tenancy, but never a third-party one."""
-    top = sys.modules.get(target.partition(":")[0].partition(".")[0])
+    top: Any = sys.modules.get(target.partition(":")[0].partition(".")[0])
     paths = [Path(one) for one in getattr(top, "__path__", ())]
     if not paths and getattr(top, "__file__", None):
-        paths = [Path(str(top.__file__))]  # type: ignore[union-attr]  # it has a file, so it is one
+        paths = [Path(top.__file__)]
     return tuple([path for path in paths if path.resolve().is_relative_to(Path.cwd().resolve())])
 
 

@@ -42,7 +42,6 @@ def review(
     The base is read from its tenancy.lock; without one, or with --run-base, its code is checked out separately and
     imported. The working directory is the branch. Exits with 0 whatever changes, and with 2 if it cannot run.
     """
-
     with explained("review", debug=debug):
         settings = read_settings(Path.cwd())
         with quiet():

@@ -26,11 +26,11 @@ from tenantguard.identity.cache import Warm
 from tests.asgi.servers import SERVERS, run
 from tests.asgi.test_edges import Client, bound
 from tests.identity.tokens import clock, token, verifier
+from tests.support.shares import first
 
 COMPANIES = 20
 CLIENTS = 4  # at once
 SPARE = 400  # bytes that a request may leave behind: caches fill, and no binding, scope or token is as small
-FIRST, *OTHERS = SERVERS
 LINES = [
     f"Authorization: Bearer {token(company_id=f'company-{n}', sub=f'user-{n}')}" for n in range(COMPANIES)
 ]
@@ -106,7 +106,7 @@ def proxied(requests: int) -> Callable[[int], Awaitable[None]]:
     return client
 
 
-@pytest.mark.parametrize("server", [FIRST, *(pytest.param(name, marks=pytest.mark.rest) for name in OTHERS)])
+@pytest.mark.parametrize("server", first(SERVERS))
 def test_a_connection_of_many_clients_carries_nothing_from_one_to_the_next(server: str) -> None:
     """Each request is answered as its own company's; memory stays flat, and no binding is left.
 

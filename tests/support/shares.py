@@ -8,7 +8,8 @@ runs what it leaves out otherwise, and with ``--whole`` everything.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 from zlib import crc32
 
 import pytest
@@ -23,6 +24,12 @@ _SERVED = {"make_database", "servers"}  # the fixtures of tests that start a ser
 def falls_to(name: str, places: Sequence[str]) -> str:
     """Return the place that gets what has this name."""
     return places[crc32(name.encode()) % len(places)]
+
+
+def first(values: Iterable[str], count: int = 1) -> list[Any]:
+    """Return parameters of which a run takes the first, and leaves the others to ``make matrix``."""
+    every = list(values)
+    return [*every[:count], *(pytest.param(value, marks=pytest.mark.rest) for value in every[count:])]
 
 
 def left_out(items: Sequence[pytest.Item]) -> set[pytest.Item]:

@@ -40,6 +40,7 @@ from tenantguard.testing.places import recipe
 from tenantguard.testing.relations import RowSecurity, by_hand, examine, partition
 from tenantguard.testing.witness import Raised
 from tests.servers import BACKENDS, Backend, MissingServerError, Servers
+from tests.support.shares import first
 from tests.testing.shapes import BY_BACKEND, proven
 
 SEED = 4
@@ -160,10 +161,7 @@ BROKEN: dict[str, Callable[[Engine, Tenancy], object]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [*list(BROKEN)[:2], *(pytest.param(name, marks=pytest.mark.rest) for name in list(BROKEN)[2:])],
-)
+@pytest.mark.parametrize("broken", first(BROKEN, 2))
 def test_it_notices_a_broken_guard(broken: str) -> None:
     """A guard with one fault disagrees within a few hundred programs."""
     with make(protect=BROKEN[broken]) as made:

@@ -12,6 +12,7 @@ import pytest
 from tenantguard.testing.attack import Report, attack, laboratory
 from tenantguard.testing.vectors import VECTORS, Outcome, Vector, models
 from tests.servers import BACKENDS, Backend
+from tests.support.shares import first
 from tests.testing.attacks import Make, Shares, off, others
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # attacks leave behind what a program should not
@@ -35,10 +36,7 @@ def unguarded(make_database: Make) -> Shares:
     return Shares(BACKENDS, list(VECTORS), run, whole=True)
 
 
-FIRST, REST = BACKENDS[:1], [pytest.param(name, marks=pytest.mark.rest) for name in BACKENDS[1:]]
-
-
-@pytest.mark.parametrize("backend", [*FIRST, *REST])
+@pytest.mark.parametrize("backend", first(BACKENDS))
 def test_every_vector_succeeds_unguarded(unguarded: Shares, backend: Backend) -> None:
     """Each gets through, or does not apply to the database."""
     assert others(unguarded.of(backend), SUCCEEDED) == {}

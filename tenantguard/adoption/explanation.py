@@ -77,9 +77,9 @@ def explain(tenancy: Tenancy, statement: Any, dialect: str, raw_sql: RawSQL = "r
     else:
         told.kind, told.refusal = shape.fault.kind, str(shape.fault)
     if getattr(compiled, "isplaintext", False):
-        _read_text(told, tenancy, guarded, element.text)
-        if shape.fault is None or raw_sql == "rewrite":
-            told.rewritten = None  # it is read already
+        rewritten = _read_text(told, tenancy, guarded, element.text)
+        is_read = shape.fault is None or raw_sql == "rewrite"
+        told.rewritten = None if is_read else rewritten
     return told
 
 
@@ -90,16 +90,15 @@ def _compiled(guarded: Any, element: Any) -> Any:
         return None
 
 
-def _read_text(told: Explained, tenancy: Tenancy, guarded: Engine, written: str) -> None:
-    """Add the tables that SQL text names, and what would be sent if it were read."""
+def _read_text(told: Explained, tenancy: Tenancy, guarded: Engine, written: str) -> str:
+    """Add the tables that SQL text names, and return what would be sent if it were read."""
     try:
         found = Guard.of(guarded).rewrite(written, guarded.dialect, "named")
     except TenantGuardError as refusal:
-        told.rewritten = f'raw_sql="rewrite" refuses it too: {refusal}'
-        return
+        return f'raw_sql="rewrite" refuses it too: {refusal}'
     placements = [tenancy.find_key(key) for key in found.tables]
     told.tables = {one.name: str(one) for one in placements if one is not None}
-    told.rewritten = f'raw_sql="rewrite" would send: {found.text}'
+    return f'raw_sql="rewrite" would send: {found.text}'
 
 
 def offline(dialect: str) -> Engine:

@@ -96,7 +96,7 @@ def _of(project: Project, source: SourceFile, called: Called, sql: str, mode: st
 
 
 def _of_piece(project: Project, source: SourceFile, called: Called) -> Finding | None:
-    """Yield findings for text that is not a query: a fragment, or a connection setting."""
+    """Return a finding for text that is not a query: a fragment, or a connection setting."""
     argument = called.argument(0)
     around = [name.rpartition(".")[2] for name in called.within]
     if argument is None or argument.text is None or _DEFINITIONS & set(around):

@@ -94,7 +94,7 @@ class SourceFile:
         path: where it is.
         module: its dotted name, as far as the directories tell.
         imports: what each local name was imported as.
-        calls: every call, outer ones first.
+        calls: every call, inner ones first.
         functions: every function and method.
         classes: the names that stand in each class, by its name, its bases and methods included.
         tables: the tables that classes are mapped to, by the class: ``__tablename__``, or SQLModel's own rule.

@@ -63,9 +63,8 @@ class Shadow:
         self._install(guarded, self.guard)
         self.guarded = guarded
         for engine in (self.plain, guarded):
-            engine._has_events = (
-                False  # who listens to every engine hears of the application's statements alone
-            )
+            # who listens to every engine hears of the application's statements alone
+            engine._has_events = False
         self.is_ready = True
 
     def connections(self, connection: Any) -> tuple[Connection, Any]:

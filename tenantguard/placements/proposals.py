@@ -36,14 +36,12 @@ class Proposal:
         column: the tenant column (owned), or the column of the foreign key (through).
         reference: the foreign key that suggests it, or the key to a parent that is shown by a rule.
         members: the foreign key of the membership table that decides who sees a row (shown).
-        is_root: whether it is the table of the tenants themselves.
     """
 
     kind: Literal["owned", "through", "shown", "unknown"]
     column: str | None = None
     reference: Reference | None = None
     members: Reference | None = None
-    is_root: bool = False
 
 
 class Proposals:
@@ -88,7 +86,7 @@ class Proposals:
     def likely(self, key: Key) -> Proposal:
         """Return the likely placement of a table, by its required keys first and its optional keys second."""
         if key in self._companies:
-            return Proposal("owned", self._companies[key], is_root=True)
+            return Proposal("owned", self._companies[key])
         owner, parent, members = self._owner(key), self._parent(key), self.members(key)
         if owner is not None and (owner.is_required or members is None):
             return Proposal("owned", owner.columns[0], owner)

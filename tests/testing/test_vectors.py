@@ -78,5 +78,5 @@ def test_rows_are_put_back_though_a_connection_was_left_open(make_database: Make
         left[0].execute(select(lab.owned.table)).all()
         left.append(left)  # what a count of references never frees
         del left
-        lab.reset()
-        assert lab.snapshot().rows == lab.before.rows
+        lab.seeded.reset()
+        assert lab.seeded.snapshot().rows == lab.before.rows

@@ -29,10 +29,10 @@ class AloneLab(Lab):
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
-        self._seeds = [
-            (table, [row for row in rows if not self._theirs(table, row)]) for table, rows in self._seeds
+        self.seeded.rows = [
+            (table, [row for row in rows if not self._theirs(table, row)]) for table, rows in self.seeded.rows
         ]
-        self.reset()
+        self.seeded.reset()
 
     def _theirs(self, table: Table, row: dict[str, Any]) -> bool:
         keys = [c.key for c in key_of(table)]
@@ -96,8 +96,8 @@ class Alone:
             return self._attempt(self._lab, vector)
         finally:
             event.remove(Session, "before_flush", self._lab.stamp)
-            self._lab.settle()
-            self._lab.reset()
+            self._lab.seeded.settle()
+            self._lab.seeded.reset()
 
     def close(self) -> None:
         """Drop the database."""

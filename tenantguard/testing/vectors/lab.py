@@ -8,7 +8,6 @@ import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from itertools import groupby
 from typing import Any, Self, TypeVar
 
 from sqlalchemy import (
@@ -24,27 +23,26 @@ from sqlalchemy import (
     inspect,
     make_url,
 )
-from sqlalchemy.exc import OperationalError, ResourceClosedError, StatementError
+from sqlalchemy.exc import ResourceClosedError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.orm import Mapper, Session, registry
 from sqlalchemy.util import greenlet_spawn
 
 from tenantguard.context import bind, bypass
-from tenantguard.errors import ConfigurationError
 from tenantguard.sql.mappers import all_mappers
 from tenantguard.tenancy import Tenancy
 from tenantguard.testing.kinds import tenant_kind
 from tenantguard.testing.vectors.copies import (
     async_url,
     attach_schemas,
-    create_schemas,
     refuse_foreign_schemas,
     schemas_of,
     sync_url,
 )
-from tenantguard.testing.vectors.judge import Leak, Marks, Snapshot
+from tenantguard.testing.vectors.judge import Leak, Marks
 from tenantguard.testing.vectors.lookups import Lookups
-from tenantguard.testing.vectors.seed import Owner, Seeder, Value, misfit
+from tenantguard.testing.vectors.seed import Owner, Seeder, Value
+from tenantguard.testing.vectors.seeded import SeededDatabase
 from tenantguard.testing.vectors.shapes import map_plain
 from tenantguard.testing.vectors.table import NotApplicable, Vector
 
@@ -78,6 +76,7 @@ class Lab(Lookups):
         a: the attacker, bound while a vector runs.
         b: the victim.
         guarded: whether there is a guard on the engine under attack.
+        seeded: the database beside that engine, which is read and put back there.
         dialect: the database's name, ``"sqlite"``, ``"postgresql"``, ``"mysql"`` or ``"mariadb"``.
     """
 
@@ -117,15 +116,10 @@ class Lab(Lookups):
         self.at(0)
         self._stack = ExitStack()
         self._engine: Engine | None = None
-        quote = self.admin.dialect.identifier_preparer.format_table
-        self._reads = [f"SELECT * FROM {quote(table)}" for table in self.tables]  # noqa: S608
-        self._seen: tuple[list[Any], Snapshot] | None = None
         self.guarded = False
-        self._seeds = self.seeder.all_rows()
+        self.seeded = SeededDatabase(self.admin, self.seeder, (self.a, self.b))
         self.drive(self._try_protect)
-        self._create()
-        self.before = self.start = self.snapshot()
-        self._seeds = self._read_back()
+        self.before = self.start = self.seeded.create(self._copies)
         self.mappers = [m for m in self.mappers if self._exists(m.local_table)]
         self.marks = Marks(self.before, self.b, _WORDS[1])
 
@@ -302,7 +296,7 @@ class Lab(Lookups):
         """Change the database before the attack, unguarded; what it changes is not held against the attack."""
         with self.admin.begin() as connection:
             connection.execute(statement)
-        self.start = self.snapshot()
+        self.start = self.seeded.snapshot()
 
     def as_sent(self, column: Column[Any], value: Any) -> Any:
         """Return a value as the driver gets it, for a text that no type goes with."""
@@ -339,109 +333,9 @@ class Lab(Lookups):
         self._stack.callback(mappings.dispose)
         return map_plain(mappings, table, **properties)
 
-    # -- the database
-
-    def snapshot(self) -> Snapshot:
-        """Read the whole database; the snapshot before the attacks is returned where the rows are still those."""
-        with self.admin.connect() as connection:
-            raw = self._raw(connection)
-            if self._seen is not None and raw == self._seen[0]:
-                return self._seen[1]
-            snapshot = Snapshot.take(connection, self.tenancy, self.tables, (self.a, self.b))
-            self._seen = self._seen or (raw, snapshot)
-        return snapshot
-
-    def _raw(self, connection: Connection) -> list[Any]:
-        """Return every row as the driver gives it, which costs a fraction of what the rows of a snapshot do."""
-        cursor: Any = connection.connection.cursor()
-        if self.admin.driver == "psycopg":  # takes several statements at once
-            cursor.execute("; ".join(self._reads))
-            rows = [cursor.fetchall()]
-            while cursor.nextset():
-                rows.append(cursor.fetchall())
-        else:
-            rows = []
-            for read in self._reads:
-                cursor.execute(read)
-                rows.append(list(cursor.fetchall()))
-        cursor.close()
-        return rows
-
-    def settle(self) -> None:
-        """Let go of results that nobody closed: on SQLite the lock of a cursor lasts as long as the cursor."""
-        if self.dialect != "sqlite":
-            return
-        try:
-            with self.admin.connect() as connection:
-                connection.exec_driver_sql("PRAGMA busy_timeout=0")
-                connection.exec_driver_sql("BEGIN EXCLUSIVE")
-                connection.rollback()
-        except OperationalError:
-            gc.collect()
-
-    def reset(self) -> None:
-        """Put every row back as it was seeded."""
-        try:
-            self._put_back()
-        except OperationalError:  # locks of a connection that nobody closed, and that waits to be collected
-            gc.collect()
-            self._put_back()
-
-    def _put_back(self) -> None:
-        with self.admin.begin() as connection:
-            if self.dialect in ("mysql", "mariadb"):
-                connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS=0")
-            if self.dialect == "postgresql":
-                connection.exec_driver_sql("SET LOCAL lock_timeout = '2s'")
-                quote = self.admin.dialect.identifier_preparer.format_table
-                connection.exec_driver_sql(f"TRUNCATE {', '.join(quote(t) for t in self.tables)} CASCADE")
-            else:
-                for table in reversed(self.tables):
-                    connection.execute(table.delete())
-            self._insert_alike(connection)
-            if self.dialect in ("mysql", "mariadb"):
-                connection.exec_driver_sql("SET FOREIGN_KEY_CHECKS=1")
-
-    def _create(self) -> None:
-        with self.admin.begin() as connection:
-            create_schemas(connection, self._schemas)
-            for metadata in self.tenancy.metadata:
-                made, tables = self._copies(metadata)
-                made.create_all(connection, tables=tables)
-            self._insert(connection)
-
     def _copies(self, metadata: MetaData) -> tuple[MetaData, list[Table]]:
         """Return what to create: the metadata itself, and its tables."""
         return metadata, [table for table in self.tables if table.metadata is metadata]
-
-    def _insert(self, connection: Connection) -> None:
-        for table, rows in self._seeds:
-            for row in rows:
-                try:
-                    connection.execute(
-                        table.insert().values({table.c[key]: value for key, value in row.items()})
-                    )
-                except StatementError as error:
-                    raise ConfigurationError(misfit(table, row, self.admin.dialect, error)) from error
-
-    def _insert_alike(self, connection: Connection) -> None:
-        """Insert what was read back: rows that name the same columns, in one statement."""
-        for table, rows in self._seeds:
-            for _, alike in groupby(rows, key=tuple):
-                connection.execute(table.insert(), list(alike))
-
-    def _read_back(self) -> list[tuple[Table, list[dict[str, Any]]]]:
-        """Return what stands there, to be put back later: defaults may give other values the next time."""
-        found = []
-        for table in self.tables:
-            fixed = {c.key for c in table.columns if c.computed is not None}
-            fixed |= {c.key for c in table.columns if c.identity is not None and c.identity.always}
-            rows = [row for owned in self.before.rows[table].values() for row in owned]
-            kept = [
-                {k: v for k, v in row.items() if k not in fixed} for row in self.seeder.in_order(table, rows)
-            ]
-            found.append((table, kept))
-        return found
 
 
 def _tables_of(tenancy: Tenancy) -> list[Table]:

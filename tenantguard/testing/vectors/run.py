@@ -101,11 +101,11 @@ def _run(lab: Lab, vector: Vector, turn: int) -> Result:
     with unwatched(), _unheard():
         result = Context().run(lab.drive, _attempt, lab, vector)
         tables = tuple(sorted(lab.used))
-        lab.settle()
-        after = lab.snapshot()
+        lab.seeded.settle()
+        after = lab.seeded.snapshot()
         leak = changed(lab.start, after, lab.a, lab.tenancy) if after.rows != lab.start.rows else None
         if after.rows != lab.before.rows:
-            lab.reset()
+            lab.seeded.reset()
         if leak is not None:
             result = _leaked(vector, leak)
         elif isinstance(result, Broken):
@@ -221,8 +221,8 @@ def _unguarded(lab: Lab, vector: Vector, turn: int) -> Exception | None:
         return raised_by(lab, vector)
     finally:
         lab.protect = protect
-        lab.settle()
-        lab.reset()
+        lab.seeded.settle()
+        lab.seeded.reset()
 
 
 def _is_refusal(error: BaseException) -> bool:

@@ -47,7 +47,7 @@ def last_key_of_the_connection(lab: Lab) -> Any:
     o = lab.leaf
     with lab.victim():
         lab.write(insert(o.table).values(o.new("b")))
-    lab.start = lab.snapshot()
+    lab.start = lab.seeded.snapshot()
     told = lab.connect().execute(select(o.pk)).lastrowid
     return lab.told(told not in (None, 0), False)
 

@@ -66,7 +66,7 @@ def patch_sqlalchemy() -> None:
     original = vars(_CHANGES)["orm_pre_session_exec"].__func__
     _CHANGES.orm_pre_session_exec = classmethod(functools.wraps(original)(synchronizing(original)))
     # the name that loading.instances() makes them by
-    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]
+    loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]  # imported there
     event.listen(Mapper, "before_insert", before_insert, raw=True, retval=True)
     for kind in (Table, Column, ForeignKey, ForeignKeyConstraint, ColumnCollectionConstraint, Index):
         event.listen(kind, "after_parent_attach", defined)

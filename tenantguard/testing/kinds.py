@@ -70,7 +70,7 @@ _TRIED = (
 
 def statement_columns(table: Table) -> list[Column[Any]]:
     """Return the columns that statements name: all but SQLAlchemy's insert sentinels."""
-    return list(select(table).selected_columns)  # type: ignore[arg-type]
+    return list(select(table).selected_columns)  # type: ignore[arg-type]  # a whole table
 
 
 def kinds_of(type_: Any) -> Iterator[str]:

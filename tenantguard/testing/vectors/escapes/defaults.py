@@ -72,7 +72,8 @@ def frozen_result_thawed(lab: Lab) -> Any:
     statement = select(lab.owned.cls)
     with lab.victim():
         frozen = lab.session().execute(statement).freeze()
-    return merge_frozen_result(lab.session(), statement, frozen, load=False)().all()  # type: ignore[no-untyped-call]
+    merge: Any = merge_frozen_result  # SQLAlchemy has no type for it
+    return merge(lab.session(), statement, frozen, load=False)().all()
 
 
 @attack("identity map")

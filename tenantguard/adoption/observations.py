@@ -98,7 +98,7 @@ def _observation(record: Record, root: Path) -> Observation:
     if record.refused:
         why = record.refusal or "it would be refused"
         remedy = remedy_of(record.kind, why)
-        said = "; ".join([why, *_unbound_too(record)])
+        said = "; ".join([why, *_times_unbound(record)])
         return _at(Danger.REFUSED, record, root, said, remedy)
     if record.unbound:
         return _unbound(record, root)
@@ -117,7 +117,7 @@ def _leaking(record: Record, root: Path) -> Observation:
     said = [record.told] if record.differed and record.told else []
     if record.foreign:
         said.append(f"{record.foreign} of {record.seen} times it wrote another company's id")
-    said += _unbound_too(record)
+    said += _times_unbound(record)
     tables = ", ".join(record.tables)
     if record.verb == "select":
         remedy = f"nothing, if it is for one company: the guard filters it. Otherwise run it inside {_BYPASS}"
@@ -133,7 +133,7 @@ def _leaking(record: Record, root: Path) -> Observation:
 def _unbound(record: Record, root: Path) -> Observation:
     """Return where to bind: where the work begins, not where the statement is."""
     file, line, function = _entry(record)
-    said = f"{_changes(record)}, and no tenant was bound {record.unbound} of {record.seen} times"
+    said = ", and ".join([_changes(record), *_times_unbound(record)])
     remedy = (
         f"bind the tenant where the work begins, in {function}: TenantMiddleware for requests, with bind(tenant): or "
         f"carry(...) for jobs and threads; work for no company goes into {_BYPASS}"
@@ -158,8 +158,8 @@ def _entry(record: Record) -> tuple[str, int, str]:
     return file, int(number) if number.isdigit() else 0, function
 
 
-def _unbound_too(record: Record) -> list[str]:
-    """Return what has to be said of a place that is in danger for another reason."""
+def _times_unbound(record: Record) -> list[str]:
+    """Return what has to be said of a place where no tenant was bound, and nothing of another."""
     if not record.unbound:
         return []
     return [f"no tenant was bound {record.unbound} of {record.seen} times"]

@@ -67,13 +67,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = sorted(kept, key=lambda item: order.get(item.nodeid.partition("::")[0], len(order)))
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_finish() -> None:
-    """Let the collector pass over the modules and the tests, which stay: it takes half a second for them each time."""
-    gc.collect()
-    gc.freeze()
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
     """Tell a worker of pytest-xdist where the directory is."""
@@ -122,8 +115,8 @@ def _close_for_pools_that_are_gone() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _freeze_what_earlier_modules_left() -> None:
-    """Let the collector pass over it: it takes a second for all of it each time that a test calls it."""
+def _freeze_what_stays() -> None:
+    """Let the collector pass over all modules and tests, and over what earlier ones left: they cost it a second."""
     gc.collect()
     gc.freeze()
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
 _LOOSE = {
-    "sqlite": re.compile(r'COLLATE "?(?!"?BINARY\b)\w+', re.IGNORECASE),
+    "sqlite": re.compile(r'COLLATE "?(?!"?BINARY\b)\w+"?', re.IGNORECASE),
     "postgresql": re.compile("CITEXT", re.IGNORECASE),
 }  # columns to which two tenants could be one
 SHORTCUTS = True  # tests leave them out

@@ -90,24 +90,23 @@ def attack(
     if list_:
         _list(console, vectors)
         return
-    with quiet():
+    with quiet(), _explained(console):
         target, given, factory = load_tenancy(tenancy), load_values(values), load_factory(engine)
 
         def protect(made: Any) -> Any:
             return made if unguarded else guard(made, target, raw_sql=raw_sql.value)
 
-        with _explained(console):
-            if not unguarded:
-                target.verify()  # a lab would stop at the first fault
-            with laboratory(
-                target,
-                url,
-                protect=protect,
-                values=given,
-                tenants=tenants_of(target, url, tenant or []),
-                factory=factory,
-            ) as lab:
-                report = _attack(console, lab, vectors, every_table)
+        if not unguarded:
+            target.verify()  # a lab would stop at the first fault
+        with laboratory(
+            target,
+            url,
+            protect=protect,
+            values=given,
+            tenants=tenants_of(target, url, tenant or []),
+            factory=factory,
+        ) as lab:
+            report = _attack(console, lab, vectors, every_table)
     _print(console, report)
     if json_ is not None:
         json_.write_text(json.dumps(report.as_dict(), indent=2, default=str) + "\n")

@@ -262,6 +262,8 @@ def test_sql_text_has_its_modes(run: Run, models: str, mode: str, tmp_path: Path
     [
         (("nowhere:tenancy",), "no module named 'nowhere'"),
         (("{}:nothing_there",), "has no 'nothing_there'"),
+        (("broken:tenancy",), "broken does not import: ZeroDivisionError: division by zero"),
+        (("lacking:tenancy",), "lacking does not import: ModuleNotFoundError: No module named 'nowhere'"),
         (("{}",), "write module:attribute"),
         (("{}:metadata",), "is a MetaData, not a Tenancy"),
         (("{}:nothing",), "no owned table, so there is nothing to attack"),
@@ -287,6 +289,8 @@ def test_what_keeps_it_from_starting_is_one_sentence(
     run: Run, models: str, arguments: tuple[str, ...], told: str
 ) -> None:
     """Exit code 2, no traceback, and no password of the URL."""
+    Path("broken.py").write_text("1 / 0\n")
+    Path("lacking.py").write_text("import nowhere\n")
     done = run(*(argument.format(models) for argument in arguments))
     assert done.exit_code == 2
     assert told in " ".join(done.output.replace("│", " ").split())

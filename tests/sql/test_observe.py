@@ -7,6 +7,7 @@ import inspect
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,16 @@ def test_processes_are_read_together(engine: Engine, tmp_path: Path) -> None:
     found = read(directory)
     assert [(one.seen, one.compared) for one in found.records] == [(2, 2)]
     assert (found.processes, sorted(found.unread)) == (2, ["broken.json", "old.json"])
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_the_work_that_is_in_danger_is_kept_whichever_process_met_it(is_first: bool) -> None:
+    """Beside one where the same line was in none."""
+    safe = Record("shop.py", 3, "calls", "shop.py:7 listed", "select", "SELECT", "one", seen=2)
+    unsafe = replace(safe, entry="shop.py:9 exported", unbound=1)
+    kept, other = (unsafe, safe) if is_first else (safe, unsafe)
+    kept.add(other)
+    assert (kept.entry, kept.unbound, kept.seen) == ("shop.py:9 exported", 1, 4)
 
 
 def test_it_says_at_the_start_that_nothing_is_enforced(

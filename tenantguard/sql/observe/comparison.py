@@ -264,7 +264,7 @@ def _compare(job: Job, plain: Any, guarded: Any) -> None:
         return
     record.compared += 1
     if told is not None:
-        record.entry = record.entry if record.differed else job.entry
+        record.entry = record.entry if record.is_affected else job.entry
         record.differed += 1
         record.told = told
 

@@ -144,8 +144,13 @@ class Observer:
             record = self._record(shape, frame, place)
         if record is None:
             return
-        record.seen = seen = record.seen + 1
-        before = record.refused + record.unbound + record.foreign
+        record.seen += 1
+        was_affected = record.is_affected
+        if self._count(shape, record, context, binding, frame) and not was_affected:
+            record.entry = self._entry(frame)  # where the work began that is in danger, and not any other's
+
+    def _count(self, shape: Shape, record: Record, context: Any, binding: Binding | None, frame: Any) -> bool:
+        """Count an execution; return whether the guard would change it, as far as is known without a comparison."""
         if shape.fault is not None:
             record.refused += 1
         elif binding is None or binding.mode == "closed" or not _fits(binding, shape):
@@ -158,12 +163,12 @@ class Observer:
             record.refused += 1
             record.kind, record.refusal = "tenant_switch", _SWITCHED
         else:
-            if shape.tenant and _names_another(shape, context.compiled_parameters, binding):
-                record.foreign += 1
-            if seen & (seen - 1) == 0:  # the first, the second, the fourth, the eighth ...
+            is_foreign = bool(shape.tenant) and _names_another(shape, context.compiled_parameters, binding)
+            record.foreign += is_foreign
+            if record.seen & (record.seen - 1) == 0:  # the first, the second, the fourth, the eighth ...
                 self._compare(shape, record, context, binding, frame)
-        if not before and seen > 1 and record.refused + record.unbound + record.foreign:
-            record.entry = self._entry(frame)  # where the work began that is in danger, and not any other's
+            return is_foreign
+        return True
 
     def _shape(self, context: Any, compiled: Any, binding: Binding | None) -> Shape | None:
         """Return what the guard would do to a statement that was not seen before."""

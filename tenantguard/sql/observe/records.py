@@ -71,8 +71,15 @@ class Record:
         """Return what tells a record from others."""
         return self.file, self.line, self.fingerprint
 
+    @property
+    def is_affected(self) -> bool:
+        """Return whether the guard would change one of the executions, as far as was seen."""
+        return bool(self.refused or self.unbound or self.foreign or self.differed)
+
     def add(self, other: Record) -> None:
         """Take in what another process observed of the same place and statement."""
+        if other.is_affected and not self.is_affected:
+            self.entry = other.entry
         for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("kind", "refusal", "told", "depends"):

@@ -69,8 +69,7 @@ def _with_tenant(
 
 def _link(guard: Any, check: Any) -> Link:
     """Return a foreign key in a text, with the columns that store it."""
-    parent = guard.ties.table_with(check.parent_key, check.parent_columns)
-    child = guard.ties.table_with(check.table_key, check.columns)
+    parent, child = guard.ties.table(check.parent_key), guard.ties.table_with(check.table_key, check.columns)
     return Link(parent, check.parent_key, check.parent_columns, [], child=child, ours=check.columns)
 
 

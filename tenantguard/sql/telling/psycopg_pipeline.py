@@ -73,10 +73,9 @@ class _Telling:
 
     def __init__(self: Any, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
-        # SQL that knew the name of a prepared statement could put another in its place, for whoever is served next
-        self._prepared._prepared_idx += secrets.randbits(
-            _BITS
-        )  # adding fails where psycopg numbers them otherwise
+        # SQL that knew the name of a prepared statement could put another in its place, for whoever is served next;
+        # adding, and not assigning, fails where psycopg numbers them otherwise
+        self._prepared._prepared_idx += secrets.randbits(_BITS)
 
     @property
     def tg_process(self: Any) -> int:

@@ -1494,17 +1494,21 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "_is_plain",
+        (
+            "the type that a variant takes the place of decides",
+            " and dialect not in type_._variant_mapping",
+            "",
+            "tests/sql/test_tenant_column.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "exact_column",
         (
             "only what SQLAlchemy calls a text is compared exactly",
             "loose.match(name_of(type_, dialect)) is not None",
             "False",
-            "tests/sql/test_tenant_column.py",
-        ),
-        (
-            "the type that a variant takes the place of decides",
-            "type(type_) in _PLAIN and not has_variant",
-            "type(type_) in _PLAIN",
             "tests/sql/test_tenant_column.py",
         ),
     ),

@@ -133,7 +133,6 @@ def engines(url: URL, through: Callable[[URL], URL]) -> dict[str, Engine]:
         "by hand": _by_hand(create_engine(application)),
         "begin": guarded("begin"),
         "pipeline": guarded("pipeline"),
-        "auto": guarded("auto"),
     }
 
 

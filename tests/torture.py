@@ -62,7 +62,7 @@ def engines(url: URL, pooled: URL | None) -> Iterator[list[AsyncEngine]]:
     """Yield a guarded engine for each driver, way and size of pool."""
     made = []
     direct: list[tuple[str, str, int]] = [
-        ("psycopg", "pipeline", 2), ("psycopg", "begin", 5), ("psycopg", "auto", 20), ("asyncpg", "begin", 2),
+        ("psycopg", "pipeline", 2), ("psycopg", "begin", 5), ("psycopg", "pipeline", 20), ("asyncpg", "begin", 2),
         ("asyncpg", "begin", 10),
     ]  # fmt: skip
     for driver, flights, size in direct:

@@ -201,8 +201,8 @@ def _of_policies(connection: Connection, table: Secured, roles: Roles) -> Iterat
 def _of_ties(connection: Connection, table: Secured) -> Iterator[Finding]:
     rows = {row[0]: row[1:] for row in connection.execute(_TRIGGERS, {"name": table.name})}
     for tie in table.ties:
-        source, enabled = rows.get(tie.name, (None, "D"))
-        if source != tie.body or enabled not in ("O", "A"):
+        triggers = [rows.get(name, (None, "D")) for name in tie.names]
+        if any(source != tie.body or enabled not in ("O", "A") for source, enabled in triggers):
             columns = ", ".join(tie.columns)
             detail = f"nothing keeps {columns} from naming another tenant's row of {tie.parent}"
             yield Finding("tie-missing", "error", table.name, detail, _AGAIN)

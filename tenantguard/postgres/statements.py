@@ -133,12 +133,11 @@ def drops(name: str) -> Iterator[str]:
     for policy in NAMES:
         yield f"DROP POLICY IF EXISTS {policy} ON {name}"
     yield block(
-        f"DECLARE found record; BEGIN FOR found IN SELECT t.tgname, p.oid::regprocedure AS made "
-        f"FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
+        "DECLARE function regprocedure; BEGIN FOR function IN SELECT DISTINCT p.oid::regprocedure "
+        "FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
         f"WHERE t.tgrelid = {literal(name)}::regclass AND p.pronamespace = {literal(OWN)}::regnamespace "
-        f"AND NOT t.tgisinternal LOOP "
-        f"EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, {literal(name)}); "
-        "EXECUTE format('DROP FUNCTION %s', found.made); END LOOP; END;"
+        "AND NOT t.tgisinternal LOOP "
+        "EXECUTE format('DROP FUNCTION %s CASCADE', function); END LOOP; END;"  # with its triggers
     )
 
 

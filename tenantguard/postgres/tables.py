@@ -27,7 +27,7 @@ class Tie:
     policies before the rows of the same statement exist. So a trigger checks it when the key itself is checked.
 
     Attributes:
-        name: of the trigger and of its function.
+        name: of its function, and of the trigger for INSERT.
         columns: the columns of the key.
         condition: that the parent is seen.
         parent: its name, for the message.
@@ -46,6 +46,11 @@ class Tie:
     still: str | None = None
 
     @property
+    def names(self) -> tuple[str, str]:
+        """Return the names of its triggers, for INSERT and for UPDATE."""
+        return self.name, f"{self.name}_update"
+
+    @property
     def function(self) -> str:
         """Return the qualified name of its function."""
         return f"{OWN}.{identifier(self.name)}"
@@ -62,19 +67,25 @@ class Tie:
 
     def create(self, table: str) -> Iterator[str]:
         """Yield the statements that create it; the function runs with the writer's rights."""
-        kind = "TRIGGER" if self.deferred is None else "CONSTRAINT TRIGGER"
-        given = " AND ".join(f"NEW.{identifier(name)} IS NOT NULL" for name in self.columns)
+        names = [identifier(name) for name in self.columns]
+        given = " AND ".join(f"NEW.{name} IS NOT NULL" for name in names)
+        changed = " OR ".join(f"OLD.{name} IS DISTINCT FROM NEW.{name}" for name in names)
         yield (
             f"CREATE OR REPLACE FUNCTION {self.function}() RETURNS trigger LANGUAGE plpgsql "
             f"SET search_path = pg_catalog, pg_temp AS {body(self.body)}"
         )
         yield f"REVOKE ALL ON FUNCTION {self.function}() FROM PUBLIC"
+        # another trigger can change a key that the UPDATE does not name, so UPDATE OF would miss it
+        yield self._trigger(self.names[0], "INSERT", table, given)
+        yield self._trigger(self.names[1], "UPDATE", table, f"{given} AND ({changed})")
+
+    def _trigger(self, name: str, event: str, table: str, condition: str) -> str:
+        kind = "TRIGGER" if self.deferred is None else "CONSTRAINT TRIGGER"
         moment = "BEFORE" if self.before else "AFTER"
-        yield (
-            f"CREATE {kind} {identifier(self.name)} {moment} INSERT OR UPDATE OF {identifiers(self.columns)} "
-            f"ON {table} "
-            f"{'' if self.deferred is None else self.deferred + ' '}FOR EACH ROW WHEN ({given}) "
-            f"EXECUTE FUNCTION {self.function}()"
+        deferred = "" if self.deferred is None else f"{self.deferred} "
+        return (
+            f"CREATE {kind} {identifier(name)} {moment} {event} ON {table} {deferred}FOR EACH ROW "
+            f"WHEN ({condition}) EXECUTE FUNCTION {self.function}()"
         )
 
 

@@ -116,7 +116,7 @@ class Guard:
         self.catalogue: Any = None
         self.ask_at = math.inf
         self.row_security = row_security
-        self.pipelines = row_security is not None and row_security.flights != "begin"
+        self.pipelines = row_security is not None and row_security.flights == "pipeline"
         maintenance: Any = None if row_security is None else row_security.maintenance
         self.maintenance: Engine | None = getattr(maintenance, "sync_engine", maintenance)
         self.padding = 1024  # PostgreSQL's default

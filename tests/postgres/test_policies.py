@@ -27,8 +27,18 @@ from sqlalchemy import (
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from tenantguard import ConfigurationError, PermissionDeniedError, Principal, Tenancy, bind, guard
+from tenantguard import (
+    ConfigurationError,
+    PermissionDeniedError,
+    Principal,
+    RawSQLError,
+    Tenancy,
+    bind,
+    bypass,
+    guard,
+)
 from tenantguard.postgres import Roles, RowSecurity, check, install, policies, uninstall
+from tenantguard.postgres.tables import secured
 from tests.models import make_tenancy
 from tests.postgres.world import Secured
 
@@ -67,18 +77,14 @@ def _open(connection: Any, table: str, name: str, what: str = "WITH CHECK (true)
 
 
 def _drop(connection: Any, table: str, name: str) -> None:
-    """Drop a policy and the floor beneath it, or the trigger of a foreign key."""
+    """Drop a policy and the floor beneath it, or the triggers of a foreign key."""
     if name.startswith("tenantguard_"):
         _open(connection, table, name)
         return
-    found = connection.execute(
-        text(
-            "SELECT t.tgname FROM pg_trigger t WHERE t.tgrelid = to_regclass(:table) AND NOT t.tgisinternal "
-            "AND t.tgattr[0] = (SELECT attnum FROM pg_attribute WHERE attrelid = t.tgrelid AND attname = :column)"
-        ),
-        {"table": table, "column": name},
-    ).scalar_one()
-    connection.execute(text(f'DROP TRIGGER "{found}" ON {table}'))
+    tables = {one.placement.key[1]: one for one in secured(make_tenancy(), "public", sealed=True)}
+    tie = next(tie for tie in tables[table].ties if tie.columns == (name,))
+    for trigger in tie.names:
+        connection.execute(text(f'DROP TRIGGER "{trigger}" ON {table}'))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,21 @@ def test_a_write_for_another_tenant_is_refused(
         sealed.tell(connection, "acme")
         assert connection.execute(text(statement)).rowcount == 1
         connection.rollback()
+
+
+def test_a_key_that_a_trigger_changes_is_verified(sealed: Secured) -> None:
+    """An UPDATE need not name the column: the application's own trigger may write another tenant's key into it."""
+    with sealed.owner.connect() as connection:
+        body = "BEGIN NEW.number_id = NEW.seconds; RETURN NEW; END"
+        connection.execute(text(f"CREATE FUNCTION moved() RETURNS trigger LANGUAGE plpgsql AS '{body}'"))
+        connection.execute(
+            text("CREATE TRIGGER moves BEFORE UPDATE ON calls FOR EACH ROW EXECUTE FUNCTION moved()")
+        )
+        connection.execute(text(f"SET LOCAL ROLE {sealed.roles.application}"))
+        sealed.tell(connection, "acme")
+        assert connection.execute(text("UPDATE calls SET seconds = 2 WHERE id = 1")).rowcount == 1
+        with pytest.raises(IntegrityError, match="names a row of numbers"):
+            connection.execute(text("UPDATE calls SET seconds = 101 WHERE id = 1"))
 
 
 @pytest.mark.parametrize(("statement", "theirs"), PARENTS)
@@ -251,10 +272,28 @@ def test_every_type_of_tenant(empty: Secured, type_: Any, mine: Any, other: Any)
     tenancy.metadata[0].create_all(empty.owner)
     with empty.owner.begin() as connection:
         connection.execute(tenancy.metadata[0].tables["a"].insert(), [{"id": 1, "company_id": mine}])
-    empty.secure(tenancy)
+    empty.secure(tenancy, sealed=True)
     for tenant, expected in ((mine, 1), (other, 0)):
         with empty.told(str(tenant)) as connection:
             assert connection.execute(text("SELECT count(*) FROM a")).scalar() == expected
+
+
+@pytest.mark.parametrize("type_", [Integer(), Uuid()])
+@pytest.mark.parametrize("driver", ["psycopg", "asyncpg"])
+async def test_a_bypass_that_policies_apply_to(empty: Secured, type_: Any, driver: str) -> None:
+    """Nobody is no number and no UUID: one sentence names the engine that is missing, in place of the database's."""
+    tenancy = _typed(type_)
+    tenancy.metadata[0].create_all(empty.owner)
+    empty.secure(tenancy, sealed=True)
+    engine = create_async_engine(empty.url(empty.roles.application, driver), poolclass=NullPool)
+    guard(engine, tenancy, row_security=RowSecurity(empty.seal))
+    with bypass(reason="test"):
+        async with engine.connect() as connection:
+            with pytest.raises(RawSQLError, match=r"show it nothing; guard with RowSecurity\(maintenance"):
+                await connection.execute(tenancy.metadata[0].tables["a"].select())
+            await connection.rollback()
+            with pytest.raises(DBAPIError, match='integer: "x"'):
+                await connection.execute(text("SELECT CAST('x' AS integer)"))
 
 
 class _Odd(TypeDecorator[Any]):

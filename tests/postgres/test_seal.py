@@ -108,7 +108,8 @@ UNSTOPPED = {
 
 @pytest.mark.parametrize(
     "statement", ["ALTER ROLE CURRENT_USER SET statement_timeout = 1", "ALTER ROLE CURRENT_USER PASSWORD 'x'",
-                  "LOCK TABLE calls IN ACCESS EXCLUSIVE MODE", "PREPARE TRANSACTION 'left'"],
+                  "LOCK TABLE calls IN ACCESS EXCLUSIVE MODE", "PREPARE TRANSACTION 'left'",
+                  "SELECT pg_terminate_backend(0)"],
 )  # fmt: skip
 def test_what_makes_others_wait_or_fail(sealed: Secured, statement: str) -> None:
     """PostgreSQL lets a role do it to its own later sessions, and to whoever waits for a lock: no row is read by it."""
@@ -131,6 +132,27 @@ def test_what_no_policy_stops(sealed: Secured, name: str) -> None:
         with pytest.raises(DBAPIError, match="duplicate key") as caught:
             connection.execute(text(TAKEN))
         assert "globex" not in str(caught.value)
+
+
+def test_the_planner_tells_whether_a_guessed_value_is_frequent(sealed: Secured) -> None:
+    """Its estimates are made of every tenant's statistics, so that docs/postgres.md says so."""
+    with sealed.owner.connect() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO calls (company_id, number_id, country_code, seconds, note) "
+                "SELECT 'globex', 101, 'DE', 1, 'theirs' FROM generate_series(1, 500)"
+            )
+        )
+        connection.execute(text("ANALYZE calls"))
+        connection.execute(text(f"SET LOCAL ROLE {sealed.roles.application}"))
+        sealed.tell(connection, "acme")
+        explained = [
+            connection.execute(text(f"EXPLAIN SELECT FROM calls WHERE note = '{guess}'")).scalar()
+            for guess in ("theirs", "nobody has it")
+        ]
+        connection.rollback()
+    assert " rows=1 " not in str(explained[0])
+    assert " rows=1 " in str(explained[1])
 
 
 def _meets_nothing(connection: Connection, statement: str) -> None:

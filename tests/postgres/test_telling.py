@@ -363,6 +363,9 @@ def test_autocommit_is_refused(engines: Engines) -> None:
         connection.execution_options(isolation_level="AUTOCOMMIT")
         with pytest.raises(RawSQLError, match="AUTOCOMMIT"):
             connection.execute(MINE)
+    driven = engines(connect_args={"autocommit": True})
+    with bind("acme"), driven.connect() as connection, pytest.raises(RawSQLError, match="AUTOCOMMIT"):
+        connection.execute(MINE)
     with bind("acme"), engine.connect() as connection:
         assert connection.execute(MINE).one() == ("acme", 3)
         assert _shown(connection, "transaction_isolation") == "read committed"
@@ -447,7 +450,7 @@ def test_other_drivers_and_databases_are_refused() -> None:
         guard(create_engine("sqlite://"), make_tenancy(), row_security=True)
     with pytest.raises(ConfigurationError, match="row_security is a RowSecurity, True or False, not str"):
         guard(create_engine("sqlite://"), make_tenancy(), row_security="yes")  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match='flights is "auto"'):
+    with pytest.raises(ConfigurationError, match='flights is "pipeline"'):
         RowSecurity(flights="fast")  # type: ignore[arg-type]
 
 

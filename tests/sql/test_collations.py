@@ -9,6 +9,7 @@ from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, text
 from sqlalchemy.exc import NotSupportedError
 
 from tenantguard import ConfigurationError, Tenancy, bind, guard
+from tenantguard.postgres import install
 from tenantguard.sql.servers.collations import verify_collations
 from tests.servers import Database
 
@@ -47,12 +48,16 @@ def test_a_collation_that_is_not_deterministic_is_refused(
             connection.execute(
                 text('CREATE TABLE calls (id int, company_id varchar(9) COLLATE "loose" NOT NULL)')
             )
-    engine = postgresql_database.create_engine()
+    engine, tenancy = postgresql_database.create_engine(), Tenancy(metadata, column="company_id")
+    said = r"not deterministic.* \(calls.company_id\)"
     if before:
         engine.connect().close()
-    guard(engine, Tenancy(metadata, column="company_id"))
-    with bind("acme"), pytest.raises(ConfigurationError, match=r"not deterministic.* \(calls.company_id\)"):
+    guard(engine, tenancy)
+    with bind("acme"), pytest.raises(ConfigurationError, match=said):
         engine.connect()
+    if created:
+        with plain.connect() as connection, pytest.raises(ConfigurationError, match=said):
+            install(connection, tenancy)
 
 
 def test_a_collation_of_another_column_is_not_asked_about(postgresql_database: Database) -> None:

@@ -17,7 +17,7 @@ from tenantguard.sql.execute.defaults import composes_default, default_query, is
 from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
 from tenantguard.sql.execute.row_counts import verify_inserted, verify_matched
 from tenantguard.sql.execute.stored_values import StoredCursor
-from tenantguard.sql.execute.told_tenant import note_stream
+from tenantguard.sql.execute.told_tenant import note_stream, refuse_held
 from tenantguard.sql.execute.verification import stamp_defaults, verify_given
 from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import undeclared_call
@@ -124,6 +124,7 @@ def guarded_context(base: Any) -> Any:
             super().handle_dbapi_exception(error)
             if self.dialect.name == "postgresql":
                 _refuse_undeclared(self, error)
+                refuse_held(self, error)
 
         def _setup_dml_or_text_result(self) -> Any:
             """Check how many rows a write matched; text only matches the tenant's rows."""

@@ -14,6 +14,7 @@ from tenantguard.sql.refusals import refuse_told
 from tenantguard.sql.servers.database_mode import settings
 
 MAINTENANCE = "tenantguard_maintenance"  # in the info of the pool's connections that bypasses are given
+_NOT_OF_THE_TYPE = "22P02"  # of PostgreSQL's errors
 _EXECUTE = Connection._execute_clauseelement
 
 
@@ -35,11 +36,13 @@ def tell(connection: Any) -> None:
     _verify_role(connection, binding)
     if binding is not None and binding.mode == "tenants":
         refuse_told("row security is told one tenant, and several are bound; bind one")
-    if connection._is_autocommit_isolation():
+    driver: Any = getattr(connection._dbapi_connection, "driver_connection", None)
+    # SQLAlchemy knows of the isolation level alone, and not of what connect_args or a listener told psycopg
+    if connection._is_autocommit_isolation() or getattr(driver, "autocommit", False):
         if is_bypass(binding):
             return
         refuse_told("under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told")
-    _send(connection, binding)
+    _send(connection, driver, binding)
     within = _within(connection)
     connection.tg_told = None if within[0] is None else (*within, binding)  # in a listener to "begin"
 
@@ -48,6 +51,18 @@ def note_stream(connection: Any, context: Any) -> None:
     """Record a statement whose rows are fetched with a server-side cursor."""
     alive = [known for known in connection.tg_streams if _streams(known())]
     connection.tg_streams = (*alive, weakref.ref(context))
+
+
+def refuse_held(context: Any, error: Any) -> None:
+    """Turn the database's error into a refusal if policies apply to a bypass whose empty tenant has the wrong type."""
+    guard = context.dialect.tg_guard
+    held = guard.tells and guard.maintenance is None and is_bypass(context.tg_binding)
+    if held and getattr(error, "sqlstate", None) == _NOT_OF_THE_TYPE and '""' in str(error):
+        context.root_connection._safe_close_cursor(context.cursor)
+        refuse_told(
+            "policies apply to this bypass and show it nothing; guard with RowSecurity(maintenance=...), an engine of "
+            "the maintenance role"
+        )
 
 
 def _within(connection: Any) -> tuple[Any, Any]:
@@ -71,10 +86,9 @@ def _verify_role(connection: Any, binding: Binding | None) -> None:
         )
 
 
-def _send(connection: Any, binding: Binding | None) -> None:
+def _send(connection: Any, driver: Any, binding: Binding | None) -> None:
     """Send the settings together with the next statement, or separately if that is impossible."""
     guard = connection.engine.dialect.tg_guard
-    driver: Any = getattr(connection._dbapi_connection, "driver_connection", None)
     values = guard.row_security.values(binding, getattr(driver, "tg_process", 0), guard.permissions)
     if hasattr(driver, "tg_tell") and driver.tg_tell(values, guard):
         return

@@ -1,7 +1,7 @@
 """psycopg: ``BEGIN``, the settings as bound parameters, and the first statement go to the server in one flight.
 
-Where the server is near, the settings go with the ``BEGIN`` alone, as one message, which costs least.
-psycopg's own ``pipeline()`` would send each command as a packet of its own; a flight of ours is one packet.
+Server-side cursors and ``executemany`` do not fit into a pipeline: there, as with ``flights="begin"``, ``BEGIN`` and
+the settings are a flight of their own. psycopg's ``pipeline()`` sends a packet for each command; our flight is one.
 """
 
 from __future__ import annotations

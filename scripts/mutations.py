@@ -1831,8 +1831,8 @@ MUTATIONS = (
         ),
         (
             "a statement is compared with what a listener put in its place",
-            "self.tg_kept = (self.statement, rows)",
-            "pass",
+            "self.tg_kept = None if rows is None else (self.statement, rows)",
+            "self.tg_kept = None",
             "tests/sql/test_doors.py",
         ),
     ),

@@ -223,7 +223,7 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
         compiler = guarded_compiler(cls.statement_compiler, installed, mode, predicates)
     context = guarded_context(cls.execution_ctx_cls)
     if SHORTCUTS:
-        context = short_context(context, installed)
+        context = short_context(context)
     if installed.observer is not None:
         context = observed_context(context, installed.observer)
     members: dict[str, Any] = {

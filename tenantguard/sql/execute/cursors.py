@@ -52,12 +52,7 @@ def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         try:
-            kept = context.tg_kept
-            usual = (
-                statement is context.statement
-                if kept is None
-                else statement is kept[0] and parameters is kept[1]
-            )
+            usual = context.tg_kept is None and statement is context.statement
         except AttributeError:  # it has none, as that of a default or a sequence
             usual = False
         if not usual:

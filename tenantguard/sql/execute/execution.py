@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -23,11 +24,13 @@ from tenantguard.sql.refusals import refuse_again
 from tenantguard.sql.servers.catalogue import undeclared_call
 
 
+@functools.cache
 def guarded_context(base: Any) -> Any:
     """Return a subclass of a dialect's execution context that admits each statement, or refuses it.
 
-    The methods on the hot path call the dialect's methods by name: before Python 3.12, a ``super()`` costs more than
-    the method it calls.
+    There is one for all engines and modes: CPython specialises SQLAlchemy's code for the class that it works on, and
+    works slowly where two take turns. The methods on the hot path call the dialect's methods by name: before Python
+    3.12, a ``super()`` costs more than the method it calls.
     """
 
     before, after = _own(base, "pre_exec"), _own(base, "post_exec")
@@ -104,8 +107,8 @@ def guarded_context(base: Any) -> Any:
                 self.tg_verify()
             if before is not None:
                 before(self)
-            if rows is not None:  # somebody listens, and could change what is sent
-                self.tg_kept = self.statement, rows
+            # with rows, somebody listens, and could change what is sent
+            self.tg_kept = None if rows is None else (self.statement, rows)
 
         def tg_verify(self) -> None:
             """Verify the values in the statement."""

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from time import monotonic
 from typing import Any
 
@@ -22,7 +23,8 @@ from tenantguard.sql.text import PARAMETER
 _NOTHING: Any = [()]  # the one set of parameters, where none is given
 
 
-def short_context(base: Any, guard: Any) -> Any:
+@functools.cache
+def short_context(base: Any) -> Any:
     """Return a subclass of a guarded context that admits a plain statement without further checks.
 
     The statement has its predicates, and the connection was prepared for this binding. It saves 15,200
@@ -38,6 +40,7 @@ def short_context(base: Any, guard: Any) -> Any:
             binding: Any = peek()  # or nothing, of which the exception below tells
             try:
                 statement, tenant = self.compiled.tg, binding._tenant
+                guard = statement.guard
                 ready = (
                     self.root_connection.tg_ready is binding
                     and type(tenant) in statement.serves
@@ -50,9 +53,12 @@ def short_context(base: Any, guard: Any) -> Any:
             if not ready:
                 return super().create_cursor()
             self.tg_binding = binding
+            # what is read of every context is its own: CPython 3.11 is slow with what only its class has
+            self.tg_given = self.tg_stored = None
+            self.tg_alone = False
             if statement.asks is not None:
                 permit(self, statement, binding)
-            if self.dialect.tg_guard.tells:
+            if guard.tells:
                 tell(self.root_connection)
             for name in statement.parameters:
                 for row in self.compiled_parameters:
@@ -70,12 +76,11 @@ def short_context(base: Any, guard: Any) -> Any:
                 super().tg_verify()
 
     ShortContext.__name__ = base.__name__
-    if guard.enforces and guard.raw_sql == "rewrite":
-        ShortContext._init_statement = classmethod(_sending_again(ShortContext, guard))
+    ShortContext._init_statement = classmethod(_sending_again(ShortContext))
     return ShortContext
 
 
-def _sending_again(short: Any, guard: Any) -> Any:
+def _sending_again(short: Any) -> Any:
     """Return the function that creates the context of text straight to the driver, with a shortcut for known text.
 
     A known text was read, asked for, and only reads: the tenant is all that differs, and nothing is looked at when it
@@ -97,9 +102,10 @@ def _sending_again(short: Any, guard: Any) -> Any:
     def _init_statement(
         cls: Any, dialect: Any, connection: Any, driver: Any, options: Any, text: str, rows: Any
     ) -> Any:
+        guard = dialect.tg_guard
         sent = guard.sent.held.get(text)
         binding: Any = peek()  # or nothing, of which the exception below tells
-        if sent is not None and sent.takes is not None and cls is short:
+        if sent is not None and sent.takes is not None and guard.raw_sql == "rewrite" and cls is short:
             try:
                 (row,), tenant = rows or _NOTHING, binding._tenant
                 fits = (

@@ -35,7 +35,7 @@ _REMEDIES = {
     "raw_sql_fragment": f"write the fragment with SQLAlchemy's constructs, or run the statement inside {_BYPASS}",
     "raw_connection": f"use the engine's own connections, or run it inside {_BYPASS}",
     "ddl": f"run schema changes before the application serves requests, or inside {_BYPASS}",
-    "shared_write": f"write shared rows inside {_BYPASS}, or place the table in shared_writable",
+    "shared_write": f"write such rows inside {_BYPASS}, or declare in the Tenancy what the refusal names",
     "unknown_table": "place the table in Tenancy(...); tenantguard init proposes how",
     "tenant_switch": "use a session for each tenant: close it, or expunge_all() after the transaction, before the next",
     "permission": "give the principal the permission, or require none for this table",
@@ -52,6 +52,7 @@ class Observation:
         said: a sentence about what would happen.
         file: the file to change.
         line: the line in it.
+        function: the function that it stands in.
         source: the current line; empty if the file is not available.
         remedy: what to write instead.
         began: where the work began that came there, if that is another line; a bypass may belong there.
@@ -62,9 +63,15 @@ class Observation:
     said: str
     file: str
     line: int
+    function: str
     source: str
     remedy: str
     began: str = ""
+
+    @property
+    def change(self) -> tuple[object, ...]:
+        """Return what is equal for observations that the same change at the same line settles."""
+        return self.danger, self.file, self.line, self.function, self.remedy, self.began
 
 
 def observations(records: Iterable[Record], root: Path | None = None) -> list[Observation]:
@@ -85,6 +92,14 @@ def observations(records: Iterable[Record], root: Path | None = None) -> list[Ob
             one.record.fingerprint,
         ),
     )
+
+
+def by_change(found: Iterable[Observation]) -> list[list[Observation]]:
+    """Return observations in groups that the same change at the same line settles, the most dangerous first."""
+    groups: dict[tuple[object, ...], list[Observation]] = {}
+    for one in found:
+        groups.setdefault(one.change, []).append(one)
+    return list(groups.values())
 
 
 def _weight(record: Record) -> tuple[int, int]:
@@ -121,10 +136,12 @@ def _leaking(record: Record, root: Path) -> Observation:
     tables = ", ".join(record.tables)
     if record.verb == "select":
         remedy = f"nothing, if it is for one company: the guard filters it. Otherwise run it inside {_BYPASS}"
-    elif record.foreign or "names a row" in (record.told or ""):
+    elif record.foreign:
         remedy = (
             f"write the company's own id, which the guard also fills in; otherwise run it inside {_BYPASS}"
         )
+    elif "names a row" in (record.told or ""):
+        remedy = f"let the key name a row of the company's own; otherwise run it inside {_BYPASS}"
     else:
         remedy = f"nothing, if it is for the company's rows of {tables}; otherwise run it inside {_BYPASS}"
     return _at(Danger.LEAKS, record, root, "; ".join(said), remedy)
@@ -139,7 +156,7 @@ def _unbound(record: Record, root: Path) -> Observation:
         f"carry(...) for jobs and threads; work for no company goes into {_BYPASS}"
     )
     shown = _source(file, line)
-    return Observation(Danger.UNBOUND, record, said, _short(file, root), line, shown, remedy)
+    return Observation(Danger.UNBOUND, record, said, _short(file, root), line, function, shown, remedy)
 
 
 def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> Observation:
@@ -148,7 +165,7 @@ def _at(danger: Danger, record: Record, root: Path, said: str, remedy: str) -> O
     began, line, function = _entry(record)
     is_elsewhere = danger not in _HARMLESS and (began, line) != (record.file, record.line)
     where = f"{_short(began, root)}:{line} in {function}" if is_elsewhere else ""
-    return Observation(danger, record, said, file, record.line, shown, remedy, where)
+    return Observation(danger, record, said, file, record.line, record.function, shown, remedy, where)
 
 
 def _entry(record: Record) -> tuple[str, int, str]:

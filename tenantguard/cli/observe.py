@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tenantguard.adoption.observations import Danger, Observation, observations
+from tenantguard.adoption.observations import Danger, Observation, by_change, observations
 from tenantguard.cli.observe_page import page
 from tenantguard.cli.progress import steps
 from tenantguard.cli.sentences import explained
@@ -96,29 +96,34 @@ def clear(
 
 
 def _print(console: Console, found: list[Observation], recorded: Recorded, *, everything: bool) -> None:
-    for one in found:
+    for group in by_change(found):
+        one = group[0]
         if one.danger is Danger.ALIKE and not everything:
             continue
-        record = one.record
         place = f"{one.file}:{one.line}"
         console.print(
-            f"[{COLOURS[one.danger]}]{one.danger}[/] [bold]{escape(place)}[/] in {escape(record.function)}, "
-            f"{record.seen} times",
+            f"[{COLOURS[one.danger]}]{one.danger}[/] [bold]{escape(place)}[/] in {escape(one.function)}, "
+            f"{_times(sum(each.record.seen for each in group))}",
             soft_wrap=True,
         )
         if one.source:
             console.print(f"    {escape(one.source)}", soft_wrap=True, style="dim")
         if one.began:
             console.print(f"    began in {escape(one.began)}", soft_wrap=True, style="dim")
-        console.print(f"    {escape(one.said)}", soft_wrap=True)
-        console.print(f"    [dim]{escape(record.statement[:200])}[/]", soft_wrap=True)
+        for each in group:
+            console.print(f"    {escape(each.said)}", soft_wrap=True)
+            console.print(f"    [dim]{escape(each.record.statement[:200])}[/]", soft_wrap=True)
         console.print(f"    [green]do:[/] {escape(one.remedy)}", soft_wrap=True)
     console.print(summary(found, recorded), soft_wrap=True, markup=False)
 
 
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
+
+
 def summary(found: list[Observation], recorded: Recorded) -> str:
     """Return a one-line summary of the observations."""
-    counts = Counter(one.danger for one in found)
+    counts = Counter(group[0].danger for group in by_change(found))
     parts = [f"{counts[danger]} {danger}" for danger in Danger if counts[danger]]
     parts.append(f"observed by {recorded.processes} process(es)")
     if recorded.lost:

@@ -52,7 +52,7 @@ def _row(one: Observation) -> str:
     source = f"<br><code>{escape(one.source)}</code>" if one.source else ""
     began = f"<br>began in {escape(one.began)}" if one.began else ""
     return (
-        f"<tr><td><code>{escape(one.file)}:{one.line}</code><br>{escape(record.function)}{source}{began}</td>"
+        f"<tr><td><code>{escape(one.file)}:{one.line}</code><br>{escape(one.function)}{source}{began}</td>"
         f"<td class=number>{record.seen}</td><td>{escape(one.said)}</td><td>{escape(one.remedy)}</td>"
         f"<td><details><summary>{escape(record.verb)} {escape(', '.join(record.tables))}</summary>"
         f"<code>{escape(record.statement)}</code></details></td></tr>"

@@ -165,7 +165,7 @@ def test_the_report_names_each_place_the_most_dangerous_first(shop: str) -> None
         "not compared",
         "works the same",
     ]
-    assert f"{shop}.py:51 in every, 1 times" in heads[0]
+    assert f"{shop}.py:51 in every, once" in heads[0]
     assert "    session.scalars(select(Call)).all()  # <all>" in lines
     assert f"    began in {shop}.py:55 in <module>" in lines
     assert "    it returns 2 rows, with the guard 1" in lines

@@ -79,9 +79,16 @@ def given_rows(context: Any) -> list[Any]:
 def values_again(context: Any, criteria: Iterable[Any], place: int) -> dict[str, Any]:
     """Return the values of plain conditions in a set of parameters, by the parameters' keys, to evaluate them again."""
     parts = {part for clause in criteria for part in iterate(clause)}
-    given, lists = context.compiled_parameters[place], context._expanded_parameters
+    given = with_whole_lists(context, context.compiled_parameters[place])
     names = {bind.key: name for bind, name in context.compiled.bind_names.items() if bind in parts}
-    return {
-        key: [given[one] for one in lists[name]] if name in lists else given[name]
-        for key, name in names.items()
-    }
+    return {key: given[name] for key, name in names.items()}
+
+
+def with_whole_lists(context: Any, row: dict[str, Any]) -> dict[str, Any]:
+    """Return a set of parameters with each list of an IN as the caller gave it, not an entry for each element."""
+    whole = dict(row)
+    for name, parts in context._expanded_parameters.items():
+        values = [whole.pop(part) for part in parts]
+        kinds = getattr(context.compiled.binds[name].type, "types", None)  # of a list of tuples
+        whole[name] = list(zip(*[iter(values)] * len(kinds), strict=True)) if kinds else values
+    return whole

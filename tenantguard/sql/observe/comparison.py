@@ -13,7 +13,7 @@ import threading
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from time import monotonic, sleep
 from typing import Any, Literal
@@ -30,12 +30,14 @@ from tenantguard.sql.observe.shapes import Shape, unheard
 
 How = Literal["beside", "inline", "never"]
 _ROWS = 500  # that are compared
+_EACH = 256  # first executions of a place that are all compared in a test suite, where each may be of another case
 _KEYS = 50  # of parents that are looked for
 _WAITING = 100  # statements that wait to be compared; more are left out
 _SECONDS = 1.0  # for one statement
 _EVERY = 10.0  # seconds between two writes of the records
 _NAME = "tenantguard-observe"
 _SHARE = 9  # of the thread's time that it rests, for each part that it works
+_TIED = "Where that is meant, say bypass(reason=..., ties=True)"
 _READ_ONLY = {
     "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = 1000", "SET LOCAL lock_timeout = 100"),
     "mysql": ("SET SESSION max_execution_time = 1000", "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION"),
@@ -60,6 +62,7 @@ class Job:
         tenant: who was bound.
         rows: the parameters as the caller gave them.
         options: what the execution was told, of which the translation of schemas counts.
+        is_bypass: it wrote rows of this tenant inside a bypass, which may not tie them to another's.
     """
 
     shape: Shape
@@ -68,6 +71,7 @@ class Job:
     tenant: TenantId
     rows: list[dict[str, Any]]
     options: dict[str, Any]
+    is_bypass: bool = False
 
 
 class Comparing:
@@ -86,6 +90,7 @@ class Comparing:
         self.shadow = shadow
         self.is_inline = how == "inline" or (how == "beside" and shadow.is_in_memory)
         self.is_off = how == "never"
+        self._each = _EACH if how == "inline" else 1
         self._failed, self._write = failed, write
         self._write_at = 0.0
         self.restart()
@@ -104,6 +109,10 @@ class Comparing:
                     told = weakref.ref(self), self._waiting
                     self._thread = threading.Thread(target=_work, args=told, name=_NAME, daemon=True)
                     self._thread.start()
+
+    def is_due(self, seen: int) -> bool:
+        """Tell whether to compare an execution: the first ones of a place, then the 2nd, the 4th, the 8th and so on."""
+        return seen <= self._each or seen & (seen - 1) == 0
 
     def offer(self, job: Job, connection: Any) -> None:
         """Compare an execution now or later; or not, where too many wait."""
@@ -137,12 +146,12 @@ class Comparing:
             return
         dialect = self.shadow.plain.dialect
         if dialect.name == "sqlite":
-            with unheard():
+            with _bound(job), unheard():
                 _compare(job, *self.shadow.connections(driver))
             return
         if not connection.in_transaction() or connection._is_autocommit_isolation():
             return
-        with unheard(), _savepoint(driver, dialect):
+        with _bound(job), unheard(), _savepoint(driver, dialect):
             _compare(job, *self.shadow.connections(driver))
 
     def work(self, job: Job | None) -> None:
@@ -181,6 +190,11 @@ class Comparing:
                 _compare(job, *self.shadow.connections(driver))
         finally:
             driver.close()
+
+
+def _bound(job: Job) -> AbstractContextManager[object]:
+    """Return what binds the tenant of a comparison, where the application's own binding is another."""
+    return bind(job.tenant) if job.is_bypass else nullcontext()
 
 
 def _work(known: weakref.ref[Comparing], waiting: queue.Queue[Job]) -> None:
@@ -253,7 +267,7 @@ def _send(driver: Any, statement: str) -> None:
 def _compare(job: Job, plain: Any, guarded: Any) -> None:
     record, shape = job.record, job.shape
     try:
-        told = _told(job, plain, guarded)
+        told = None if job.is_bypass else _told(job, plain, guarded)
         if told is None and shape.links:
             told = _foreign_parent(job, plain, guarded)
     except Violation as refusal:  # one that only the server's own answers tell of
@@ -263,7 +277,10 @@ def _compare(job: Job, plain: Any, guarded: Any) -> None:
     except SQLAlchemyError:  # out of time, a function that writes, a row that another connection does not see
         return
     record.compared += 1
-    if told is not None:
+    if told is not None and job.is_bypass:
+        record.refused += 1
+        record.kind, record.refusal = "tie", f"{told}, which ties the rows of two tenants together. {_TIED}"
+    elif told is not None:
         record.entry = record.entry if record.is_affected else job.entry
         record.differed += 1
         record.told = told
@@ -277,20 +294,23 @@ def _told(job: Job, plain: Any, guarded: Any) -> str | None:
     without, within = _rows(plain, statement, job), _rows(guarded, statement, job)
     if job.shape.counts:
         met, own = without[0][0], within[0][0]
-        return None if met == own else f"it meets {met} rows, of which {own} are the tenant's"
+        return None if met == own else f"it meets {met} row{_s(met)}, of which the tenant owns {own}"
     if Counter(map(repr, without)) == Counter(map(repr, within)):
         return None
     if len(without) != len(within):
+        count, own = min(len(without), _ROWS), min(len(within), _ROWS)
         more = " or more" if len(without) > _ROWS else ""
         what = "its query" if job.shape.verb == "insert" else "it"
-        return (
-            f"{what} returns {min(len(without), _ROWS)}{more} rows, with the guard {min(len(within), _ROWS)}"
-        )
+        return f"{what} returns {count}{more} row{_s(count)}, with the guard {own}"
     if len(without) > _ROWS or Counter(map(repr, without)) != Counter(
         map(repr, _rows(plain, statement, job))
     ):
         return None  # too many to tell, or it differs from one time to the next by itself
     return "it returns as many rows, with other values"
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 def _rows(connection: Any, statement: Any, job: Job) -> list[Any]:
@@ -317,7 +337,7 @@ def _foreign_parent(job: Job, plain: Any, guarded: Any) -> str | None:
         counted = select(func.count()).select_from(link.parent).where(picked)
         there, own = (connection.execute(counted).scalar_one() for connection in (plain, guarded))
         if there > own:
-            return f"{plan.placement.name}.{', '.join(link.ours)} names a row of another tenant"
+            return f"{plan.placement.name}.{', '.join(link.ours)} names a row that is not the tenant's"
     return None
 
 

@@ -17,6 +17,7 @@ from tenantguard.binding import Binding, is_bypass, same_tenants
 from tenantguard.context import peek
 from tenantguard.errors import RawSQLError
 from tenantguard.sql.execute.admission import is_schema_ddl
+from tenantguard.sql.execute.driver_values import with_whole_lists
 from tenantguard.sql.observe.comparison import Comparing, How, Job
 from tenantguard.sql.observe.records import Record, Records
 from tenantguard.sql.observe.shadow import Shadow
@@ -59,7 +60,8 @@ class Observer:
         """Look at a statement that is about to be sent; whatever goes wrong here is kept here."""
         try:
             binding = peek()
-            if binding is not None and binding.mode == "bypass":
+            is_bypass = binding is not None and binding.mode == "bypass"
+            if binding is not None and is_bypass and (binding.ties or not _inserts(context)):
                 return
             try:
                 shape = context.compiled.tg_shape
@@ -70,7 +72,7 @@ class Observer:
                 shape = self._shape(context, context.compiled, binding)
                 if shape is None:
                     return
-            if shape.needs or shape.fault is not None:
+            if shape.links and shape.tenant if is_bypass else shape.needs or shape.fault is not None:
                 self._note(shape, context, binding)
         except Exception as error:  # the statement goes out all the same
             self.failed(error)
@@ -151,6 +153,10 @@ class Observer:
 
     def _count(self, shape: Shape, record: Record, context: Any, binding: Binding | None, frame: Any) -> bool:
         """Count an execution; return whether the guard would change it, as far as is known without a comparison."""
+        if binding is not None and binding.mode == "bypass":
+            if self.comparing.is_due(record.seen):
+                self._compare_ties(shape, record, context, frame)
+            return False
         if shape.fault is not None:
             record.refused += 1
         elif binding is None or binding.mode == "closed" or not _fits(binding, shape):
@@ -165,7 +171,7 @@ class Observer:
         else:
             is_foreign = bool(shape.tenant) and _names_another(shape, context.compiled_parameters, binding)
             record.foreign += is_foreign
-            if record.seen & (record.seen - 1) == 0:  # the first, the second, the fourth, the eighth ...
+            if self.comparing.is_due(record.seen):
                 self._compare(shape, record, context, binding, frame)
             return is_foreign
         return True
@@ -244,10 +250,26 @@ class Observer:
     def _compare(self, shape: Shape, record: Record, context: Any, binding: Binding, frame: Any) -> None:
         if (shape.compared is None and not shape.links) or binding._tenant is None:
             return
-        rows = [dict(row) for row in context.compiled_parameters[:50]]
+        rows = [with_whole_lists(context, row) for row in context.compiled_parameters[:50]]
         options = dict(context.execution_options)
         job = Job(shape, record, self._entry(frame), binding._tenant, rows, options)
         self.comparing.offer(job, context.root_connection)
+
+    def _compare_ties(self, shape: Shape, record: Record, context: Any, frame: Any) -> None:
+        """Compare the rows that a bypass inserts, those of each tenant for itself."""
+        rows: dict[Any, list[dict[str, Any]]] = {}
+        for row in context.compiled_parameters[:50]:
+            for name, _ in shape.tenant:
+                rows.setdefault(row.get(name), []).append(dict(row))
+        for tenant, own in rows.items():
+            if tenant is not None and _fits(Binding((tenant,)), shape):
+                options = dict(context.execution_options)
+                job = Job(shape, record, self._entry(frame), tenant, own, options, is_bypass=True)
+                self.comparing.offer(job, context.root_connection)
+
+
+def _inserts(context: Any) -> bool:
+    return context.compiled is not None and bool(context.compiled.isinsert)
 
 
 def _is_permitted(binding: Binding, asks: frozenset[str]) -> bool:

@@ -13,10 +13,11 @@ from sqlalchemy.sql.selectable import SelectBase
 from tenantguard import audit
 from tenantguard.audit.events import fingerprint, masked
 from tenantguard.audit.sinks import called_by
-from tenantguard.errors import CrossTenantError, NoTenantError, Violation
+from tenantguard.errors import NoTenantError, Violation
 from tenantguard.sql.elements import RuleParameter, TenantParameter
 from tenantguard.sql.execute.direct_text import Sent
-from tenantguard.sql.text import is_begin, local_setting
+from tenantguard.sql.text import is_begin, local_setting, shared_write
+from tenantguard.sql.ties import Ties
 from tenantguard.tenancy import Placement
 
 _VERBS = (("isinsert", "insert"), ("isupdate", "update"), ("isdelete", "delete"), ("isplaintext", "text"))
@@ -103,6 +104,7 @@ def shape_of(shadow: Any, compiled: Any, enforced: Collection[str]) -> Shape:
     except (Violation, NoTenantError) as refusal:  # while a row rule was asked
         shape.fault = _as_violation(refusal)
         return shape
+    shape.fault = made.tg.fault or _shared_write(made.tg.writes, enforced, variant.tg_guard.ties)
     _describe(shape, made.tg, compiled, enforced)
     if shape.fault is None and shape.needs:
         _compare(shape, made, compiled)
@@ -110,7 +112,6 @@ def shape_of(shadow: Any, compiled: Any, enforced: Collection[str]) -> Shape:
 
 
 def _describe(shape: Shape, tg: Any, compiled: Any, enforced: Collection[str]) -> None:
-    shape.fault = tg.fault or _shared_write(tg.writes, enforced)
     inserted = Counter(plan.placement.key for plan in tg.writes if plan.verb == "insert")
     placed = [one for one in tg.tables.values() if one.kind != "shared" and one.name not in enforced]
     writes = [plan for plan in tg.writes if plan.placement.name not in enforced]
@@ -144,15 +145,11 @@ def _filters(placement: Placement) -> str:
     return f"filters {placement.name} by {placement.column or 'its row rule'}"
 
 
-def _shared_write(plans: Any, enforced: Collection[str]) -> Violation | None:
+def _shared_write(plans: Any, enforced: Collection[str], ties: Ties) -> Violation | None:
     for plan in plans:
         placement = plan.placement
         if placement.kind == "shared" and not placement.writable and placement.name not in enforced:
-            return CrossTenantError(
-                f"{plan.verb} on {placement.name}, a shared table, outside of a bypass",
-                kind="shared_write",
-                table=placement.name,
-            )
+            return shared_write(plan.verb, placement, ties)
     return None
 
 

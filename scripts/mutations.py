@@ -1554,10 +1554,30 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
+        "_sqlite_faults",
+        (
+            "nobody asks SQLite for the collation of a column",
+            "rows_of(driver, same) != [(0,)]",
+            "False",
+            "tests/sql/test_collations.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_postgresql_faults",
+        (
+            "nobody asks PostgreSQL whether a column is a CHAR",
+            "found is False",
+            "False",
+            "tests/sql/test_collations.py",
+        ),
+    ),
+    *_of(
+        "sql",
         "_collation_fault",
         (
             "a column that ignores case may hold the tenant",
-            "if not found:",
+            "if cause is None:",
             "if True:",
             "tests/sql/test_guard.py",
         ),

@@ -31,7 +31,8 @@ FLOORS = (
 )
 # the rooms of sql/, from the ground up: a statement is followed from install to the cursor without turning back
 ROOMS = (
-    {"elements", "exactness", "functions", "mappers", "part", "plans", "returning"},
+    {"exactness"},
+    {"elements", "functions", "mappers", "part", "plans", "returning"},
     {"row_grants", "refusals", "rules", "ties"},
     {"predicates"},
     {"text"},

@@ -12,7 +12,7 @@ from tenantguard.postgres.roles import Roles
 from tenantguard.postgres.seal_check import add_key
 from tenantguard.postgres.statements import ground, removal, table_statements
 from tenantguard.postgres.tables import Secured, secured
-from tenantguard.sql.servers.collations import verify_collations
+from tenantguard.sql.servers.collations import verify_columns
 from tenantguard.sql.telling.seal import Seal
 from tenantguard.tenancy import Tenancy
 
@@ -46,7 +46,7 @@ def install(
     given = roles or Roles()
     tables = secured(tenancy, schema, sealed=seal is not None)
     verify_present(connection, tables)
-    verify_collations(connection.connection, tenancy)
+    verify_columns(connection.connection, tenancy, "postgresql")
     run(connection, [_LOCKS, *given.statements()])
     run(connection, ground(tables, given, schema, sealed=seal is not None))
     for table in tables:

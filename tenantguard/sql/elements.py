@@ -10,6 +10,7 @@ from sqlalchemy.sql.elements import BindParameter, ColumnClause, ColumnElement
 from sqlalchemy.sql.expression import FromClause
 from sqlalchemy.sql.visitors import InternalTraversal
 
+from tenantguard.sql.exactness import EXACT_COLUMN, EXACT_TENANT
 from tenantguard.tenancy import Placement
 
 
@@ -76,19 +77,36 @@ class RuleParameter(BindParameter[Any]):
         return self.rule.values()[self.place]
 
 
-class ExactTenant(ColumnElement[Any]):
-    """The tenant, compared exactly wherever it stands in a row rule."""
+class Exact(ColumnElement[Any]):
+    """A column as it is compared exactly, by a database to which the ids of two tenants could be one.
 
-    __visit_name__ = "tenantguard_exact_tenant"
+    It renders itself, in whatever compiler: that of a bypass knows no elements of ours.
+    """
+
     _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
     type = String()
+    forms = EXACT_COLUMN
 
     def __init__(self, element: ColumnElement[Any]) -> None:
         self.element = element
 
+    @property
+    def _from_objects(self) -> list[FromClause]:
+        return list(self.element._from_objects)
+
     def self_group(self, against: Any = None) -> Any:
-        """Return itself: it is rendered in parentheses."""
+        """Return itself: a function and parentheses need no others."""
         return self
+
+    def _compiler_dispatch(self, visitor: Any, **kw: Any) -> str:
+        return self.forms[visitor.dialect.name].format(visitor.process(self.element, **kw))
+
+
+class ExactTenant(Exact):
+    """The tenant, compared exactly wherever it stands in a row rule."""
+
+    inherit_cache = True
+    forms = EXACT_TENANT
 
 
 class Ruled(ColumnElement[bool]):
@@ -134,25 +152,6 @@ class NamedColumn:
     def __getattr__(self, name: str) -> Any:
         """Answer the compiler of a dialect of the user's own, which may read more."""
         return getattr(ColumnClause(self.name, _selectable=self.table), name)
-
-
-class Exact(ColumnElement[Any]):
-    """A column as it is compared exactly, by a database to which the ids of two tenants could be one."""
-
-    __visit_name__ = "tenantguard_exact"
-    _traverse_internals = [("element", InternalTraversal.dp_clauseelement)]
-    type = String()
-
-    def __init__(self, element: ColumnElement[Any]) -> None:
-        self.element = element
-
-    @property
-    def _from_objects(self) -> list[FromClause]:
-        return list(self.element._from_objects)
-
-    def self_group(self, against: Any = None) -> Any:
-        """Return itself: a function needs no parentheses."""
-        return self
 
 
 class Belongs(ColumnElement[bool]):

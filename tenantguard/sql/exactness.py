@@ -26,6 +26,10 @@ EXACT_TENANT = {"mysql": _NOT_PADDED, "mariadb": _NOT_PADDED, "postgresql": _TEX
 _TEXTS = re.compile(r"(NATIONAL )?N?(VAR)?CHAR|\w*TEXT|ENUM|SET\b", re.IGNORECASE)
 _PADDED = re.compile(r"((NATIONAL )?N?CHAR(ACTER)?|BPCHAR)\b(?! VARYING)", re.IGNORECASE)
 _LOOSE = {"mysql": _TEXTS, "mariadb": _TEXTS, "postgresql": _PADDED}
+_REFUSED = {
+    "sqlite": re.compile(r'COLLATE "?(?!"?BINARY\b)\w+"?', re.IGNORECASE),
+    "postgresql": re.compile("CITEXT", re.IGNORECASE),
+}
 # what is most often met, of which the database's name need not be asked
 _PLAIN = frozenset({types.String, types.Text, types.Unicode, types.VARCHAR, types.TEXT})
 
@@ -48,6 +52,13 @@ def exact_column(type_: TypeEngine[Any], python_type: type | None, dialect: str)
     else:
         is_loose = loose.match(name_of(type_, dialect)) is not None
     return EXACT_COLUMN[dialect] if is_loose else None
+
+
+def inexact(type_: TypeEngine[Any], dialect: str) -> str | None:
+    """Return what of a type makes one of two ids where no comparison of ours tells them apart, or ``None``."""
+    refused = _REFUSED.get(dialect)
+    found = refused and refused.search(name_of(type_, dialect))
+    return found[0] if found else None
 
 
 def is_padded(type_: TypeEngine[Any], dialect: str) -> bool:

@@ -69,8 +69,8 @@ class Guard:
         sent: what became of texts that were sent straight to the driver, by text; by text and number where several
             tenants are bound.
         catalogue: what the users of a PostgreSQL server have made, as it was last asked.
-        ask_at: when it is to be asked again, on the clock that only goes forward; at first on PostgreSQL, and never on
-            other servers.
+        ask_at: when it is to be asked again, on the clock that only goes forward; at first on PostgreSQL and
+            SQLite (once), and never on other servers.
         left: a bypass has left something on one of its connections.
         prepared: the tenants that two-phase transactions were prepared for, by their names, until they end.
         era: while it lasts, what was found of the tenancy's tables holds.

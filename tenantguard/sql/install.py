@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,7 +13,7 @@ from tenantguard.sql.compile.bypass_compiler import bypassing_compiler
 from tenantguard.sql.compile.compiler import guarded_compiler
 from tenantguard.sql.compile.identifiers import guarded_preparer, guarded_type_compiler
 from tenantguard.sql.definitions import watch_definitions
-from tenantguard.sql.exactness import name_of
+from tenantguard.sql.exactness import inexact
 from tenantguard.sql.execute.cursors import sending_methods
 from tenantguard.sql.execute.doors import asking, composing_methods
 from tenantguard.sql.execute.engines import GuardedEngine, guarded_pool
@@ -43,10 +42,6 @@ if TYPE_CHECKING:
 
 EngineT = TypeVar("EngineT", Engine, "AsyncEngine")
 PROVEN = frozenset({"sqlite", "postgresql", "mysql", "mariadb"})
-_LOOSE = {
-    "sqlite": re.compile(r'COLLATE "?(?!"?BINARY\b)\w+"?', re.IGNORECASE),
-    "postgresql": re.compile("CITEXT", re.IGNORECASE),
-}  # columns to which two tenants could be one
 SHORTCUTS = True  # tests leave them out
 
 
@@ -162,12 +157,11 @@ def _verify_start(engine: Engine, tenancy: Tenancy, raw_sql: str, unproven: bool
 
 def _collation_fault(placement: Placement, dialect: str) -> str | None:
     """Tell why two tenants' ids would be one to the database, or return ``None``."""
-    loose = _LOOSE.get(dialect) if placement.kind == "owned" else None
-    found = loose and loose.search(name_of(placement.type, dialect))
-    if not found:
+    cause = inexact(placement.type, dialect) if placement.kind == "owned" else None
+    if cause is None:
         return None
     return (
-        f"the tenant column {placement.name}.{placement.column} may ignore case or spaces ({found[0]}), "
+        f"the tenant column {placement.name}.{placement.column} may ignore case or spaces ({cause}), "
         "so two tenants could be one; give it an exact collation"
     )
 
@@ -237,8 +231,9 @@ def _dialect_class(cls: Any, mode: str, installed: Guard) -> Any:
     members |= prepared_methods(members)
     if installed.row_security is not None and installed.enforces:
         members |= connecting(cls)
-    if cls.name == "postgresql":
+    if cls.name in ("postgresql", "sqlite"):
         installed.ask_at = 0.0 if installed.enforces else math.inf
+    if cls.name == "postgresql":
         members["initialize"] = asking(members["initialize"])
     if not installed.unproven:
         members["initialize"] = verified(members["initialize"])

@@ -187,6 +187,10 @@ BOTH: dict[str, tuple[str, list[str]]] = {
 POSTGRESQL: dict[str, tuple[str, list[str]]] = {
     **BOTH,
     "a tenant column that may be NULL": ("TG302", ["ALTER TABLE labels ALTER company_id DROP NOT NULL"]),
+    "a tenant column that ignores blanks": (
+        "TG305",
+        ["DROP TABLE labels CASCADE", "CREATE TABLE labels (id int PRIMARY KEY, company_id char(20) NOT NULL)"],
+    ),
     "a key of another type": (
         "TG305",
         ["DROP TABLE tags", "CREATE TABLE tags (id serial PRIMARY KEY, tag varchar(20), call_id bigint NOT NULL)"],
@@ -305,11 +309,21 @@ def test_a_clean_sqlite_has_no_finding(lite: tuple[Connection, Tenancy]) -> None
     connection.rollback()
 
 
-@pytest.mark.parametrize("fault", BOTH)
+SQLITE: dict[str, tuple[str, list[str]]] = {
+    **BOTH,
+    "a tenant column that ignores case": (
+        "TG305",
+        ["ALTER TABLE labels RENAME company_id TO old",
+         "ALTER TABLE labels ADD company_id varchar(20) NOT NULL DEFAULT 'acme' COLLATE nocase"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", SQLITE)
 def test_a_fault_on_sqlite_is_found(lite: tuple[Connection, Tenancy], fault: str) -> None:
     """Each by its id."""
     connection, placed = lite
-    id_, statements = BOTH[fault]
+    id_, statements = SQLITE[fault]
     with connection.begin() as transaction:
         for statement in statements:
             connection.execute(text(statement))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from sqlalchemy.exc import NotSupportedError
 
 from tenantguard import ConfigurationError, Tenancy, bind, guard
 from tenantguard.postgres import install
-from tenantguard.sql.servers.collations import verify_collations
+from tenantguard.sql.servers.collations import verify_columns
 from tests.servers import Database
 
 _LOOSE = "CREATE COLLATION loose (provider = icu, locale = 'und-u-ks-level2', deterministic = false)"
@@ -97,9 +98,9 @@ class _Driver:
 @pytest.mark.parametrize(
     ("columns", "is_refused"),
     [
-        ([("public", "calls", "company_id", True)], True),
-        ([("hidden", "calls", "company_id", False)], False),
-        ([("public", "calls", "name", True)], False),
+        ([("public", "calls", "company_id", True, True)], True),
+        ([("hidden", "calls", "company_id", False, True)], False),
+        ([("public", "calls", "name", True, True)], False),
     ],
 )
 def test_the_catalogue_tells_which_columns_are_loose(columns: Any, is_refused: bool) -> None:
@@ -114,10 +115,56 @@ def test_the_catalogue_tells_which_columns_are_loose(columns: Any, is_refused: b
     tenancy = Tenancy(metadata, column="company_id")
     driver = _Driver([("loose",)], columns)
     if not is_refused:
-        verify_collations(driver, tenancy)
+        verify_columns(driver, tenancy, "postgresql")
         return
     with pytest.raises(ConfigurationError, match="not deterministic"):
-        verify_collations(driver, tenancy)
+        verify_columns(driver, tenancy, "postgresql")
+
+
+LIVE = {
+    "varchar(9)": None,
+    "char(9)": "calls.company_id is CHAR, .* metadata calls it something else",
+    "padded": "calls.company_id is CHAR",
+    "text": None,
+    "TEXT COLLATE nocase": r"calls.company_id ignores case or blanks by its collation",
+    "varchar(9) COLLATE RTRIM": r"ignores case or blanks",
+    'TEXT COLLATE "binary"': None,
+    "STRING": "is STRING, so that SQLite takes 7 and 07 for one",
+    "": None,
+}
+
+
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize(
+    ("server", "kind", "fault"),
+    [
+        (server, kind, fault)
+        for kind, fault in LIVE.items()
+        for server in ("sqlite", "postgresql")
+        if not (kind in ("char(9)", "padded") if server == "sqlite" else kind.isupper() or "COLLATE" in kind)
+        and (kind or server == "sqlite")
+    ],
+)
+def test_a_live_column_by_which_two_tenants_are_one_is_refused(
+    request: pytest.FixtureRequest, server: str, kind: str, fault: str | None, before: bool
+) -> None:
+    """The metadata calls it a String: what a migration has made of it, only the database tells."""
+    database: Database = request.getfixturevalue(f"{server}_database")
+    metadata = MetaData()
+    company = Column("company_id", String(9), nullable=False)
+    calls = Table("calls", metadata, Column("id", Integer, primary_key=True), company)
+    with database.create_engine().begin() as connection:
+        if kind == "padded":
+            connection.execute(text("CREATE DOMAIN padded AS char(9)"))
+        connection.execute(text(f"CREATE TABLE calls (id int, company_id {kind} NOT NULL)"))
+    engine = database.create_engine()
+    if before:
+        engine.connect().close()
+    guard(engine, Tenancy(metadata, column="company_id"))
+    refused = nullcontext() if fault is None else pytest.raises(ConfigurationError, match=fault)
+    with bind("acme"), refused, engine.connect() as connection:
+        assert connection.execute(calls.select()).all() == []
+    engine.dispose()
 
 
 def test_the_look_leaves_no_transaction_open(postgresql_database: Database) -> None:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, text
 from tenantguard.checks.belongs import OF_TENANTS, is_view
 from tenantguard.checks.catalogue import finding_of
 from tenantguard.checks.finding import Finding
+from tenantguard.sql.servers.collations import column_faults
 from tenantguard.tenancy import Key, Placement, Tenancy, full_name, table_key
 
 # what PostgreSQL or others keep for themselves: partitions, and the tables of extensions
@@ -34,6 +35,9 @@ _TOOLS = (
 
 def differences(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
     """Yield differences in tables and columns that decide how rows belong."""
+    loose = column_faults(connection.connection, tenancy, connection.dialect.name)
+    for place, fault in loose.items():
+        yield finding_of("TG305", place, fault)
     schemas = {schema for placement in tenancy if (schema := placement.key[0])}
     skipped = _not_ours(connection)
     views = {
@@ -49,7 +53,7 @@ def differences(connection: Connection, tenancy: Tenancy) -> Iterator[Finding]:
         found_by_alembic = compare_metadata(context, list(tenancy.metadata))  # type: ignore[arg-type]  # it takes several
     for difference in _flat(found_by_alembic):
         finding = _of(difference, tenancy, skipped, views)
-        if finding is not None:
+        if finding is not None and not (finding.rule.id == "TG305" and finding.place in loose):
             yield finding
 
 

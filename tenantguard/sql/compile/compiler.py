@@ -31,7 +31,6 @@ from tenantguard.sql.compile.returning_clause import keeping_returning
 from tenantguard.sql.compile.rule_text import noted_cte, refuse_mistaken, ruled
 from tenantguard.sql.compile.statement import Statement, set_apart, verify_definitions
 from tenantguard.sql.compile.upserts import guarded_conflict, guarded_duplicate, inserted_names
-from tenantguard.sql.exactness import EXACT_COLUMN, EXACT_TENANT
 from tenantguard.sql.guard import Guard
 from tenantguard.sql.predicates import Predicates
 
@@ -121,12 +120,6 @@ def guarded_compiler(base: Any, guard: Guard, mode: str, predicates: Predicates)
 
         def visit_tenantguard_ruled(self, element: Any, **kw: Any) -> str:
             return ruled(self, element, **kw)
-
-        def visit_tenantguard_exact(self, element: Any, **kw: Any) -> str:
-            return EXACT_COLUMN[self.dialect.name].format(self.process(element.element, **kw))
-
-        def visit_tenantguard_exact_tenant(self, element: Any, **kw: Any) -> str:
-            return EXACT_TENANT[self.dialect.name].format(self.process(element.element, **kw))
 
         def visit_tenantguard_filtered(self, element: Any, **kw: Any) -> str:
             return filtered_table(self, element)

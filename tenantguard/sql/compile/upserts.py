@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import LargeBinary, and_, case, cast
+from sqlalchemy import and_, case
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
 
 from tenantguard.errors import CrossTenantError
@@ -14,6 +14,7 @@ from tenantguard.sql.compile.assignments import refuse_target, refuse_twice
 from tenantguard.sql.compile.leaves import enclosed
 from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, element_of
 from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
+from tenantguard.sql.elements import Exact
 from tenantguard.tenancy import Placement, table_key
 
 
@@ -92,7 +93,7 @@ def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) 
     new = on_duplicate.inserted_alias.c[mine.key]
     if compiler.tg_predicates.exactly(placement) is None:
         return mine == new
-    return and_(mine == new, cast(mine, LargeBinary) == cast(new, LargeBinary))
+    return and_(mine == new, Exact(mine) == Exact(new))
 
 
 def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:

@@ -115,9 +115,8 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, link: Link) -> Non
     if all(same_column(values[name], given.target, name) for name in names if name in values):
         return
     tenant = plan.placement.column
-    if tenant in names and tenant not in values and _keeps_tenant(compiler, plan, link):
-        if compiler.tg_predicates.shape == "tenants":
-            return  # the database compares each row with its own tenant
+    is_one = compiler.tg_predicates.shape == "tenant"  # each row of several has its own, which is read back
+    if tenant in names and tenant not in values and is_one and _keeps_tenant(compiler, plan, link):
         given.plain[tenant] = compiler.bind_names[compiler.tg_predicates.parameter(plan.placement)]
     is_plain = given.plain.keys() >= set(names)
     link = link.given([tuple([given.plain[name] for name in names])] if is_plain else [], required=required)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from tenantguard.sql.servers.catalogue import ask_catalogue
+from tenantguard.sql.servers.collations import verify_columns
 
 _EXECUTE = Connection._execute_clauseelement
 _COMPOSING = (
@@ -89,12 +91,16 @@ def takes_trust(context: Any, connection: Any) -> bool:
 
 
 def ask_server(connection: Any, guard: Any) -> bool:
-    """Read the catalogue of a PostgreSQL server; return whether it has changed."""
+    """Ask SQLite once for its columns, PostgreSQL for its catalogue; return whether that has changed."""
+    if guard.dialect == "sqlite":
+        verify_columns(connection._dbapi_connection, guard.tenancy, "sqlite")
+        guard.ask_at = math.inf
+        return False
     return bool(guard.learn(ask_catalogue(own(connection), guard.tenancy)))
 
 
 def ask_in_time(connection: Any, guard: Any, *, calls: bool) -> bool:
-    """Read the catalogue of a PostgreSQL server again if it may be outdated; return whether it has changed.
+    """Ask a server again if it may be outdated; return whether it has changed.
 
     Args:
         connection: the connection.

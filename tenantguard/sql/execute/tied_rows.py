@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import LargeBinary, Text, and_, cast, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.types import NullType
 
+from tenantguard.sql.elements import Exact
 from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.execute.lookups import Key, equal, has_key, mark
 from tenantguard.sql.execute.storable import is_stored_alike
@@ -213,8 +214,7 @@ def _tied_query(context: Any, tied: Tied) -> tuple[Any, list[tuple[Any, FromClau
     child = tied.table.alias()
     from_, owners, met = _with_owners(context, tied, child)
     if exact_column(tied.owner.type, tied.owner.python_type, context.dialect.name) is not None:
-        exact = Text() if context.dialect.name == "postgresql" else LargeBinary()
-        owners = [cast(owner, exact) for owner in owners]  # two ids could be one to the columns
+        owners = [Exact(owner) for owner in owners]  # two ids could be one to the columns
     names = dict.fromkeys([*tied.columns, *tied.key])
     query = (
         select(*(named(child, name, NullType()) for name in names))

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.sql.servers.collations import verify_collations
+from tenantguard.sql.servers.collations import verify_columns
 from tenantguard.sql.servers.security import ask_policies
 
 # What the guard's own SQL and its look-ups rely on, and what still gets repairs of its makers, or nearly.
@@ -69,7 +69,7 @@ def verify_next(engine: Engine, guard: Any) -> None:
         nonlocal verified
         if not verified:
             try:
-                verify_collations(driver, guard.tenancy)
+                verify_columns(driver, guard.tenancy, "postgresql")
                 ask_policies(driver, engine.dialect, guard)
             finally:
                 driver.rollback()  # whoever gets the connection begins anew
@@ -88,7 +88,7 @@ def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
             verify_server(self)
             if self.name == "postgresql" and self.tg_guard.enforces:
                 driver = connection.connection.dbapi_connection
-                verify_collations(driver, self.tg_guard.tenancy)
+                verify_columns(driver, self.tg_guard.tenancy, "postgresql")
                 ask_policies(driver, self, self.tg_guard)
         except ConfigurationError:
             if not _POOL_CLOSES:

@@ -8,6 +8,7 @@ from typing import Any
 import flask
 import httpx
 import pytest
+from fastapi import APIRouter, FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -74,6 +75,16 @@ def test_routes_of_what_is_mounted_are_found() -> None:
     ]
 
 
+def test_routes_of_included_routers_are_found() -> None:
+    """FastAPI lists a router that was included as one route, and a router in it as another."""
+    inner, outer, app = APIRouter(prefix="/{call_id}"), APIRouter(prefix="/calls"), FastAPI(openapi_url=None)
+    for router in (inner, outer):
+        router.add_api_route("/tags", list, methods=["GET"])
+    outer.include_router(inner)
+    app.include_router(outer, prefix="/v1")
+    assert sorted(routes_of(app)) == [("GET", "/v1/calls/tags"), ("GET", "/v1/calls/{call_id}/tags")]
+
+
 def test_a_sound_application_passes() -> None:
     """Ids were learned from the list, and each company asked for the other's row."""
     found = compare(application())
@@ -99,9 +110,29 @@ def test_a_hole_is_found(hole: str, told: str) -> None:
 
 def test_an_empty_application_proves_nothing() -> None:
     """Where no route shows a company its own canary, nothing was compared."""
-    app = Starlette()
-    with pytest.raises(AssertionError, match="no route showed 'acme' its own canary"):
+
+    async def closed(_request: Request) -> JSONResponse:
+        return JSONResponse({}, 401)
+
+    app = Starlette(routes=[Route("/calls", closed)])
+    told = r"no route showed 'acme' its own canary.* \(it was answered 1 times 401\)"
+    with pytest.raises(AssertionError, match=told):
         compare(app)
+
+
+def test_an_error_of_the_application_is_a_500() -> None:
+    """A test client raises it; the other routes are called all the same."""
+
+    async def broken(request: Request) -> JSONResponse:
+        return JSONResponse((await request.json())["needed"])
+
+    app = application()
+    app.add_route("/broken", broken, methods=["POST"])
+    found = compare(app)
+    assert [(call.status, call.body) for call in found.calls if call.path == "/broken"] == [
+        (500, "KeyError")
+    ] * 2
+    assert ("POST", "/broken") in found.unanswered
 
 
 def test_skipped_paths_are_not_called() -> None:
@@ -115,6 +146,23 @@ def test_parameters_that_cannot_be_learned_are_given() -> None:
     """By the parameter's name and the company."""
     found = compare(application(), values={"call_id": {"acme": 1, "globex": 2}})
     assert len([call for call in found.calls if call.foreign]) == 4
+
+
+@pytest.mark.parametrize("shown", [[], ["tag"]])
+def test_a_list_below_a_row_may_be_empty_for_the_others_id(shown: list[str]) -> None:
+    """Where an id that nobody has gets the same answer, nothing was shown of the other's row."""
+
+    async def tags(request: Request) -> JSONResponse:
+        return JSONResponse(shown if request.path_params["call_id"] in CALLS else [])
+
+    app = application()
+    app.add_route("/calls/{call_id:int}/tags", tags, methods=["GET"])
+    app.router.routes.reverse()
+    if not shown:
+        assert compare(app).leaks == []
+        return
+    with pytest.raises(AssertionError, match="GET /calls/2/tags as 'acme' answered 200"):
+        compare(app)
 
 
 def test_a_flask_application_is_called() -> None:

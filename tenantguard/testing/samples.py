@@ -51,6 +51,8 @@ def samples_of(column: ColumnInfo) -> tuple[Any, ...]:
     if column.samples:
         return column.samples
     found = next((values for values in _candidates(column.column.type) if _fits(column, values)), None)
+    if found is not None and column.limit is not None:
+        return tuple(dict.fromkeys(column.limit.fit(value, n) for n, value in enumerate(found)))
     if found is not None:
         return _cut(found, column)
     if column.nullable:

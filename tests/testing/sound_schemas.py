@@ -82,11 +82,18 @@ def service(dialect: str, key: Any = sa.Uuid) -> Tenancy:
 
     class Project(Base):
         __tablename__ = "projects"
-        __table_args__ = (UniqueConstraint("company_id", "name"), UniqueConstraint("company_id", "number"))
+        __table_args__ = (
+            UniqueConstraint("company_id", "name"),
+            UniqueConstraint("company_id", "number"),
+            sa.CheckConstraint("kind IN ('inside', 'outside')"),
+            sa.CheckConstraint("year BETWEEN 1990 AND 2090"),
+        )
         id: Mapped[uuid.UUID] = ident()
         company_id: Mapped[uuid.UUID] = mapped_column(key(), ForeignKey("companies.id"))
         name: Mapped[str] = mapped_column(String(80))
         number: Mapped[int]
+        kind: Mapped[str] = mapped_column(String(12))
+        year: Mapped[int]
         status: Mapped[Status] = mapped_column(sa.Enum(Status, name="project_status"), default=Status.OPEN)
         budget: Mapped[Decimal | None] = mapped_column(sa.Numeric(10, 2))
         created_at: Mapped[datetime.datetime] = mapped_column(default=_now)

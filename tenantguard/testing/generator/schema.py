@@ -28,6 +28,7 @@ from sqlalchemy.orm import Mapper, RelationshipDirection, registry
 
 from tenantguard.tenancy import Placement, Tenancy
 from tenantguard.testing.kinds import plain_type, statement_columns
+from tenantguard.testing.limits import Limit, limits_of
 
 _KINDS: tuple[tuple[type[Any], str], ...] = (
     (Enum, "other"),
@@ -73,6 +74,7 @@ class ColumnInfo:
     unique: bool
     tells_class: bool
     samples: tuple[Any, ...]
+    limit: Limit | None
     column: Column[Any] = field(compare=False, repr=False)
 
     def code(self, table: str) -> str:
@@ -258,6 +260,7 @@ class Schema:
         for constraint in table.constraints:
             if isinstance(constraint, UniqueConstraint):
                 alone |= {c.name for c in constraint.columns}
+        limits = limits_of(table)
         columns = tuple(
             ColumnInfo(
                 name=c.name,
@@ -268,6 +271,7 @@ class Schema:
                 unique=c.name in alone,
                 tells_class=c in self._discriminators,
                 samples=tuple(self._samples.get(f"{table.fullname}.{c.name}", ())),
+                limit=limits.get(c.name),
                 column=c,
             )
             for c in statement_columns(table)

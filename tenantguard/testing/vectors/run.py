@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from sqlalchemy.exc import IntegrityError, NotSupportedError, StatementError
+from sqlalchemy.orm.exc import StaleDataError
 
 from tenantguard.audit import sinks
 from tenantguard.context import bind
@@ -183,7 +184,9 @@ def _raised(vector: Vector, error: Exception) -> Result:
     if any(_is_refusal(cause) for cause in causes) and not vector.legitimate:
         return Result(vector, Outcome.REFUSED, told)
     trace = "".join(traceback.format_exception(error))
-    stopped = not vector.legitimate and (isinstance(error, IntegrityError) or _is_of_the_type(error))
+    stopped = not vector.legitimate and (
+        isinstance(error, IntegrityError | StaleDataError) or _is_of_the_type(error)
+    )
     return Broken(vector, Outcome.HELD if stopped else Outcome.ERROR, told, trace, error=gist(error))
 
 

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Mapper
 
 from tenantguard.tenancy import Placement, Tenancy
 from tenantguard.testing.kinds import enum_of, kinds_of, statement_columns, stored_as, takes
+from tenantguard.testing.limits import Limit, limits_of
 
 ROWS = 3  # per table and tenant
 FRESH = 100  # from here on a row number is a new row's, which no seeded row has
@@ -63,6 +64,7 @@ class Seeder:
     _classes: dict[int, Any] = field(
         default_factory=dict
     )  # the discriminator that a row has, by the row's id
+    _limits: dict[Table, dict[str, Limit]] = field(default_factory=dict)
 
     def in_order(self, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return rows that were read back in the order in which they were made, which foreign keys may need."""
@@ -195,11 +197,18 @@ class Seeder:
         if given is not None:
             return given(owner.tenant, n)
         try:
-            return value_for(column.type, column.name, owner, n, self.dialect)
+            value = value_for(column.type, column.name, owner, n, self.dialect)
+            limit = self._limits_of(table).get(column.name)
+            return value if limit is None else limit.fit(value, n)
         except Unseedable:
             if column.nullable:
                 return None
             raise Unseedable(f"{table.fullname}.{column.name} has the type {column.type!r}") from None
+
+    def _limits_of(self, table: Table) -> dict[str, Limit]:
+        if table not in self._limits:
+            self._limits[table] = limits_of(table)
+        return self._limits[table]
 
     def _identities(self, table: Table, column: Column[Any]) -> list[Any]:
         """Return the polymorphic identities that a row of this table may have, where the column is one."""
@@ -219,7 +228,7 @@ def tenant_column(table: Table, placed: Placement) -> Column[Any]:
 def misfit(table: Table, row: Row, dialect: Dialect, error: StatementError) -> str:
     """Return the sentence that names the table, and the column where one can be told, which a row does not fit."""
     bad = [key for key, value in row.items() if not takes(table.c[key].type, value, dialect)]
-    said = str(error.orig or error).splitlines()[0]
+    said = str(error.orig or error).splitlines()[0].rstrip(".")
     named = [f"{table.fullname}.{table.c[key].name}" for key in bad] or _mentioned(table, said)
     columns = ", ".join(named) or f"a column of {table.fullname}"
     example = named[0] if named else f"{table.fullname}.column"

@@ -23,6 +23,7 @@ from sqlalchemy.orm import Mapper, registry, relationship
 
 from tenantguard.tenancy import Placement, Tenancy
 from tenantguard.testing.kinds import plain_type, statement_columns, stored_as
+from tenantguard.testing.limits import limits_of
 from tenantguard.testing.vectors.seed import sorted_keys, tenant_column
 from tenantguard.testing.vectors.table import NotApplicable
 
@@ -239,18 +240,18 @@ def free_columns(
 ) -> dict[str, list[Any]]:
     """Return the text and the integer columns that vectors may write to, and whose values tell the owner.
 
-    Those that take any value come first: no key that would forbid one, no type that converts; then the longest
+    Those that take any value come first: no key or CHECK that would forbid one, no type that converts; then the longest
     text, because it holds the owner's name.
     """
     mappers = list(mappers)
-    keys = unique_names(table)
+    limited = unique_names(table).union(limits_of(table))
     found = {}
     for name, kind, python_type in (("texts", String, str), ("numbers", Integer, int)):
         columns = [c for c in columns_of(table, tenancy, kind, mappers) if _tells(c.key, a, b, python_type)]
         found[name] = sorted(
             columns,
             key=lambda c: (
-                c.name in keys,
+                c.name in limited,
                 _converts(c.type),
                 -(getattr(stored_as(c.type), "length", None) or 1_000),
             ),

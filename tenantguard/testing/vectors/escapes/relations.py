@@ -113,10 +113,10 @@ def column_property_subquery(lab: Lab) -> Any:
 def query_expression(lab: Lab) -> Any:
     """Fill a mapped attribute by a subquery given with the query."""
     o = lab.owned
-    cls = lab.map(o.table, extra=empty_expression())
+    cls = lab.map(o.table, beside_it=empty_expression())
     other = o.table.alias()
     inner = select(func.max(other.c[o.text.key])).scalar_subquery()
-    return [row[0].extra for row in lab.orm(select(cls).options(with_expression(cls.extra, inner)))]
+    return [row[0].beside_it for row in lab.orm(select(cls).options(with_expression(cls.beside_it, inner)))]
 
 
 @attack("reads")

@@ -122,7 +122,17 @@ def find_companies(schema: Schema, *, table: str | None = None, column: str | No
         return _by_column(schema, name, f"{counted[name]} tables have it")
     raise ConfigurationError(
         "found neither a companies table nor a tenant column by name; pass --companies TABLE or --column NAME"
+        + _most_referenced(schema)
     )
+
+
+def _most_referenced(schema: Schema) -> str:
+    """Return a sentence that names the table with the most foreign keys to it, if any table has one."""
+    counted = {key: len(schema.pointing_at(key)) for key in schema.tables}
+    most = max(counted, key=lambda key: (counted[key], key[1]), default=None)
+    if most is None or not counted[most]:
+        return ""
+    return f" (most foreign keys lead to {most[1]}: {counted[most]})"
 
 
 def _best(schema: Schema, rooted: list[tuple[Key, int]]) -> Key:

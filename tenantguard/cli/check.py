@@ -81,7 +81,7 @@ def check(
     """Check models, source and a live database, and print every finding.
 
     Exit status: 0 no finding of the severity or above, 1 findings, 2 the check could not run. `tenantguard help TG104`
-    explains a finding. Settings are read from [tool.tenantguard] in pyproject.toml; the command line overrides them.
+    explains a finding. Settings are read from tool.tenantguard in pyproject.toml; the command line overrides them.
     """
     from tenantguard.checks.run import run  # Alembic and sqlglot: no other command waits for them
 

@@ -20,7 +20,7 @@ TenancyArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="MODULE:TENANCY",
-        help="the Tenancy, as module:tenancy; default: the setting in [tool.tenantguard]",
+        help="the Tenancy, as module:tenancy; default: the setting in pyproject.toml",
     ),
 ]
 DebugOption = Annotated[bool, typer.Option("--debug", help="show the traceback of an error")]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from flask import Flask, abort, g
+from flask import Flask, abort, g, request
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
@@ -14,6 +14,7 @@ from examples.recipes.models import Project
 from tenantguard import Violation, bind, carry
 
 CompanyOf = Callable[[dict[str, Any]], str | None]
+PUBLIC = {"/health"}
 
 
 class CompanyOfTheRequest:
@@ -24,7 +25,7 @@ class CompanyOfTheRequest:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request; without a company nothing is bound, and guarded statements raise."""
-        company = self.company_of(environ)
+        company = environ["company"] = self.company_of(environ)
         if company is None:
             return self.app(environ, start_response)  # type: ignore[no-any-return]
         with bind(company):
@@ -38,15 +39,22 @@ def create_app(engine: Engine, company_of: CompanyOf) -> Flask:
 
     @app.before_request
     def open_session() -> None:
+        if request.environ["company"] is None and request.path not in PUBLIC:
+            abort(401)
         g.session = Session(engine)
 
     @app.teardown_request
     def close_session(_error: BaseException | None) -> None:
-        g.session.close()
+        if "session" in g:
+            g.session.close()
 
     @app.errorhandler(Violation)
     def refused(_error: Violation) -> Any:
         return {"error": "not found"}, 404
+
+    @app.get("/health")
+    def health() -> str:
+        return "ok"
 
     @app.get("/projects/<int:project_id>")
     def project(project_id: int) -> dict[str, Any]:

@@ -125,14 +125,14 @@ def test_keys_of_two_companies_are_never_equal() -> None:
 
 
 def test_flask_serves_each_company_its_own(engine: Engine) -> None:
-    """In the request, in a thread that it starts, and from a request without a company nothing."""
+    """In the request and in a thread that it starts; a request without a company is answered 401."""
     app = flask_app.create_app(engine, lambda environ: environ.get("HTTP_X_TEST_COMPANY"))
     client = app.test_client()
     acme = {"X-Test-Company": "acme"}
     assert client.get("/projects/1", headers=acme).get_json()["name"] == "acme's roof"
     assert client.get("/projects/2", headers=acme).status_code == 404
     assert client.get("/report", headers=acme).get_json() == ["acme's roof"]
-    assert client.get("/report").status_code == 500
+    assert [client.get(path).status_code for path in ("/report", "/health")] == [401, 200]
 
 
 def test_frames_hold_one_companys_rows(engine: Engine) -> None:

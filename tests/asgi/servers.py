@@ -90,10 +90,10 @@ async def _listens(server: asyncio.Task[Any], port: int) -> None:
 
 SERVERS: dict[str, tuple[Serving, Callable[[], asyncio.AbstractEventLoop] | None]] = {
     "uvicorn h11": (uvicorn_by("h11"), None),
-    "uvicorn httptools": (uvicorn_by("httptools"), None),
-    "uvicorn httptools uvloop": (uvicorn_by("httptools"), uvloop.new_event_loop),
     "hypercorn": (hypercorn_serving, None),
     "granian": (granian_serving, None),
+    "uvicorn httptools": (uvicorn_by("httptools"), None),
+    "uvicorn httptools uvloop": (uvicorn_by("httptools"), uvloop.new_event_loop),
 }
 
 

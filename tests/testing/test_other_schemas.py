@@ -18,7 +18,7 @@ from tests.testing import other_schemas
 from tests.testing.shapes import proven
 from tests.testing.test_oracle import url_of
 
-PROGRAMS = {"sqlite": 80, "postgresql": 40, "mariadb": 40}  # of which those run that bring new shapes
+PROGRAMS = {"sqlite": 60, "postgresql": 20, "mariadb": 20}  # of which those run that bring new shapes
 
 
 @pytest.fixture(autouse=True, scope="module")

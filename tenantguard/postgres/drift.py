@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from tenantguard.postgres.findings import Finding
 from tenantguard.postgres.installation import ready
-from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.roles import Roles, roles_of
 from tenantguard.postgres.seal_check import KEYS, bodies
 from tenantguard.postgres.statements import mark, parts
 from tenantguard.postgres.tables import Secured, secured
@@ -83,7 +83,9 @@ _SEQUENCES = text(
     """
 )
 _SEAL = text(
-    f"SELECT proname, prosrc, prosecdef, provolatile::text, proparallel::text, proconfig FROM pg_catalog.pg_proc "
+    "SELECT proname, prosrc, prosecdef, provolatile::text, proparallel::text, proconfig, "
+    "pg_catalog.has_schema_privilege(:role, pronamespace, 'USAGE') "
+    "AND pg_catalog.has_function_privilege(:role, oid, 'EXECUTE') FROM pg_catalog.pg_proc "
     f"WHERE pronamespace = to_regnamespace('{OWN}') AND proname = ANY (CAST(:names AS text[])) AND pronargs = 0"
 )
 _PATH = text("SELECT set_config('search_path', :path, true)")
@@ -110,7 +112,7 @@ def check(
         ...         return [str(finding) for finding in check(connection, tenancy, Roles("app"))]
     """
     schema = ready(connection, writes=False)
-    given = roles or Roles()
+    given = roles_of(roles)
     found = list(_of_roles(connection, given))
     if any(one.name == "role-missing" for one in found):
         return found
@@ -227,12 +229,16 @@ def _of_grants(connection: Connection, table: Secured, roles: Roles) -> Iterator
 
 
 def _of_seal(connection: Connection, roles: Roles) -> Iterator[Finding]:
-    made = {row[0]: row[1:] for row in connection.execute(_SEAL, {"names": list(bodies())})}
+    given = {"names": list(bodies()), "role": roles.application}
+    functions = {row[0]: row[1:] for row in connection.execute(_SEAL, given)}
     for name, source in bodies().items():
-        *said, config = made.get(name, (None, []))
+        *said, config, callable_ = functions.get(name, (None, [], True))
         if said != [source, True, "s", "s"] or not any(map(_CONFIG.fullmatch, config or [])):
             detail = "the function is missing or another one"
             yield Finding("seal-changed", "error", f"{OWN}.{name}()", detail, _AGAIN)
+        elif not callable_:
+            detail = "the application's role may not call it, so every statement fails"
+            yield Finding("seal-changed", "warning", f"{OWN}.{name}()", detail, _AGAIN)
     if connection.execute(text(f"SELECT to_regclass('{KEYS}')")).scalar() is None:
         yield Finding("keys-missing", "error", KEYS, "the key table is missing", "install() with a seal")
         return

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from tenantguard.errors import ConfigurationError
-from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.roles import Roles, roles_of
 from tenantguard.postgres.seal_check import add_key
 from tenantguard.postgres.statements import ground, removal, table_statements
 from tenantguard.postgres.tables import Secured, secured
@@ -43,7 +43,7 @@ def install(
         ...         install(connection, tenancy, Roles("app", maintenance="app_maintenance"))
     """
     schema = ready(connection)
-    given = roles or Roles()
+    given = roles_of(roles)
     tables = secured(tenancy, schema, sealed=seal is not None)
     verify_present(connection, tables)
     verify_columns(connection.connection, tenancy, "postgresql")
@@ -66,7 +66,7 @@ def uninstall(connection: Connection, tenancy: Tenancy, roles: Roles | None = No
     schema = ready(connection)
     run(connection, [_LOCKS])
     for table in secured(tenancy, schema, sealed=False):
-        run(connection, removal(table, roles or Roles()), table.name)
+        run(connection, removal(table, roles_of(roles)), table.name)
 
 
 def ready(connection: Connection, *, writes: bool = True) -> str:
@@ -77,8 +77,13 @@ def ready(connection: Connection, *, writes: bool = True) -> str:
         writes: whether changes are required.
 
     Raises:
-        ConfigurationError: it is not PostgreSQL, it is too old, it is a standby, or the engine is guarded.
+        ConfigurationError: it is no connection to PostgreSQL, it is too old, it is a standby, or the engine is guarded.
     """
+    if not isinstance(connection, Connection):
+        raise ConfigurationError(
+            f"row security works through a connection, not {type(connection).__name__}: with "
+            "create_engine(owner_url).begin() as connection"
+        )
     if connection.dialect.name != "postgresql":
         raise ConfigurationError(
             f"row security needs PostgreSQL, and this is a connection to {connection.dialect.name}"
@@ -132,6 +137,6 @@ def run(connection: Connection, statements: Iterable[str], where: str = "the dat
         except DBAPIError as error:
             said = str(error.orig).partition("\n")[0]
             raise ConfigurationError(
-                f"row security cannot be installed on {where}: {said} ({statement[:60]}...); nothing is done once the "
+                f"row security cannot be changed on {where}: {said} ({statement[:60]}...); nothing is done once the "
                 "transaction is rolled back"
             ) from error

@@ -56,3 +56,14 @@ class Roles:
         """Return the roles that use tables, for a GRANT."""
         names = [self.application, *([self.maintenance] if self.maintenance else [])]
         return ", ".join(map(identifier, names))
+
+
+def roles_of(given: Roles | None) -> Roles:
+    """Return the roles that were given, or the default ones.
+
+    Raises:
+        ConfigurationError: it is something else.
+    """
+    if given is not None and not isinstance(given, Roles):
+        raise ConfigurationError(f'roles are Roles("app"), not {type(given).__name__}')
+    return given or Roles()

@@ -102,6 +102,8 @@ def add_key(connection: Connection, seal: Seal) -> None:
     Raises:
         ConfigurationError: another key has this number, or there is no key table.
     """
+    if not isinstance(seal, Seal):
+        raise ConfigurationError(f"the key comes in a Seal(key), not {type(seal).__name__}")
     _verify_table(connection)
     inner, outer = seal.pads
     given = {"id": seal.key_id, "inner": inner, "outer": outer}

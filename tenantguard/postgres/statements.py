@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tenantguard.postgres.commands import NAMES
-from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.roles import Roles, roles_of
 from tenantguard.postgres.seal_check import seal_statements
 from tenantguard.postgres.spelling import block, identifier, literal
 from tenantguard.postgres.tables import Secured, secured
@@ -39,7 +39,7 @@ def policies(
         >>> [line for line in statements if "FOR DELETE" in line][0]
         "CREATE POLICY tenantguard_delete ON public.calls FOR DELETE TO app USING (company_id = (SELECT current_setting('tenantguard.tenant', true)))"
     """  # noqa: E501 - the statement is one line
-    given = roles or Roles()
+    given = roles_of(roles)
     tables = secured(tenancy, schema, sealed=sealed)
     return [
         *given.statements(),
@@ -135,7 +135,7 @@ def drops(name: str) -> Iterator[str]:
     yield block(
         "DECLARE function regprocedure; BEGIN FOR function IN SELECT DISTINCT p.oid::regprocedure "
         "FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid "
-        f"WHERE t.tgrelid = {literal(name)}::regclass AND p.pronamespace = {literal(OWN)}::regnamespace "
+        f"WHERE t.tgrelid = {literal(name)}::regclass AND p.pronamespace = to_regnamespace({literal(OWN)}) "
         "AND NOT t.tgisinternal LOOP "
         "EXECUTE format('DROP FUNCTION %s CASCADE', function); END LOOP; END;"  # with its triggers
     )

@@ -121,6 +121,8 @@ def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
     Raises:
         ConfigurationError: the tenancy has faults, or a table cannot be held by a policy; all are listed.
     """
+    if not isinstance(tenancy, Tenancy):
+        raise ConfigurationError(f"policies are written from a Tenancy, not {type(tenancy).__name__}")
     tenancy.verify()
     found, faults = [], []
     parents = _parents(tenancy)

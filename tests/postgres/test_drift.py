@@ -40,6 +40,11 @@ CHANGES = {
         "seal-changed",
         "tenantguard.sealed_tenant()",
     ),
+    "REVOKE USAGE ON SCHEMA tenantguard FROM {app}": ("seal-changed", "tenantguard.sealed_tenant()"),
+    "REVOKE EXECUTE ON FUNCTION tenantguard.sealed_tenant() FROM {app}": (
+        "seal-changed",
+        "tenantguard.sealed_tenant()",
+    ),
     "ALTER FUNCTION tenantguard.sealed_permissions() VOLATILE": (
         "seal-changed",
         "tenantguard.sealed_permissions()",

@@ -13,7 +13,18 @@ from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.runtime import plugins
-from sqlalchemy import Column, Connection, ForeignKey, Integer, MetaData, String, Table, inspect, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    ForeignKey,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    create_engine,
+    inspect,
+    text,
+)
 from sqlalchemy.exc import DBAPIError
 
 from tenantguard import ConfigurationError, Tenancy
@@ -222,6 +233,28 @@ def test_a_table_gets_its_tenant_column_later(empty: Secured) -> None:
         indexed = sorted((one["column_names"], one["unique"]) for one in found.get_indexes("notes"))
         assert indexed == [(["company_id"], False), (["company_id", "id"], True)]
         assert found.get_check_constraints("notes") == []
+
+
+def test_what_a_migration_cannot_do_is_said_at_once() -> None:
+    """On another database, with one string for a list, or with batches that fill nothing."""
+    with create_engine("sqlite://").connect() as connection:
+        op: Any = Operations(MigrationContext.configure(connection))
+        with pytest.raises(ConfigurationError, match="this migration runs on sqlite"):
+            op.enable_tenancy("calls", ["SELECT 1"])
+        with pytest.raises(ConfigurationError, match="for calls are a list of strings"):
+            op.enable_tenancy("calls", "SELECT 1")
+        with pytest.raises(ConfigurationError, match="a batch is a positive number of rows, not 0"):
+            op.retrofit_tenancy("calls", column="c", type_="text", value="SELECT 1", batch=0)
+
+
+def test_a_key_that_is_missing_stops_the_retrofit(empty: Secured) -> None:
+    """Before anything is changed."""
+    with empty.owner.begin() as connection:
+        connection.execute(text("CREATE TABLE notes (body text)"))
+    said = "notes has no column id, by which it would be filled"
+    with empty.owner.connect() as connection, pytest.raises(DBAPIError, match=said):
+        _retrofit(connection, 10, "SELECT 'x'")
+    assert [column["name"] for column in inspect(empty.owner).get_columns("notes")] == ["body"]
 
 
 def test_a_row_without_a_tenant_stops_the_retrofit(empty: Secured) -> None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import (
     CHAR,
     Column,
+    Connection,
     ForeignKey,
     Integer,
     MetaData,
@@ -37,7 +38,7 @@ from tenantguard import (
     bypass,
     guard,
 )
-from tenantguard.postgres import Roles, RowSecurity, check, install, policies, uninstall
+from tenantguard.postgres import Roles, RowSecurity, add_key, check, install, policies, uninstall
 from tenantguard.postgres.tables import secured
 from tests.models import make_tenancy
 from tests.postgres.world import Secured
@@ -242,7 +243,7 @@ def test_nothing_is_half_done(empty: Secured) -> None:
             text("CREATE FUNCTION tenantguard.sealed_tenant() RETURNS int LANGUAGE sql AS 'SELECT 1'")
         )
     with pytest.raises(
-        ConfigurationError, match="cannot be installed on the database: cannot change return type"
+        ConfigurationError, match="cannot be changed on the database: cannot change return type"
     ):
         empty.secure(tenancy, sealed=True)
     with empty.owner.connect() as connection:
@@ -586,6 +587,24 @@ def test_odd_names_stand_in_statements_as_names(empty: Secured) -> None:
             connection.execute(text(f'DROP ROLE "{role}"'))
 
 
+def test_what_is_not_what_it_should_be(empty: Secured) -> None:
+    """One sentence names it, in place of an attribute that something else has not."""
+    given: Any = empty
+    with empty.owner.connect() as connection:
+        for call, said in (
+            (lambda: install(given.owner, given.tenancy), "through a connection, not Engine"),
+            (lambda: check(given.owner, given.tenancy), "through a connection, not Engine"),
+            (lambda: install(connection, given), "written from a Tenancy, not Secured"),
+            (lambda: install(connection, given.tenancy, given), r'roles are Roles\("app"\), not Secured'),
+            (lambda: policies(given.tenancy, given), r'roles are Roles\("app"\), not Secured'),
+            (lambda: add_key(connection, given), r"the key comes in a Seal\(key\), not Secured"),
+            (lambda: RowSecurity(given), r"seal is a Seal\(key\), not Secured"),
+            (lambda: RowSecurity(maintenance=given), "maintenance is an engine, not Secured"),
+        ):
+            with pytest.raises(ConfigurationError, match=said):
+                call()
+
+
 def test_where_nothing_can_be_installed(empty: Secured) -> None:
     """Another database, a missing table, and a role without rights: one sentence each."""
     with (
@@ -600,6 +619,7 @@ def test_where_nothing_can_be_installed(empty: Secured) -> None:
         install(connection, _typed(Text()))
     with empty.owner.begin() as connection:
         connection.execute(text("CREATE TABLE a (id int, company_id text)"))
+        uninstall(connection, _typed(Text()))  # nothing to remove yet
         connection.execute(text("DROP ROLE IF EXISTS tgpgs_nobody"))
         connection.execute(text("CREATE ROLE tgpgs_nobody LOGIN"))
     with (
@@ -623,7 +643,7 @@ def test_a_server_that_cannot(
     version: tuple[int, int], recovers: bool, schema: str | None, said: str
 ) -> None:
     """One that is too old, a standby, and one without a schema to look in, before anything is changed."""
-    connection: Any = Mock()
+    connection: Any = Mock(spec=Connection)
     connection.dialect = Mock(spec=["name", "server_version_info"])
     connection.dialect.name, connection.dialect.server_version_info = "postgresql", version
     connection.execute.return_value.one.return_value = (recovers, schema)

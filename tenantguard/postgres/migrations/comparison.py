@@ -13,7 +13,7 @@ from tenantguard.postgres.findings import Finding
 from tenantguard.postgres.installation import ready
 from tenantguard.postgres.migrations.operations import DisableTenancyOp, EnableTenancyOp
 from tenantguard.postgres.migrations.snapshot import captured
-from tenantguard.postgres.roles import Roles
+from tenantguard.postgres.roles import Roles, roles_of
 from tenantguard.postgres.statements import ground, table_statements
 from tenantguard.postgres.tables import Secured, secured
 from tenantguard.sql.servers.rule_policies import OWN
@@ -36,7 +36,7 @@ def compare(context: Any, operations: Any) -> None:
         raise ConfigurationError(
             f"context.configure(tenancy=...) takes a Tenancy, not {type(tenancy).__name__}"
         )
-    roles, sealed = context.opts.get("tenancy_roles") or Roles(), bool(context.opts.get("tenancy_sealed"))
+    roles, sealed = roles_of(context.opts.get("tenancy_roles")), bool(context.opts.get("tenancy_sealed"))
     connection: Connection = context.connection
     schema = ready(connection, writes=False)
     findings = check(connection, tenancy, roles, sealed=sealed)

@@ -9,6 +9,8 @@ from alembic.autogenerate import renderers
 from alembic.operations import MigrateOperation, Operations
 from sqlalchemy import text
 
+from tenantguard.errors import ConfigurationError
+
 _TIMEOUTS = ("SET LOCAL lock_timeout = '{}'", "SET LOCAL statement_timeout = '60s'")
 _AGAIN = ("SET LOCAL statement_timeout TO DEFAULT", "SET LOCAL lock_timeout TO DEFAULT")
 
@@ -39,6 +41,8 @@ class _TenancyOp(MigrateOperation):
             undo: the statements of the downgrade.
             lock_timeout: the maximum wait for a lock.
         """
+        if isinstance(statements, str) or isinstance(undo, str):
+            raise ConfigurationError(f"the statements for {name} are a list of strings, not one string")
         return operations.invoke(cls(name, statements, undo, lock_timeout))
 
     def to_diff_tuple(self) -> tuple[Any, ...]:
@@ -89,6 +93,9 @@ def _distribute(operations: Any, operation: DistributeTenancyOp) -> None:
 
 def emit(operations: Any, statements: Iterable[str]) -> None:
     """Execute statements without parameters, or write them into the script of an offline migration."""
+    dialect = operations.get_context().dialect.name
+    if dialect != "postgresql":
+        raise ConfigurationError(f"row security needs PostgreSQL, and this migration runs on {dialect}")
     for statement in statements:
         if (
             operations.get_context().as_sql

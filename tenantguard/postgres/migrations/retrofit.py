@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 
+from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.migrations.operations import emit
 from tenantguard.postgres.spelling import block, identifier, literal
 from tenantguard.sql.servers.rule_policies import OWN, digest
@@ -39,6 +40,11 @@ class Retrofit:
     unique: bool = False
     lock_timeout: str = "3s"
 
+    def __post_init__(self) -> None:
+        """Refuse batches that fill nothing."""
+        if type(self.batch) is not int or self.batch < 1:
+            raise ConfigurationError(f"a batch is a positive number of rows, not {self.batch!r}")
+
     @property
     def _name(self) -> str:
         return digest(self.table, self.column)
@@ -47,6 +53,7 @@ class Retrofit:
         """Yield the statements; each runs in its own transactions and can be repeated."""
         column = identifier(self.column)
         check, index = f"{OWN}_{self._name}_check", f"{OWN}_{self._name}_index"
+        yield self._verify()
         yield f"SET lock_timeout = {literal(self.lock_timeout)}"
         yield f"SET statement_timeout = {literal(_LONGEST)}"  # of those that nobody may wait behind
         yield f"ALTER TABLE {self.table} ADD COLUMN IF NOT EXISTS {column} {self.type_}"
@@ -69,6 +76,15 @@ class Retrofit:
         yield "RESET statement_timeout"
         yield "RESET lock_timeout"
 
+    def _verify(self) -> str:
+        """Return the block that refuses a table without the key, whose error would otherwise be one of syntax."""
+        said = literal(f"tenantguard: {self.table} has no column {self.key}, by which it would be filled")
+        return block(
+            f"IF NOT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = {literal(self.table)}::regclass "
+            f"AND attname = {literal(self.key)} AND attnum > 0 AND NOT attisdropped) THEN "
+            f"RAISE undefined_column USING MESSAGE = {said}; END IF;"
+        )
+
     def _index(self, name: str, kind: str, columns: str) -> Iterator[str]:
         dropped = literal(f"DROP INDEX {name}")  # one that was interrupted is there, and not valid
         yield block(
@@ -86,7 +102,7 @@ class Retrofit:
             f"DECLARE low {type_}; upto {type_}; filled bigint; done bigint := 0; BEGIN "
             f"SELECT min({key}) INTO low {empty}; WHILE low IS NOT NULL LOOP "
             f"SELECT max(b.{key}) INTO upto FROM "
-            f"(SELECT {key} {empty} AND {key} >= low ORDER BY {key} LIMIT {int(self.batch)}) AS b; "
+            f"(SELECT {key} {empty} AND {key} >= low ORDER BY {key} LIMIT {self.batch}) AS b; "
             f"UPDATE {self.table} AS t SET {column} = ({self.value}) "
             f"WHERE t.{column} IS NULL AND t.{key} >= low AND t.{key} <= upto; "
             f"GET DIAGNOSTICS filled = ROW_COUNT; done := done + filled; COMMIT; RAISE NOTICE {told}, done; "

@@ -33,7 +33,7 @@ class RowSecurity:
         always: whether to send the tenant even if no policy checks it yet, as while policies are being deployed.
 
     Raises:
-        ConfigurationError: ``flights`` has another value.
+        ConfigurationError: an option is not what it should be.
     """
 
     seal: Seal | None = None
@@ -43,6 +43,10 @@ class RowSecurity:
 
     def __post_init__(self) -> None:
         """Refuse an unknown value."""
+        if self.seal is not None and not isinstance(self.seal, Seal):
+            raise ConfigurationError(f"seal is a Seal(key), not {type(self.seal).__name__}")
+        if self.maintenance is not None and not hasattr(self.maintenance, "dialect"):
+            raise ConfigurationError(f"maintenance is an engine, not {type(self.maintenance).__name__}")
         if self.flights not in ("pipeline", "begin"):
             raise ConfigurationError(f'flights is "pipeline" or "begin", not {self.flights!r}')
 

@@ -69,7 +69,7 @@ class Layers:
         mounted = _unrouted(scope)
         layers = list(self.all(mounted))
         router: Any = layers[-1]
-        if not _is_router(router):
+        if not is_router(router):
             return None
 
         async def nowhere(scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,8 +80,8 @@ class Layers:
 
         made: App = nowhere
         for layer in reversed(layers[:-1]):
-            if not _is_router(layer):  # a mounted application is already wrapped by the router's outer layers
-                made = _around(layer, _inner(layer), made)
+            if not is_router(layer):  # a mounted application is already wrapped by the router's outer layers
+                made = _around(layer, inner_of(layer), made)
         return made
 
     def all(self, scope: Scope | None = None) -> Iterator[Any]:
@@ -89,7 +89,7 @@ class Layers:
         layer: Any = self._app
         for _ in range(_MOST):
             yield layer
-            name = _inner(layer)
+            name = inner_of(layer)
             if name:
                 layer = getattr(layer, name)
                 continue
@@ -113,14 +113,15 @@ def _unrouted(scope: Scope) -> Scope:
     return {**scope, "root_path": scope.get("app_root_path", scope.get("root_path", ""))}
 
 
-def _inner(layer: Any) -> str:
+def inner_of(layer: Any) -> str:
     """Return the name of the attribute with the next layer; a router has none."""
-    if _is_router(layer):
+    if is_router(layer):
         return ""
     return next((name for name in _INNER if callable(getattr(layer, name, None))), "")
 
 
-def _is_router(layer: Any) -> bool:
+def is_router(layer: Any) -> bool:
+    """Return whether a layer is a router of Starlette."""
     return callable(getattr(layer, "default", None)) and hasattr(layer, "routes")
 
 

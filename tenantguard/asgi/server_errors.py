@@ -6,14 +6,17 @@ it again. A middleware around the application itself would learn of a violation 
 
 from __future__ import annotations
 
-import inspect
 import sys
 
-from tenantguard.asgi.layers import Layers
+from tenantguard.asgi.layers import Layers, inner_of, is_router
 from tenantguard.asgi.responses import refusal_in
 from tenantguard.asgi.types import App, Message, Send
 
 _FAILED = 500
+_APPLICATIONS = (
+    "build_middleware_stack",
+    "asgi_handler",
+)  # Starlette's, and Litestar's, which may have mounted one
 _MOST = 256 * 1024  # bytes of a body that is withheld; a debug page with its traceback fits
 
 
@@ -61,12 +64,12 @@ def _answers_a_refusal() -> bool:
 
 
 def answers_errors(app: App) -> bool:
-    """Return whether an application responds to errors with 500 and raises them again, like Starlette and FastAPI.
+    """Return whether an application may respond to errors with 500 and raise them again, like Starlette and FastAPI.
 
-    The application may be inside other middleware, mounted in a router, or hidden behind a function that chooses among
-    applications.
+    The application may be inside other middleware, mounted in a router or in Litestar, or hidden in a function or a
+    class that chooses among applications.
     """
     return any(
-        inspect.isroutine(layer) or hasattr(layer, "build_middleware_stack")
+        any(hasattr(layer, name) for name in _APPLICATIONS) or not (is_router(layer) or inner_of(layer))
         for layer in Layers(app).everywhere()
     )

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from litestar import Litestar, asgi
 from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.gzip import GZipMiddleware
@@ -50,12 +51,28 @@ def _chosen(app: Any) -> Any:
     return choose
 
 
+class Chooser:
+    """A class that chooses among applications."""
+
+    def __init__(self, app: Any) -> None:
+        self.apps = {"api": app}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        await self.apps["api"](scope, receive, send)
+
+
+INSIDE = {
+    "itself": lambda app: app,
+    "in a middleware": GZipMiddleware,
+    "in a BaseHTTPMiddleware": functools.partial(BaseHTTPMiddleware, dispatch=_as_it_is),
+    "behind a function": _chosen,
+    "behind a class": Chooser,
+}
+
+
 @pytest.mark.parametrize("framework", [Starlette, FastAPI])
-@pytest.mark.parametrize(
-    "inside",
-    [lambda app: app, GZipMiddleware, functools.partial(BaseHTTPMiddleware, dispatch=_as_it_is), _chosen],
-    ids=["itself", "in a middleware", "in a BaseHTTPMiddleware", "behind a function"],
-)
+@pytest.mark.parametrize("inside", INSIDE.values(), ids=INSIDE)
 async def test_around_the_application_itself_a_violation_is_answered_all_the_same(
     framework: Any, inside: Any
 ) -> None:
@@ -78,6 +95,23 @@ async def test_around_the_application_itself_a_violation_is_answered_all_the_sam
     seen = 403 if told[0] is KeyError else 500
     assert (refused.status, refused.complete, refused.error) == (seen, True, None)
     assert seen == 403 or isinstance(plain, BaseHTTPMiddleware)
+
+
+@pytest.mark.parametrize("framework", [Starlette, FastAPI])
+async def test_a_violation_in_an_application_that_litestar_has_mounted_is_answered_with_403(
+    framework: Any,
+) -> None:
+    """Litestar reports that the inner application has begun its own response."""
+
+    async def violating(_: Request) -> Response:
+        raise CrossTenantError("x")
+
+    handler: Any = asgi("/api", is_mount=True, copy_scope=True)
+    inner = framework(routes=[Route("/violation/", violating)])
+    plain: Any = Litestar([handler(_chosen(inner))], logging_config=None)
+    guarded = TenantMiddleware(plain, verifier(), clock=clock)
+    refused = await request(guarded, "/api/violation", bearer(token()))
+    assert (refused.status, refused.complete, refused.error) == (403, True, None)
 
 
 def _long_page(_: Request, _error: Exception) -> Response:

@@ -46,7 +46,7 @@ class Layers:
         """
         outer: Any = None
         for layer in self.all(_unrouted(scope)):
-            if type(layer).__name__ == "CORSMiddleware" and hasattr(layer, "app"):
+            if _is_cors(type(layer)) and hasattr(layer, "app"):
                 made: App = _around(layer, "app", answer)
                 if hasattr(outer, "asgi_handler"):  # Litestar's looks for its application in the scope
                     made = _around(outer, "asgi_handler", made)
@@ -54,7 +54,7 @@ class Layers:
             for entry in getattr(
                 layer, "user_middleware", ()
             ):  # of Starlette, which is built at the first request
-                if getattr(entry.cls, "__name__", "") == "CORSMiddleware":
+                if _is_cors(entry.cls):
                     built: App = entry.cls(answer, *entry.args, **entry.kwargs)
                     return built
             outer = layer
@@ -106,6 +106,11 @@ class Layers:
                 yield layer
             mounts = [route for route in getattr(layer, "routes", ()) if hasattr(route, "routes")]
             apps += [route.app for route in mounts if hasattr(route, "app") and route.app not in apps]
+
+
+def _is_cors(made_by: Any) -> bool:
+    """Return whether a class is a framework's CORS middleware, or an application's subclass of it."""
+    return any(kind.__name__ == "CORSMiddleware" for kind in getattr(made_by, "__mro__", ()))
 
 
 def _unrouted(scope: Scope) -> Scope:

@@ -9,12 +9,11 @@ from base64 import urlsafe_b64decode
 from tenantguard.asgi.types import Scope
 from tenantguard.audit import Event, record
 from tenantguard.audit.events import now
-from tenantguard.audit.where import where
+from tenantguard.audit.where import readable, where
 from tenantguard.context import request_id
 from tenantguard.errors import TokenError, Violation
 
 _log = logging.getLogger("tenantguard")
-_LONGEST = 200  # characters of what a client wrote
 _MOST_BYTES = 16_384  # of a token that is read for its issuer
 
 
@@ -54,4 +53,4 @@ def _claimed_issuer(value: bytes | None) -> str | None:
     except (ValueError, RecursionError):
         return None
     issuer = claims.get("iss") if isinstance(claims, dict) else None
-    return issuer[:_LONGEST] if isinstance(issuer, str) else None
+    return readable(issuer) if isinstance(issuer, str) else None

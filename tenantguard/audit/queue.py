@@ -64,6 +64,7 @@ class QueuedSink:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self._waiting: deque[Event] = deque()
+        self._droppable = 0  # of those that wait
         self._working = False
         self._idle = threading.Event()
         self._idle.set()
@@ -77,6 +78,7 @@ class QueuedSink:
                 self.dropped += 1
                 return
             self._waiting.append(event)
+            self._droppable += event.kind in _DROPPABLE
             lost = self._loop is not None and self._loop.is_closed()  # and whoever worked on it
             if self._working and not lost:
                 return
@@ -93,11 +95,10 @@ class QueuedSink:
             return True
         if event.kind in _DROPPABLE:
             return False
-        for older in self._waiting:
-            if older.kind in _DROPPABLE:
-                self._waiting.remove(older)
-                self.dropped += 1
-                break
+        if self._droppable:  # or every violation would look through all that wait
+            self._waiting.remove(next(older for older in self._waiting if older.kind in _DROPPABLE))
+            self._droppable -= 1
+            self.dropped += 1
         return True
 
     def _start(self) -> None:
@@ -145,6 +146,7 @@ class QueuedSink:
             ):  # the loop ends; what it began may be told twice, and never not at all
                 with self._lock:
                     self._waiting.appendleft(event)
+                    self._droppable += event.kind in _DROPPABLE
                 self._in_a_thread()
                 raise
             except Exception:
@@ -154,7 +156,9 @@ class QueuedSink:
     def _next(self) -> Event | None:
         with self._lock:
             if self._waiting:
-                return self._waiting.popleft()
+                event = self._waiting.popleft()
+                self._droppable -= event.kind in _DROPPABLE
+                return event
             self._working = False
             self._idle.set()
             return None

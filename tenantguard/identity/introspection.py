@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Unpack
@@ -103,7 +102,7 @@ class IntrospectionVerifier(UnderPolicy):
             raise TokenError("the token is empty or holds control characters", reason="malformed")
         known = self._kept.known(raw)
         if known is None and (refusal := self._refused.get(raw)) is not None:
-            raise copy.copy(refusal)
+            raise _fresh(refusal)
         principal = known or await self._asking.join(raw, lambda: self._asked(token, raw))
         await self._policy.confirm(principal, raw, presentation, self._clock())
         self._policy.note(principal, known=known is not None)
@@ -115,7 +114,7 @@ class IntrospectionVerifier(UnderPolicy):
         try:
             claims, seconds = await self._ask(token)
         except IssuerUnavailableError as error:
-            self._refused.put(raw, error, asked + min(_RETRY, self._seconds))
+            self._refuse(raw, error, asked + min(_RETRY, self._seconds))
             raise
         ends = asked + seconds
         try:
@@ -126,12 +125,15 @@ class IntrospectionVerifier(UnderPolicy):
             await self._policy.still(principal)  # what was revoked is not kept: nobody looks again
         except TokenError as error:
             if error.reason not in _PASSING:
-                self._refused.put(raw, error, ends)
+                self._refuse(raw, error, ends)
             raise
         ends = min(ends, self._policy.kept_until(principal), ends if until is None else until)
         bound = self._policy.asks_again(principal)
         self._kept.keep(mark, raw, principal, ends, weight(claims), bound=bound)
         return principal
+
+    def _refuse(self, raw: bytes, error: TokenError, until: float) -> None:
+        self._refused.put(raw, _fresh(error), until)
 
     async def _ask(self, token: str) -> tuple[Mapping[str, Any], float]:
         """Return the issuer's response about a token, and the number of seconds for which it is valid."""
@@ -143,3 +145,10 @@ class IntrospectionVerifier(UnderPolicy):
                 "the issuer cannot be asked about the token", retry_after=_RETRY
             ) from error
         return answer.content, self._seconds if answer.max_age is None else min(self._seconds, answer.max_age)
+
+
+def _fresh(error: TokenError) -> TokenError:
+    """Return a copy of an error, perhaps of an application's own class, without the frames that hold its token."""
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    return made

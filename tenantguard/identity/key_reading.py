@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 from cryptography.x509 import load_pem_x509_certificate
+from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.identity.encoding import decode_segment, load_object
@@ -16,6 +16,8 @@ from tenantguard.identity.keys import CURVED, EDDSA, SECRET_BYTES, Key, listed, 
 
 MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
 _ALIASES = {"ES521": "ES512"}  # a misspelling that PyJWT and published test vectors carry
+# By the type of a JWK; PyJWT's own choice makes an object of each algorithm for every key, at twice the cost of a set.
+_KINDS = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _MOST_CHARACTERS = 1400  # of a member of a public key: an RSA modulus of 8192 bits, and a little
 
@@ -203,7 +205,7 @@ def _jwk(entry: Mapping[str, Any], allowed: frozenset[str]) -> Key:
     if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise ConfigurationError(f"{told} is not meant for verifying")
     only = allowed if algorithm is None else allowed & _meant(str(algorithm))
-    return replace(usable(_material(entry, told), only, kid, told), issuer=issuer)
+    return usable(_material(entry, told), only, told, kid=kid, issuer=issuer)
 
 
 def _meant(algorithm: str) -> frozenset[str]:
@@ -215,7 +217,6 @@ def _material(entry: Mapping[str, Any], told: str) -> Any:
     try:
         if entry.get("kty") == "oct":
             return decode_segment(str(entry["k"]).encode())
-        named = {name: value for name, value in entry.items() if name != "alg"}
-        return jwt.PyJWK(named, "EdDSA" if entry.get("kty") == "OKP" else None).key
+        return _KINDS[entry["kty"]].from_jwk(dict(entry))
     except (jwt.PyJWTError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise ConfigurationError(f"{told} cannot be read") from error

@@ -96,7 +96,14 @@ def is_id(kid: str | None) -> bool:
     return kid is None or bool(_ID.fullmatch(kid))
 
 
-def usable(material: Any, only: frozenset[str], kid: str | None = None, told: str = "key=") -> Key:
+def usable(
+    material: Any,
+    only: frozenset[str],
+    told: str = "key=",
+    *,
+    kid: str | None = None,
+    issuer: str | None = None,
+) -> Key:
     """Return the key with the algorithms that fit its type and strength."""
     public = material.public_key() if hasattr(material, "public_key") else material
     found = weakness(public)
@@ -105,7 +112,7 @@ def usable(material: Any, only: frozenset[str], kid: str | None = None, told: st
     algorithms = only & _agreeing(public)
     if not algorithms:
         raise ConfigurationError(f"{told} cannot be used with {listed(only)}")
-    return Key(public, algorithms, kid)
+    return Key(public, algorithms, kid, issuer)
 
 
 def _agreeing(material: Any) -> frozenset[str]:

@@ -221,10 +221,14 @@ ORIGIN = [(b"origin", b"https://spa.example")]
 PREFLIGHT = [*ORIGIN, (b"access-control-request-method", b"GET")]
 
 
-def with_cors_inside(**settings: Any) -> Any:
+class OwnCors(CORSMiddleware):
+    """CORS with something of the application's own."""
+
+
+def with_cors_inside(cors: type[CORSMiddleware] = CORSMiddleware, **settings: Any) -> Any:
     """Return an application whose CORS stands inside of the middleware, which is around it all."""
     app = Starlette(routes=[Route("/calls", violating, methods=["GET", "OPTIONS"])])
-    app.add_middleware(CORSMiddleware, allow_origins=["https://spa.example"])
+    app.add_middleware(cors, allow_origins=["https://spa.example"])
     app.add_middleware(TenantMiddleware, verifier=verifier(), clock=clock, **settings)
     return app
 
@@ -237,9 +241,10 @@ async def test_what_is_refused_can_be_read_by_a_script(headers: Any) -> None:
     assert reply.headers["access-control-allow-origin"] == "https://spa.example"
 
 
-async def test_a_preflight_reaches_cors_and_no_route() -> None:
+@pytest.mark.parametrize("cors", [CORSMiddleware, OwnCors])
+async def test_a_preflight_reaches_cors_and_no_route(cors: type[CORSMiddleware]) -> None:
     """Nor does what only looks like one, or asks from elsewhere."""
-    app = with_cors_inside()
+    app = with_cors_inside(cors)
     assert (await request(app, "/calls", PREFLIGHT, method="OPTIONS")).status == 200
     assert (await request(app, "/calls", ORIGIN, method="OPTIONS")).status == 401
     assert (await request(app, "/calls", PREFLIGHT, method="GET")).status == 401
@@ -258,6 +263,13 @@ async def test_the_event_of_a_refused_token_says_where_it_came_from(record: Memo
         "127.0.0.1",
         ISSUER,
     )
+
+
+async def test_an_event_holds_nothing_that_a_sink_could_fail_on(record: MemorySink) -> None:
+    """Files and databases refuse half of a surrogate pair and a zero character, and a line break forges a line."""
+    await request(guarded(), "/calls/\x00", bearer(token(iss="\ud800\nforged")))
+    (event,) = record.events
+    assert (event.route, event.issuer) == ("/calls/\ufffd", "\ufffd\ufffdforged")
 
 
 @pytest.mark.parametrize("junk", ["a.b.c", "a." + "W" * 4000 + ".c", "x", "a.bnVsbA.c"])

@@ -110,6 +110,31 @@ async def test_a_refusal_is_kept_for_as_long_as_a_good_answer() -> None:
     assert ((await checked.verify("0paque")).tenant, before) == ("acme", 1)
 
 
+class NoSeatError(TokenError):
+    """A refusal of the application's own."""
+
+    def __init__(self) -> None:
+        super().__init__("the company has no seat left", reason="tenant")
+
+
+async def test_a_refusal_of_the_applications_own_class_is_kept() -> None:
+    """Without the frames that it came through: they hold the token."""
+
+    def refused(_claims: object) -> object:
+        raise NoSeatError
+
+    issuer = Issuer(GOOD)
+    checked = issuer.verifier(tenant_claim=refused)
+    with pytest.raises(NoSeatError, match="no seat"):
+        await checked.verify("0paque")
+    kept = checked._refused.get(b"0paque")
+    assert kept is not None
+    assert kept.__traceback__ is None
+    with pytest.raises(NoSeatError, match="no seat"):
+        await checked.verify("0paque")
+    assert len(issuer.asked) == 1
+
+
 async def test_a_token_that_is_not_valid_yet_is_asked_about_again() -> None:
     """In a moment it will be."""
     issuer = Issuer(GOOD | {"nbf": NOW + 1})

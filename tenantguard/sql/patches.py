@@ -13,13 +13,14 @@ from sqlalchemy import Column, ForeignKey, Table, event
 from sqlalchemy.engine import MappingResult, Result, ScalarResult
 from sqlalchemy.engine.result import FrozenResult, ResultInternal
 from sqlalchemy.ext.compiler import _dispatcher
-from sqlalchemy.orm import Mapper, Session, SessionTransaction, bulk_persistence, loading
+from sqlalchemy.orm import Mapper, Session, SessionTransaction, bulk_persistence, identity, loading
 from sqlalchemy.orm.state import InstanceState
 from sqlalchemy.schema import ColumnCollectionConstraint, ForeignKeyConstraint, Index
 
 from tenantguard.sql.compile.compiler import reading_constructs
 from tenantguard.sql.definitions import defined
 from tenantguard.sql.execute.results import WatchedResult, resuming
+from tenantguard.sql.sessions.identity import GuardedIdentityMap
 from tenantguard.sql.sessions.methods import (
     adding,
     attaching,
@@ -38,6 +39,7 @@ from tenantguard.sql.sessions.methods import (
 _CHANGES: Any = (
     getattr(bulk_persistence, "_BulkUDCompileState", None) or vars(bulk_persistence)["BulkUDCompileState"]
 )
+_MAP = "_WeakInstanceDict" if hasattr(identity, "_WeakInstanceDict") else "WeakInstanceDict"
 _REWRITES = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewrite_rows"
 
 
@@ -65,8 +67,9 @@ def patch_sqlalchemy() -> None:
         setattr(owner, name, functools.wraps(getattr(owner, name))(patch(getattr(owner, name))))
     original = vars(_CHANGES)["orm_pre_session_exec"].__func__
     _CHANGES.orm_pre_session_exec = classmethod(functools.wraps(original)(synchronizing(original)))
-    # the name that loading.instances() makes them by
+    # the names that loading.instances() and sessions make them by
     loading.ChunkedIteratorResult = WatchedResult  # type: ignore[attr-defined]  # imported there
+    setattr(identity, _MAP, GuardedIdentityMap)
     event.listen(Mapper, "before_insert", before_insert, raw=True, retval=True)
     for kind in (Table, Column, ForeignKey, ForeignKeyConstraint, ColumnCollectionConstraint, Index):
         event.listen(kind, "after_parent_attach", defined)

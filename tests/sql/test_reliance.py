@@ -137,10 +137,12 @@ def test_a_parameter_reads_its_value_at_execution() -> None:
         assert [connection.scalar(select(parameter)) for _ in range(2)] == ["acme", "globex"]
 
 
-def test_a_sessions_map_is_of_one_class() -> None:
-    """Its class is exchanged for one that refuses hits."""
+def test_a_sessions_map_is_made_by_this_name() -> None:
+    """The guard puts its own class there, which refuses hits."""
     base = getattr(identity, "_WeakInstanceDict", None) or identity.WeakInstanceDict  # type: ignore[attr-defined]
     with Session() as session:
+        assert type(session.identity_map) is base
+        session.expunge_all()
         assert type(session.identity_map) is base
     for name in ("get", "add", "replace", "fast_get_state", "_manage_removed_state", "_add_unpresent"):
         assert callable(getattr(base, name))

@@ -250,17 +250,28 @@ def test_rows_that_another_engine_still_gives_are_the_sessions(memory: World) ->
     assert {name for _, name in content(plain, "countries")["countries"]} == {"renamed"}
 
 
-@pytest.mark.parametrize("early", [False, True])
-def test_a_map_that_nobody_else_holds_is_a_new_one(
-    memory: World, monkeypatch: pytest.MonkeyPatch, *, early: bool
-) -> None:
-    """CPython is slow with the attributes of an object whose class was changed."""
-    monkeypatch.setattr(GuardedIdentityMap, "tg_adopt", lambda _map: pytest.fail("it was changed"))
+def test_a_session_keeps_the_map_that_it_began_with(memory: World) -> None:
+    """It is of the guarded class from the start, because CPython is slow where the class of an object was changed."""
     session = Session(memory.engine)
-    if early:
-        session.begin()  # with nothing bound
+    held = session.identity_map
+    assert type(held) is GuardedIdentityMap
     with bind("acme"), session:
         assert session.get_one(Call, 1).id == 1
+        assert session.identity_map is held
+
+
+def test_the_map_of_an_unguarded_session_serves_whoever_is_bound(memory: World) -> None:
+    """A guard elsewhere in the process changes nothing for it."""
+    with Session(memory.plain) as session:
+        with bind("acme"):
+            call = session.get_one(Call, 1)
+        with bind("globex"):
+            assert session.get_one(Call, 1) is call
+            assert call in session
+            session.expunge(call)
+            session.add(call)
+            assert list(session.identity_map.values()) == [call]
+        assert not session.identity_map.tg_watches
 
 
 @pytest.mark.parametrize("routed", [False, True])

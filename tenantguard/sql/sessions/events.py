@@ -52,10 +52,10 @@ def begin(session: Session, transaction: Any) -> None:
     if binding is None or not binding.tenants:
         return
     transaction.tg_began = binding
-    # the map is held by no variable here: one that nothing else holds is exchanged for a new one
-    if type(session.identity_map) is GuardedIdentityMap:
-        if session.identity_map.tg_seen is not binding:
-            session.identity_map.tg_enter(binding)
+    held: Any = session.identity_map
+    if type(held) is GuardedIdentityMap and held.tg_watches:
+        if held.tg_seen is not binding:
+            held.tg_enter(binding)
     elif _is_guarded(session):
         GuardedIdentityMap.of(session).tg_enter(binding)
 

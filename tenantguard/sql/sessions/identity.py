@@ -6,10 +6,8 @@ that came in a bypass, so that an object tells whose it is at no cost.
 
 from __future__ import annotations
 
-import sys
 import weakref
-from collections.abc import Callable, Iterable
-from types import SimpleNamespace
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -26,7 +24,6 @@ _BASE: type = getattr(_identity, "_WeakInstanceDict", None) or vars(_identity)["
 # no tenant is None, so these are nobody's
 BYPASS: tuple[str | None, ...] = ("a bypass", None)
 UNKNOWN: tuple[str | None, ...] = ("an unknown tenant", None)  # of what was pickled where the guard was not
-_count: Callable[[Any], int] = getattr(sys, "getrefcount", lambda _: 0)
 
 
 class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
@@ -36,32 +33,27 @@ class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
 
 
 class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs between SQLAlchemy 2.0 and 2.1
-    """An identity map that serves one tenant.
+    """The identity map of a session, which serves one tenant once a guarded engine takes part.
 
     Attributes:
+        tg_watches: a guarded engine takes part.
         tg_seen: the binding that it last served; while it lasts, nothing needs a second look.
         tg_lifted: the reference that objects hold which came in a bypass, once there are some.
     """
 
+    tg_watches = False
     tg_seen: Binding | None = None
     tg_lifted: _Owned | None = None
-    _wr: _Owned
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._wr = _Owned(self)
+    _wr: _Owned  # an ordinary reference as long as it does not watch
 
     @staticmethod
     def of(session: Session) -> GuardedIdentityMap:
-        """Return the map of a session, made a guarded one where it is not."""
+        """Return the map of a session, which watches from now on."""
         held: Any = session.identity_map
-        if type(held) is GuardedIdentityMap:
-            return held
-        if is_used(held):
+        if type(held) is not GuardedIdentityMap:  # the session is older than the first guard
             held.__class__ = GuardedIdentityMap
-            held.tg_adopt()
-        else:  # a new object: CPython is slow with the attributes of one whose class was changed
-            session.identity_map = held = GuardedIdentityMap()
+        if not held.tg_watches:
+            held.tg_watch()
         return held  # type: ignore[no-any-return]  # typing.cast() is a call
 
     @property
@@ -69,8 +61,9 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         """Return the tenants that the map serves, ``None`` as long as there are none."""
         return self._wr.owner
 
-    def tg_adopt(self) -> None:
-        """Hand the objects that came before the guard the reference that carries the owner."""
+    def tg_watch(self) -> None:
+        """Watch, and hand the objects that came before the reference that carries the owner."""
+        self.tg_watches = True
         self._wr = mine = _Owned(self)
         for state in list(self._dict.values()):
             self._tg_take(state)
@@ -102,6 +95,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
         What a bypass has loaded is expired first: who is bound is served what its own query gives for the key.
         """
+        if not self.tg_watches:
+            return
         binding = peek()
         if binding is None or binding is not self.tg_seen:
             self.tg_enter(binding)
@@ -114,6 +109,8 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def _tg_incoming(self, binding: Binding | None) -> _Owned:
         """Return the reference for an object that comes under a binding."""
+        if not self.tg_watches:
+            return self._wr
         if binding is not None and binding.mode == "bypass":
             return self._tg_lift()
         if binding is not None and binding.mode != "closed":
@@ -166,7 +163,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
 
     def _tg_own(self) -> Iterable[Any]:
         binding = peek()
-        if binding is None or binding is not self.tg_seen:
+        if self.tg_watches and (binding is None or binding is not self.tg_seen):
             self.tg_enter(binding)
         states = list(self._dict.values())
         if self.tg_lifted is None or is_bypass(binding):
@@ -188,11 +185,14 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return replaced
 
     def _manage_removed_state(self, state: Any) -> None:
-        state.tg_owner = state._instance_dict.owner
+        if self.tg_watches:
+            state.tg_owner = state._instance_dict.owner
         super()._manage_removed_state(state)
 
     def _tg_take(self, state: Any) -> _Owned:
         """Return the reference for an object that was given, or refuse one that was loaded for another tenant."""
+        if not self.tg_watches:
+            return self._wr
         binding = peek()
         if binding is not None and binding.tenants:
             owner = owner_of(state)
@@ -252,11 +252,6 @@ def expire(state: Any, modified: set[Any]) -> None:
     state.expired = True
 
 
-def is_used(held: Any) -> bool:
-    """Tell whether a session's map holds rows, or is held by what still loads some."""
-    return bool(held._dict or held._modified or _count(held) != _ALONE)
-
-
 def switched(held: tuple[Any, ...], binding: Binding, what: str = "a session that was used") -> None:
     """Refuse what was another tenant's."""
     now = ", ".join(map(str, binding.tenants))
@@ -277,17 +272,3 @@ def _session_of(held: Any) -> str:
         if session.identity_map is held:
             return f"{type(session).__name__} at {id(session):#x}, a session"
     return "a session"
-
-
-def _references() -> int:
-    """Count the references to a map that nothing but its session holds, as ``is_used`` counts them."""
-    session: Any = SimpleNamespace(identity_map=_BASE())
-
-    def counted(held: Any) -> int:
-        return _count(held)
-
-    held: Any = session.identity_map
-    return counted(held)
-
-
-_ALONE = _references() or -1  # never, where references are not counted

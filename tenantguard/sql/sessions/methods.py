@@ -20,9 +20,11 @@ from tenantguard.sql.sessions.synchronization import synchronized
 
 
 def beginning(original: Callable[..., None]) -> Callable[..., None]:
-    def init(self: Any, session: Session, *args: Any, **kw: Any) -> None:
-        original(self, session, *args, **kw)
-        begin(session, self)
+    def init(self: Any, session: Session, origin: Any, parent: Any = None) -> None:
+        original(self, session, origin, parent)
+        # that of a flush begins inside another, usually under the binding that the session served last
+        if parent is None or getattr(session.identity_map, "tg_seen", None) is not peek():
+            begin(session, self)
 
     return init
 
@@ -54,14 +56,14 @@ def adding(original: Callable[..., None]) -> Callable[..., None]:
 
 
 def attaching(original: Callable[..., None]) -> Callable[..., None]:
-    """Let the map of a session be a guarded one as soon as it takes in an object that was loaded for a tenant.
+    """Let the map of a session watch as soon as it takes in an object that was loaded for a tenant.
 
     A session that picks its engine for each statement, or is given it later, would serve it without a statement.
     """
 
     def update_impl(self: Session, state: Any, *args: Any, **kw: Any) -> None:
-        is_plain = type(self.identity_map) is not GuardedIdentityMap
-        if is_plain and owner_of(state) is not None and is_a_tenants(self, state.mapper):
+        watches = getattr(self.identity_map, "tg_watches", False)
+        if not watches and owner_of(state) is not None and is_a_tenants(self, state.mapper):
             GuardedIdentityMap.of(self)
         original(self, state, *args, **kw)
 

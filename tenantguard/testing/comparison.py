@@ -45,17 +45,26 @@ class Verdict:
 def compare(guarded: Outcome, reference: Outcome, others: Mapping[str, Counter[str]], who: str) -> Verdict:
     """Compare two runs; ``others`` are the rows that must still stand there beside the tenant's own."""
     wrong, refused, errors = compare_seen(guarded.seen, reference.seen, who)
-    if guarded.state is not None and reference.state is not None:
+    changed = changes_of_others(guarded, others, who)
+    wrong += changed
+    if guarded.state is not None and reference.state is not None and not changed and not refused:
         for name, rows in guarded.state.items():
             now, foreign = Counter(rows), others[name]
-            if foreign - now:
-                wrong.append(f"as {who}: rows of other tenants in {name} changed: {_shown(foreign - now)}")
-            elif not refused and now - foreign != Counter(reference.state[name]):
+            if now - foreign != Counter(reference.state[name]):
                 here, there = now - foreign, Counter(reference.state[name])
                 wrong.append(
                     f"as {who}: {name} afterwards holds {_shown(here - there)} and lacks {_shown(there - here)}"
                 )
     return Verdict(None, tuple(wrong), tuple(refused), tuple(errors))
+
+
+def changes_of_others(outcome: Outcome, others: Mapping[str, Counter[str]], who: str) -> list[str]:
+    """Return a sentence for each table in which rows of other tenants are not what they were."""
+    return [
+        f"as {who}: rows of other tenants in {name} changed: {_shown(others[name] - Counter(rows))}"
+        for name, rows in (outcome.state or {}).items()
+        if others[name] - Counter(rows)
+    ]
 
 
 Seen = list[tuple[int, Any]]

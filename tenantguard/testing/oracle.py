@@ -10,6 +10,7 @@ import functools
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from types import TracebackType
 from typing import Any
 
@@ -153,9 +154,12 @@ class Oracle:
     def _compare(self, program: Program, function: Function, tenant: TenantId) -> Verdict:
         with bind(tenant):
             guarded = self.execute(self.together, program, function, tenant)
-        with _stamping(program, self.schema, tenant):
-            reference = self.execute(self.alone[tenant], program, function, tenant)
-        return compare(guarded, reference, self.others[tenant], str(tenant))
+        return compare(guarded, self.right(program, function, tenant), self.others[tenant], str(tenant))
+
+    def right(self, program: Program, function: Function, tenant: TenantId) -> Outcome:
+        """Run a program in a tenant's own database, which says what is right."""
+        with stamping(program, self.schema, tenant):
+            return self.execute(self.alone[tenant], program, function, tenant)
 
     def _compare_pair(self, program: Program, function: Function) -> Verdict:
         """Compare what is seen for two tenants at once with a database of these two."""
@@ -173,13 +177,13 @@ class Oracle:
         tenant: TenantId,
         *,
         engine: Engine | None = None,
-        prepare: Callable[[Connection], object] | None = None,
+        within: Callable[[Connection], AbstractContextManager[object]] = contextlib.nullcontext,
     ) -> Outcome:
         """Run a program in one database as one tenant, inside a transaction that is rolled back.
 
         Args:
             engine: another engine on the same database.
-            prepare: what to do first in the transaction.
+            within: what the program runs within, in the transaction; the rows afterwards are read outside of it.
         """
         own = functools.partial(self._key, tenant)
         position = self.data.tenants.index(tenant)
@@ -189,9 +193,8 @@ class Oracle:
             warnings.simplefilter("ignore")
             transaction = connection.begin()
             try:
-                if prepare is not None:
-                    prepare(connection)
-                seen = _observe(program, function, connection, (own, other, tenant))
+                with within(connection):
+                    seen = _observe(program, function, connection, (own, other, tenant))
                 return Outcome(seen, database.state(self.schema) if program.writes else None)
             finally:
                 transaction.rollback()
@@ -229,7 +232,7 @@ def _observe(
 
 
 @contextlib.contextmanager
-def _stamping(program: Program, schema: Schema, tenant: TenantId) -> Iterator[None]:
+def stamping(program: Program, schema: Schema, tenant: TenantId) -> Iterator[None]:
     """Fill the tenant of new objects in the unguarded database: its developer has no such column to fill."""
     if not (program.orm and program.writes):
         yield

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, select, text
+from sqlalchemy import ColumnElement, Connection, Dialect, and_, exists, func, select, text
 
 from tenantguard.context import bind
 from tenantguard.errors import TenantId
 from tenantguard.postgres import Roles, Seal, install, uninstall
 from tenantguard.sql.telling.seal import SEAL
 from tenantguard.sql.text.placing.catalog import SETTING
-from tenantguard.testing.comparison import Outcome, Verdict, compare_seen
+from tenantguard.testing.comparison import Outcome, Verdict, changes_of_others, compare, compare_seen
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.schema import Schema, TableInfo
-from tenantguard.testing.oracle import Oracle
+from tenantguard.testing.oracle import Oracle, stamping
 from tenantguard.testing.witness import Raised
 
 _NOT_BY_HAND = frozenset({"from: tablesample", "select: group by key"})  # these want the table itself
@@ -31,7 +32,7 @@ def examine(oracle: Oracle, program: Program, security: RowSecurity | None = Non
     """
     verdict = oracle.run(program)
     more: list[str] = []
-    if verdict.agrees and not verdict.refusals and not program.writes:
+    if verdict.agrees and not verdict.refusals:
         if program.rowwise:
             more += partition(oracle, program)
         if program.rowwise or (program.plain and not program.shapes & _NOT_BY_HAND):
@@ -105,6 +106,18 @@ def condition_of(schema: Schema, info: TableInfo, tenant: Any) -> ColumnElement[
     return found.where(inner) if inner is not None else found
 
 
+def _defaults(schema: Schema, dialect: Dialect) -> Iterator[str]:
+    """Yield the statements by which a tenant column that an INSERT leaves out is filled: it stands for the stamp."""
+    quote = dialect.identifier_preparer
+    for info in schema.tables.values():
+        if info.tenant_column is not None and not info.roots:
+            column = info.named(info.tenant_column).column
+            yield (
+                f"ALTER TABLE {quote.format_table(info.table)} ALTER COLUMN {quote.format_column(column)} SET DEFAULT "
+                f"CAST(nullif(current_setting('{SETTING}', true), '') AS {column.type.compile(dialect)})"
+            )
+
+
 class RowSecurity:
     """Hold a role, and the policies that the tenancy makes for it, in the oracle's own PostgreSQL database.
 
@@ -117,31 +130,42 @@ class RowSecurity:
         self.role = f"{oracle.together.name}_app"
         with oracle.together.bare.begin() as connection:
             install(connection, oracle.tenancy, Roles(self.role), seal=self.seal)
+            for stamp in _defaults(oracle.schema, connection.dialect):
+                connection.execute(text(stamp))
 
     def agrees(self, program: Program) -> list[str]:
-        """Compare the guard with row security alone."""
-        oracle, tenant = self.oracle, self.oracle.data.tenants[program.tenants[0]]
-        function = program.function(oracle.names)
-        with bind(tenant):
-            guarded = oracle.execute(oracle.together, program, function, tenant)
-        secured = oracle.execute(
-            oracle.together,
-            program,
-            function,
-            tenant,
-            engine=oracle.together.bare,
-            prepare=self._enter(tenant),
-        )
-        return _differences(guarded, secured, f"{tenant} (alone: by row security)")
+        """Compare row security alone with the tenant's own database.
 
-    def _enter(self, tenant: TenantId) -> Callable[[Connection], object]:
+        The database's own errors differ from those of a row that is not there. Where there is one, what is left to
+        compare of a write is that the rows of others are what they were.
+        """
+        oracle, tenant = self.oracle, self.oracle.data.tenants[program.tenants[0]]
+        function, who = program.function(oracle.names), f"{tenant} (by row security)"
+        right = oracle.right(program, function, tenant)
+        with stamping(program, oracle.schema, tenant):
+            secured = oracle.execute(
+                oracle.together,
+                program,
+                function,
+                tenant,
+                engine=oracle.together.bare,
+                within=self._entered(tenant),
+            )
+        if any(isinstance(value, Raised) for _, value in (*secured.seen, *right.seen)):
+            return changes_of_others(secured, oracle.others[tenant], who)
+        return list(compare(secured, right, oracle.others[tenant], who).disagreements)
+
+    def _entered(self, tenant: TenantId) -> Callable[[Connection], AbstractContextManager[None]]:
         told = {SETTING: str(tenant), SEAL: self.seal.sign(str(tenant), 0)}
 
-        def enter(connection: Connection) -> None:
+        @contextmanager
+        def entered(connection: Connection) -> Iterator[None]:
             connection.execute(select(*(func.set_config(name, value, True) for name, value in told.items())))
             connection.execute(text(f"SET LOCAL ROLE {self.role}"))
+            yield
+            connection.execute(text("RESET ROLE"))
 
-        return enter
+        return entered
 
     def close(self) -> None:
         """Drop the policies, and the role with its grants."""

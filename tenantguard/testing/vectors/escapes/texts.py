@@ -269,3 +269,14 @@ async def async_text(lab: Lab) -> Any:
             return (await session.execute(text(all_of(lab, lab.owned)))).all()
     finally:
         await engine.dispose()
+
+
+@attack("raw SQL")
+def text_sequence_of_a_key(lab: Lab) -> Any:
+    """Read by a text how many rows all tenants have stored, from the sequence of a table's key."""
+    lab.only("postgresql")
+    o = lab.owned
+    sequence = lab.peek(f"SELECT pg_get_serial_sequence('{name_of(lab, o)}', '{o.pk.name}')")[0][0]
+    if sequence is None:
+        raise NotApplicable("the table's keys are not generated")
+    return lab.told(lab.rows(text(f"SELECT last_value FROM {sequence}"))[0][0], None)

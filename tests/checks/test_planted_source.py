@@ -15,12 +15,13 @@ from tests.checks.clean import make, tenancy
 
 CLEAN = """
 import asyncio
+import boto3
 import os
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from fastapi import APIRouter, Depends, FastAPI
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import create_engine, event, select, text
 from sqlalchemy.ext.asyncio import async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 from tenantguard import TenantMiddleware, carry, current, guard
@@ -98,6 +99,14 @@ def named(session, client):
 
 async def elsewhere(pool):
     return await pool.fetch("SELECT * FROM calls")
+
+@event.listens_for(engine, "connect")
+def prepare(driver, record):
+    driver.connection.cursor().execute("PRAGMA foreign_keys = ON")
+    sqlite3.connect("a new connection's own")
+
+def in_the_cloud(session: boto3.Session):
+    pool.submit(print, session)
 """
 FAULTS: dict[str, tuple[str, str]] = {
     "an engine without a guard": ("TG201", 'other = create_engine("sqlite://")'),
@@ -126,6 +135,23 @@ FAULTS: dict[str, tuple[str, str]] = {
         "TG202",
         'def f(s, t):\n    q = "SELECT * FROM "\n    q += t\n    s.execute(text(q))',
     ),
+    "a statement of several": (
+        "TG202",
+        'def f(s):\n    for q in ("SELECT * FROM calls", "DELETE FROM calls"):\n        s.execute(text(q))',
+    ),
+    "a statement of a dictionary": (
+        "TG202",
+        'Q = {"all": "SELECT * FROM calls"}\ndef f(s):\n    s.execute(text(Q["all"]))',
+    ),
+    "a statement without its indentation": (
+        "TG202",
+        'from textwrap import dedent\ndef f(s):\n    s.execute(text(dedent("  SELECT * FROM calls")))',
+    ),
+    "a statement by default": (
+        "TG202",
+        'def f(s, q="SELECT * FROM calls"):\n    s.execute(text(q))',
+    ),
+    "a table of text": ("TG202", 'def f(s):\n    s.execute(select(Call).select_from(text("calls")))'),
     "a statement that is joined": (
         "TG202",
         'def f(s):\n    s.execute(text(" ".join(["SELECT *", "FROM calls"])))',
@@ -165,6 +191,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "a setting of the connection": ("TG202", 'def f(s):\n    s.execute(text("SET search_path TO other"))'),
     "a driver": ("TG203", "import psycopg\ndef f():\n    return psycopg.connect(url)"),
+    "a driver of ODBC": ("TG203", "import pyodbc\ndef f():\n    return pyodbc.connect(dsn)"),
     "a pool of a driver": (
         "TG203",
         "import asyncpg\nasync def f():\n    return await asyncpg.create_pool(url)",
@@ -194,6 +221,20 @@ FAULTS: dict[str, tuple[str, str]] = {
         "from sqlalchemy.ext.asyncio import AsyncSession\nasync def f(session: AsyncSession):\n"
         "    await asyncio.gather(one(session), two(session))",
     ),
+    "a session in tasks of a comprehension": (
+        "TG206",
+        "async def f(session: AsyncSession, ids):\n    await asyncio.gather(*(one(session, i) for i in ids))",
+    ),
+    "a session in tasks of a list": (
+        "TG206",
+        "async def f(session: AsyncSession, ids):\n    many = [one(session, i) for i in ids]\n"
+        "    await asyncio.gather(*many)",
+    ),
+    "a session of the module, made at first use": (
+        "TG206",
+        "kept = None\ndef f():\n    global kept\n    kept = kept or Session(engine)\n    kept = Session(engine)",
+    ),
+    "a session of a cached function": ("TG206", "@lru_cache\ndef f():\n    return Session(engine)"),
     "a session in a task": (
         "TG206",
         "async def f():\n    with Session(engine) as session:\n        asyncio.create_task(work(session))",
@@ -203,6 +244,14 @@ FAULTS: dict[str, tuple[str, str]] = {
         "async def f(session):\n    asyncio.create_task(work(session))",
     ),
     "a session in a thread": ("TG206", "def f(session: Session):\n    pool.submit(load, session)"),
+    "a pool of processes": (
+        "TG207",
+        "import multiprocessing as mp\ndef f():\n    with mp.Pool() as many:\n        many.starmap(load, [(1,)])",
+    ),
+    "work of joblib": (
+        "TG207",
+        "from joblib import Parallel, delayed\ndef f():\n    Parallel(2)(delayed(load)(i) for i in [1])",
+    ),
     "an executor without carry": ("TG207", "def f():\n    pool.submit(load, 1)"),
     "a map without carry": (
         "TG207",
@@ -227,6 +276,10 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "a lambda without carry": ("TG207", "def f():\n    pool.submit(lambda: load(1))"),
     "a cache": ("TG208", "@lru_cache\ndef newest(key):\n    return load(key)"),
+    "a cache around a function": (
+        "TG208",
+        "recent = lru_cache(maxsize=9)(load)",
+    ),
     "a cache of another package": (
         "TG208",
         "import cachetools\n@cachetools.cached({})\ndef newest(key):\n    return load(key)",

@@ -6,20 +6,23 @@ from collections.abc import Iterator
 
 from tenantguard.checks.finding import Finding
 from tenantguard.checks.source.project import Project, last
-from tenantguard.checks.source.sites import ENGINES, is_driver, is_of
+from tenantguard.checks.source.sites import ENGINES, is_driver, is_of, listeners_of
 from tenantguard.checks.source.syntax import Argument, Called
 
 
 def engine_findings(project: Project) -> Iterator[Finding]:
     """Yield the unguarded engines, and the calls that bypass engines."""
     guarded, guards = _guarded(project)
+    preparing = {source.path: listeners_of(source) for source in project.sources}
     for source, called in project.calls():
         if _makes_engine(called):
             names = {last(name) for name in (*called.assigned, called.function) if name}
             if not (names & guarded or {last(name) for name in called.within} & guards):
                 detail = f"{called.last}() makes an engine that is not passed to guard()"
                 yield project.at("TG201", source, called.line, detail)
-        elif is_driver(called) and not (_is_of_an_engine(called) or _is_in_memory(called)):
+        elif is_driver(called) and not (
+            _is_of_an_engine(called) or _is_in_memory(called) or called.function in preparing[source.path]
+        ):
             detail = f"{called.name}() reaches a database without SQLAlchemy"
             yield project.at("TG203", source, called.line, detail)
 

@@ -70,15 +70,6 @@ class Project:
                 yield source, called
 
     @cached_property
-    def functions(self) -> dict[str, list[tuple[SourceFile, Function]]]:
-        """Return the functions by the last part of their names."""
-        by_name: dict[str, list[tuple[SourceFile, Function]]] = {}
-        for source in self.sources:
-            for function in source.functions:
-                by_name.setdefault(last(function.name), []).append((source, function))
-        return by_name
-
-    @cached_property
     def readers(self) -> set[tuple[str, str]]:
         """Return module and name of the functions that read the database, directly or through calls."""
         return self._closure(lambda function: any(map(reads, function.names)))
@@ -117,22 +108,38 @@ class Project:
     def _closure(
         self, begins: Callable[[Any], bool], more: Sequence[tuple[SourceFile, Any]] = ()
     ) -> set[tuple[str, str]]:
-        every = [(source, function) for source in self.sources for function in source.functions]
-        known, callers = set(), defaultdict(set)
-        for source, one in [*every, *more]:
-            key = (source.module, one.name)
-            if begins(one):
-                known.add(key)
-            for name in one.names:
-                callers[self.resolve(source, name)].add(key)
-            for called in self._typed(source, one):
-                callers[called].add(key)
+        """Return the functions for which something holds, and those that call or name one of them."""
+        callers = self._callers
+        if more:
+            callers = {key: set(known) for key, known in callers.items()}
+            self._add_callers(callers, more)
+        known = {(source.module, one.name) for source, one in [*self._functions, *more] if begins(one)}
         waiting = list(known)
         while waiting:
             grown = callers.get(waiting.pop(), set()) - known
             known |= grown
             waiting += grown
         return known
+
+    @cached_property
+    def _functions(self) -> list[tuple[SourceFile, Function]]:
+        return [(source, function) for source in self.sources for function in source.functions]
+
+    @cached_property
+    def _callers(self) -> dict[tuple[str, str], set[tuple[str, str]]]:
+        """Return, by what a function calls or names, the functions that do."""
+        callers: dict[tuple[str, str], set[tuple[str, str]]] = {}
+        self._add_callers(callers, self._functions)
+        return callers
+
+    def _add_callers(
+        self, callers: dict[tuple[str, str], set[tuple[str, str]]], more: Sequence[tuple[SourceFile, Any]]
+    ) -> None:
+        for source, one in more:
+            key = (source.module, one.name)
+            named = {self.resolve(source, name) for name in one.names}
+            for called in named.union(self._typed(source, one)):
+                callers.setdefault(called, set()).add(key)
 
     def _typed(self, source: SourceFile, function: Any) -> Iterator[tuple[str, str]]:
         """Yield the methods that a function calls on objects it creates, or on parameters with a known type."""
@@ -152,6 +159,10 @@ class Project:
         for source, called in self.calls():
             made[source.module, called.function].update(dict.fromkeys(called.assigned, called.name))
         return made
+
+    def has(self, name: str) -> bool:
+        """Return whether a dotted name is imported from one of the project's own modules."""
+        return name.rpartition(".")[0] in self._modules
 
     def resolve(self, source: SourceFile, name: str) -> tuple[str, str]:
         """Return module and name of the function or class that a name refers to, defined or imported."""

@@ -156,6 +156,16 @@ class _Reader:
             if meant.startswith(_ALIASED):
                 self._made.imports.update(dict.fromkeys(names, meant))
 
+    def _For(self, node: ast.For | ast.AsyncFor) -> None:
+        name = dotted(node.target)
+        if name is not None:
+            self._strings.assign([name], node.iter, self._code(node.iter))
+
+    _AsyncFor = _For
+
+    def _Global(self, node: ast.Global) -> None:
+        self._made.globals.update((".".join(self._scopes), name) for name in node.names)
+
     def _NamedExpr(self, node: ast.NamedExpr) -> None:
         self._give(node.value, (node.target.id,))
 
@@ -178,7 +188,10 @@ class _Reader:
             self._give(node.value, (self._scopes[-1],))
 
     def _give(self, value: ast.AST, names: tuple[str, ...]) -> None:
-        self._assigned[value.value if isinstance(value, ast.Await) else value] = names
+        """Note which names a value is given to; those of a list are given to each call in it."""
+        held = [value.elt] if isinstance(value, ast.ListComp) else [value]
+        for one in value.elts if isinstance(value, ast.List) else held:
+            self._assigned[one.value if isinstance(one, ast.Await) else one] = names
 
     # scopes
 
@@ -209,6 +222,7 @@ class _Reader:
         self._functions.append(set())
         self._is_class.append(False)
         self._strings.enter()
+        self._default(node.args)
         self._walk_all([node.args, node.returns, *node.body])
         names, code = self._left(), self._made.code(node.lineno)
         self._is_class.pop()
@@ -221,6 +235,15 @@ class _Reader:
         return True
 
     _AsyncFunctionDef = _FunctionDef
+
+    def _default(self, given: ast.arguments) -> None:
+        """Note the strings that parameters are where nothing else is given."""
+        plain = [*given.posonlyargs, *given.args]
+        for parameter, value in zip(reversed(plain), reversed(given.defaults), strict=False):
+            self._strings.assign([parameter.arg], value, self._code(value))
+        for parameter, default in zip(given.kwonlyargs, given.kw_defaults, strict=True):
+            if default is not None:
+                self._strings.assign([parameter.arg], default, self._code(default))
 
     def _annotation(self, parameter: ast.arg) -> str:
         return self._code(parameter.annotation) if parameter.annotation is not None else ""

@@ -51,7 +51,8 @@ _CACHES = frozenset(
 )
 DRIVERS = (
     "psycopg.", "psycopg2.", "psycopg_pool.", "asyncpg.", "sqlite3.", "aiosqlite.", "pymysql.", "aiomysql.", "asyncmy.",
-    "MySQLdb.", "mysql.connector.", "databases.",
+    "MySQLdb.", "mysql.connector.", "databases.", "mariadb.", "pg8000.", "pyodbc.", "apsw.", "adbc_driver_postgresql.",
+    "adbc_driver_sqlite.",
 )  # fmt: skip
 _DRIVER_CALLS = frozenset(
     {
@@ -69,9 +70,24 @@ _DRIVER_CALLS = frozenset(
         "Database",
     }
 )
+_CONNECTIONS = frozenset(
+    {
+        "connect",
+        "first_connect",
+        "do_connect",
+        "checkout",
+        "checkin",
+        "reset",
+        "close",
+        "close_detached",
+        "soft_invalidate",
+        "invalidate",
+        "detach",
+    }
+)  # events whose listeners are given a connection of the driver
 _EXECUTE = frozenset(
     {"execute", "executemany", "scalar", "scalars", "stream", "stream_scalars", "from_statement", "read_sql",
-     "read_sql_query", "fetch", "fetchrow", "fetchval", "executescript"}
+     "read_sql_query", "read_database", "fetch", "fetchrow", "fetchval", "executescript"}
 )  # fmt: skip
 _VERBS = frozenset(
     {"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"}
@@ -146,7 +162,10 @@ def sites(source: SourceFile) -> Iterator[Site]:
 
 
 def _of_calls(source: SourceFile) -> Iterator[Site]:
+    listeners = listeners_of(source)
     for called in source.calls:
+        if called.function in listeners:
+            continue
         kind = _kind(called)
         if kind is not None:
             yield _site(source, kind, called, _detail(kind, called))
@@ -186,6 +205,30 @@ def is_driver(called: Called) -> bool:
     ):
         return True
     return called.name.startswith(DRIVERS) and called.last in _DRIVER_CALLS
+
+
+def listeners_of(source: SourceFile) -> set[str]:
+    """Return the functions that prepare each new connection of an engine, as SQLite's PRAGMAs need it."""
+    found = {
+        function.name
+        for function in source.functions
+        for one in function.decorators
+        if one.last == "listens_for" and _names_a_connection(one)
+    }
+    given = [
+        called.argument(2, "fn")
+        for called in source.calls
+        if called.last == "listen" and _names_a_connection(called)
+    ]
+    names = {one.name for one in given if one is not None and one.name is not None}
+    return found | {
+        function.name for function in source.functions if function.name.rpartition(".")[2] in names
+    }
+
+
+def _names_a_connection(called: Called) -> bool:
+    event = called.argument(1, "identifier")
+    return event is not None and event.text in _CONNECTIONS
 
 
 def sql_of(called: Called) -> str | None:

@@ -107,6 +107,8 @@ def _of_piece(project: Project, source: SourceFile, called: Called) -> Finding |
         return project.at(
             "TG202", source, called.line, "SQL text that is not a query is executed outside a bypass"
         )
+    if around[:1] == ["select_from"]:
+        return project.at("TG202", source, called.line, f"text stands for a table: {argument.text}")
     if not around or called.last not in ("text", "literal_column"):
         return None  # what becomes of it is not told here
     style = "none" if called.last == "literal_column" else "named"

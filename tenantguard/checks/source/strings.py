@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from tenantguard.checks.source.nodes import dotted
 
+_SPACED = frozenset({"dedent", "cleandoc"})  # functions that change nothing but a text's indentation
+
 
 @dataclass(frozen=True)
 class Meaning:
@@ -38,7 +40,8 @@ class Strings:
 
     def assign(self, names: list[str], value: ast.expr, code: str) -> None:
         """Let names stand for a value, which may be no string."""
-        meaning = self.meaning(value, code)
+        is_many = isinstance(value, ast.Dict | ast.List | ast.Tuple)
+        meaning = self._first(value) if is_many else self.meaning(value, code)
         for name in names:
             if meaning is not None or name in self._known:
                 self._known[name] = meaning
@@ -60,7 +63,15 @@ class Strings:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
             left, right = self.text(node.left), self.text(node.right)
             return None if left is None or right is None else left + right
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "join":
+        if isinstance(node, ast.Call):
+            return self._of_call(node)
+        return None
+
+    def _of_call(self, node: ast.Call) -> str | None:
+        name = (dotted(node.func) or "").rpartition(".")[2]
+        if name in _SPACED and len(node.args) == 1:
+            return self.text(node.args[0])
+        if isinstance(node.func, ast.Attribute) and name == "join":
             return self._joined(node.func.value, node.args)
         return None
 
@@ -69,9 +80,17 @@ class Strings:
         text = self.text(node)
         if text is not None:
             return Meaning(text, code)
-        if isinstance(node, ast.Name | ast.Attribute):
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript):
             return self._known.get(dotted(node) or "")
         return Meaning(None, code) if _is_put_together(node) else None
+
+    def _first(self, node: ast.Dict | ast.List | ast.Tuple) -> Meaning | None:
+        """Return the first string of several that a name holds; each of them may be meant."""
+        for value in node.values if isinstance(node, ast.Dict) else node.elts:
+            text = self.text(value)
+            if text is not None:
+                return Meaning(text, repr(text))
+        return None
 
     def _joined(self, between: ast.expr, given: list[ast.expr]) -> str | None:
         separator = self.text(between)

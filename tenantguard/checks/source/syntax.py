@@ -98,6 +98,7 @@ class SourceFile:
         functions: every function and method.
         classes: the names that stand in each class, by its name, its bases and methods included.
         tables: the tables that classes are mapped to, by the class: ``__tablename__``, or SQLModel's own rule.
+        globals: the names that functions declare as the module's, each with its function.
         lines: its source.
         fault: why it could not be read.
     """
@@ -109,6 +110,7 @@ class SourceFile:
     functions: list[Function] = field(default_factory=list)
     classes: dict[str, frozenset[str]] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
+    globals: set[tuple[str, str]] = field(default_factory=set)
     lines: list[str] = field(default_factory=list)
     fault: str | None = None
 

@@ -325,7 +325,10 @@ def _rows(connection: Any, statement: Any, job: Job) -> list[Any]:
 
 def _foreign_parent(job: Job, plain: Any, guarded: Any) -> str | None:
     """Tell which key of a write names another tenant's row, or return ``None``."""
+    placements = guarded.dialect.tg_guard.tenancy
     for plan, link in job.shape.links:
+        if job.is_bypass and placements.of(link.parent).kind == "shown":
+            continue  # whom its rows belong to is not told, so a bypass may name each
         columns = [link.parent.c[_key(link.parent, name)] for name in link.columns]
         named = [tuple(row.get(name) for name in names) for names in link.rows for row in job.rows[:_KEYS]]
         keys = {key for key in named if None not in key}

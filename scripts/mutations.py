@@ -776,7 +776,7 @@ MUTATIONS = (
         ("a session is not watched where it executes", "judge(self.session, self, connection)", "pass"),
         (
             "a session of another tenant is tied in one step",
-            "self.session.identity_map.tg_seen is binding",
+            "self.session.identity_map.tg_seen is peek()",
             "self.session.identity_map.tg_seen is not None",
             "tests/sql/test_sessions.py",
         ),
@@ -903,7 +903,7 @@ MUTATIONS = (
     ),
     *_of(
         "sql",
-        "known_keys",
+        "learnt_in",
         (
             "a key that was verified for one is known to another",
             "learnt[0] != tenants or",
@@ -1686,6 +1686,16 @@ MUTATIONS = (
             "a row that goes the short way names any tenant",
             "row[place] is not tenant",
             "False",
+            "tests/sql/test_shortcuts.py",
+        ),
+    ),
+    *_of(
+        "sql",
+        "_are_known",
+        (
+            "a row that goes the short way names any parent after another did",
+            "together in learnt.rows.get(statement, ())",
+            "True",
             "tests/sql/test_shortcuts.py",
         ),
         (

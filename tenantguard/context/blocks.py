@@ -65,7 +65,8 @@ class bind:  # used like a function
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bind")
-        _refuse_in_a_thread(sys._getframe(1), "bind")
+        if "anyio" in sys.modules:  # whose threads they are
+            _refuse_in_a_thread(sys._getframe(1), "bind")
         self._binding = binding = entered(self._tenants, self._principal)
         return binding
 
@@ -89,8 +90,6 @@ def _entered_twice(verb: str) -> ConfigurationError:
 
 def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
     """Refuse a block in a generator that a framework runs in threads, where its binding would reach nothing else."""
-    if "anyio" not in sys.modules:  # whose threads they are
-        return
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":
         frame = frame.f_back
     if frame is None or not frame.f_code.co_flags & inspect.CO_GENERATOR:
@@ -153,7 +152,8 @@ class bypass:  # used like a function
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bypass")
-        _refuse_in_a_thread(sys._getframe(1), "bypass")
+        if "anyio" in sys.modules:
+            _refuse_in_a_thread(sys._getframe(1), "bypass")
         outer = peek()
         principal = outer.principal if outer is not None and outer.mode != "closed" else None
         binding = Binding((), principal, self._reason, self._caller, self._ties)

@@ -109,6 +109,7 @@ class WritePlan:
         links: the foreign keys that are given by parameters.
         key: the parameters that pick a row by its primary key, by column.
         late: of these parameters, those that a column's default fills when the statement is about to be sent.
+        stores_tenant: new rows are stored with the tenant's id.
         stamped: of those of the tenant, the ones that an INSERT is stamped by, where they hold ``None``.
         stored: what is verified of the rows that it stored, where no parameter holds it.
         certain: an INSERT that writes each row it is given, or fails.
@@ -137,20 +138,17 @@ class WritePlan:
     frees: bool = False
     beside: dict[tuple[str, ...], list[tuple[str, ...]]] = field(default_factory=dict)
     tried: str = field(init=False)
+    stores_tenant: bool = field(init=False)
     stamped: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        self.stores_tenant = self.verb == "insert" and self.placement.kind == "owned"
         self.tried = f"{self.verb} on {self.placement.name}"
 
     def settle(self) -> None:
         """Sum up what each execution would find out again."""
         if self.verb == "insert":
             self.stamped = tuple([name for name in self.tenant if name not in self.late])
-
-    @property
-    def stores_tenant(self) -> bool:
-        """Tell whether new rows are stored with the tenant's id."""
-        return self.verb == "insert" and self.placement.kind == "owned"
 
     @property
     def is_idle(self) -> bool:

@@ -204,7 +204,7 @@ def test_two_parents_of_which_one_does_not_exist(session: Session) -> None:
         nested = connection.begin_nested()
         with pytest.raises(IntegrityError):
             connection.execute(insert(CALLS), [{"number_id": 424242, "user_id": 1, **NEW}])
-        known = {shape[0]: keys for (shape, _), keys in connection._tg_learnt[3].items()}
+        known = {shape[0]: keys for (shape, _), keys in connection._tg_learnt.keys.items()}
         assert known == {(None, "numbers"): set(), (None, "users"): {(1,)}}
         nested.rollback()
 

@@ -17,7 +17,7 @@ from tenantguard.context import Binding, peek
 from tenantguard.sql.execute.authorization import acts
 from tenantguard.sql.execute.commits import leave, verify_ending
 from tenantguard.sql.execute.cursors import admit_beside
-from tenantguard.sql.execute.known_keys import Noted
+from tenantguard.sql.execute.known_keys import Learnt, Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, verify_left
 from tenantguard.sql.execute.locks import begin_around, commits_savepoints, take_back
 from tenantguard.sql.execute.moves import Moved
@@ -67,7 +67,7 @@ class GuardedConnection(Connection):
     tg_isolated: tuple[Any, bool] | None = None
     tg_streams: tuple[weakref.ref[Any], ...] = ()
     tg_orphans: Mapping[Key, Counted] = MappingProxyType({})
-    _tg_learnt: tuple[Any, Any, Any, dict[Any, set[Any]]] | None = None
+    _tg_learnt: Learnt | None = None
 
     def _execute_clauseelement(self, elem: Any, distilled_parameters: Any, execution_options: Any) -> Any:
         binding = peek()
@@ -82,12 +82,13 @@ class GuardedConnection(Connection):
             self.tg_serve(binding)
         mode = None if binding is None else binding.mode
         held: Any = self.engine.dialect
-        if held.tg_guard.left:
+        guard = held.tg_guard
+        if guard.left:
             self.tg_left = find_left(self)
         self.dialect = held.tg_variants[mode]
-        if held.tg_guard.restricts and binding is not None and binding.tenants:
-            self.dialect = held.tg_guard.variant(binding, self.dialect)
-        if mode == "tenant" and held.tg_guard.enforces and not acts(binding) and self.tg_left is None:
+        if guard.restricts and binding is not None and binding.tenants:
+            self.dialect = guard.variant(binding, self.dialect)
+        if mode == "tenant" and guard.enforces and not acts(binding) and self.tg_left is None:
             self.tg_ready = binding
 
     def _execute_compiled(self, compiled: Any, *args: Any, **kw: Any) -> Any:

@@ -15,7 +15,13 @@ from tenantguard.sql.execute.commits import end_alone
 from tenantguard.sql.execute.connections import GuardedConnection
 from tenantguard.sql.execute.cursors import copied_parameters
 from tenantguard.sql.execute.defaults import composes_default, default_query, is_its_own
-from tenantguard.sql.execute.results import DEFAULT_FETCH, GUARDED_FETCH, watch_rewound, watch_stream
+from tenantguard.sql.execute.results import (
+    DEFAULT_FETCH,
+    GUARDED_FETCH,
+    REWOUND_FETCH,
+    watch_rewound,
+    watch_stream,
+)
 from tenantguard.sql.execute.row_counts import verify_inserted, verify_matched
 from tenantguard.sql.execute.stored_values import StoredCursor
 from tenantguard.sql.execute.told_tenant import note_stream, refuse_held
@@ -139,7 +145,7 @@ def guarded_context(base: Any) -> Any:
                 elif "compiled_cache" in self.execution_options:
                     verify_matched(self, plans)
             result = base._setup_dml_or_text_result(self)
-            return result if result.cursor_strategy is GUARDED_FETCH else watch_rewound(result)
+            return watch_rewound(result) if type(result.cursor_strategy) is REWOUND_FETCH else result
 
     class StreamingContext(GuardedContext):
         """The context of a statement whose rows are streamed."""

@@ -7,7 +7,7 @@ writes, another tenant is served, or a row is deleted or changed, and is never k
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tenantguard.context import peek
 
@@ -34,22 +34,47 @@ class Noted:
     names: Any
 
 
-def known_keys(context: Any, link: Link) -> set[Any]:
-    """Return the marks of the keys that this transaction has verified, as a set to extend."""
+class Learnt(NamedTuple):
+    """What one transaction, or savepoint, has verified for some tenants.
+
+    Attributes:
+        tenants: the bound tenants.
+        outer: the transaction.
+        nested: the savepoint in it.
+        keys: the marks of the known keys, by what their look-up depends on.
+        rows: by statement, the values of all keys of a row together, with their types, where all of them are known.
+    """
+
+    tenants: Any
+    outer: Any
+    nested: Any
+    keys: dict[Any, set[Any]]
+    rows: dict[Any, set[Any]]
+
+
+def learnt_in(context: Any) -> Learnt | None:
+    """Return what this transaction has verified, ``None`` where nothing stays known."""
     connection = context.root_connection
     if context.tg_alone:
-        return set()
+        return None
     binding, outer, nested = peek(), connection._transaction, connection._nested_transaction
     tenants = None if binding is None else binding.tenants
-    learnt = connection._tg_learnt
+    learnt: Learnt | None = connection._tg_learnt
     if learnt is None or learnt[0] != tenants or learnt[1] is not outer or learnt[2] is not nested:
         if connection._is_autocommit_isolation():  # which no transaction that has begun can be put under
-            return set()
-        connection._tg_learnt = learnt = (tenants, outer, nested, {})
-    names = translation(connection)
+            return None
+        connection._tg_learnt = learnt = Learnt(tenants, outer, nested, {}, {})
+    return learnt
+
+
+def known_keys(context: Any, link: Link) -> set[Any]:
+    """Return the marks of the keys that this transaction has verified, as a set to extend."""
+    learnt = learnt_in(context)
+    if learnt is None:
+        return set()
+    names = translation(context.root_connection)
     shape = (link.shape, None if names is None else repr(names))
-    found: set[Any] = learnt[3].setdefault(shape, set())
-    return found
+    return learnt.keys.setdefault(shape, set())
 
 
 def translation(connection: Any) -> Any:

@@ -16,6 +16,8 @@ from tenantguard.context import Binding, peek
 from tenantguard.errors import TenantSwitchError
 from tenantguard.sql.execute.authorization import permit_reading
 
+_FETCHONE: Any = ChunkedIteratorResult._fetchone_impl  # before Python 3.12, a super() costs more than it
+REWOUND_FETCH = _cursor.FullyBufferedCursorFetchStrategy  # of rows that were fetched already
 DEFAULT_FETCH: Any = _cursor._DEFAULT_FETCH
 
 
@@ -77,10 +79,13 @@ class WatchedResult(ChunkedIteratorResult[Any]):
         return _watched(super()._raw_row_iterator(), _context_of(self))
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
-        context = getattr(self.raw, "context", None)
-        if peek() is not getattr(context, "tg_binding", None):
-            _verify(context)
-        return super()._fetchone_impl(hard_close)
+        try:
+            same = peek() is self.raw.context.tg_binding
+        except AttributeError:
+            same = False
+        if not same:
+            _verify(getattr(self.raw, "context", None))
+        return _FETCHONE(self, hard_close)
 
     def _fetchmany_impl(self, size: int | None = None) -> Any:
         _verify(_context_of(self))
@@ -154,7 +159,7 @@ def watch_stream(result: Any) -> Any:
 def watch_rewound(result: Any) -> Any:
     """Return a prefetched result with a fetch strategy that watches the binding."""
     strategy = result.cursor_strategy
-    if type(strategy) is _cursor.FullyBufferedCursorFetchStrategy:
+    if type(strategy) is REWOUND_FETCH:
         strategy.__class__ = GuardedRewind
     return result
 

@@ -13,13 +13,14 @@ from typing import Any
 from tenantguard.context import peek
 from tenantguard.sql.compile.statement import Statement
 from tenantguard.sql.execute.authorization import permit
-from tenantguard.sql.execute.known_keys import known_keys
+from tenantguard.sql.execute.known_keys import known_keys, learnt_in
 from tenantguard.sql.execute.leftovers import find_left
 from tenantguard.sql.execute.lookups import mark
 from tenantguard.sql.execute.told_tenant import tell
 from tenantguard.sql.execute.verification import verify
 from tenantguard.sql.text import PARAMETER
 
+_MOST = 1000  # rows of one statement whose keys are known together
 _NOTHING: Any = [()]  # the one set of parameters, where none is given
 
 
@@ -163,10 +164,30 @@ def is_known(context: Any) -> bool:
     for place in tenants:
         if row[place] is not tenant:
             return False
+    if keys and not _are_known(context, given, row, keys):
+        return False
+    context.tg_given = None
+    return True
+
+
+def _are_known(context: Any, statement: Statement, row: Any, keys: Any) -> bool:
+    """Return whether all keys of a row are known; a row with the same keys is then known as a whole."""
+    learnt = learnt_in(context)
+    if learnt is None:
+        return False
+    values = [row[place] for _, places in keys for place in places]
+    together = *values, *map(type, values)  # 1, 1.0 and True are equal in Python
+    try:
+        if together in learnt.rows.get(statement, ()):
+            return True
+    except TypeError:  # a value that cannot be told apart by its hash
+        return False
     for link, places in keys:
         if mark(tuple([row[place] for place in places])) not in known_keys(context, link):
             return False
-    context.tg_given = None
+    rows = learnt.rows.setdefault(statement, set())
+    if len(rows) < _MOST:
+        rows.add(together)
     return True
 
 
@@ -181,6 +202,7 @@ def _row(statement: Statement, compiled: Any) -> tuple[Any, tuple[Any, ...], tup
         or statement.stored is not None
         or compiled.post_compile_params
         or compiled.literal_execute_params
+        or compiled.schema_translate_map
         or any(len(link.rows) != 1 for link in statement.writes[0].links)
     ):
         return None, (), ()

@@ -32,15 +32,13 @@ def beginning(original: Callable[..., None]) -> Callable[..., None]:
 def connecting(original: Callable[..., Any]) -> Callable[..., Any]:
     def connection_for_bind(self: Any, bind: Any, execution_options: Any) -> Any:
         connection = original(self, bind, execution_options)
-        binding = peek()
-        if binding is None:  # each statement is judged by itself
-            return connection
         try:  # a session that goes on under the binding which it served last needs no second look
-            if self.session.identity_map.tg_seen is binding:
+            if self.session.identity_map.tg_seen is peek():
                 return connection
-        except AttributeError:  # its map is not a guarded one
+        except AttributeError:  # it is older than the first guard
             pass
-        judge(self.session, self, connection)
+        if peek() is not None:  # otherwise each statement is judged by itself
+            judge(self.session, self, connection)
         return connection
 
     return connection_for_bind

@@ -96,6 +96,10 @@ def _hostile(name: str, size: int) -> str:
         "joins": "SELECT 1 FROM calls "
         + " ".join(f"LEFT JOIN calls a{n} ON rowid = 1" for n in range(4 * size)),
         "strings": "SELECT " + ",".join(["'a''b'"] * 140 * size),
+        "joins in parentheses": "SELECT 1 FROM "
+        + "(" * (size // 4)
+        + f"SELECT 1{'+1' * 40 * size})"
+        + ", calls)" * (size // 4 - 1),
     }[name]
 
 
@@ -114,7 +118,8 @@ def _calls(sql: str, dialect: str) -> int:
 
 
 @pytest.mark.parametrize(
-    "name", ["megabyte", "calls of set_config", "nested WITHs", "arrays", "joins", "strings"]
+    "name",
+    ["megabyte", "calls of set_config", "nested WITHs", "arrays", "joins", "strings", "joins in parentheses"],
 )
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mariadb"])
 def test_a_hostile_text_costs_little(name: str, dialect: str, whole: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from tenantguard.sql.functions import passes, returns_rows
@@ -82,6 +82,18 @@ class Cursor:
         self.cte_names: set[str] = set()
         self._depth = 0
         self.read_query: Callable[[Any], Query] | None = None
+
+    @cached_property
+    def closing(self) -> dict[int, int]:
+        """Return where each parenthesis closes, by where it opens, so that looking ahead costs one walk of the text."""
+        opened: list[int] = []
+        closing = {}
+        for at, sign in enumerate(self.uppers):
+            if sign == "(":
+                opened.append(at)
+            elif sign == ")" and opened:
+                closing[opened.pop()] = at
+        return closing
 
     def token(self, ahead: int = 0) -> Token:
         """Return a token ahead, or one that equals nothing behind the end."""

@@ -109,14 +109,8 @@ def _enclosed(cursor: Cursor) -> Source:
 
 def _is_query(cursor: Cursor) -> bool:
     """Tell whether what stands in a parenthesis is part of a query, by what follows it."""
-    ahead = depth = 0
-    while depth or not ahead:
-        text = cursor.token(ahead).upper
-        depth += (text == "(") - (text == ")")
-        ahead += 1
-        if cursor.at + ahead >= len(cursor.tokens):
-            return False
-    following = cursor.token(ahead).upper
+    closing = cursor.closing.get(cursor.at)
+    following = "" if closing is None else cursor.uppers[closing + 1]
     return following in SET_OPERATIONS or following in (")", "ORDER", "LIMIT")
 
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection, Engine, text
 
 from tenantguard import bind, bypass, guard
 from tenantguard.errors import Violation
+from tenantguard.sql.text import Texts
 from tests.servers import BACKENDS, Backend, Database
-from tests.sql.text.corpus import reads, shop, statements
+from tests.sql.text.corpus import reads, reports, shop, statements
 
 MOST_REFUSED = 0.01
 # what is refused, by words of it, and why; docs/raw-sql.md says so
@@ -105,6 +106,18 @@ def test_few_are_refused(shops: Shops) -> None:
     found = [sql for kind in shops.statements for sql in kind]
     assert len(found) >= 300
     assert sum(_reason(sql) is not None for sql in found) <= MOST_REFUSED * len(found)
+
+
+@pytest.mark.parametrize("dialect", BACKENDS)
+def test_few_reports_are_refused(dialect: str) -> None:
+    """Of reports, pages, queues and upserts, one in a hundred is refused at most."""
+    texts, refused = Texts(shop.tenancy), []
+    for sql in reports(dialect):
+        try:
+            texts.rewrite(sql, dialect=dialect, style="named")
+        except Violation as violation:
+            refused.append(f"{sql}: {violation}")
+    assert len(refused) <= MOST_REFUSED * len(reports(dialect)), refused
 
 
 def _begun(*connections: Connection) -> None:

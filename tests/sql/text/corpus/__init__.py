@@ -1,4 +1,7 @@
-"""Statements as applications write them, for the reader of SQL text: in modules, and one a line in ``dashboards``."""
+"""Statements as applications write them, for the reader of SQL text: in modules, and one a line in ``dashboards``.
+
+Those in ``reports`` are only read, so that they cost next to nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from tests.sql.text.corpus import mariadb, postgresql, reads, sqlite, writes
 
 _OWN = {"sqlite": sqlite, "postgresql": postgresql, "mariadb": mariadb}
 _DASHBOARDS = Path(__file__).parent / "dashboards"
+_REPORTS = Path(__file__).parent / "reports"
 
 
 def statements(dialect: str) -> tuple[list[str], list[str]]:
@@ -19,3 +23,8 @@ def statements(dialect: str) -> tuple[list[str], list[str]]:
         queries += found.splitlines()[1:]
         changes += writing.splitlines()
     return queries, changes
+
+
+def reports(dialect: str) -> list[str]:
+    """Return the statements of reports, pages, queues and upserts that a database takes."""
+    return [sql for name in ("every", dialect) for sql in (_REPORTS / f"{name}.sql").read_text().splitlines()]

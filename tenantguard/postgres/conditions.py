@@ -10,7 +10,7 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import identifier, literal, relation
 from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.servers.rule_policies import DIALECT, OWN, TOLD, read_once
-from tenantguard.sql.text.placing.catalog import PERMISSIONS
+from tenantguard.sql.text.resolution.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
 
 

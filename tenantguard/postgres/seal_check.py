@@ -12,7 +12,7 @@ from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import body
 from tenantguard.sql.servers.rule_policies import OWN
 from tenantguard.sql.telling.seal import SEAL, Seal
-from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
+from tenantguard.sql.text.resolution.catalog import PERMISSIONS, SETTING
 
 KEYS = f"{OWN}.keys"
 _TENANT = f"current_setting('{SETTING}', true)"

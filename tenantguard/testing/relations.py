@@ -14,7 +14,7 @@ from tenantguard.context import bind
 from tenantguard.errors import TenantId
 from tenantguard.postgres import Roles, Seal, install, uninstall
 from tenantguard.sql.telling.seal import SEAL
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.resolution.catalog import SETTING
 from tenantguard.testing.comparison import Outcome, Verdict, changes_of_others, compare, compare_seen
 from tenantguard.testing.generator.program import Program
 from tenantguard.testing.generator.schema import Schema, TableInfo

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenantguard.sql.text.placing.queries import Placements
+from tenantguard.sql.text.resolution.queries import Placements
 from tests.fuzz.hostile import HostileFuzzer
 from tests.fuzz.splices import SpliceFuzzer
 from tests.fuzz.texts import TextFuzzer

@@ -104,7 +104,7 @@ def _sending_again(short: Any) -> Any:
         cls: Any, dialect: Any, connection: Any, driver: Any, options: Any, text: str, rows: Any
     ) -> Any:
         guard = dialect.tg_guard
-        sent = guard.sent.held.get(text)
+        sent = guard.sent.answers.get(text)
         binding: Any = peek()  # or nothing, of which the exception below tells
         if sent is not None and sent.takes is not None and guard.raw_sql == "rewrite" and cls is short:
             try:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.servers.policies import restricts
 from tenantguard.sql.servers.rule_policies import CONTENT, follows
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.resolution.catalog import SETTING
 from tenantguard.tenancy import Placement, Tenancy
 
 if TYPE_CHECKING:

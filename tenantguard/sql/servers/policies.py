@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from tenantguard.sql.text.lexer import tokens_of
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.resolution.catalog import SETTING
 from tenantguard.sql.text.tokens import POSTGRESQL, Token, Unreadable, unquoted, words
 from tenantguard.tenancy import Placement
 

@@ -12,7 +12,7 @@ from sqlalchemy.types import TypeEngine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.exactness import name_of
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.resolution.catalog import SETTING
 from tenantguard.tenancy import Placement
 
 # "named" leaves a percent sign as it is, which "pyformat" would double

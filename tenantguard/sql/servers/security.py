@@ -9,7 +9,7 @@ from tenantguard.sql.servers.collations import rows_of
 from tenantguard.sql.telling.drivers import verify_driver
 from tenantguard.sql.telling.row_security import RowSecurity
 from tenantguard.sql.telling.seal import SEAL
-from tenantguard.sql.text.placing.catalog import SETTING
+from tenantguard.sql.text.resolution.catalog import SETTING
 
 _ASKED = f"""
 SELECT coalesce(bool_or(said ~ '{SETTING}'), false), coalesce(bool_or(said ~ 'tenantguard[.]sealed'), false),

@@ -11,7 +11,7 @@ from tenantguard.binding import is_bypass
 from tenantguard.context import Binding
 from tenantguard.errors import ConfigurationError
 from tenantguard.sql.telling.seal import SEAL, Seal
-from tenantguard.sql.text.placing.catalog import PERMISSIONS, SETTING
+from tenantguard.sql.text.resolution.catalog import PERMISSIONS, SETTING
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine  # needs greenlet, which a synchronous application may lack

@@ -3,7 +3,7 @@
 from tenantguard.sql.text.clauses import hint, operator_fault, prefix, suffix
 from tenantguard.sql.text.fragments import Fragment, read_fragment, type_fault
 from tenantguard.sql.text.parameters import PARAMETER, driver_style
-from tenantguard.sql.text.placing.ownership import orphan, shared_write
+from tenantguard.sql.text.resolution.ownership import orphan, shared_write
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.settings import is_begin, is_harmless_setting, is_health_check, local_setting
 from tenantguard.sql.text.texts import LONGEST_KEPT, Texts

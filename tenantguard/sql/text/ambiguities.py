@@ -1,4 +1,4 @@
-"""What the databases, or their settings, would split or read in different ways: refused, with how to write it."""
+"""Ambiguities: text that databases, or their settings, would read in different ways. It is refused with advice."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ _DOUBTS = [
 
 
 def doubt(text: str, at: int) -> str:
-    """Return the sentence for a character that begins no token."""
+    """Return the sentence about a character that begins no token."""
     character = text[at]
     sentence = next(sentence for pattern, sentence in _DOUBTS if pattern.match(text, at))
     return sentence.format(character, ord(character))
 
 
 def refuse_comment(comment: str, style: str) -> None:
-    """Refuse a comment that ends differently elsewhere, or that holds a parameter."""
+    """Refuse a comment that could end elsewhere, or that contains a parameter."""
     if comment[0] != "/" and "\r" in comment.rstrip("\r"):
         raise Unreadable("a comment in it holds a bare carriage return (\\r); end its lines with a newline")
     holds = "%" in comment if style in PERCENT else style == "named" and _NAMED_INSIDE.search(comment)
@@ -61,7 +61,7 @@ def refuse_held(text: str, style: str) -> None:
 
 
 def refuse_name(name: str, which: str, *, is_word: bool = False) -> None:
-    """Refuse a name that one database reads or folds otherwise, or cuts short."""
+    """Refuse a name that a database reads or folds differently, or truncates."""
     others = [] if name.isascii() else [letter for letter in name if letter > "\x7f"]
     for letter in others:
         if is_word and (unicodedata.category(letter)[0] != "L" or letter > "\uffff"):
@@ -78,7 +78,7 @@ def refuse_name(name: str, which: str, *, is_word: bool = False) -> None:
 
 
 def refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
-    """Refuse what a database joins into another token, or splits elsewhere."""
+    """Refuse a token that a database would join with its neighbours, or split."""
     kind, tight = token.kind, token.start == before.end
     if kind == "number" or kind == "parameter":
         if after.isalnum() or after in ("_", "$", ".", "'", '"', "`") or after > "\x7f":
@@ -105,7 +105,7 @@ def refuse_joined(before: Token, token: Token, after: str, which: str) -> None:
 
 
 def refuse_split(text: str, start: int, end: int, style: str) -> None:
-    """Refuse a sign that PostgreSQL reads with those behind it as one operator."""
+    """Refuse a sign that PostgreSQL reads together with the next signs as one operator."""
     run = text[start : _RUN[style in PERCENT].match(text, start).end()]  # type: ignore[union-attr]  # a sign stands there
     if _ANY_END.isdisjoint(run):
         run = run[0] + run[1:].rstrip("+-")  # which are then signs of a number
@@ -116,7 +116,7 @@ def refuse_split(text: str, start: int, end: int, style: str) -> None:
 
 
 def refuse_dot(before: Token, token: Token) -> None:
-    """Refuse a dot that joins no names."""
+    """Refuse a dot that does not join names."""
     if before.text == "." and before.kind == "symbol" and not (token.is_name or token.text == "*"):
         raise Unreadable("it holds a dot with no name after it")
     if token.text == "." and not (before.is_name or before.text in (")", "]")):

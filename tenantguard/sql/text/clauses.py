@@ -1,6 +1,6 @@
-"""Text in fixed places of a statement, prefixes, suffixes, hints and operators: only what is known passes.
+"""Clauses: prefixes, suffixes, hints and operators given as text, which are allowed if they are known.
 
-Each answer is the text composed anew with single spaces, and why it must not stand there, or ``None``.
+Each answer is the text composed anew with single spaces, and why it is refused, or ``None``.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ _NAMED_OPERATOR = re.compile(r'"[\w.-]+"|OPERATOR\(pg_catalog\.[-+*/<>=~!@#%^&|?
 
 
 def prefix(text: str, dialect: str) -> Clause:
-    """Read a text that stands between the verb of a statement and what follows it.
+    """Read a text after the verb of a statement.
 
-    Known words pass (``DISTINCT``, ``SQL_NO_CACHE``, ``OR IGNORE``), optimizer comments (``/*+ ... */``) and
-    ``DISTINCT ON (...)``. ``OR REPLACE`` does not: it deletes the row that holds the key, whoever owns it.
+    Known words (``DISTINCT``, ``SQL_NO_CACHE``, ``OR IGNORE``), optimizer comments (``/*+ ... */``) and
+    ``DISTINCT ON (...)`` are allowed. ``OR REPLACE`` is not: it deletes whichever row has the key.
     """
     composed, rest = _read(text, _PREFIX)
     known = composed.removesuffix(rest)
@@ -72,29 +72,28 @@ def prefix(text: str, dialect: str) -> Clause:
 def hint(text: str, dialect: str) -> Clause:
     """Read a hint for a table or a statement.
 
-    Index hints pass (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY``, and what passes
-    as a suffix.
+    Index hints (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY`` and suffixes are allowed.
     """
     composed, rest = _read(text, _HINT, table="%(name)s")
     return composed, suffix(rest, dialect)[1]
 
 
 def suffix(text: str, dialect: str) -> Clause:
-    """Read a text that ends a statement.
+    """Read a text at the end of a statement.
 
-    Locking clauses pass (``FOR UPDATE NOWAIT``), limits in digits, and ``SEARCH`` and ``CYCLE`` of a CTE.
+    Locking clauses (``FOR UPDATE NOWAIT``), limits in digits, and ``SEARCH`` and ``CYCLE`` of a CTE are allowed.
     """
     composed, rest = _read(text, _SUFFIX)
     return composed, _fault(rest, "clause that is known to be harmless here")
 
 
 def _read(text: str, known: re.Pattern[str], *, table: str | None = None) -> tuple[str, str]:
-    """Return a text with single spaces, and what stands in it behind optimizer comments and known clauses.
+    """Return a text with single spaces, and the rest of it after optimizer comments and known clauses.
 
     Args:
         text: the text.
         known: a known clause.
-        table: the placeholder for which SQLAlchemy puts in the table's name.
+        table: the placeholder that SQLAlchemy replaces with the table's name.
     """
     if len(text) > _LONGEST:
         return "", text
@@ -113,11 +112,11 @@ def _fault(rest: str, what: str) -> str | None:
 
 
 def operator_fault(opstring: str, dialect: str = "") -> str | None:
-    """Tell why a text must not be an operator of ``op()``, or return ``None``.
+    """Return why a text is refused as an operator of ``op()``, or ``None``.
 
-    Symbols pass and the words that make operators (``IS NOT DISTINCT FROM``, ``SIMILAR TO``,
-    ``COLLATE "C"``). ``OR`` and ``AND`` do not, nor ``IN``, which names a table on SQLite, nor nothing at
-    all, which turns a name before parentheses into a call.
+    Symbols are allowed, and words that form operators (``IS NOT DISTINCT FROM``, ``SIMILAR TO``, ``COLLATE "C"``).
+    ``OR`` and ``AND`` are not, nor ``IN``, which can name a table on SQLite, nor an empty text, which turns a name
+    before parentheses into a call.
     """
     parts = _SPACES.sub(" ", opstring[: _LONGEST + 1]).strip(" ").split(" ")
     if len(opstring) > _LONGEST or parts == [""] or len(parts) > 8:

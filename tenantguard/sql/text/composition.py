@@ -1,4 +1,4 @@
-"""Composing: a text is written anew from the tokens that were read, and from nothing else."""
+"""Composition: a text is written anew from the tokens that were read, and from nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import MappingProxyType
 from tenantguard.sql.functions import is_own
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.parameters import Numbering
-from tenantguard.sql.text.placing.predicate_tokens import OPEN
+from tenantguard.sql.text.resolution.predicate_tokens import OPEN
 from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token, quoted, words
 from tenantguard.sql.text.tree import Span
 
@@ -27,16 +27,16 @@ _OPERATORS = words(
 
 
 class Composer:
-    """A text that is being written.
+    """The composer of one text.
 
     Args:
-        sql: what was read.
+        sql: the text that was read.
         cursor: has read it.
         numbering: its parameters.
-        escaped: a colon that is no parameter is written for SQLAlchemy's text().
+        escaped: escape colons that begin no parameter, for SQLAlchemy's text().
 
     Attributes:
-        order: which parameter stands where, by place; the tenant's is ``None``.
+        order: the parameters in the order of the text, by place; the tenant's is ``None``.
     """
 
     def __init__(self, sql: str, cursor: Cursor, numbering: Numbering, *, escaped: bool) -> None:
@@ -52,9 +52,9 @@ class Composer:
         """Write the text.
 
         Args:
-            edits: the tokens that are put in before a token, by its index.
-            cuts: the indexes of tokens that are left out.
-            named: the expressions whose names a result shows.
+            edits: the tokens to insert before a token, by its index.
+            cuts: the indexes of tokens to leave out.
+            named: the expressions that name columns of the result.
         """
         tokens, at, open_ = self._tokens, 0, list[tuple[Span, int]]()
         if tokens and tokens[-1].text == ";":
@@ -80,14 +80,14 @@ class Composer:
         return {span[0]: span for span in named if self._has_no_name(span)}
 
     def _schemas(self) -> set[int]:
-        """Return where PostgreSQL's own functions are called that one of the users' could be taken for."""
+        """Return where built-in functions of PostgreSQL are called that a user-defined one could replace."""
         if self._which != POSTGRESQL:
             return set()
         tenancy = self._cursor.tenancy  # it declares functions, which stay as they are
         return {at for at in self._cursor.unqualified if is_own(self._tokens[at].text, tenancy)}
 
     def _write(self, tokens: Iterable[Token], at: int = 0) -> None:
-        """Write tokens: those of the text from an index on, or ours."""
+        """Write tokens, of the text from an index on, or of ours."""
         out, before, joints, escaped = self._out, self._before, self._cursor.joints, self._escaped
         for token in tokens:
             text, kind = token.text, token.kind
@@ -121,12 +121,12 @@ class Composer:
         return text.replace(":", "\\:") if self._escaped and ":" in text else text
 
     def _has_no_name(self, span: Span) -> bool:
-        """Tell whether a database names a column by its text."""
-        begun, end = span
-        if end - begun == 1:
-            return self._tokens[begun].kind == "parameter"
-        tokens = self._tokens[begun:end] if end - begun < 8 else self._tokens[end - 2 : end]
-        if self._which == MYSQL and tokens[0].text == "+" and len(tokens) == end - begun == 2:
+        """Tell whether the database names this column after its text."""
+        start, end = span
+        if end - start == 1:
+            return self._tokens[start].kind == "parameter"
+        tokens = self._tokens[start:end] if end - start < 8 else self._tokens[end - 2 : end]
+        if self._which == MYSQL and tokens[0].text == "+" and len(tokens) == end - start == 2:
             return tokens[1].kind == "parameter"  # it leaves the sign out
         while len(tokens) > 2 and tokens[0].text == "(" and tokens[-1].text == ")":
             tokens = tokens[1:-1]
@@ -135,8 +135,8 @@ class Composer:
             return False
         return not is_named(tokens)
 
-    def _keep_name(self, span: Span, begun: int) -> None:
-        """Give a column that is written otherwise now the name it had."""
+    def _keep_name(self, span: Span, start: int) -> None:
+        """Give a column whose text has changed its previous name."""
         tokens = self._tokens[span[0] : span[1]]
         before = self._tokens[span[0] - 1]
         # MariaDB's name of a column behind a comma begins with the comments before it
@@ -151,7 +151,7 @@ class Composer:
             end = token.end
         behind = self._tokens[span[1]].start if span[1] < len(self._tokens) else len(self._sql)
         comment = self._sql[end:behind].rstrip() if self._which == SQLITE else ""  # is part of the name there
-        if not comment and shown.lstrip() == "".join(self._out[begun:]).strip():
+        if not comment and shown.lstrip() == "".join(self._out[start:]).strip():
             return
         name = name.lstrip() + comment
         is_short = len(name) < _LONGEST_NAME and name.translate(_BLANKS).isprintable()

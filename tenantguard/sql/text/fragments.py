@@ -1,6 +1,6 @@
-"""Text that is composed anew without predicates: inside a statement, and over row security.
+"""Fragments: text composed anew without predicates, inside a statement or under row security.
 
-Inside a statement it passes where it holds no query, names no table and cannot leave its place.
+Inside a statement, text is allowed if it contains no query, names no table and cannot change the rest.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LINE_COMMENT = re.compile(r"(?:--|#)[^\n]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class Fragment:
-    """A piece of text inside a statement, or a statement over row security.
+    """A piece of text inside a statement, or a statement under row security.
 
     Attributes:
-        text: what is sent, composed of the tokens that were read.
-        fault: why it must not stand there, or ``None``; "it" is the text.
-        checks: what must be verified of the parameters.
-        width: how many expressions it holds, with commas between them; none where one of them is ``*`` or has an alias.
+        text: the text to send, composed from the tokens.
+        fault: why it is refused, or ``None``; "it" is the text.
+        checks: checks on the parameters.
+        width: the number of expressions in it; 0 if one of them is ``*`` or has an alias.
     """
 
     text: str
@@ -43,14 +43,14 @@ class Fragment:
 def read_fragment(
     text: str, dialect: str, tenancy: Any = None, *, style: str = "named", shown: bool = False
 ) -> Fragment:
-    """Read a piece of text and compose it anew, or say why it must not stand inside a statement.
+    """Read a piece of text and compose it anew, or say why it is refused inside a statement.
 
     Args:
         text: the fragment, of ``text()`` in a WHERE, ``literal_column()``, a text in ORDER BY and the like.
         dialect: SQLAlchemy's name of the dialect.
         tenancy: declares functions.
         style: ``"named"`` for ``text()``, where ``:name`` may stand, and ``"none"`` for a literal column.
-        shown: it stands among the columns of a SELECT, whose names a result shows.
+        shown: it is among the columns of a SELECT, so that it names columns of the result.
 
     Example:
         >>> read_fragment("lower(name)  LIKE /* any */ 'a%'", "sqlite").text
@@ -76,13 +76,13 @@ def read_fragment(
     composed = Composer(text, cursor, numbering, escaped=style == "named").compose(
         named=spans if shown else ()
     )
-    parts = [tokens[begun:end] for begun, end in spans]
+    parts = [tokens[start:end] for start, end in spans]
     width = 0 if any(part[-1].text == "*" or is_named(part) for part in parts) else len(spans)
     return Fragment(composed, None, checks, width)
 
 
 def type_fault(text: str, dialect: str) -> str | None:
-    """Tell why the text of a type must not stand inside a statement, or return ``None``."""
+    """Return why the text of a type is refused inside a statement, or ``None``."""
     if len(text) > _LONGEST_TYPE:
         return f"it is longer than {_LONGEST_TYPE:,} characters"
     try:
@@ -95,10 +95,10 @@ def type_fault(text: str, dialect: str) -> str | None:
 
 
 def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -> Fragment:
-    """Compose a statement anew without predicates, or say why it must not reach even a database with row security.
+    """Compose a statement anew without predicates, or say why row security does not confine it.
 
-    Row security trusts the setting, and the setting can be changed by SQL. System tables have no policies: they
-    tell what other tenants' statements are.
+    Row security trusts a setting, which SQL can change. System tables have no policies, and show other tenants'
+    statements.
 
     Args:
         statement: the text.
@@ -126,7 +126,7 @@ def read_underneath(statement: str, style: str = "named", tenancy: Any = None) -
 
 
 def _rest_fault(cursor: Cursor) -> str | None:
-    """Tell what stands behind the expression, where nothing may."""
+    """Return the fault of text after the expression, or ``None`` at the end."""
     if cursor.is_done:
         return None
     token = cursor.token()
@@ -138,7 +138,7 @@ def _rest_fault(cursor: Cursor) -> str | None:
 
 
 def _open_ended(tokens: list[Token]) -> str | None:
-    """Refuse what would take in the text behind it: BETWEEN with no AND, CASE with no END."""
+    """Refuse text that would continue into the text after it: BETWEEN without AND, CASE without END."""
     between: dict[int, int] = {}  # how many wait for their AND, by how deep in parentheses they stand
     depth = cases = 0
     for token in tokens:

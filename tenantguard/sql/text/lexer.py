@@ -1,7 +1,7 @@
-"""The lexer: the tokens that SQLite, PostgreSQL and MariaDB all split a text into in the same way.
+"""The lexer: splits a text into the tokens that every database sees in it.
 
-What they would split differently, by dialect or by setting, is ``Unreadable``, with the character and how to
-write it. What is read is composed anew, so a text cannot hold a token for the database that it did not hold here.
+Text that a database could split differently, by dialect or setting, is ``Unreadable``; the sentence names the
+character and says how to write it. The tokens are composed anew, so the database sees no others.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
             "bind a parameter"
         )
     text = text.rstrip(_SPACES)
-    found: list[Token] = []
+    tokens: list[Token] = []
     before, end, signs = Token("symbol", ""), 0, SIGNS if which == POSTGRESQL else _NO_SIGNS
     common, rare = _scanners(which, style)
     parts = common.findall(text)
@@ -135,11 +135,11 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
                 refuse_dot(before, token)
             elif written[0] in signs and text[end : end + 1] in signs:
                 refuse_split(text, start, end, style)
-        found.append(token)
+        tokens.append(token)
         before = token
     if before.text == ".":
         raise Unreadable("it holds a dot with no name after it")
-    return found
+    return tokens
 
 
 @cache
@@ -174,7 +174,7 @@ def _scanners(which: str, style: str) -> tuple[re.Pattern[str], re.Pattern[str]]
 
 
 def _read(kind: str, text: str, start: int, end: int, which: str, style: str) -> Token:
-    """Return a token as the database gets it."""
+    """Return a token as it is sent."""
     upper = ""
     if kind == "symbol":
         upper = text = text.replace("\\", "")  # of \: in a text()
@@ -191,7 +191,7 @@ def _read(kind: str, text: str, start: int, end: int, which: str, style: str) ->
 
 
 def _canonical(text: str, which: str, style: str) -> str:
-    """Return a string whose backslashes mean the same by every setting."""
+    """Return a string whose backslashes mean the same under every setting."""
     if style == "named":
         text = _ESCAPED.sub(r"\1", text)
     if which == MYSQL and "\\" in text and not text.isascii():

@@ -1,28 +1,28 @@
-"""Parameters: how those of a text are numbered, how the tenant's is written, and how the values are put together."""
+"""Parameters: the numbering of a text's parameters, and the place of the tenant among them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tenantguard.sql.text.placing.catalog import OWN, refusal
+from tenantguard.sql.text.resolution.catalog import OWN, refusal
 from tenantguard.sql.text.tokens import PERCENT, SQLITE, Token
 
 PARAMETER = OWN  # the name of the tenant's parameter
 
-Recipe = tuple[int | None, ...]  # of positional parameters: a place among the user's, or the tenant
+Recipe = tuple[int | None, ...]  # positional parameters: a place among the user's, or the tenant
 
 _BY_PLACE = frozenset({"qmark", "numeric", "numeric_dollar", "format", "pyformat"})
 _NUMBERED = {"numeric": ":", "numeric_dollar": "$"}
 
 
 def driver_style(dialect: Any) -> str:
-    """Return how parameters are written in what goes straight to a dialect's driver."""
+    """Return the style of parameters in text that goes straight to a dialect's driver."""
     style: str = dialect.paramstyle
     return "driver_named" if style == "named" else style  # "named" is how SQLAlchemy's text() writes them
 
 
 def own_name_fault(tokens: list[Token]) -> str | None:
-    """Tell why a text must not use a name that is the guard's own, or return ``None``."""
+    """Return the fault of a text that uses one of the guard's own names, or ``None``."""
     if any(OWN in token.text.lower() for token in tokens if token.kind in ("word", "quoted", "parameter")):
         return f"it uses a name that begins with {OWN!r}, which is the guard's own"
     return None
@@ -35,12 +35,12 @@ class Numbering:
         tokens: the text.
         which: the family of the dialect.
         style: how parameters are written.
-        several: how many tenants are bound, where they are a set.
+        several: the number of tenants if a set is bound, otherwise 0.
 
     Attributes:
-        known: which parameter stands at the index of a token: a name, or a place.
-        by_name: parameters go by name.
-        given: how many positional parameters the text has.
+        known: the name or place of each parameter, by the index of its token.
+        by_name: whether parameters have names.
+        given: the number of positional parameters in the text.
     """
 
     def __init__(self, tokens: list[Token], which: str, style: str, several: int) -> None:
@@ -83,7 +83,7 @@ class Numbering:
         return self.given - 1
 
     def text(self, token: Token) -> str:
-        """Return how a parameter of the user's is sent."""
+        """Return how one of the user's parameters is sent."""
         if self._lite and not self.by_name:
             return "?"
         return token.text

@@ -10,9 +10,9 @@ from tenantguard.sql.text.composition import Composer
 from tenantguard.sql.text.grammar.cursor import Cursor
 from tenantguard.sql.text.grammar.queries import statement
 from tenantguard.sql.text.parameters import PARAMETER, Numbering, Recipe, own_name_fault
-from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
-from tenantguard.sql.text.placing.predicate_tokens import RuledRows
-from tenantguard.sql.text.placing.writes import Statement
+from tenantguard.sql.text.resolution.catalog import OWN, Catalog, refusal
+from tenantguard.sql.text.resolution.predicate_tokens import RuledRows
+from tenantguard.sql.text.resolution.writes import Statement
 from tenantguard.sql.text.settings import setting_checks
 from tenantguard.sql.text.tokens import Unreadable
 from tenantguard.sql.text.values import Check, parameter_sets
@@ -26,17 +26,17 @@ class Rewritten:
     Attributes:
         text: the SQL to execute.
         tables: the tables it names.
-        verbs: what it does, ``"select"``, ``"insert"``, ``"update"`` or ``"delete"``, in order.
-        checks: what must be verified of the parameters before it is executed.
-        recipe: how positional parameters are merged; ``None`` where parameters go by name.
-        tenanted: whether the tenant's parameter stands in the text.
-        given: how many positional parameters the user's text has.
-        names: those that go by name.
-        several: how many values the tenant's parameter has, where the tenants are a set.
-        asked: what whoever acts has to be permitted, by table and act.
-        rows: where permission rules stand, which the compiler writes.
+        verbs: its acts in order, ``"select"``, ``"insert"``, ``"update"`` or ``"delete"``.
+        checks: checks on the parameters before execution.
+        recipe: the order of positional parameters; ``None`` if parameters have names.
+        tenanted: whether the text has a parameter for the tenant.
+        given: the number of positional parameters in the user's text.
+        names: the names of parameters.
+        several: the number of tenants if a set is bound, otherwise 0.
+        asked: the permissions that the principal needs, by table and act.
+        rows: the places of permission rules, which the compiler writes.
         ctes: the names of its common table expressions.
-        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
+        stores: the written tables that have a permission rule, with the columns it sets; ``None`` for new rows.
     """
 
     text: str
@@ -114,7 +114,7 @@ def rewrite(
     several: int = 0,
     catalog: Catalog | None = None,
 ) -> Rewritten:
-    """Return the text with every table's predicate put in, every new row stamped, and what must be checked.
+    """Return the text with predicates for all tables and the tenant in new rows, and the checks it needs.
 
     Args:
         sql: one statement.
@@ -122,12 +122,12 @@ def rewrite(
         dialect: SQLAlchemy's name of the dialect.
         style: ``"named"`` for SQLAlchemy's ``text()``, or the driver's ``paramstyle``.
         default_schema: the schema that a table's name without one means.
-        several: how many tenants are bound, where they are a set; with ``"named"`` any number, since SQLAlchemy
-            expands the one parameter.
-        catalog: what names mean, where that was found out before.
+        several: the number of tenants if a set is bound; any number with ``"named"``, as SQLAlchemy expands the
+            parameter.
+        catalog: the meaning of names, if it is known from before.
 
     Raises:
-        RawSQLError: the text cannot be read with certainty, or is of a kind that is not let through.
+        RawSQLError: the text cannot be read with certainty, or is of a kind that is refused.
         UnknownTableError: it names a table outside the tenancy.
         CrossTenantError: it writes what no tenant may write.
 
@@ -148,33 +148,33 @@ def rewrite(
             raise refusal(own, kind="reserved_name")
         query = statement(cursor)
         numbering = Numbering(tokens, which, style, several)
-        placing = Statement(
+        resolution = Statement(
             cursor,
             catalog or Catalog(tenancy, which, default_schema),
             numbering.known,
             several=several > 0,
             compiled=style == "named",
         )
-        placing.statement(query)
-        checks = (*placing.given.checks, *setting_checks(cursor, numbering.known))
+        resolution.statement(query)
+        checks = (*resolution.given.checks, *setting_checks(cursor, numbering.known))
     except Unreadable as fault:
         raise refusal(str(fault)) from None
     except RecursionError:
         raise refusal("it nests too deep") from None
     composer = Composer(sql, cursor, numbering, escaped=style == "named")
-    text = composer.compose(placing.edits, placing.cuts, placing.named)
+    text = composer.compose(resolution.edits, resolution.cuts, resolution.named)
     return Rewritten(
         text,
-        frozenset(placing.tables | placing.predicates.tables),
-        tuple(placing.verbs),
+        frozenset(resolution.tables | resolution.predicates.tables),
+        tuple(resolution.verbs),
         checks,
         numbering.recipe(composer.order),
         None in composer.order,
         numbering.given,
         0 if numbering.expanded else several,
-        placing.asked,
-        tuple(placing.predicates.rows),
-        frozenset(placing.cte_names),
-        tuple(placing.stores),
+        resolution.asked,
+        tuple(resolution.predicates.rows),
+        frozenset(resolution.cte_names),
+        tuple(resolution.stores),
         frozenset(name for name in numbering.known.values() if isinstance(name, str)),
     )

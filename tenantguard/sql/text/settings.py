@@ -1,4 +1,4 @@
-"""Settings of one transaction that change nothing about which rows are seen, and texts that name no row."""
+"""Settings of one transaction that do not affect which rows are visible, and texts that read no table."""
 
 from __future__ import annotations
 
@@ -55,32 +55,32 @@ def local_setting(statement: str, dialect: str) -> str | None:
         >>> local_setting("SET LOCAL search_path = 'public'", "postgresql") is None
         True
     """
-    found = _match(_SET_LOCAL, statement) if dialect == "postgresql" else None
-    if found is None or found[1].lower() not in HARMLESS:
+    setting = _match(_SET_LOCAL, statement) if dialect == "postgresql" else None
+    if setting is None or setting[1].lower() not in HARMLESS:
         return None
-    return f"SET LOCAL {found[1].lower()} = {found[2]}"
+    return f"SET LOCAL {setting[1].lower()} = {setting[2]}"
 
 
 def is_harmless_setting(name: Any, local: Any) -> bool:
-    """Tell whether a setting changes nothing about rows, and ends with the transaction."""
+    """Tell whether a setting does not affect which rows are visible, and ends with the transaction."""
     return isinstance(name, str) and name.lower() in HARMLESS and local is True
 
 
 def setting_checks(
     cursor: Cursor, parameters: Mapping[int, str | int] = MappingProxyType({})
 ) -> list[SettingUse]:
-    """Return what must be verified of the calls of ``set_config``: those that take their setting from a parameter.
+    """Return the checks for the calls of ``set_config`` that take their setting from a parameter.
 
     Args:
         cursor: has read the text.
-        parameters: which parameter stands at the index of a token, where that is known.
+        parameters: the name or place of each parameter, by the index of its token, if known.
 
     Raises:
-        Ungrammatical: a call sets what could change whose rows are seen, or what outlives the transaction.
+        Ungrammatical: a call could change which rows are visible, or outlives the transaction.
     """
-    found = []
-    for begun in cursor.settings:
-        arguments = list(_arguments(cursor, begun, parameters))
+    checks = []
+    for start in cursor.settings:
+        arguments = list(_arguments(cursor, start, parameters))
         name, local = (arguments[0], arguments[2]) if len(arguments) == 3 else (None, None)
         known = [one.value for one in (name, local) if isinstance(one, Literal)]
         if name is None or local is None or (len(known) == 2 and not is_harmless_setting(*known)):
@@ -89,14 +89,14 @@ def setting_checks(
                 "transaction; write set_config('statement_timeout', '5s', true)"
             )
         if len(known) < 2:
-            found.append(SettingUse(name, local))
-    return found
+            checks.append(SettingUse(name, local))
+    return checks
 
 
-def _arguments(cursor: Cursor, begun: int, parameters: Mapping[int, str | int]) -> Iterator[Value | None]:
-    """Yield the arguments of a call, each a value where it is one token."""
-    first, depth = begun + 1, 0
-    for at in range(begun, len(cursor.tokens)):
+def _arguments(cursor: Cursor, start: int, parameters: Mapping[int, str | int]) -> Iterator[Value | None]:
+    """Yield the arguments of a call, with ``None`` for each that is more than one token."""
+    first, depth = start + 1, 0
+    for at in range(start, len(cursor.tokens)):
         text = cursor.tokens[at].upper
         depth += (text == "(") - (text == ")")
         if depth == 0 or (depth == 1 and text == ","):

@@ -1,6 +1,6 @@
-"""What a text leaves on its connection: a setting, a role, a temporary table, a lock.
+"""Side effects: what a text in a bypass leaves on its connection, such as a setting, a role, a table or a lock.
 
-For a bypass, which may send any text. What cannot be told to leave nothing leaves something.
+A text that is not known to leave nothing counts as one that does.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _NO_CALL = words(
 
 
 def leaves(sql: str, dialect: str, style: str, *, read: bool = False) -> bool:
-    """Tell whether a text may leave something on its connection.
+    """Tell whether a text can leave something on its connection.
 
     Args:
         sql: the text.
         dialect: SQLAlchemy's name of the dialect.
         style: how its parameters are written.
-        read: it was read as one statement, each function of which is known.
+        read: it was read as one statement whose functions are all known.
 
     Example:
         >>> leaves("CREATE TABLE a (id INT)", "postgresql", "named")
@@ -54,12 +54,12 @@ def leaves(sql: str, dialect: str, style: str, *, read: bool = False) -> bool:
     except Unreadable:
         return True
     ends = [at for at, token in enumerate(tokens) if token.upper == ";"]
-    statements = [tokens[begun + 1 : end] for begun, end in pairwise([-1, *ends, len(tokens)])]
+    statements = [tokens[start + 1 : end] for start, end in pairwise([-1, *ends, len(tokens)])]
     return any(_leaves(one, which, read=read) for one in statements)
 
 
 def calls_leave(sql: str, dialect: str) -> bool:
-    """Tell whether the functions that a statement of SQLAlchemy's calls may leave something on its connection.
+    """Tell whether the functions in a SQLAlchemy statement can leave something on its connection.
 
     Example:
         >>> calls_leave("SELECT lower(a) AS b FROM c WHERE d IN (1)", "postgresql")
@@ -75,7 +75,7 @@ def calls_leave(sql: str, dialect: str) -> bool:
 
 
 def _leaves(tokens: list[Token], which: str, *, read: bool) -> bool:
-    """Tell whether one statement may leave something."""
+    """Tell whether one statement can leave something."""
     if not tokens:
         return False
     first = next((token.upper for token in tokens if token.text != "("), "")
@@ -88,6 +88,6 @@ def _leaves(tokens: list[Token], which: str, *, read: bool) -> bool:
         return not read
     if first not in _LASTING or (first == "LOCK" and which == MYSQL):
         return True
-    made = tokens[:_NAMED] if first == "CREATE" else ()
+    head = tokens[:_NAMED] if first == "CREATE" else ()
     runs = any(token.upper in _RUNS for token in tokens[1:])
-    return runs or any(token.upper in _TEMPORARY for token in made)
+    return runs or any(token.upper in _TEMPORARY for token in head)

@@ -1,4 +1,4 @@
-"""What a guard has read of SQL text: kept within a bound of bytes, and gone with the guard."""
+"""Texts: the SQL text that a guard has read, cached up to a number of bytes and gone with the guard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any, TypeVar
 
 from tenantguard.sql.text.fragments import Fragment, read_fragment, read_underneath
-from tenantguard.sql.text.placing.catalog import Catalog, refusal
+from tenantguard.sql.text.resolution.catalog import Catalog, refusal
 from tenantguard.sql.text.rewrite import Rewritten, rewrite
 from tenantguard.sql.text.tokens import Unreadable, family
 from tenantguard.sql.text.write_targets import Written, read_written, writes
@@ -23,26 +23,26 @@ ValueT = TypeVar("ValueT")
 
 
 class Kept:
-    """Answers that are kept until they would take more than so many bytes; then the oldest go.
+    """A cache of answers that drops the oldest ones to stay below a number of bytes.
 
     Args:
-        most_bytes: how many.
+        most_bytes: that number.
 
     Attributes:
-        held: the answers, by their keys.
-        bytes: how many they take together.
+        answers: the answers, by their keys.
+        bytes: their total size.
     """
 
     def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
         self._most = most_bytes
         self._lock = Lock()
-        self.held: dict[Hashable, Any] = {}
+        self.answers: dict[Hashable, Any] = {}
         self._sizes: dict[Hashable, int] = {}
         self.bytes = 0
 
     def get(self, key: Hashable, text: str, read: Callable[[], ValueT]) -> ValueT:
-        """Return the answer for a key, which is found once; what raises is not kept."""
-        known = self.held.get(key, self)
+        """Return the answer for a key, reading it only once; an error is not kept."""
+        known = self.answers.get(key, self)
         if known is not self:
             return known  # type: ignore[no-any-return]  # what was read for this key
         answer = read()
@@ -52,18 +52,18 @@ class Kept:
 
     def _keep(self, key: Hashable, answer: Any, size: int) -> None:
         with self._lock:
-            if key in self.held:
+            if key in self.answers:
                 return
-            self.held[key], self._sizes[key] = answer, size
+            self.answers[key], self._sizes[key] = answer, size
             self.bytes += size
             while self.bytes > self._most:
-                oldest = next(iter(self.held))
-                del self.held[oldest]
+                oldest = next(iter(self.answers))
+                del self.answers[oldest]
                 self.bytes -= self._sizes.pop(oldest)
 
     def __len__(self) -> int:
-        """Return how many answers are kept."""
-        return len(self.held)
+        """Return the number of answers."""
+        return len(self.answers)
 
 
 class Texts:
@@ -101,11 +101,11 @@ class Texts:
         return self.kept.get((sql, style), sql, partial(read_underneath, sql, style, self._tenancy))
 
     def writes(self, sql: str, dialect: str, style: str) -> bool:
-        """Tell whether a text may write."""
+        """Tell whether a text can write."""
         return self.kept.get((sql, dialect, style), sql, partial(writes, sql, dialect, style))
 
     def written(self, sql: str, *, dialect: str, style: str) -> Written | None:
-        """Return what a text writes, or ``None`` where it cannot be read."""
+        """Return what a text writes, or ``None`` if it cannot be read."""
         read = partial(read_written, sql, dialect, style, self._tenancy)
         return self.kept.get(("written", sql, dialect, style), sql, read)
 
@@ -116,8 +116,8 @@ class Texts:
             raise refusal(str(fault)) from None
         # a table may be added to the metadata while the guard stands
         key = (which, default_schema, sum(len(metadata.tables) for metadata in self._tenancy.metadata))
-        found = self._catalogs.get(key)
-        if found is None:
+        catalog = self._catalogs.get(key)
+        if catalog is None:
             self._catalogs.clear()
-            found = self._catalogs[key] = Catalog(self._tenancy, which, default_schema)
-        return found
+            catalog = self._catalogs[key] = Catalog(self._tenancy, which, default_schema)
+        return catalog

@@ -1,4 +1,4 @@
-"""Tokens: what a text is split into, for which families of dialects, and how their names are compared and quoted."""
+"""Tokens: the pieces of a text, the families of dialects, and how names are compared and quoted."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FAMILIES = {SQLITE: SQLITE, POSTGRESQL: POSTGRESQL, MYSQL: MYSQL, "mariadb": MY
 
 
 class Unreadable(Exception):
-    """Say in a sentence why a text cannot be split into tokens with certainty."""
+    """A sentence about why a text cannot be split into tokens with certainty."""
 
 
 class Token:
@@ -24,10 +24,10 @@ class Token:
 
     Attributes:
         kind: what it is.
-        text: how the database gets it.
-        start: where it stands in the text; less than none for a token of ours.
+        text: how it is sent.
+        start: where it begins in the text; negative for a token of ours.
         end: where it ends.
-        upper: an unquoted word in upper case, or a symbol; nothing for what is quoted.
+        upper: an unquoted word in upper case, or a symbol; empty for any other token.
     """
 
     __slots__ = ("end", "kind", "start", "text", "upper")
@@ -53,7 +53,7 @@ def family(dialect: str) -> str:
     """Return the family of a dialect by SQLAlchemy's name for it.
 
     Raises:
-        Unreadable: text of this dialect has never been proven.
+        Unreadable: SQL text of this dialect is not supported.
     """
     if dialect not in _FAMILIES:
         raise Unreadable(f"SQL text of the dialect {dialect!r} cannot be read")

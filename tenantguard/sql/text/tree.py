@@ -1,4 +1,4 @@
-"""The tree: what the grammar finds in one statement, by the places of its tokens."""
+"""The tree: the parts of one statement, by the indexes of their tokens."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from typing import Literal
 
 from tenantguard.sql.text.tokens import Token
 
-Span = tuple[int, int]  # indexes of tokens, the second one behind the last
+Span = tuple[int, int]  # the index of the first token, and the index after the last
 JoinKind = Literal["INNER", "LEFT", "RIGHT", "FULL"]
 
 
 @dataclass(slots=True)
 class Source:
-    """An element of a FROM, or the table that a statement writes: a name, a query, joins in parentheses or a call.
+    """An element of a FROM, or the target of a write: a name, a query, joins in parentheses or a call.
 
     Attributes:
-        parts: the name of a table, part by part; none for the others.
+        parts: the name of a table, part by part; empty for other elements.
         span: the tokens of the name, from ONLY or the first part to the last part.
         query: the query that it is.
         inner: the joins that it holds in parentheses.
-        alias: the name it is given.
-        columns: the names that its columns are given.
-        plain: nothing stands beside it that cannot stand beside a query in its place.
-        only: ONLY stands before it, which a common table expression cannot have.
+        alias: its alias.
+        columns: the new names of its columns.
+        plain: a query can take its place, because no sample or index hint follows it.
+        only: it has ONLY, which a common table expression cannot have.
     """
 
     parts: list[Token] = field(default_factory=list)
@@ -37,13 +37,13 @@ class Source:
 
     @property
     def word(self) -> Token:
-        """Return the token that a table goes by."""
+        """Return the token by which a table is referred to."""
         return self.alias or self.parts[-1]
 
 
 @dataclass(slots=True)
 class Joined:
-    """One element of a FROM with what is joined to it; each of these has its kind of join and its ON."""
+    """One element of a FROM with the elements joined to it, each with its kind of join and its ON."""
 
     first: Source
     kind: JoinKind = "INNER"
@@ -59,7 +59,7 @@ class Select:
         items: its columns.
         sources: the elements of its FROM.
         where: its condition.
-        room: where a WHERE can be put in.
+        room: where a WHERE can be inserted.
         nested: the queries in its expressions.
         table_word: where the word of ``TABLE name`` stands.
         from_values: it is VALUES.
@@ -85,7 +85,7 @@ class Cte:
 
 @dataclass(slots=True)
 class Assignment:
-    """One ``column = value`` of a SET: every name on its left, and the value."""
+    """One ``column = value`` of a SET: the names on its left, and the value."""
 
     names: list[Token]
     value: Span
@@ -98,16 +98,16 @@ class Write:
 
     Attributes:
         verb: which of them.
-        target: the table that is written; MariaDB's writes of several tables have none.
+        target: the table; none for MariaDB's writes of several tables.
         body: the FROM and WHERE of an UPDATE or a DELETE.
         emptied: the names of the tables of a DELETE of several.
-        columns: the columns of an INSERT, if it names them.
+        columns: the columns that an INSERT names, if it names any.
         list_end: the parenthesis that closes them.
-        rows: the values of an INSERT, row by row, each with the place behind its last value.
+        rows: the values of an INSERT, row by row, each with the index after its last value.
         defaults: where DEFAULT VALUES stands.
-        query: the query that an INSERT takes its rows from.
-        assigned: what an UPDATE, or an INSERT of MariaDB, sets.
-        conflicts: what the conflict clauses of an INSERT set, with their WHERE.
+        query: the query of an INSERT.
+        assigned: the assignments of an UPDATE, or of MariaDB's INSERT ... SET.
+        conflicts: the assignments of the conflict clauses of an INSERT, with their WHERE.
         duplicate: the conflict clause is MariaDB's, which has no WHERE.
         returned: its RETURNING.
     """
@@ -134,9 +134,9 @@ class Query:
     Attributes:
         ctes: its common table expressions.
         recursive: its WITH is recursive.
-        parts: what set operations join.
-        write: the write that it is instead.
-        nested: the queries in what orders and limits it.
+        parts: the parts of its set operations.
+        write: the write, if it is one.
+        nested: the queries in its ORDER BY and LIMIT.
     """
 
     ctes: list[Cte] = field(default_factory=list)

@@ -13,7 +13,7 @@ Parameters = Mapping[str, Any] | Sequence[Any]
 
 @dataclass(frozen=True)
 class Literal:
-    """A value that is written out in the text."""
+    """A value in the text itself."""
 
     value: Any
 
@@ -24,7 +24,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter: by name, or by its place among the positional ones."""
+    """A parameter, by its name or by its place."""
 
     which: str | int
 
@@ -35,10 +35,10 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Bound:
-    """The tenant that is bound, which a row has that gives none."""
+    """The bound tenant, for a row that gives none."""
 
     def of(self, parameters: Parameters) -> Any:
-        """Return what stands for the tenant until the text is executed."""
+        """Return the placeholder for the tenant until the text is executed."""
         return self
 
 
@@ -47,13 +47,13 @@ Value = Literal | Parameter | Bound
 
 @dataclass(frozen=True)
 class TenantUse:
-    """A tenant column that a text gives, which must be the bound tenant.
+    """A tenant column in a text, whose value must be the bound tenant.
 
     Attributes:
         table_key: the table that is written.
         column: its tenant column.
         verb: ``"insert"`` or ``"update"``.
-        given: the values in the text, one a row; none where a new row is to be stored with the tenant's id.
+        given: the values in the text, one for each row; empty for new rows that store the tenant's id.
     """
 
     table_key: Key
@@ -62,22 +62,22 @@ class TenantUse:
     given: tuple[Value, ...]
 
     def values(self, parameters: Any) -> list[Any]:
-        """Return every value that an execution with these parameters gives."""
+        """Return every value of an execution with these parameters."""
         return [value.of(one) for one in parameter_sets(parameters) for value in self.given]
 
 
 @dataclass(frozen=True)
 class ForeignKeyUse:
-    """A foreign key that a text gives, which must not point at another tenant's row.
+    """A foreign key in a text, which must not reference another tenant's row.
 
     Attributes:
         table_key: the table that is written.
-        columns: the columns of the key, which store the values.
-        parent_key: the table that the key points at.
-        parent_columns: the columns it points at.
+        columns: the columns of the key.
+        parent_key: the table that the key references.
+        parent_columns: the referenced columns.
         verb: ``"insert"`` or ``"update"``.
-        given: the values in the text, one tuple a row, in the order of ``parent_columns``.
-        required: NULL is no answer, because the row belongs through this key.
+        given: the values in the text, one tuple for each row, in the order of ``parent_columns``.
+        required: NULL is refused, because the row belongs through this key.
     """
 
     table_key: Key
@@ -89,7 +89,7 @@ class ForeignKeyUse:
     columns: tuple[str, ...] = ()
 
     def values(self, parameters: Any) -> list[tuple[Any, ...]]:
-        """Return every key that an execution with these parameters gives, as tuples."""
+        """Return every key of an execution with these parameters, as tuples."""
         return [
             tuple(value.of(one) for value in row) for one in parameter_sets(parameters) for row in self.given
         ]
@@ -97,7 +97,7 @@ class ForeignKeyUse:
 
 @dataclass(frozen=True)
 class SettingUse:
-    """A setting of the transaction that ``set_config`` sets by parameters: it must be one of the harmless ones.
+    """A setting that ``set_config`` takes from parameters, which must be a harmless one.
 
     Attributes:
         name: the setting.
@@ -108,7 +108,7 @@ class SettingUse:
     local: Value
 
     def values(self, parameters: Any) -> list[tuple[Any, Any]]:
-        """Return every setting that an execution with these parameters sets, and whether it is local."""
+        """Return every setting of an execution with these parameters, and whether it is local."""
         return [(self.name.of(one), self.local.of(one)) for one in parameter_sets(parameters)]
 
 

@@ -1,4 +1,4 @@
-"""What a text writes, as far as it can be read: whether it does at all, and for a bypass, which may send any text."""
+"""Write targets: whether a text writes, and, for a bypass, which table and columns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WRITES = words("INSERT UPDATE DELETE MERGE REPLACE")
 
 
 def writes(statement: str, dialect: str, style: str) -> bool:
-    """Tell whether a text may write; one that cannot be read may."""
+    """Tell whether a text can write; one that cannot be read can."""
     try:
         tokens = tokens_of(statement, family(dialect), style)
     except Unreadable:
@@ -33,23 +33,23 @@ def writes(statement: str, dialect: str, style: str) -> bool:
 
 
 def may_write(sql: str) -> bool:
-    """Tell whether a text begins as one does that inserts or updates rows."""
+    """Tell whether a text begins like one that inserts or updates rows."""
     return _BEGINS.match(sql) is not None
 
 
 @dataclass(frozen=True)
 class Written:
-    """A text that was read.
+    """What a text writes.
 
     Attributes:
         verb: ``"select"``, ``"insert"``, ``"update"`` or ``"delete"``.
-        name: the table that is written, without its schema, in lower case; nothing for an UPDATE of MariaDB's, which
-            may write several.
+        name: the table that is written, without its schema, in lower case; empty for MariaDB's UPDATE, which can
+            write several.
         columns: the columns that an UPDATE sets, in lower case.
         beside: a common table expression writes.
-        alone: its RETURNING can name the columns of the table by themselves.
-        room: where columns can be put into its RETURNING, or a RETURNING can be put in.
-        returns: it has one.
+        alone: its RETURNING can name the columns of the table without a qualifier.
+        room: where columns, or a RETURNING, can be inserted.
+        returns: it has a RETURNING.
     """
 
     verb: str
@@ -61,14 +61,14 @@ class Written:
     returns: bool = False
 
     def may_write(self, key: Key, columns: Iterable[str]) -> bool:
-        """Tell whether one of some columns of a table may be written."""
+        """Tell whether the text can write one of some columns of a table."""
         named = self.name in ("", key[1].lower())
         return named and (
             self.verb == "insert" or not self.columns.isdisjoint(column.lower() for column in columns)
         )
 
     def returning(self, sql: str, columns: list[str]) -> str:
-        """Return the text with columns at the beginning of what it returns."""
+        """Return the text with more columns at the beginning of its RETURNING."""
         more = ", ".join(columns)
         # on a line of its own, since a comment may stand before it
         put = f" {more}," if self.returns else f"\nRETURNING {more}"

@@ -1,4 +1,4 @@
-"""Callees: which names before a parenthesis call a function, and which are words of the grammar or types."""
+"""Callees: the names before a parenthesis that call a function, and those that are keywords or types."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tenantguard.sql.text.tokens import MYSQL, Token, ascii_lower, unquoted, wor
 
 _ATTRIBUTES = frozenset({"currval", "setval", "nextval", "ts_stat", "query_to_xml", "lastval"})
 
-# words before a parenthesis that call nothing: no database lets a function have these names without quotes
+# words that call nothing before a parenthesis: no database accepts them unquoted as the name of a function
 _NO_CALL = words(
     "AND OR NOT IN ANY ALL SOME EXISTS CASE WHEN THEN ELSE AS ON USING VALUES BETWEEN SELECT DISTINCT FROM WHERE HAVING"
     " LIMIT OFFSET ARRAY INTERVAL ROW DEFAULT UNION CHECK UNIQUE NULL CAST"
     " CHAR CHARACTER DEC DECIMAL FLOAT INT INTEGER NCHAR NUMERIC REAL SMALLINT TIME TIMESTAMP VARCHAR BIT BIGINT"
 )
-# and these where they stand behind an operand, or behind a word that makes them part of something else
+# these call nothing after an operand, or after a word that makes them part of a longer form
 _BEHIND = {
     "BY": words("GROUP ORDER PARTITION"),
     "SETS": words("GROUPING"),
@@ -44,7 +44,7 @@ _TYPES = words(
 
 
 def note_call(cursor: Cursor, at: int, token: Token) -> None:
-    """Note that a function is called, unless the parenthesis belongs to a keyword or a type."""
+    """Record a function call, unless the parenthesis belongs to a keyword or a type."""
     tokens = cursor.tokens
     before = tokens[at - 1] if at else None
     dotted = before is not None and before.text == "." and before.kind == "symbol"
@@ -76,7 +76,7 @@ def note_call(cursor: Cursor, at: int, token: Token) -> None:
 
 
 def refuse_attribute(token: Token) -> None:
-    """Refuse names behind a dot: ``(value).name`` calls a function on PostgreSQL, where no column has that name."""
+    """Refuse some names after a dot: on PostgreSQL ``(value).name`` calls a function if no column has that name."""
     name = ascii_lower(unquoted(token.text))
     if name.startswith(("pg_", "lo_")) or name in _ATTRIBUTES:
         raise Ungrammatical(f"{name} stands behind a dot, where PostgreSQL calls the function of that name")
@@ -101,7 +101,7 @@ def _is_keyword(cursor: Cursor, at: int, word: str) -> bool:
 
 
 def _is_column_type(cursor: Cursor, at: int, token: Token) -> bool:
-    """Tell whether a word is the type of a column that JSON_TABLE or a list of columns defines: ``name type(10)``."""
+    """Tell whether a word is the type of a column in JSON_TABLE or a list of columns: ``name type(10)``."""
     if token.kind != "word" or at < 2:
         return False
     name, before = cursor.tokens[at - 1], cursor.tokens[at - 2]

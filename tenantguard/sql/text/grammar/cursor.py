@@ -1,4 +1,4 @@
-"""The place in the tokens that the grammar has reached, and what it notes on its way."""
+"""The cursor: how far the grammar has read, and what it has noted on the way."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ CLAUSES = (
     | words("ORDER LIMIT OFFSET FETCH FOR LOCK")
     | SET_OPERATIONS
 )
-# words that no alias and no column name may be, so that a clause is never taken for a name
+# words that cannot be an alias or a column, so that a clause is never taken for a name
 RESERVED = CLAUSES | JOINS | words(
     "SELECT WITH VALUES TABLE AS AND OR NOT IN IS LIKE BETWEEN EXISTS CASE WHEN THEN ELSE END NULL DISTINCT ALL"
     " TABLESAMPLE INDEXED USE IGNORE FORCE PARTITION LATERAL ONLY OUTER INSERT UPDATE DELETE MERGE REPLACE DEFAULT"
@@ -33,7 +33,7 @@ _BEHIND = ("",) * 4  # so that a look ahead needs no bound
 
 
 class Ungrammatical(Unreadable):
-    """Say in a sentence what the guard does not know in a statement."""
+    """A sentence about a form that the guard does not know."""
 
 
 class Cursor:
@@ -47,14 +47,14 @@ class Cursor:
 
     Attributes:
         at: the index of the next token.
-        uppers: the words of the tokens in upper case, and their symbols, with nothing for the others.
+        uppers: the words in upper case and the symbols, and an empty text for any other token.
         passes: tells whether a function may be called.
         returns_rows: tells whether a function may stand in a FROM.
         nested: the queries in the expressions of what is being read.
-        queries: the query in a parenthesis, and the index behind it, by the index of the parenthesis.
-        unqualified: where the names of those begin that are called without a schema.
+        queries: the query in parentheses and the index after it, by the index of the parenthesis.
+        unqualified: where the names of functions begin that are called without a schema.
         settings: the parentheses of calls of set_config.
-        joints: where parentheses stand that belong to the name of a function before them.
+        joints: where the parentheses of function calls stand.
         relations: how many names stand in a FROM.
         mentioned: the names of tables, or of common table expressions, part by part.
         cte_names: the names of common table expressions.
@@ -96,7 +96,7 @@ class Cursor:
         return closing
 
     def token(self, ahead: int = 0) -> Token:
-        """Return a token ahead, or one that equals nothing behind the end."""
+        """Return a token ahead, or an empty one after the end."""
         at = self.at + ahead
         return self.tokens[at] if at < len(self.tokens) else _END
 
@@ -118,7 +118,7 @@ class Cursor:
         )
 
     def took(self, word: str, *more: str) -> bool:
-        """Step over these words and symbols, where they come next."""
+        """Step over these words and symbols if they come next."""
         if self.uppers[self.at] != word or (more and not self.sees(word, *more)):
             return False
         self.at += 1 + len(more)
@@ -130,10 +130,10 @@ class Cursor:
             raise self.unexpected(f"{' '.join(expected)} was expected")
 
     def unexpected(self, why: str) -> Exception:
-        """Return the error for a token that the guard does not know here; values are not told."""
+        """Return the error for a token that the guard does not know here, without showing any value."""
         token = self.token()
-        told = token.upper or {"": "the end"}.get(token.text, f"a {token.kind}")
-        return Ungrammatical(f"{why} where {told} stands, and the guard does not guess")
+        what = token.upper or {"": "the end"}.get(token.text, f"a {token.kind}")
+        return Ungrammatical(f"{why} where {what} stands, and the guard does not guess")
 
     def identifier(self) -> Token:
         """Take a word or a quoted name."""
@@ -155,13 +155,13 @@ class Cursor:
 
     def names(self) -> list[Token]:
         """Take names with commas between them."""
-        found = [self.identifier()]
+        names = [self.identifier()]
         while self.took(","):
-            found.append(self.identifier())
-        return found
+            names.append(self.identifier())
+        return names
 
     def took_set_operation(self) -> bool:
-        """Step over UNION and its like, where one comes next."""
+        """Step over UNION, INTERSECT or EXCEPT if one comes next."""
         if self.upper not in SET_OPERATIONS:
             return False
         self.at += 2 if self.token(1).upper in ("ALL", "DISTINCT") else 1
@@ -170,9 +170,9 @@ class Cursor:
     def names_in_parentheses(self) -> list[Token]:
         """Take ``(a, b)``."""
         self.expect("(")
-        found = self.names()
+        names = self.names()
         self.expect(")")
-        return found
+        return names
 
     def count_relation(self) -> None:
         """Count a name in a FROM.
@@ -185,24 +185,24 @@ class Cursor:
             raise Ungrammatical(f"it names more than {_MOST_RELATIONS} tables")
 
     def deeper(self, read: Callable[[Any], Any], what: str) -> Any:
-        """Read what may stand in itself, to a bound."""
+        """Read a construct that can contain itself, up to a maximum depth."""
         self._depth += 1
         if self._depth > _DEEPEST:
             raise Ungrammatical(f"its {what} nest deeper than {_DEEPEST}")
-        found = read(self)
+        result = read(self)
         self._depth -= 1
-        return found
+        return result
 
     def query(self, read: Callable[[Any], Query] | None = None) -> Query:
-        """Read a query inside another statement, as ``read`` does where it is given."""
+        """Read a query inside another statement, with ``read`` if it is given."""
         read = read or self.read_query
         if read is None:
             raise Ungrammatical(f"it holds the word {self.upper}: a query or a table")
         outer, self.nested = self.nested, []
-        found: Query = self.deeper(read, "queries")
-        found.nested += self.nested
+        query: Query = self.deeper(read, "queries")
+        query.nested += self.nested
         self.nested = outer
-        return found
+        return query
 
     def begins_query(self, ahead: int = 0) -> bool:
         """Tell whether a query begins here."""
@@ -212,7 +212,7 @@ class Cursor:
         return word == "SELECT" or word == "WITH" or (word == "TABLE" and self.which == POSTGRESQL)
 
     def query_ahead(self) -> bool:
-        """Tell whether nothing but parentheses stands before a query."""
+        """Tell whether a query begins here, after any number of parentheses."""
         ahead = 0
         while self.token(ahead).text == "(":
             ahead += 1

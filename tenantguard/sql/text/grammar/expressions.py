@@ -1,4 +1,4 @@
-"""Expressions: read token by token, with the queries and the calls in them; parentheses need no depth of ours."""
+"""Expressions, read token by token with the queries and calls in them; parentheses need no recursion."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Reader = Callable[[Cursor], Any]
 Forms = dict[str, list[Reader | list[str]]]
 
 _STOPS = CLAUSES | JOINS
-# words that begin a query or name a table, wherever they stand
+# words that begin a query or precede the name of a table
 _QUERY = words(
     "SELECT WITH VALUES TABLE FROM JOIN STRAIGHT_JOIN UNION INTERSECT EXCEPT MINUS INTO ONLY LATERAL WHERE"
     " TABLESAMPLE INSERT UPDATE DELETE MERGE REPLACE PRAGMA ATTACH EXECUTE OUTFILE DUMPFILE"
@@ -32,20 +32,20 @@ _DEEPEST = 100  # parentheses, and CASEs
 
 
 def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> Span:
-    """Read an expression, or several with commas, up to a word that begins something else.
+    """Read an expression, or several with commas, up to a word that begins another clause.
 
     Args:
         cursor: the place where it begins.
-        commas: read on behind a comma.
-        single: read one parenthesis and nothing behind it.
+        commas: continue after a comma.
+        single: read one parenthesis and nothing after it.
 
     Raises:
         Ungrammatical: a word or a function in it is not known to be harmless there.
     """
-    tokens, uppers, begun = cursor.tokens, cursor.uppers, cursor.at
+    tokens, uppers, start = cursor.tokens, cursor.uppers, cursor.at
     count, is_postgresql = len(tokens), cursor.which == POSTGRESQL
     open_: list[tuple[str, str]] = []  # what closes each parenthesis, and the word before it
-    at, cases = begun, 0
+    at, cases = start, 0
     while at < count:
         token = tokens[at]
         kind = token.kind
@@ -103,17 +103,17 @@ def expression(cursor: Cursor, *, commas: bool = True, single: bool = False) -> 
         if at < count and tokens[at].text == ";":
             raise Ungrammatical("it holds a semicolon")
         raise Ungrammatical("its parentheses do not match, so that it could leave its place")
-    if at == begun or tokens[at - 1].upper == ",":
+    if at == start or tokens[at - 1].upper == ",":
         raise cursor.unexpected("an expression was expected")
-    return begun, at
+    return start, at
 
 
-def _enclosed_query(cursor: Cursor, begun: int, inside: bool) -> int:
-    """Read a query in parentheses, and what set operations join to it; return the index behind."""
-    found = cursor.query()
+def _enclosed_query(cursor: Cursor, start: int, inside: bool) -> int:
+    """Read a query in parentheses and the queries combined with it; return the index after them."""
+    query = cursor.query()
     cursor.expect(")")
-    cursor.nested.append(found)
-    cursor.queries[begun] = (found, cursor.at)
+    cursor.nested.append(query)
+    cursor.queries[start] = (query, cursor.at)
     while inside and cursor.took_set_operation():
         enclosed = cursor.took("(")
         cursor.nested.append(cursor.query())
@@ -127,7 +127,7 @@ def _is_distinct_from(cursor: Cursor, before: str) -> bool:
 
 
 def _stops(cursor: Cursor, word: str, before: str) -> bool:
-    """Tell whether a word ends the expression here, instead of being part of it or a name."""
+    """Tell whether a word ends the expression, instead of being a part of it or a name."""
     after = cursor.token(1).upper
     match word:
         case "FROM":
@@ -146,7 +146,7 @@ def _stops(cursor: Cursor, word: str, before: str) -> bool:
 
 
 def _fault(cursor: Cursor, word: str, before: str, caller: str) -> str | None:
-    """Tell why a word must not stand in an expression, or return ``None``: ``EXTRACT(year FROM x)`` is one."""
+    """Return why a word is refused in an expression, or ``None``, as for FROM in ``EXTRACT(year FROM x)``."""
     after = cursor.token(1)
     called = after.text == "("
     match word:
@@ -177,21 +177,21 @@ def _fault(cursor: Cursor, word: str, before: str, caller: str) -> str | None:
 
 def items(cursor: Cursor) -> list[Span]:
     """Read expressions with commas between them; return each."""
-    found = [expression(cursor, commas=False)]
+    spans = [expression(cursor, commas=False)]
     while cursor.took(","):
-        found.append(expression(cursor, commas=False))
-    return found
+        spans.append(expression(cursor, commas=False))
+    return spans
 
 
 def group(cursor: Cursor) -> None:
-    """Read what stands in parentheses."""
+    """Read an expression in parentheses."""
     if not cursor.sees("("):
         raise cursor.unexpected("( was expected")
     expression(cursor, single=True)
 
 
 def where(cursor: Cursor, select: Select) -> None:
-    """Read a WHERE, if there is one."""
+    """Read a WHERE if there is one."""
     select.room = cursor.at
     if cursor.took("WHERE"):
         select.where = expression(cursor)
@@ -204,11 +204,11 @@ _READERS: dict[str, Reader] = {
 
 
 def forms(*clauses: str, **readers: Reader) -> Forms:
-    """Return clauses by the words that begin them.
+    """Return clauses by their first words.
 
     Args:
-        clauses: what each is made of: words, with bars between those of which one stands, and readers.
-        readers: those that are not among the common ones.
+        clauses: the parts of each: readers, and words, with bars between alternatives.
+        readers: readers that only these clauses use.
     """
     known = _READERS | readers
     return {
@@ -218,8 +218,8 @@ def forms(*clauses: str, **readers: Reader) -> Forms:
 
 
 def clauses(cursor: Cursor, known: Forms) -> bool:
-    """Read the clauses that come next and are known; tell whether there are any."""
-    begun = cursor.at
+    """Read the known clauses that come next; tell whether there are any."""
+    start = cursor.at
     while (form := known.get(cursor.upper)) is not None:
         cursor.at += 1
         for part in form:
@@ -229,4 +229,4 @@ def clauses(cursor: Cursor, known: Forms) -> bool:
                 cursor.at += 1
             else:
                 raise cursor.unexpected(f"{' or '.join(part)} was expected")
-    return cursor.at > begun
+    return cursor.at > start

@@ -1,4 +1,4 @@
-"""Queries: their WITH, the parts of their set operations, and what orders and limits them."""
+"""Queries: their WITH, the parts of their set operations, their order and limit."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUERIES = ("SELECT", "VALUES", "TABLE", "(")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _BEHIND_WHERE = forms("GROUP BY expression", "HAVING expression", "WINDOW expression")
 _BEHIND_PARTS = forms("ORDER BY expression", "LIMIT expression", "OFFSET expression", "FETCH expression")
-# what PostgreSQL takes behind a recursive expression: it adds columns of its own
+# PostgreSQL accepts these after a recursive expression; they add columns of their own
 _BEHIND_CTE = forms("SEARCH DEPTH|BREADTH FIRST BY names SET name", "CYCLE names SET name USING name")
 
 
@@ -28,42 +28,42 @@ def statement(cursor: Cursor) -> Query:
     """Read the tokens as one statement.
 
     Raises:
-        Ungrammatical: the statement is of a kind, or holds a form, that the guard does not know.
+        Ungrammatical: the guard does not know this kind of statement, or a form in it.
     """
     cursor.read_query = query
     try:
-        found = query(cursor, writes=True)
+        tree = query(cursor, writes=True)
     except RecursionError:
         raise Ungrammatical("it nests too deep") from None
-    found.nested += cursor.nested
+    tree.nested += cursor.nested
     cursor.took(";")
     if not cursor.is_done:
         raise cursor.unexpected("the end of the one statement was expected")
-    return found
+    return tree
 
 
 def query(cursor: Cursor, *, writes: bool = False) -> Query:
-    """Read a query with its WITH, or a write where one may stand."""
-    found = Query()
+    """Read a query with its WITH, or a write where one is allowed."""
+    tree = Query()
     if cursor.took("WITH"):
-        _with(cursor, found)
+        _with(cursor, tree)
     word = cursor.upper
     if word in _QUERIES:
-        _body(cursor, found)
+        _body(cursor, tree)
     elif word in _WRITES:
         if not writes:
             raise cursor.unexpected("a query was expected")
-        found.write = write(cursor)
+        tree.write = write(cursor)
     elif word == "REPLACE":
         raise Ungrammatical("REPLACE deletes whatever row holds the key, another tenant's too")
     else:
-        told = word if cursor.token().kind == "word" else "something else"
-        raise Ungrammatical(f"it begins with {told}; SELECT, INSERT, UPDATE and DELETE are read")
-    return found
+        first = word if cursor.token().kind == "word" else "something else"
+        raise Ungrammatical(f"it begins with {first}; SELECT, INSERT, UPDATE and DELETE are read")
+    return tree
 
 
-def _with(cursor: Cursor, found: Query) -> None:
-    found.recursive = cursor.took("RECURSIVE")
+def _with(cursor: Cursor, tree: Query) -> None:
+    tree.recursive = cursor.took("RECURSIVE")
     while True:
         cursor.count_relation()
         name = cursor.identifier()
@@ -74,7 +74,7 @@ def _with(cursor: Cursor, found: Query) -> None:
         cursor.took("MATERIALIZED")
         cursor.expect("(")
         body = cursor.query(partial(query, writes=cursor.which == POSTGRESQL))
-        found.ctes.append(Cte(name, columns, body))
+        tree.ctes.append(Cte(name, columns, body))
         cursor.expect(")")
         if cursor.which == POSTGRESQL:
             clauses(cursor, _BEHIND_CTE)
@@ -82,10 +82,10 @@ def _with(cursor: Cursor, found: Query) -> None:
             return
 
 
-def _body(cursor: Cursor, found: Query) -> None:
-    """Read a query without its WITH: parts joined by set operations, and what orders, limits and locks them."""
+def _body(cursor: Cursor, tree: Query) -> None:
+    """Read a query without its WITH: parts joined by set operations, then ORDER BY, LIMIT and locks."""
     while True:
-        found.parts.append(_part(cursor))
+        tree.parts.append(_part(cursor))
         clauses(cursor, _BEHIND_PARTS)
         while cursor.upper == "FOR" or (cursor.upper == "LOCK" and cursor.which == MYSQL):
             _lock(cursor)
@@ -107,14 +107,14 @@ def _part(cursor: Cursor) -> Select | Query:
         cursor.nested = outer
         return select
     if cursor.took("("):
-        found = cursor.query()
+        inner = cursor.query()
         cursor.expect(")")
-        return found
+        return inner
     raise cursor.unexpected("a query was expected")
 
 
 def _select(cursor: Cursor) -> Select:
-    """Read a SELECT behind that word."""
+    """Read a SELECT after that word."""
     select = Select()
     outer, cursor.nested = cursor.nested, select.nested
     while cursor.upper in _MODIFIERS:

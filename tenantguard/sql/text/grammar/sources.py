@@ -1,4 +1,4 @@
-"""The elements of a FROM, and how they are joined."""
+"""Sources: the elements of a FROM, and how they are joined."""
 
 from __future__ import annotations
 
@@ -12,41 +12,41 @@ _HINTS = ("USE", "IGNORE", "FORCE")
 
 def sources(cursor: Cursor) -> list[Joined]:
     """Read the elements of a FROM, with commas between them."""
-    found = [_joined(cursor)]
+    elements = [_joined(cursor)]
     while cursor.took(","):
-        found.append(_joined(cursor))
-    return found
+        elements.append(_joined(cursor))
+    return elements
 
 
 def _joined(cursor: Cursor) -> Joined:
-    found = Joined(_source(cursor))
-    waiting = 0  # joins whose ON may stand behind those that follow, as MariaDB has it
+    element = Joined(_source(cursor))
+    waiting = 0  # joins whose ON can come after the next joins, on MariaDB
     while True:
         if cursor.upper in JOINS:
-            found.steps.append(_step(cursor))
-            waiting += cursor.which == MYSQL and found.steps[-1].on is None
+            element.steps.append(_step(cursor))
+            waiting += cursor.which == MYSQL and element.steps[-1].on is None
         elif waiting and cursor.took("ON"):
             expression(cursor, commas=False)
             waiting -= 1
         else:
-            return found
+            return element
 
 
 def _step(cursor: Cursor) -> Joined:
     kind, conditional = _join_kind(cursor)
-    found = Joined(_source(cursor), kind)
+    step = Joined(_source(cursor), kind)
     if conditional and (kind != "INNER" or cursor.which == POSTGRESQL) and cursor.which != SQLITE:
         while cursor.upper in JOINS:  # a LEFT JOIN b JOIN c ON ... ON ...
-            found.steps.append(cursor.deeper(_step, "joins"))
+            step.steps.append(cursor.deeper(_step, "joins"))
     if cursor.took("ON"):
-        found.on = expression(cursor, commas=False)
+        step.on = expression(cursor, commas=False)
     elif clauses(cursor, _USING):
         clauses(cursor, _NAMED)
-    return found
+    return step
 
 
 def _join_kind(cursor: Cursor) -> tuple[JoinKind, bool]:
-    """Read the words of a join; return its kind, and whether an ON or USING has to follow."""
+    """Read the words of a join; return its kind, and whether ON or USING must follow."""
     natural = cursor.took("NATURAL")
     kinds: tuple[JoinKind, ...] = ("LEFT", "RIGHT", "FULL")
     for kind in kinds:
@@ -69,9 +69,9 @@ def _source(cursor: Cursor) -> Source:
     cursor.count_relation()
     lateral = cursor.took("LATERAL")
     if cursor.sees("("):
-        found: Source = cursor.deeper(_enclosed, "joins")
-        found.alias, found.columns = alias(cursor)
-        return found
+        source: Source = cursor.deeper(_enclosed, "joins")
+        source.alias, source.columns = alias(cursor)
+        return source
     if cursor.which == POSTGRESQL and cursor.took("ROWS", "FROM"):
         return _rows_from(cursor)
     if _function_ahead(cursor):
@@ -79,36 +79,36 @@ def _source(cursor: Cursor) -> Source:
         return Source(alias=_alias_of_function(cursor))
     if lateral:
         raise cursor.unexpected("a subquery or a function was expected")
-    found = relation(cursor)
+    source = relation(cursor)
     partitioned = cursor.which == MYSQL and clauses(cursor, _PARTITION)
-    found.alias, found.columns = alias(cursor)
-    found.plain = not decorated(cursor) and not partitioned
-    return found
+    source.alias, source.columns = alias(cursor)
+    source.plain = not decorated(cursor) and not partitioned
+    return source
 
 
 def relation(cursor: Cursor) -> Source:
     """Read the name of a table."""
-    begun = cursor.at
+    start = cursor.at
     only = cursor.which == POSTGRESQL and cursor.took("ONLY")
     parts = cursor.dotted()
     cursor.mentioned.append(parts)
-    return Source(parts, (begun, cursor.at), only=only)
+    return Source(parts, (start, cursor.at), only=only)
 
 
 def _enclosed(cursor: Cursor) -> Source:
-    """Read what stands in parentheses: a query, or joins."""
+    """Read a query or joins in parentheses."""
     cursor.expect("(")
-    found = Source()
+    source = Source()
     if cursor.begins_query() or (cursor.sees("(") and cursor.query_ahead() and _is_query(cursor)):
-        found.query = cursor.query()
+        source.query = cursor.query()
     else:
-        found.inner = sources(cursor)
+        source.inner = sources(cursor)
     cursor.expect(")")
-    return found
+    return source
 
 
 def _is_query(cursor: Cursor) -> bool:
-    """Tell whether what stands in a parenthesis is part of a query, by what follows it."""
+    """Tell whether the parentheses that begin here enclose a part of a query, by the token after them."""
     closing = cursor.closing.get(cursor.at)
     following = "" if closing is None else cursor.uppers[closing + 1]
     return following in SET_OPERATIONS or following in (")", "ORDER", "LIMIT")
@@ -122,14 +122,14 @@ def _function_ahead(cursor: Cursor) -> bool:
 
 
 def _function(cursor: Cursor) -> None:
-    begun = cursor.at
+    start = cursor.at
     while cursor.token(1).upper == ".":
         cursor.at += 2
-    name = ".".join(part.text for part in cursor.tokens[begun : cursor.at + 1 : 2])
+    name = ".".join(part.text for part in cursor.tokens[start : cursor.at + 1 : 2])
     if not cursor.returns_rows(name):
         raise Ungrammatical(f"{name}() stands where a table does, and what it reads is not known")
-    if begun == cursor.at:
-        cursor.unqualified.append(begun)
+    if start == cursor.at:
+        cursor.unqualified.append(start)
     cursor.at += 1
     cursor.joints.add(cursor.token().start)
     if not cursor.took("(", ")"):
@@ -137,7 +137,7 @@ def _function(cursor: Cursor) -> None:
 
 
 def _rows_from(cursor: Cursor) -> Source:
-    """Read PostgreSQL's ``ROWS FROM (f(), g())`` behind these words."""
+    """Read PostgreSQL's ``ROWS FROM (f(), g())`` after these words."""
     cursor.expect("(")
     while True:
         if not _function_ahead(cursor):
@@ -165,7 +165,7 @@ def _alias_of_function(cursor: Cursor) -> Token | None:
 
 
 def alias(cursor: Cursor) -> tuple[Token | None, list[Token]]:
-    """Read an alias, if there is one, with names for its columns."""
+    """Read an alias with the names of its columns, if there is one."""
     token = cursor.token()
     if not cursor.took("AS") and (not token.is_name or token.upper in RESERVED):
         return None, []
@@ -174,7 +174,7 @@ def alias(cursor: Cursor) -> tuple[Token | None, list[Token]]:
 
 
 def decorated(cursor: Cursor) -> bool:
-    """Read what may stand behind a table's alias: a sample, or hints for its indexes."""
+    """Read a sample or index hints after a table's alias; tell whether there are any."""
     return clauses(cursor, _DECORATIONS[cursor.which])
 
 

@@ -31,69 +31,69 @@ def write(cursor: Cursor) -> Write:
         cursor.at += 1
     while cursor.which == MYSQL and cursor.upper in _MODIFIERS[verb]:
         cursor.at += 1
-    found = {"INSERT": _insert, "UPDATE": _update, "DELETE": _delete}[verb](cursor)
+    change = {"INSERT": _insert, "UPDATE": _update, "DELETE": _delete}[verb](cursor)
     if verb != "INSERT":
-        where(cursor, found.body)
+        where(cursor, change.body)
         if cursor.which != POSTGRESQL:
             clauses(cursor, _BEHIND_WHERE)
     if cursor.took("RETURNING"):
-        found.returned = items(cursor)
-    return found
+        change.returned = items(cursor)
+    return change
 
 
 def _target(cursor: Cursor) -> Source:
-    """Read the table that an UPDATE or a DELETE writes."""
-    found = relation(cursor)
-    found.alias, found.columns = alias(cursor)
-    if found.columns:
+    """Read the target of an UPDATE or a DELETE."""
+    target = relation(cursor)
+    target.alias, target.columns = alias(cursor)
+    if target.columns:
         raise cursor.unexpected("SET or WHERE was expected")
     decorated(cursor)
-    return found
+    return target
 
 
 def _insert(cursor: Cursor) -> Write:
     if not cursor.took("INTO") and cursor.which != MYSQL:
         raise cursor.unexpected("INTO was expected")
-    found = Write("insert", relation(cursor))
-    if cursor.took("AS") and found.target is not None:
-        found.target.alias = cursor.identifier()
+    change = Write("insert", relation(cursor))
+    if cursor.took("AS") and change.target is not None:
+        change.target.alias = cursor.identifier()
     if cursor.which == MYSQL and cursor.took("SET"):
-        found.assigned = assignments(cursor)
-        found.columns = [one.names[-1] for one in found.assigned]
-        found.rows = [([one.value for one in found.assigned], cursor.at)]
+        change.assigned = assignments(cursor)
+        change.columns = [one.names[-1] for one in change.assigned]
+        change.rows = [([one.value for one in change.assigned], cursor.at)]
     elif cursor.which != MYSQL and cursor.sees("DEFAULT", "VALUES"):
-        found.columns, found.defaults = [], cursor.at
+        change.columns, change.defaults = [], cursor.at
         cursor.at += 2
     else:
         if cursor.sees("(") and not cursor.query_ahead():
             is_empty = cursor.which == MYSQL and cursor.took("(", ")")
-            found.columns = [] if is_empty else cursor.names_in_parentheses()
-            found.list_end = cursor.at - 1
+            change.columns = [] if is_empty else cursor.names_in_parentheses()
+            change.list_end = cursor.at - 1
         clauses(cursor, _OVERRIDING)
         if cursor.took("VALUES") or (cursor.which == MYSQL and cursor.took("VALUE")):
-            _rows(cursor, found)
+            _rows(cursor, change)
         else:
-            found.query = cursor.query()
+            change.query = cursor.query()
     while cursor.took("ON"):
-        _conflict(cursor, found)
-    return found
+        _conflict(cursor, change)
+    return change
 
 
-def _rows(cursor: Cursor, found: Write) -> None:
+def _rows(cursor: Cursor, change: Write) -> None:
     while True:
         cursor.expect("(")
         row = [] if cursor.sees(")") else items(cursor)
-        found.rows.append((row, cursor.at))
+        change.rows.append((row, cursor.at))
         cursor.expect(")")
         if not cursor.took(","):
             return
 
 
-def _conflict(cursor: Cursor, found: Write) -> None:
+def _conflict(cursor: Cursor, change: Write) -> None:
     if cursor.which == MYSQL:
         cursor.expect("DUPLICATE", "KEY", "UPDATE")
-        found.conflicts.append((assignments(cursor), Select()))
-        found.duplicate = True
+        change.conflicts.append((assignments(cursor), Select()))
+        change.duplicate = True
         return
     cursor.expect("CONFLICT")
     if cursor.took("ON", "CONSTRAINT"):
@@ -103,14 +103,14 @@ def _conflict(cursor: Cursor, found: Write) -> None:
     cursor.expect("DO")
     if not cursor.took("NOTHING"):
         cursor.expect("UPDATE", "SET")
-        found.conflicts.append((assignments(cursor), Select()))
-        where(cursor, found.conflicts[-1][1])
+        change.conflicts.append((assignments(cursor), Select()))
+        where(cursor, change.conflicts[-1][1])
 
 
 def assignments(cursor: Cursor) -> list[Assignment]:
-    """Read what a SET sets."""
-    found: list[Assignment] = []
-    while not found or cursor.took(","):
+    """Read the assignments of a SET."""
+    changes: list[Assignment] = []
+    while not changes or cursor.took(","):
         single = not cursor.sees("(")
         names = cursor.dotted() if single else cursor.names_in_parentheses()
         while cursor.took("["):  # the subscript of an array
@@ -118,38 +118,38 @@ def assignments(cursor: Cursor) -> list[Assignment]:
             cursor.expect("]")
             single = False
         cursor.expect("=")
-        found.append(Assignment(names, expression(cursor, commas=False), single))
-    return found
+        changes.append(Assignment(names, expression(cursor, commas=False), single))
+    return changes
 
 
 def _update(cursor: Cursor) -> Write:
-    found = Write("update")
+    change = Write("update")
     if cursor.which == MYSQL:
-        found.body.sources = sources(cursor)
+        change.body.sources = sources(cursor)
     else:
-        found.target = _target(cursor)
+        change.target = _target(cursor)
     cursor.expect("SET")
-    found.assigned = assignments(cursor)
+    change.assigned = assignments(cursor)
     if cursor.which != MYSQL and cursor.took("FROM"):
-        found.body.sources = sources(cursor)
-    return found
+        change.body.sources = sources(cursor)
+    return change
 
 
 def _delete(cursor: Cursor) -> Write:
-    """Read a DELETE behind that word, MariaDB's ``a, b FROM a JOIN b`` and ``FROM a, b USING a JOIN b`` too."""
-    found = Write("delete")
+    """Read a DELETE after that word, including MariaDB's ``a, b FROM a JOIN b`` and ``FROM a, b USING a JOIN b``."""
+    change = Write("delete")
     named = cursor.which == MYSQL and not cursor.sees("FROM")
     if not named:
         cursor.expect("FROM")
     if named or (cursor.which == MYSQL and _using_ahead(cursor)):
-        found.emptied = cursor.names()
+        change.emptied = cursor.names()
         cursor.expect("FROM" if named else "USING")
-        found.body.sources = sources(cursor)
-        return found
-    found.target = _target(cursor)
+        change.body.sources = sources(cursor)
+        return change
+    change.target = _target(cursor)
     if cursor.which == POSTGRESQL and cursor.took("USING"):
-        found.body.sources = sources(cursor)
-    return found
+        change.body.sources = sources(cursor)
+    return change
 
 
 def _using_ahead(cursor: Cursor) -> bool:

@@ -1,4 +1,4 @@
-"""Writes: their tables are predicated like those of a query, new rows are stamped, and what is given is noted."""
+"""Writes: their tables get predicates, new rows are stamped, and the values for keys are recorded."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.placing.catalog import Catalog, Watched, refusal
-from tenantguard.sql.text.placing.ownership import Given, by_expression, orphan, shared_write
-from tenantguard.sql.text.placing.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
-from tenantguard.sql.text.placing.queries import Placements
-from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope
+from tenantguard.sql.text.resolution.catalog import Catalog, Watched, refusal
+from tenantguard.sql.text.resolution.ownership import Given, by_expression, orphan, shared_write
+from tenantguard.sql.text.resolution.predicate_tokens import CLOSE, COMMA, OPEN, TENANT, plain
+from tenantguard.sql.text.resolution.queries import Placements
+from tenantguard.sql.text.resolution.scopes import Environment, Placed, Scope
 from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token, ascii_lower, unquoted
 from tenantguard.sql.text.tree import Assignment, Query, Span, Write
 from tenantguard.tenancy import Key, Placement
@@ -22,8 +22,8 @@ class Statement(Placements):
     """The names, predicates and values of one statement.
 
     Attributes:
-        given: the values that it writes.
-        stores: the tables with a permission rule that it writes, and the columns that it sets; ``None`` for new rows.
+        given: the values it writes.
+        stores: the written tables that have a permission rule, with the columns it sets; ``None`` for new rows.
     """
 
     def __init__(
@@ -40,10 +40,10 @@ class Statement(Placements):
         self.stores: list[tuple[Key, frozenset[str] | None]] = []
 
     def statement(self, query: Query) -> None:
-        """Place a whole statement.
+        """Resolve a whole statement.
 
         Raises:
-            Violation: a name in it is unknown, or it writes what no tenant may write or what cannot be told.
+            Violation: a name is unknown, or the statement writes something that is forbidden or not certain.
         """
         if query.write is None:
             self.verbs.append("select")
@@ -55,7 +55,7 @@ class Statement(Placements):
             raise refusal(f"a WITH named {hidden.pop()!r} hides a table that a predicate needs; rename it")
 
     def write(self, query: Query, env: Environment) -> list[Scope]:
-        """Place a write; return what its RETURNING gives."""
+        """Resolve a write; return the scope of its RETURNING."""
         write = query.write
         if write is None:
             return []
@@ -83,10 +83,10 @@ class Statement(Placements):
             raise shared_write(verb, placement, self.catalog.ties)
 
     def _note_stored(self, placement: Placement, names: Iterable[Token] | None) -> None:
-        """Note that rows are written of which a permission rule grants some alone.
+        """Record a write to a table with a permission rule.
 
         Raises:
-            RawSQLError: the text is sent straight to the driver.
+            RawSQLError: the text goes straight to the driver.
         """
         if placement.has_rows:
             self.predicates.carry_rule(placement)
@@ -107,33 +107,33 @@ class Statement(Placements):
             for target, assignments in self._targets(write.assigned, scope):
                 self._update(target, assignments, scope)
         for token in write.emptied:  # of MariaDB's DELETE a, b FROM a JOIN b
-            meant = [placed for placed in scope.placed if placed.name == self.catalog.fold(token)]
-            if len(meant) != 1:
+            matches = [placed for placed in scope.placed if placed.name == self.catalog.fold(token)]
+            if len(matches) != 1:
                 raise refusal(
                     f"{unquoted(token.text)!r} is to be deleted from, but is not one of the tables read"
                 )
-            self._writable("delete", meant[0].placement)
+            self._writable("delete", matches[0].placement)
         self.place(scope, write.body)
 
     def _targets(self, assigned: list[Assignment], scope: Scope) -> list[tuple[Placed, list[Assignment]]]:
-        """Return the tables that an UPDATE writes, each with what is set of it."""
+        """Return the tables that an UPDATE writes, each with its assignments."""
         if self.which != MYSQL or scope.width == 1:
             return [(placed, assigned) for placed in scope.placed[:1]]
-        found: dict[str, list[Assignment]] = {}
+        by_table: dict[str, list[Assignment]] = {}
         for assignment in assigned:
             if len(assignment.names) != 2:
                 raise refusal(
                     "an UPDATE of several tables does not say whose column it sets; write table.column"
                 )
-            found.setdefault(self.catalog.fold(assignment.names[0]), []).append(assignment)
+            by_table.setdefault(self.catalog.fold(assignment.names[0]), []).append(assignment)
         placed = {one.name: one for one in scope.placed}
-        for name in found:
+        for name in by_table:
             if name not in placed:
                 raise refusal(f"it sets a column of {name!r}, which is not one of its tables")
-        return [(placed[name], assignments) for name, assignments in found.items()]
+        return [(placed[name], assignments) for name, assignments in by_table.items()]
 
     def _update(self, target: Placed, assigned: list[Assignment], scope: Scope) -> None:
-        """Note what an UPDATE sets of one table."""
+        """Record the assignments of an UPDATE to one table."""
         self._writable("update", target.placement)
         named = [(name, one) for one in assigned for name in (one.names[-1:] if one.single else one.names)]
         self._note_stored(target.placement, [name for name, _ in named])
@@ -141,10 +141,10 @@ class Statement(Placements):
         spans: dict[str, Span] = {}
         for column, at in self.given.places([name for name, _ in named], watched).items():
             assignment = named[at][1]
-            begun, end = assignment.value
+            start, end = assignment.value
             if not assignment.single:
                 raise by_expression(watched, column)
-            is_kept = scope.width == 1 and end - begun == 1 and self.catalog.same(self.tokens[begun], column)
+            is_kept = scope.width == 1 and end - start == 1 and self.catalog.same(self.tokens[start], column)
             if not is_kept:
                 spans[column] = assignment.value
         self.given.note(watched, "update", [spans], scope)
@@ -179,7 +179,7 @@ class Statement(Placements):
                 self.conjoin([target], select.where, select.room)
 
     def _missing(self, names: list[Token], places: dict[str, int], watched: Watched) -> str | None:
-        """Return the tenant column where a list of columns leaves it out, to be stamped."""
+        """Return the tenant column if it is missing from the columns, so that it is stamped."""
         placement = watched.placement
         for column in watched.columns - places.keys() - {watched.tenant}:
             known = self.catalog.column(placement.key, column)
@@ -202,7 +202,7 @@ class Statement(Placements):
         return watched.tenant
 
     def _stamp(self, write: Write, column: Token) -> None:
-        """Put the tenant column in, and the tenant into each row of values; a query is given it in its place."""
+        """Insert the tenant column, and the tenant into each row of values; a query gets it elsewhere."""
         if write.defaults >= 0:
             self.cuts |= {write.defaults, write.defaults + 1}
             self.put(write.defaults, OPEN, column, *plain(") VALUES ("), TENANT, CLOSE)
@@ -223,7 +223,7 @@ class Statement(Placements):
         target: Placed,
         missing: str | None,
     ) -> None:
-        """Note what one part of its query gives an INSERT, and give it the tenant where that is missing."""
+        """Record the values that a part of its query gives to an INSERT, and add the tenant if it is missing."""
         if scope.width < 0 and watched.columns:
             raise refusal("an INSERT takes its rows from VALUES inside a query; write INSERT ... VALUES")
         if write.duplicate and target.name in scope.names:
@@ -246,7 +246,7 @@ class Statement(Placements):
         self.given.note(watched, "insert", [row], scope)
 
     def _typed_tenant(self, placement: Placement) -> list[Token]:
-        """Return the tenant as an item of a SELECT, where PostgreSQL cannot tell its type by itself."""
+        """Return the tenant as an item of a SELECT, with a cast on PostgreSQL, which cannot infer its type."""
         if self.which != POSTGRESQL:
             return [TENANT]
         kind = placement.python_type.__name__ if placement.python_type is not None else "str"
@@ -255,7 +255,7 @@ class Statement(Placements):
     # -- ON CONFLICT, ON DUPLICATE KEY -----------------------------------------------------------------
 
     def _on_duplicate(self, assignments: list[Assignment], target: Placed) -> None:
-        """Let each assignment keep what another tenant's row holds; MariaDB has no WHERE here."""
+        """Make each assignment keep the value of another tenant's row, because MariaDB has no WHERE here."""
         if target.placement.kind == "through":
             raise refusal(
                 f"ON DUPLICATE KEY UPDATE of {target.placement.name}, which belongs through another table"
@@ -267,7 +267,7 @@ class Statement(Placements):
             self.put(assignment.value[1], CLOSE, COMMA, *kept, CLOSE)
 
     def _keeps(self, assignments: list[Assignment], watched: Watched) -> None:
-        """Refuse a conflict clause that could move a row, or point it at another tenant's, unseen."""
+        """Refuse a conflict clause that could change the owner of a row, or one of its foreign keys."""
         for assignment in assignments:
             touched = self.given.places(assignment.names, watched)
             if touched and not (assignment.single and self._is_excluded(assignment)):
@@ -280,12 +280,12 @@ class Statement(Placements):
 
     def _is_excluded(self, assignment: Assignment) -> bool:
         name = ascii_lower(unquoted(assignment.names[-1].text))
-        begun, end = assignment.value
-        texts = [ascii_lower(unquoted(token.text)) for token in self.tokens[begun : min(end, begun + 5)]]
+        start, end = assignment.value
+        texts = [ascii_lower(unquoted(token.text)) for token in self.tokens[start : min(end, start + 5)]]
         return texts in (["excluded", ".", name], ["values", "(", name, ")"], ["value", "(", name, ")"])
 
 
 def _looks(write: Write) -> bool:
-    """Tell whether a write can look at the rows that it writes: any UPDATE can, and whatever has a condition."""
+    """Tell whether a write can read the rows that it writes: any UPDATE, and any write with a condition."""
     conditional = write.body.where is not None or bool(write.conflicts)
     return write.verb == "update" or conditional or write.returned is not None

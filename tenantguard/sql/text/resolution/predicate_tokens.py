@@ -1,4 +1,4 @@
-"""The predicate of a table, as tokens like the others."""
+"""The predicates of tables, as tokens."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from sqlalchemy import Table
 
 from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.text.grammar.cursor import JOINT
-from tenantguard.sql.text.placing.catalog import OWN, Catalog, refusal
+from tenantguard.sql.text.resolution.catalog import OWN, Catalog, refusal
 from tenantguard.sql.text.tokens import POSTGRESQL, Token, ascii_lower, unquoted
 from tenantguard.tenancy import Key, Placement, full_name, table_key
 
@@ -20,18 +20,18 @@ AND = Token("word", "AND")
 
 
 def plain(text: str) -> list[Token]:
-    """Return words and signs of ours, which are written with spaces between them, as tokens."""
+    """Return words and signs of ours, separated by spaces, as tokens."""
     return [_SYMBOLS.get(word) or Token("word", word) for word in text.split()]
 
 
 @dataclass(frozen=True)
 class RuledRows:
-    """A place in a text where a table's permission rule stands, which the compiler writes.
+    """The place of a table's permission rule in a text, for the compiler.
 
     Attributes:
-        name: of the parameter that stands there.
-        table: whose rule it is.
-        qualifier: what the table goes by.
+        name: the name of the parameter in that place.
+        table: the table.
+        qualifier: how its columns are qualified.
     """
 
     name: str
@@ -43,15 +43,15 @@ class Predicates:
     """The predicates of one statement.
 
     Args:
-        catalog: what its names mean.
-        several: the tenant is a set, and the column must be one of it.
-        compiled: the text is SQLAlchemy's ``text()``, whose parameters a compiler writes.
+        catalog: the meaning of names.
+        several: a set of tenants is bound, and the column must be one of them.
+        compiled: the text is a ``text()``, whose parameters the compiler writes.
 
     Attributes:
-        rows: where permission rules stand.
-        parents: the name of each table that a predicate reads, as often as it does.
+        rows: the places of permission rules.
+        parents: the names of the tables that predicates read, one for each time.
         tables: their keys.
-        apart: they are read as derived tables, since MariaDB lets no DELETE of several tables read one that it empties.
+        apart: read them as derived tables, because in MariaDB a DELETE of several tables cannot read its targets.
     """
 
     def __init__(self, catalog: Catalog, *, several: bool, compiled: bool) -> None:
@@ -63,7 +63,7 @@ class Predicates:
         self.apart = False
 
     def of(self, placement: Placement, qualifier: Token) -> list[Token]:
-        """Return what a row of a table that goes by ``qualifier`` has to fulfil; nothing for a shared one.
+        """Return the condition for the rows of a table; empty for a shared one.
 
         Raises:
             RawSQLError: text cannot carry it.
@@ -75,7 +75,7 @@ class Predicates:
         return [*mine, AND, rule] if mine else [rule]
 
     def carry_rule(self, placement: Placement) -> None:
-        """Return if the text can carry the permission rule of a table.
+        """Refuse a table with a permission rule in text that cannot carry it.
 
         Raises:
             RawSQLError: it is sent straight to the driver.
@@ -103,13 +103,13 @@ class Predicates:
         return []
 
     def _owned(self, placement: Placement, mine: list[Token]) -> list[Token]:
-        asked = [*mine, self._compared, TENANT]
+        comparison = [*mine, self._compared, TENANT]
         exact = exact_column(placement.type, placement.python_type, self._catalog.which)
         if exact is None:
-            return asked
+            return comparison
         # it comes first: by it PostgreSQL tells the type of a parameter that does not say its own
         before, behind = map(plain, exact.replace("(", " f( ").replace(")", " )").split("{}"))
-        return [OPEN, *before, *mine, *behind, self._compared, TENANT, AND, *asked, CLOSE]
+        return [OPEN, *before, *mine, *behind, self._compared, TENANT, AND, *comparison, CLOSE]
 
     def _through(self, placement: Placement, parent: Table, qualifier: Token) -> list[Token]:
         key = table_key(parent)
@@ -128,5 +128,5 @@ class Predicates:
         pairs: list[Token] = []
         for ours, theirs in placement.link:
             pairs += [alias, DOT, quote(theirs), _EQUALS, qualifier, DOT, quote(ours), AND]
-        begun = [*plain("EXISTS ( SELECT 1 FROM"), *source, *plain("AS"), alias, *plain("WHERE")]
-        return [*begun, *pairs, *self._belongs(above, alias), CLOSE]
+        head = [*plain("EXISTS ( SELECT 1 FROM"), *source, *plain("AS"), alias, *plain("WHERE")]
+        return [*head, *pairs, *self._belongs(above, alias), CLOSE]

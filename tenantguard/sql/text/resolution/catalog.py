@@ -1,4 +1,4 @@
-"""The catalog: which table of the tenancy a name means, and which of its columns decide whose a row is."""
+"""The catalog: which table of the tenancy a name means, and which of its columns decide who owns a row."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ Pairs = tuple[tuple[str, str], ...]
 Link = tuple[Key, Pairs]
 
 SETTING = "tenantguard.tenant"  # what a policy of row security compares the tenant column with
-PERMISSIONS = "tenantguard.permissions"  # of the tenancy's, those that whoever acts has, with blanks between
-OWN = "tenantguard"  # names that begin so are ours, and refused in a text
+PERMISSIONS = "tenantguard.permissions"  # those of the tenancy that the principal has, separated by blanks
+OWN = "tenantguard"  # names with this beginning are ours, and refused in a text
 
 ADVICE = 'Write it with SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'
 
 
 def refusal(why: str, *, kind: str | None = None, table: str | None = None) -> RawSQLError:
-    """Return the error for a text: what was tried, why not, what to do."""
+    """Return the error for a text: what was tried, why it was refused, what to do."""
     return RawSQLError(f"SQL text was refused: {why}. {ADVICE}", kind=kind, table=table)
 
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The columns of a table whose values decide whose a row is.
+    """The columns of a table that decide who owns a row.
 
     Attributes:
         placement: how it belongs.
         tenant: its tenant column.
-        links: its foreign keys to owned or through tables, except those of which the database checks the tenant.
+        links: its foreign keys to owned or through tables, except those whose tenant the database checks.
         columns: all of them.
     """
 
@@ -45,7 +45,7 @@ class Watched:
     columns: frozenset[str]
 
     def is_needed(self, link: Link) -> bool:
-        """Tell whether a row belongs through a foreign key, so that NULL is no answer."""
+        """Tell whether a row belongs through a foreign key, so that NULL is refused."""
         return self.placement.kind == "through" and link[1] == self.placement.link
 
 
@@ -55,7 +55,7 @@ class Catalog:
     Args:
         tenancy: how every table belongs.
         which: the family of the dialect.
-        default_schema: the schema that a name without one means.
+        default_schema: the schema of names without one.
     """
 
     def __init__(self, tenancy: Tenancy, which: str, default_schema: str | None) -> None:
@@ -94,32 +94,32 @@ class Catalog:
 
         Raises:
             UnknownTableError: the tenancy does not place it.
-            RawSQLError: the name means more than one table, or one with a row rule.
+            RawSQLError: the name means several tables, or one with a row rule.
         """
         known = self._known.get(parts[0].text) if len(parts) == 1 else None
         if known is not None:
             return known
-        found = list(dict.fromkeys(self._found(parts))) if len(parts) <= 2 else []
-        told = ".".join(unquoted(part.text) for part in parts)
-        if not found:
+        placements = list(dict.fromkeys(self._matches(parts))) if len(parts) <= 2 else []
+        name = ".".join(unquoted(part.text) for part in parts)
+        if not placements:
             raise UnknownTableError(
-                f"table {told!r}, named in SQL text, is outside the tenancy. Place it in Tenancy(...), or read it "
+                f"table {name!r}, named in SQL text, is outside the tenancy. Place it in Tenancy(...), or read it "
                 'inside `with bypass(reason="..."):`',
-                table=told,
+                table=name,
             )
-        if len({(one.kind, one.column, one.link, one.writable) for one in found}) > 1:
-            raise refusal(f"the name {told!r} means several tables of the tenancy", table=told)
-        if found[0].visible is not None:
-            raise refusal(f"table {told!r} has a row rule, which text cannot carry", table=told)
-        if parts[0].text == found[0].name:  # one spelling of each, so that they are no more than the tables
-            self._known[found[0].name] = found[0]
-        return found[0]
+        if len({(one.kind, one.column, one.link, one.writable) for one in placements}) > 1:
+            raise refusal(f"the name {name!r} means several tables of the tenancy", table=name)
+        if placements[0].visible is not None:
+            raise refusal(f"table {name!r} has a row rule, which text cannot carry", table=name)
+        if parts[0].text == placements[0].name:  # one spelling of each, so that there are no more than tables
+            self._known[placements[0].name] = placements[0]
+        return placements[0]
 
-    def _found(self, parts: list[Token]) -> Iterator[Placement]:
+    def _matches(self, parts: list[Token]) -> Iterator[Placement]:
         name, exact = self.fold(parts[-1]), unquoted(parts[-1].text)
-        given = self.fold(parts[0]) if len(parts) == 2 else None
-        is_default = given in (None, self._default)
-        for wanted in dict.fromkeys([given, None, self._default] if is_default else [given]):
+        schema = self.fold(parts[0]) if len(parts) == 2 else None
+        is_default = schema in (None, self._default)
+        for wanted in dict.fromkeys([schema, None, self._default] if is_default else [schema]):
             keys = [key for key in self._by_name.get(name, ()) if (key[0] and self.case(key[0])) == wanted]
             keys = [key for key in keys if key[1] == exact] or keys
             if not keys and self.tenancy.is_unrestricted:
@@ -127,7 +127,7 @@ class Catalog:
             yield from (p for p in map(self.tenancy.find_key, keys) if p is not None)
 
     def columns(self, key: Key, token: Token) -> list[Any]:
-        """Return the columns of the metadata that an identifier may mean: more than one only by their case."""
+        """Return the columns of the metadata that an identifier can mean: several only if they differ by case."""
         table = self.tables.get(key)
         return [] if table is None else [column for column in table.c if self.same(token, column.name)]
 
@@ -137,9 +137,9 @@ class Catalog:
         return None if table is None else next((c for c in table.c if c.name == name), None)
 
     def watched(self, placement: Placement) -> Watched:
-        """Return the columns of a table whose values decide whose a row is."""
-        found = self._watched.get(placement.key)
-        if found is None:
+        """Return the columns of a table that decide who owns a row."""
+        watched = self._watched.get(placement.key)
+        if watched is None:
             tenant = placement.column if placement.kind == "owned" else None
             links = [
                 (table_key(parent), pairs)
@@ -147,5 +147,5 @@ class Catalog:
                 if not self.ties.covered(placement, parent, pairs)
             ]
             columns = {ours for _, pairs in links for ours, _ in pairs} | ({tenant} if tenant else set())
-            self._watched[placement.key] = found = Watched(placement, tenant, links, frozenset(columns))
-        return found
+            self._watched[placement.key] = watched = Watched(placement, tenant, links, frozenset(columns))
+        return watched

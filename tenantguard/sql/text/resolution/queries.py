@@ -1,4 +1,4 @@
-"""Queries: what their names mean, and where the predicates of their tables are put in."""
+"""Queries: the meaning of their names, and the places of the predicates."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from tenantguard.placements.permissions import Act
 from tenantguard.sql.text.grammar.cursor import Cursor
-from tenantguard.sql.text.placing.catalog import Catalog, refusal
-from tenantguard.sql.text.placing.predicate_tokens import AND, CLOSE, OPEN, Predicates, plain
-from tenantguard.sql.text.placing.scopes import Environment, Placed, Scope, View
+from tenantguard.sql.text.resolution.catalog import Catalog, refusal
+from tenantguard.sql.text.resolution.predicate_tokens import AND, CLOSE, OPEN, Predicates, plain
+from tenantguard.sql.text.resolution.scopes import Environment, Placed, Scope, View
 from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Token
 from tenantguard.sql.text.tree import Joined, Query, Select, Source, Span
 from tenantguard.tenancy import Key, Placement
 
-# names that a table answers to and a query in its place does not
+# names that a table has, and a query in its place does not
 OF_ROWS = {
     SQLITE: frozenset({"rowid", "oid", "_rowid_"}),
     POSTGRESQL: frozenset({"ctid", "xmin", "xmax", "cmin", "cmax", "tableoid"}),
@@ -25,18 +25,18 @@ class Placements:
     """The names and predicates of the queries of one statement.
 
     Args:
-        cursor: the tokens, and what the grammar noted of them.
-        catalog: what names mean.
-        several: the tenant is a set.
+        cursor: the tokens, with what the grammar has noted.
+        catalog: the meaning of names.
+        several: a set of tenants is bound.
         compiled: the text is SQLAlchemy's ``text()``.
 
     Attributes:
-        edits: the tokens that are put in before a token, in order, by its index.
-        cuts: the indexes of tokens that are left out.
+        edits: the tokens to insert before a token, in order, by its index.
+        cuts: the indexes of tokens to leave out.
         tables: the tables that are named.
-        asked: what whoever acts has to be permitted, by table and act.
-        verbs: what the statement does, in order.
-        named: the expressions whose names a result shows.
+        asked: the permissions that the principal needs, by table and act.
+        verbs: the acts of the statement, in order.
+        named: the expressions that name columns of the result.
         read: what each part of a query reads, by the query's identity.
     """
 
@@ -58,7 +58,7 @@ class Placements:
         self._row_names: list[Token] | None = None
 
     def put(self, index: int, *tokens: Token) -> None:
-        """Put tokens in before the token at an index."""
+        """Insert tokens before the token at an index."""
         self.edits.setdefault(index, []).extend(tokens)
 
     def is_star(self, span: Span) -> bool:
@@ -66,7 +66,7 @@ class Placements:
         return self.tokens[span[1] - 1].text == "*"
 
     def query(self, query: Query, env: Environment) -> list[Scope]:
-        """Place a query with its WITH; return the scope of each of its parts."""
+        """Resolve a query with its WITH; return the scope of each part."""
         if query.ctes:
             env = self._with(query, dict(env))
         for nested in query.nested:
@@ -78,11 +78,11 @@ class Placements:
         return scopes
 
     def write(self, query: Query, env: Environment) -> list[Scope]:
-        """Place a write; a subclass knows how."""
+        """Resolve a write; a subclass knows how."""
         raise NotImplementedError
 
     def _with(self, query: Query, known: Environment) -> Environment:
-        """Place common table expressions; return what names mean behind them."""
+        """Resolve common table expressions; return the meaning of names after them."""
         names = [self.catalog.fold(cte.name) for cte in query.ctes]
         self.cte_names.update(names)
         for at, cte in enumerate(query.ctes):
@@ -91,10 +91,10 @@ class Placements:
         return known
 
     def _siblings(self, names: list[str], recursive: bool) -> Environment:
-        """Return what the name itself and later names mean inside a common table expression.
+        """Return the meaning of its own name and of later names inside a common table expression.
 
-        On SQLite they always mean the expressions, on PostgreSQL where the WITH is recursive; MySQL and
-        MariaDB do so for the name itself, and for later ones it is a matter of version: those are doubtful.
+        They mean the expressions, on SQLite always, on PostgreSQL if the WITH is recursive. So does its own name on
+        MySQL and MariaDB, but there later names depend on the version and are doubtful.
         """
         if self.which == SQLITE or (recursive and self.which == POSTGRESQL):
             return dict.fromkeys(names, View())
@@ -117,30 +117,30 @@ class Placements:
     # -- a FROM ----------------------------------------------------------------------------------------
 
     def join_all(self, sources: list[Joined], scope: Scope, env: Environment) -> None:
-        """Place the elements of a FROM; on SQLite a comma joins like any other JOIN, elsewhere it binds less."""
-        begun = len(scope.placed)
+        """Resolve the elements of a FROM; a comma is a JOIN on SQLite, and binds less tightly elsewhere."""
+        first = len(scope.placed)
         for joined in sources:
-            self._join(joined, scope, env, begun if self.which == SQLITE else len(scope.placed))
+            self._join(joined, scope, env, first if self.which == SQLITE else len(scope.placed))
 
-    def _join(self, joined: Joined, scope: Scope, env: Environment, begun: int) -> None:
-        """Place one element with what is joined to it; the tables from ``begun`` on stand to the left of its joins."""
+    def _join(self, joined: Joined, scope: Scope, env: Environment, first: int) -> None:
+        """Resolve an element with its joins; the tables from ``first`` on are to the left of them."""
         self._source(joined.first, scope, env)
         bound = True
         for step in joined.steps:
             before, known = len(scope.placed), set(scope.names)
             self._join(step, scope, env, before)
-            left, right = scope.placed[begun:before], scope.placed[before:]
+            left, right = scope.placed[first:before], scope.placed[before:]
             if step.kind in ("RIGHT", "FULL"):
                 self._fill(left, step, bound=bound)
                 scope.filled |= known
             if step.kind in ("LEFT", "FULL"):
                 self._fill(right, step)
                 scope.filled |= scope.names - known
-            # behind MariaDB's "a JOIN b RIGHT JOIN c ON ... ON ..." the first ON does not see a
+            # in MariaDB's "a JOIN b RIGHT JOIN c ON ... ON ..." the first ON does not see a
             bound = bound and (self.which != MYSQL or step.on is not None)
 
     def _fill(self, tables: list[Placed], step: Joined, *, bound: bool = True) -> None:
-        """Put the predicates of a join's null-extended side into its ON, or in derived tables."""
+        """Put the predicates of a join's nullable side into its ON or into derived tables."""
         tables = [placed for placed in tables if placed.place == "where"]
         is_on = bound and step.on is not None and step.kind != "FULL"
         for placed in tables:
@@ -165,17 +165,17 @@ class Placements:
             self._once(source.alias, scope)
 
     def _named(self, source: Source, scope: Scope, env: Environment) -> None:
-        """Place the name of a table, or of a common table expression."""
+        """Resolve the name of a table or a common table expression."""
         self._once(source.word, scope)
-        meant = self.catalog.fold(source.parts[0]) if len(source.parts) == 1 else None
-        if meant in env:
-            view = env[meant]
+        name = self.catalog.fold(source.parts[0]) if len(source.parts) == 1 else None
+        if name in env:
+            view = env[name]
             if view is None or source.only:
                 raise refusal(
-                    f"{meant!r} may mean the table or the WITH of that name; give the WITH another name"
+                    f"{name!r} may mean the table or the WITH of that name; give the WITH another name"
                 )
             self._view(source, view, scope)
-        elif self.which != MYSQL or meant != "dual":
+        elif self.which != MYSQL or name != "dual":
             placed = self.table(source)
             self.ask(placed.placement, "read")
             if source.columns:
@@ -187,18 +187,18 @@ class Placements:
         scope.views[self.catalog.fold(source.word)] = View(view.scopes, columns or view.columns)
 
     def table(self, source: Source) -> Placed:
-        """Note a table that is named."""
+        """Record a table that is named."""
         placed = Placed(self.catalog.placement(source.parts), source, self.catalog.fold(source.word))
         self.tables.add(placed.placement.key)
         return placed
 
     def ask(self, placement: Placement, act: Act) -> None:
-        """Note what whoever acts has to be permitted, for one act on one table."""
+        """Record the permissions that the principal needs for one act on one table."""
         if placement.permitted is not None:
             self.asked[placement.name, act] = placement.permitted.needed(act)
 
     def _once(self, word: Token, scope: Scope) -> None:
-        """Refuse a name that stands twice in one FROM: a predicate must mean one table."""
+        """Refuse a name that is used twice in one FROM, because a predicate must mean one table."""
         name = self.catalog.fold(word)
         if name in scope.names:
             raise refusal(f"the name {name!r} stands for two tables in one FROM; give each an alias")
@@ -207,14 +207,14 @@ class Placements:
     # -- predicates ------------------------------------------------------------------------------------
 
     def place(self, scope: Scope, select: Select) -> None:
-        """Put in the predicates of a scope: in its WHERE, or in derived tables."""
+        """Put the predicates of a scope into its WHERE or into derived tables."""
         for placed in scope.placed:
             if placed.place == "derived":
                 self._derive(placed)
         self.conjoin((one for one in scope.placed if one.place == "where"), select.where, select.room)
 
     def conjoin(self, tables: Iterable[Placed], condition: Span | None, room: int = -1) -> None:
-        """Put the predicates of tables into a condition, or into a WHERE of their own."""
+        """Add the predicates of tables to a condition, or in a WHERE of their own."""
         tokens: list[Token] = []
         for placed in tables:
             predicate = self.predicates.of(placed.placement, placed.qualifier)
@@ -228,7 +228,7 @@ class Placements:
             self.put(condition[1], CLOSE, *tokens)
 
     def _derive(self, placed: Placed) -> None:
-        """Put a table into a derived table of the tenant's rows."""
+        """Replace a table by a derived table of the tenant's rows."""
         source = placed.source
         word = source.parts[-1].copy()
         predicate = self.predicates.of(placed.placement, word)
@@ -242,7 +242,7 @@ class Placements:
         self.put(source.span[1], *plain("WHERE"), *predicate, CLOSE, *alias)
 
     def _refuse_row_names(self, placed: Placed) -> None:
-        """Refuse the name of a row that a query in the table's place does not have."""
+        """Refuse names such as rowid, which a query in the table's place does not have."""
         if self._row_names is None:
             known = OF_ROWS[self.which]
             self._row_names = [t for t in self.tokens if t.is_name and self.catalog.fold(t) in known]

@@ -1,4 +1,4 @@
-"""What a text gives for the columns that decide whose a row is: noted to be verified, or refused."""
+"""Ownership: the values in a text for columns that decide who owns a row, recorded for verification or refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from sqlalchemy import Integer, String, Uuid
 
 from tenantguard.errors import CrossTenantError, RawSQLError
-from tenantguard.sql.text.placing.catalog import Link, Watched, refusal
-from tenantguard.sql.text.placing.origins import Origins
-from tenantguard.sql.text.placing.queries import OF_ROWS, Placements
-from tenantguard.sql.text.placing.scopes import Scope
+from tenantguard.sql.text.resolution.catalog import Link, Watched, refusal
+from tenantguard.sql.text.resolution.origins import Origins
+from tenantguard.sql.text.resolution.queries import OF_ROWS, Placements
+from tenantguard.sql.text.resolution.scopes import Scope
 from tenantguard.sql.text.tokens import MYSQL, Token, unquoted
 from tenantguard.sql.text.tree import Span
 from tenantguard.sql.text.values import Bound, Check, ForeignKeyUse, Literal, Parameter, TenantUse, Value
@@ -32,37 +32,37 @@ class Given:
     """The values of one statement.
 
     Args:
-        placing: the names and predicates of the statement.
-        parameters: which parameter stands at the index of a token.
+        placements: the names and predicates of the statement.
+        parameters: the name or place of each parameter, by the index of its token.
 
     Attributes:
-        checks: what must be verified when it is executed.
+        checks: checks at execution.
     """
 
-    def __init__(self, placing: Placements, parameters: Mapping[int, str | int]) -> None:
-        self._tokens = placing.tokens
-        self._catalog = placing.catalog
+    def __init__(self, placements: Placements, parameters: Mapping[int, str | int]) -> None:
+        self._tokens = placements.tokens
+        self._catalog = placements.catalog
         self._parameters = parameters
-        self._several = placing.several
-        self._origins = Origins(placing)
+        self._several = placements.several
+        self._origins = Origins(placements)
         self.checks: list[Check] = []
 
     def places(self, names: list[Token], watched: Watched) -> dict[str, int]:
-        """Return where the watched columns of a table stand among the columns that are written.
+        """Return the places of the watched columns of a table among the written columns.
 
         Raises:
-            RawSQLError: one stands there twice, or the database's own name for a row, which may be one of them.
+            RawSQLError: a column is named twice, or by the database's own name for a row, such as rowid.
         """
-        found: dict[str, int] = {}
+        places: dict[str, int] = {}
         for at, name in enumerate(names):
             if self._catalog.fold(name) in OF_ROWS[self._catalog.which]:
                 self._refuse_name_of_row(name, watched.placement)
             for column in watched.columns:
                 if self._catalog.same(name, column):
-                    if column in found:
+                    if column in places:
                         raise refusal(f"column {column} is given twice")
-                    found[column] = at
-        return found
+                    places[column] = at
+        return places
 
     def _refuse_name_of_row(self, name: Token, placement: Placement) -> None:
         if not self._catalog.columns(placement.key, name):
@@ -72,23 +72,22 @@ class Given:
             )
 
     def note_tenant(self, watched: Watched, verb: str, values: tuple[Value, ...]) -> None:
-        """Note what the tenant column is given; without values, that a new row stores the tenant's id."""
+        """Record the values of the tenant column; without values, that a new row stores the tenant's id."""
         if watched.tenant is not None:
             self.checks.append(TenantUse(watched.placement.key, watched.tenant, verb, values))
 
     def note(self, watched: Watched, verb: str, written: list[dict[str, Span]], scope: Scope) -> None:
-        """Note what rows are given for their watched columns.
+        """Record the values of rows for their watched columns.
 
         Args:
             watched: the columns.
             verb: ``"insert"`` or ``"update"``.
-            written: the expressions that each row is given, by column.
-            scope: what these read.
+            written: the expressions of each row, by column.
+            scope: what the expressions can read.
 
         Raises:
-            CrossTenantError: a row names no parent, through which it would belong.
-            RawSQLError: a key is given in part by value, or what is given cannot be told before the statement is
-                executed.
+            CrossTenantError: a row names no parent to belong through.
+            RawSQLError: only a part of a key is given by value, or a value is not known before execution.
         """
         rows = [self._row(watched, verb, spans, scope) for spans in written]
         tenants = tuple(value for row in rows if (value := row.get(watched.tenant or "")) is not None)
@@ -114,7 +113,7 @@ class Given:
                 self.checks.append(ForeignKeyUse(table, parent, theirs, verb, given, is_needed, ours))
 
     def _row(self, watched: Watched, verb: str, spans: dict[str, Span], scope: Scope) -> Row:
-        """Return what a row is given for its watched columns."""
+        """Return the values of a row for its watched columns."""
         row = {column: self._given(watched, verb, span, column, scope) for column, span in spans.items()}
         for parent, pairs in watched.links:
             copied = [spans[ours] for ours, _ in pairs if ours in row and row[ours] is None]
@@ -124,7 +123,7 @@ class Given:
         return row
 
     def _given(self, watched: Watched, verb: str, span: Span, column: str, scope: Scope) -> Value | None:
-        """Return the value that a column is given, or ``None`` where it comes from the tenant's own rows."""
+        """Return the value of a column, or ``None`` if it comes from the tenant's own rows."""
         updated_tenant = verb == "update" and column == watched.tenant
         value = self._value(span, watched.placement, column)
         if value is not None and not (updated_tenant and value == Literal(None)):
@@ -142,7 +141,7 @@ class Given:
         return None
 
     def _key(self, watched: Watched, link: Link, values: list[Value | None]) -> list[Value | None]:
-        """Return the values of a key; ``None`` where the row has its own, as the tenant's beside such ones is."""
+        """Return the values of a key, with ``None`` for those that the row has by itself."""
         at = next((place for place, (ours, _) in enumerate(link[1]) if ours == watched.tenant), None)
         if at is None:
             return values
@@ -155,17 +154,17 @@ class Given:
         return values if self._several else [*values[:at], Bound(), *values[at + 1 :]]
 
     def _value(self, span: Span, placement: Placement, column: str) -> Value | None:
-        """Return a literal or a parameter; a cast to the column's own type does not count."""
-        begun, end = span
+        """Return a literal or a parameter, also inside a cast to the column's own type."""
+        start, end = span
         tokens = self._tokens
-        if end - begun >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].kind == "word":
+        if end - start >= 3 and tokens[end - 2].text == "::" and tokens[end - 1].kind == "word":
             is_own = self._is_own_type(placement, column, tokens[end - 1])
-            return self._value((begun, end - 2), placement, column) if is_own else None
-        if 3 <= end - begun < 9 and tokens[begun].text == "(" and tokens[end - 1].text == ")":
-            return self._value((begun + 1, end - 1), placement, column)
+            return self._value((start, end - 2), placement, column) if is_own else None
+        if 3 <= end - start < 9 and tokens[start].text == "(" and tokens[end - 1].text == ")":
+            return self._value((start + 1, end - 1), placement, column)
         token = tokens[end - 1]
-        minus = end - begun == 2 and tokens[begun].text == "-" and token.kind == "number"
-        if end - begun != 1 and not minus:
+        minus = end - start == 2 and tokens[start].text == "-" and token.kind == "number"
+        if end - start != 1 and not minus:
             return None
         if token.kind == "parameter":
             return Parameter(self._parameters[end - 1])
@@ -182,7 +181,7 @@ class Given:
         )
 
     def _number(self, text: str, placement: Placement, column: str, *, minus: bool) -> Value | None:
-        """Return a whole number for a column of whole numbers; any other is stored as the database decides."""
+        """Return an integer for an integer column; how other numbers are stored is up to the database."""
         known = self._catalog.column(placement.key, column)
         plain = text.isdigit() and len(text) <= _LONGEST_NUMBER and (text[0] != "0" or text == "0")
         if known is None or not isinstance(known.type, Integer) or not plain:
@@ -197,7 +196,7 @@ class Given:
 
 
 def by_expression(watched: Watched, column: str) -> RawSQLError:
-    """Return the error for a value that cannot be told before the statement is executed."""
+    """Return the error for a value that is not known before execution."""
     return refusal(
         f"{watched.placement.name}.{column} is given by an expression; bind a parameter, or copy the column of a "
         "table that an inner join reads"
@@ -205,7 +204,7 @@ def by_expression(watched: Watched, column: str) -> RawSQLError:
 
 
 def orphan(placement: Placement, column: str) -> CrossTenantError:
-    """Return the error for a row of a ``through`` table that names no parent."""
+    """Return the error for a row of a through table without a parent."""
     return CrossTenantError(
         f"a row of {placement.name} must name its parent by {column}; without it, it belongs to no tenant",
         kind="orphan",
@@ -214,7 +213,7 @@ def orphan(placement: Placement, column: str) -> CrossTenantError:
 
 
 def shared_write(verb: str, placement: Placement, ties: Ties) -> CrossTenantError:
-    """Return the error for a write to a shared table; what is said instead is what ``guard()`` would accept."""
+    """Return the error for a write to a shared table; it proposes only what ``guard()`` would accept."""
     name, instead = placement.name, ""
     if not (ties.links(placement.key) or ties.carrying(placement.key)):
         instead = f'. If every company may write rows that all of them read, use shared_writable={{"{name}"}}'

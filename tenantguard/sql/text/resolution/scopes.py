@@ -1,4 +1,4 @@
-"""Scopes: what one SELECT, UPDATE or DELETE reads, by the names it gives its tables."""
+"""Scopes: the tables and queries that one SELECT, UPDATE or DELETE reads, by name."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Placed:
 
     Attributes:
         placement: how it belongs.
-        source: how it stands in the statement.
-        name: what it goes by, as the database compares it.
+        source: its element in the statement.
+        name: its name there, as the database compares it.
         place: where its predicate goes.
     """
 
@@ -28,17 +28,17 @@ class Placed:
 
     @property
     def qualifier(self) -> Token:
-        """Return the token that its columns are qualified with."""
+        """Return the token that qualifies its columns."""
         return self.source.word.copy()
 
 
 @dataclass(slots=True)
 class View:
-    """A query that is read by a name: in a FROM, or as a common table expression.
+    """A query with a name: in a FROM, or a common table expression.
 
     Attributes:
-        scopes: what each part of it reads; none where that is not known.
-        columns: the names that are given to its columns, as the database compares them.
+        scopes: the scope of each part; empty if unknown.
+        columns: the new names of its columns, as the database compares them.
     """
 
     scopes: list[Scope] = field(default_factory=list)
@@ -47,15 +47,15 @@ class View:
 
 @dataclass(slots=True)
 class Scope:
-    """What one part of a statement reads.
+    """The scope of one part of a statement.
 
     Attributes:
         placed: its tables.
-        names: every name in its FROM, to find one that stands twice.
-        width: how many elements its FROM has; less than none for VALUES.
+        names: every name in its FROM, to find duplicates.
+        width: the number of elements in its FROM; negative for VALUES.
         items: the columns of a SELECT, or of a RETURNING.
         views: the queries in its FROM, by name.
-        filled: the names of what an outer join may fill up with NULL.
+        filled: the names of elements on the nullable side of an outer join.
     """
 
     placed: list[Placed] = field(default_factory=list)
@@ -66,5 +66,5 @@ class Scope:
     filled: set[str] = field(default_factory=set)
 
 
-# common table expressions by name; None where dialects differ on what it means
+# common table expressions by name; None if the meaning of the name depends on the version
 Environment = dict[str, View | None]

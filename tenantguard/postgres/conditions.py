@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import Uuid
+from sqlalchemy.types import TypeEngine
 
 from tenantguard.errors import ConfigurationError
 from tenantguard.postgres.spelling import identifier, literal, relation
-from tenantguard.sql.exactness import exact_column
+from tenantguard.sql.exactness import exact_column, name_of
 from tenantguard.sql.servers.rule_policies import DIALECT, OWN, TOLD, read_once
 from tenantguard.sql.text.resolution.catalog import PERMISSIONS
 from tenantguard.tenancy import Placement, table_key
@@ -43,12 +47,21 @@ def owned(placement: Placement, read: Reading) -> str:
             f"{placement.name}.{placement.column} has a custom type whose form in the database is not "
             "known; use String, Integer or Uuid, or a TypeDecorator that says its python_type"
         )
+    if isinstance(placement.type._unwrapped_dialect_impl(DIALECT), Uuid) and not _is_native(placement.type):
+        raise ConfigurationError(
+            f"{placement.name}.{placement.column} holds UUIDs as text, in a form that the policies are not told; use "
+            "Uuid() without native_uuid=False"
+        )
     column, told = identifier(placement.column or ""), read_once(read.tenant, placement.type)
     exact = exact_column(placement.type, placement.python_type, DIALECT.name)
     if exact is None:
         return f"{column} = {told}"
     # an index serves the second, which takes "acme " for "acme"
     return f"{exact.format(column)} = {told} AND {column} = (SELECT {read.tenant}::bpchar)"
+
+
+def _is_native(type_: TypeEngine[Any]) -> bool:
+    return name_of(type_, DIALECT.name) == "UUID"
 
 
 def leads(child: str, pairs: Iterable[tuple[str, str]], parent: str, *, lock: str | None = None) -> str:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     CHAR,
     Column,
     Connection,
+    Enum,
     ForeignKey,
     Integer,
     MetaData,
@@ -265,6 +266,7 @@ def _typed(type_: Any) -> Tenancy:
         (CHAR(4), "ab", "ab "),
         (String(2), "ab", "abc"),
         (Text(collation="C"), "O'Brien \\ %s :x", "o"),
+        (Enum("ab", "abc", name="tenants"), "ab", "abc"),
     ],
 )
 def test_every_type_of_tenant(empty: Secured, type_: Any, mine: Any, other: Any) -> None:
@@ -305,10 +307,13 @@ class _Odd(TypeDecorator[Any]):
         return value[::-1]
 
 
-def test_a_type_whose_stored_form_is_unknown_is_refused() -> None:
+@pytest.mark.parametrize(
+    ("type_", "said"), [(_Odd(), "has a custom type"), (Uuid(native_uuid=False), "holds UUIDs as text")]
+)
+def test_a_type_whose_stored_form_is_unknown_is_refused(type_: Any, said: str) -> None:
     """A policy compares what is stored, and only the application knows how it converts."""
-    with pytest.raises(ConfigurationError, match=r"1 fault\(s\):\n  - a.company_id has a custom type"):
-        policies(_typed(_Odd()))
+    with pytest.raises(ConfigurationError, match=rf"1 fault\(s\):\n  - a.company_id {said}"):
+        policies(_typed(type_))
 
 
 def _ruled() -> Tenancy:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import (
@@ -24,6 +25,7 @@ from sqlalchemy import (
     String,
     Table,
     TypeDecorator,
+    Uuid,
     bindparam,
     case,
     create_engine,
@@ -412,6 +414,18 @@ def test_a_row_rule_tells_ids_apart_that_its_columns_take_for_one(database: Data
                 for form, one in zip(RULES, notes, strict=True)
             }
             assert shown == dict.fromkeys(RULES, found)
+
+
+def test_a_uuid_that_is_stored_as_text_is_stored_whole(database: Database) -> None:
+    """It fills its CHAR(32), so no blank is lost, and an INSERT is not refused."""
+    metadata, tenant = MetaData(), UUID(int=7)
+    company = Column("company_id", Uuid(native_uuid=False), nullable=False)
+    notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
+    metadata.create_all(database.create_engine())
+    engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"))
+    with bind(tenant), engine.connect() as connection:
+        connection.execute(insert(notes))
+        assert connection.execute(select(notes.c.company_id)).all() == [(tenant,)]
 
 
 @pytest.mark.parametrize("kind", [SmallInteger(), TINYINT(unsigned=True), Integer(), BigInteger()])

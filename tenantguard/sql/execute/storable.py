@@ -85,6 +85,8 @@ def is_stored_alike(value: Any, tenant: Any, type_: TypeEngine[Any], dialect: An
 def is_kept(value: Any, type_: TypeEngine[Any], dialect: Any) -> bool:
     """Return whether a column of a type stores a string or an integer unchanged."""
     kind = type_._unwrapped_dialect_impl(dialect)
+    if isinstance(kind, types.Uuid):
+        return True  # as a CHAR too, which they fill
     if isinstance(value, str) and is_padded(type_, dialect.name):
         return len(value) <= (getattr(kind, "length", len(value)) or 1) and not value.endswith(" ")
     if isinstance(kind, types.String) and isinstance(value, str):

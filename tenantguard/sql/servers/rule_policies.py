@@ -39,9 +39,9 @@ def read_once(tenant: str, type_: TypeEngine[Any]) -> str:
 
 def _cast(type_: TypeEngine[Any]) -> str | None:
     """Return the type that the setting is cast to; one with a length would cut a longer tenant to another's id."""
-    return (
-        None if isinstance(type_._unwrapped_dialect_impl(DIALECT), String) else name_of(type_, DIALECT.name)
-    )
+    kind = type_._unwrapped_dialect_impl(DIALECT)
+    is_text = isinstance(kind, String) and not isinstance(kind, postgresql.ENUM)
+    return None if is_text else name_of(type_, DIALECT.name)
 
 
 def ruled(placement: Placement, told: str = TOLD) -> str:

@@ -15,6 +15,10 @@ _RUN = [
     re.compile(rf"(?:(?!--|/\*){sign})+") for sign in (r"[-+*/<>=~!@#%^&|`?]", r"(?:[-+*/<>=~!@#^&|`?]|%%)")
 ]
 _PREFIXES = frozenset(["b", "x", "n", "e", "u", "q"])
+_PARAMETERS = {
+    "qmark": "?", "numeric": ":1", "numeric_dollar": "$1", "format": "%s", "pyformat": "%(name)s",
+    "none": ":name inside text()",
+}  # fmt: skip
 _DOUBTS = [
     (re.compile(pattern), sentence)
     for pattern, sentence in (
@@ -28,7 +32,7 @@ _DOUBTS = [
             "a quote ({0}) in it does not close, or closes differently by setting; bind a parameter",
         ),
         ("@", "it reads or sets a variable (@); bind a parameter"),
-        ("[:?$#%]", "it holds {0!r} where no parameter stands; name it, as in :name"),
+        ("[:?$#%]", "it holds {0!r}, which begins no parameter here; write a parameter as {2}"),
         (r"\\", "it holds a backslash outside of a string"),
         (r"\s", "it holds a white space that not every database reads as one (U+{1:04X}); write a space"),
         ("", "it holds {0!r} (U+{1:04X}) where it can be read in two ways"),
@@ -36,11 +40,11 @@ _DOUBTS = [
 ]
 
 
-def doubt(text: str, at: int) -> str:
-    """Return the sentence about a character that begins no token."""
+def doubt(text: str, at: int, style: str) -> str:
+    """Return the sentence about a character that begins no token, in a text with parameters of a style."""
     character = text[at]
     sentence = next(sentence for pattern, sentence in _DOUBTS if pattern.match(text, at))
-    return sentence.format(character, ord(character))
+    return sentence.format(character, ord(character), _PARAMETERS.get(style, ":name"))
 
 
 def refuse_comment(comment: str, style: str) -> None:

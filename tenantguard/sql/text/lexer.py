@@ -123,7 +123,7 @@ def tokens_of(text: str, which: str, style: str) -> list[Token]:
         else:
             matched = rare.match(text, start)
             if matched is None:
-                raise Unreadable(doubt(text, start))
+                raise Unreadable(doubt(text, start, style))
             kind, written, end = matched.lastgroup or "", matched[0], matched.end()
             if kind == "comment":
                 refuse_comment(written, style)

@@ -23,7 +23,7 @@ BACKENDS: tuple[Backend, ...] = ("sqlite", "postgresql", "mariadb")
 @pytest.fixture(scope="module")
 def worlds(make_database: Callable[[Backend, str], Database]) -> Iterator[Worlds]:
     """Give what returns, for a backend, an engine on two companies' rows and one on the slice: made once, as slow."""
-    opened = []
+    opened: list[Database] = []
 
     @cache
     def of(backend: Backend) -> tuple[Engine, Engine]:

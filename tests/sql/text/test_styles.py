@@ -9,6 +9,7 @@ from sqlalchemy import Engine, StaticPool, bindparam, create_engine, text
 
 from tenantguard import NoTenantError, RawSQLError, bind, bypass, guard
 from tenantguard.sql import install
+from tenantguard.sql.text import rewrite
 from tests.sql.text.world import MINE, THEIRS, fill, tenancy
 
 STYLES = ("qmark", "named", "numeric", "numeric_dollar")
@@ -96,3 +97,14 @@ def test_a_text_that_is_sent_again_is_looked_at_again(
             connection.exec_driver_sql(sql, (0, 1))
         with bind(7), pytest.raises(NoTenantError, match="int"):
             connection.exec_driver_sql(sql, (0,))
+
+
+@pytest.mark.parametrize(
+    ("style", "own"), [("named", ":name"), ("pyformat", r"%\(name\)s"), ("format", "%s"), ("qmark", r"\?")]
+)
+def test_a_parameter_of_another_style_is_refused_with_how_to_write_it(style: str, own: str) -> None:
+    """The refusal shows a parameter in the style of the text."""
+    with pytest.raises(
+        RawSQLError, match=f"'\\$', which begins no parameter here; write a parameter as {own}"
+    ):
+        rewrite("SELECT $1 FROM calls", tenancy=tenancy, dialect="postgresql", style=style)

@@ -26,6 +26,10 @@ from tenantguard.context import (
 )
 from tenantguard.errors import TokenError, Violation
 
+_MORE = {
+    "http.response.body": "more_body",
+    "http.response.trailers": "more_trailers",
+}  # messages that can be the last
 _HANDED_OVER = {"http.response.pathsend", "http.response.zerocopysend"}
 
 
@@ -54,7 +58,8 @@ class Exchange:
     def is_complete(self) -> bool:
         """Return whether the whole response has been sent to the server."""
         last = getattr(self, "_last", None)
-        return last is not None and last["type"] == "http.response.body" and not last.get("more_body", False)
+        more = None if last is None else _MORE.get(last["type"])
+        return more is not None and not last.get(more, False)
 
     async def break_off(self) -> None:
         """Make sure that the client sees that the response was broken off.

@@ -40,6 +40,8 @@ class Reply:
             assert self.status is None, "the response was started twice"
             self.status = message["status"]
             self.headers = {name.decode(): value.decode() for name, value in message.get("headers", ())}
+        elif message["type"] == "http.response.trailers":
+            assert self.complete, "the trailers came before the end of the body"
         else:
             assert self.status is not None, "the body came before the start"
             assert not self.complete, "the body went on after its end"

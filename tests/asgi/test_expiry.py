@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 import trio
 from starlette.applications import Starlette
-from starlette.background import BackgroundTask
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
 from tenantguard import CrossTenantError, NoTenantError, TenantMiddleware, current
@@ -140,7 +139,8 @@ async def test_a_revocation_refuses_an_answer_that_has_not_begun() -> None:
     assert "revoked" in reply.headers["www-authenticate"]
 
 
-async def test_a_background_task_is_finished() -> None:
+@pytest.mark.parametrize("trailers", [False, True])
+async def test_a_background_task_is_finished(trailers: bool) -> None:
     """The answer is complete: there is nothing to cut."""
     at, go, told = Asleep(), asyncio.Event(), list[str]()
 
@@ -148,10 +148,14 @@ async def test_a_background_task_is_finished() -> None:
         await go.wait()
         told.append(str(current().tenant))
 
-    async def start(_: Request) -> Response:
-        return PlainTextResponse("ok", background=BackgroundTask(later))
+    async def start(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [], "trailers": trailers})
+        await send({"type": "http.response.body", "body": b"ok"})
+        if trailers:
+            await send({"type": "http.response.trailers", "headers": []})
+        await later()
 
-    app, revocation = guarded(Starlette(routes=[Route("/", start)]), at)
+    app, revocation = guarded(start, at)
     asked = asyncio.create_task(request(app, "/", ACME))
     await at.asleep.wait()
     await revocation.revoke(tenant="acme")

@@ -1221,8 +1221,8 @@ MUTATIONS = (
         ("an INSERT is not stamped", "stamp(compiler, core.table, state, placement, toplevel)", "pass"),
         (
             "an INSERT from a SELECT is not stamped",
-            "statement = stamped_select(compiler, given)",
-            "statement = given",
+            "stamped = stamped_select(compiler, given)",
+            "stamped = given",
         ),
         ("INSERT OR REPLACE passes", "refuse_replace(compiler, core, placement)", "pass"),
     ),

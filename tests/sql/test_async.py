@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -123,3 +124,36 @@ async def test_tasks_of_two_tenants_share_a_pool(engine: AsyncEngine) -> None:
 
     first, second = await asyncio.gather(work("acme"), work("globex"))
     assert (first, second) == ({"acme"}, {"globex"})
+
+
+@pytest.mark.parametrize("sent", ["BEGIN IMMEDIATE", "SELECT (SELECT", "INSERT"])
+async def test_a_cancelled_write_lets_go_of_sqlite(
+    sqlite_database: Database, monkeypatch: pytest.MonkeyPatch, sent: str
+) -> None:
+    """Whatever the cancellation meets, it is what the task ends in, and another connection may write at once."""
+    core = pytest.importorskip("aiosqlite.core")
+    plain = sqlite_database.create_engine()
+    create_schema(plain)
+    seed(plain)
+    plain.dispose()
+    engine = create_async_engine(sqlite_database.async_urls[0], connect_args={"timeout": 0})
+    guard(engine, make_tenancy())
+    execute = core.Connection._execute
+
+    async def cancelled(self: Any, function: Any, *args: Any, **kw: Any) -> Any:
+        done = await execute(self, function, *args, **kw)
+        if str(args[:1]).startswith(f"({sent!r}"[:-1]):
+            monkeypatch.undo()
+            raise asyncio.CancelledError
+        return done
+
+    with bind("acme"):
+        async with AsyncSession(engine) as session:
+            session.add(Call(number_id=1, country_code="DE", seconds=5))
+            monkeypatch.setattr(core.Connection, "_execute", cancelled)
+            with pytest.raises(asyncio.CancelledError) as held:
+                await session.flush()
+        async with AsyncSession(engine) as session:
+            assert (await session.execute(update(Call).values(seconds=6))).rowcount == 3  # type: ignore[attr-defined]
+    assert held.value is not None  # and with it what the first one had
+    await engine.dispose()

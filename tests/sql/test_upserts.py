@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, literal, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -104,3 +104,18 @@ def test_an_upsert_counts_as_it_does_alone(world: World, connection: Connection,
     statement = mysql.insert(model).values(row).on_duplicate_key_update(changed)
     with bind("acme"):
         assert connection.execute(statement).rowcount == 2
+
+
+@pytest.mark.parametrize(("model", "name"), [(Label, "name"), (CallTag, "tag")])
+def test_an_upsert_from_a_query_of_its_own_table(
+    world: World, connection: Connection, model: Any, name: str
+) -> None:
+    """MariaDB sees the names of the query in the conflict clause, too, where the table's own would be ambiguous."""
+    columns = model.__table__.c
+    source = select(*(literal("x").label(name) if column.name == name else column for column in columns))
+    (before,) = _names(connection, getattr(model, name), 101)
+    connection.rollback()
+    statement = _upsert(world.backend, model, name).from_select(columns.keys(), source)
+    with bind("acme"):
+        connection.execute(statement)
+    assert _names(connection, getattr(model, name), 1, 101) == ["x", before]

@@ -22,6 +22,7 @@ from tenantguard.sql.compile.pieces import PICKED, bound_row, with_state
 from tenantguard.sql.compile.readback import returned
 from tenantguard.sql.compile.shared_columns import verify_allowed
 from tenantguard.sql.compile.targets import key_of
+from tenantguard.sql.compile.upserts import with_select_apart
 from tenantguard.sql.compile.verified_columns import Given, watch, watch_rows
 from tenantguard.sql.plans import WritePlan
 from tenantguard.sql.text import orphan
@@ -54,7 +55,8 @@ def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) 
     """Return an INSERT, stamped if the tenant is missing."""
     toplevel = visiting_cte is None and not compiler.stack
     given = with_columns_of_text(compiler, statement)
-    statement = stamped_select(compiler, given)
+    stamped = stamped_select(compiler, given)
+    statement = with_select_apart(compiler, stamped)
     state = statement._compile_state_factory(statement, compiler, **kw)
     core = state.statement
     placement = compiler.tg.place(core.table)
@@ -68,7 +70,7 @@ def guarded_insert(compiler: Any, statement: Any, visiting_cte: Any, **kw: Any) 
         stamp(compiler, core.table, state, placement, toplevel)
     if placement is not None and placement.kind != "shared":
         refuse_replace(compiler, core, placement)
-    return Insert(with_state(core, state), core, state, placement, toplevel, statement is not given)
+    return Insert(with_state(core, state), core, state, placement, toplevel, stamped is not given)
 
 
 def plan_insert(compiler: Any, insert: Insert, text: str) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import and_, case
+from sqlalchemy import and_, case, select
 from sqlalchemy.sql.elements import BindParameter, ColumnClause
+from sqlalchemy.sql.selectable import Select
 
 from tenantguard.errors import CrossTenantError
 from tenantguard.sql.compile.access import granted
@@ -15,6 +16,7 @@ from tenantguard.sql.compile.leaves import enclosed
 from tenantguard.sql.compile.pieces import EXCLUDED, base_of, bound_row, element_of
 from tenantguard.sql.compile.targets import grouped_fault, key_of, spelling_fault
 from tenantguard.sql.elements import Exact
+from tenantguard.sql.exactness import MARIADB
 from tenantguard.tenancy import Placement, table_key
 
 
@@ -59,6 +61,23 @@ def guarded_duplicate(compiler: Any, clause: Any) -> Any:
             key: case((mine, _typed(value, columns[key_of(key)])), else_=columns[key_of(key)])
             for key, value in values.items()
         }
+    return clone
+
+
+def with_select_apart(compiler: Any, statement: Any) -> Any:
+    """Return an INSERT whose SELECT leaves the table's name to the conditions of ON DUPLICATE KEY UPDATE.
+
+    MariaDB sees the names of a SELECT there, too, so that a column of a table that it also reads is ambiguous.
+    """
+    source = statement.select if statement._select_names else None
+    if compiler.dialect.name not in MARIADB or statement._post_values_clause is None or source is None:
+        return statement
+    froms = source.get_final_froms() if isinstance(source, Select) else ()
+    names = {getattr(part, "name", None) for from_ in froms for part in from_._from_objects}
+    if statement.table.name not in names:
+        return statement
+    clone = statement._clone()
+    clone.select = select(source.subquery())
     return clone
 
 

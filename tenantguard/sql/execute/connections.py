@@ -19,7 +19,7 @@ from tenantguard.sql.execute.commits import leave, verify_ending
 from tenantguard.sql.execute.cursors import admit_beside
 from tenantguard.sql.execute.known_keys import Learnt, Noted
 from tenantguard.sql.execute.leftovers import find_left, note_driver, verify_left
-from tenantguard.sql.execute.locks import begin_around, commits_savepoints, take_back
+from tenantguard.sql.execute.locks import begin_around, commits_savepoints, let_go, take_back
 from tenantguard.sql.execute.moves import Moved
 from tenantguard.sql.execute.orphans import Counted, forget_enforcement, verify_orphans
 from tenantguard.sql.refusals import only_sqlalchemy, refuse_compiled
@@ -123,9 +123,13 @@ class GuardedConnection(Connection):
         **kw: Any,
     ) -> NoReturn:
         """Leave nothing of the guard's open, whether a driver or a listener raised the error."""
-        if context is not None and isinstance(e, Exception):
-            leave(context)
-        super()._handle_dbapi_exception(e, statement, parameters, cursor, context, *more, **kw)
+        try:
+            if not isinstance(e, Exception):
+                let_go(self)
+            elif context is not None:
+                leave(context)
+        finally:
+            super()._handle_dbapi_exception(e, statement, parameters, cursor, context, *more, **kw)
 
     if sqlalchemy.__version__.startswith("2.0."):  # which asks listeners before it handles what is raised
 

@@ -8,6 +8,7 @@ look-up and the write run in their own transaction.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from tenantguard.tenancy import table_key
@@ -53,6 +54,16 @@ def take_back(connection: Any) -> None:
     """Roll back on SQLite, even if the driver's own ``rollback()`` does nothing."""
     if connection._dbapi_connection.driver_connection.in_transaction:
         send(connection, "ROLLBACK")
+
+
+def let_go(connection: Any) -> None:
+    """Roll back on SQLite before a cancellation closes the connection.
+
+    Where a cursor still has rows, a closed connection keeps its locks until the cursor is collected.
+    """
+    if connection.engine.dialect.name == "sqlite" and connection._still_open_and_dbapi_connection_is_valid:
+        with suppress(Exception):
+            connection._dbapi_connection.rollback()
 
 
 def release(context: Any, *, commit: bool) -> None:
@@ -122,8 +133,8 @@ def send(connection: Any, statement: str, *, fetch: bool = False) -> Any:
     cursor = connection._dbapi_connection.cursor()
     try:
         cursor.execute(statement)
-        return cursor.fetchone() if fetch else None
-    except BaseException as error:
-        connection._handle_dbapi_exception(error, statement, None, cursor, None)
-    finally:
+        found = cursor.fetchone() if fetch else None
         cursor.close()
+    except BaseException as error:  # a cancellation closes the connection, and nothing of it is closed again
+        connection._handle_dbapi_exception(error, statement, None, cursor, None)
+    return found

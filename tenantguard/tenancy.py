@@ -121,6 +121,7 @@ class Tenancy:
             permissions=permissions,
         )
         self.permissions: Mapping[str, Permitted] = declared.permissions
+        self.visible: Mapping[str, RowRule] = declared.visible
         self._placements = Placements(self.metadata, declared, column)
         self.is_unrestricted = False
 

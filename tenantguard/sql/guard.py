@@ -29,6 +29,7 @@ RawSQL = Literal["refuse", "rewrite", "database"]
 Mode = Literal["enforce", "observe"]
 
 permitting: WeakSet[Guard] = WeakSet()  # the guards of tenancies with permissions
+showing: WeakSet[Guard] = WeakSet()  # those of tenancies with row rules
 _ASKED_AGAIN = 30.0  # seconds; a statement that calls what only the users could have made asks by itself
 
 
@@ -126,6 +127,8 @@ class Guard:
         self._forget()
         if tenancy.permissions and self.enforces:
             permitting.add(self)
+        if tenancy.visible and self.enforces:
+            showing.add(self)
 
     def _forget(self) -> None:
         """Begin with nothing found of the tables, nor of what was asked of them."""

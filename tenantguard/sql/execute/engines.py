@@ -33,8 +33,10 @@ def _raw_connection(self: Any) -> Any:
         made = maintenance.pool.connect()
         made.info[MAINTENANCE] = True
         return made
-    # its own, where somebody gave it another pool
-    connect = getattr(self.pool, "tg_connect", self.pool.connect)
+    try:
+        connect = self.pool.tg_connect
+    except AttributeError:  # somebody gave it another pool
+        connect = self.pool.connect
     made = connect()
     if not asked and is_bypass(peek()):
         note_raw(made, self)

@@ -65,7 +65,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         """Watch, and hand the objects that came before the reference that carries the owner."""
         self.tg_watches = True
         self._wr = mine = _Owned(self)
-        for state in list(self._dict.values()):
+        for state in list(self._dict.values()) if self._dict else ():
             self._tg_take(state)
             state._instance_dict = mine
 

@@ -13,6 +13,7 @@ from sqlalchemy.util import immutabledict
 
 from tenantguard.context import peek
 from tenantguard.sql.elements import Belongs
+from tenantguard.sql.guard import showing
 from tenantguard.sql.sessions.mappings import shown_placement
 
 
@@ -27,6 +28,9 @@ def synchronized(
         execution_options: its options.
         bind_arguments: what tells the session which engine to use.
     """
+    held = session.identity_map
+    if not showing and getattr(held, "tg_lifted", None) is None:
+        return statement, execution_options  # no object's row is another tenant's, as in most programs
     binding, subject = peek(), statement._propagate_attrs.get("plugin_subject")
     if binding is None or not binding.tenants or subject is None:
         return statement, execution_options
@@ -35,7 +39,7 @@ def synchronized(
     guard = getattr(dialect, "tg_guard", None)
     if guard is None or not guard.enforces:
         return statement, execution_options
-    placement, held = shown_placement(guard, mapper), session.identity_map
+    placement = shown_placement(guard, mapper)
     if placement is None and getattr(held, "tg_lifted", None) is None:
         return statement, execution_options
     options = {**statement._execution_options, **execution_options}

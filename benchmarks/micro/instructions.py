@@ -28,7 +28,7 @@ from benchmarks.micro.variants import SQLITE, VARIANTS
 from benchmarks.micro.worker import operation_of
 from benchmarks.results_file import write
 
-LOOPS, COLD_LOOPS = 10, 3
+LOOPS, COLD_LOOPS, LAYOUTS = 10, 3, 1
 FEWER = {"bulk_insert": 1}  # what is long in itself
 Counts = dict[str, dict[str, int]]  # by variant and case
 
@@ -38,8 +38,12 @@ def count(
     cases: Sequence[str] = tuple(CASES),
     cold: Sequence[str] = COLD,
     loops: int = LOOPS,
+    layouts: int = LAYOUTS,
 ) -> dict[str, Any]:
     """Return the instructions of one operation, by variant and case, warm and cold, on SQLite in memory.
+
+    With several layouts, each is counted in processes in which CPython numbers its classes differently, and the mean is
+    returned: which names miss in its type cache depends on these numbers, and a miss costs 1,000 instructions.
 
     Raises:
         MissingEnvironmentError: callgrind is not installed.
@@ -57,21 +61,29 @@ def count(
         often = {case: min(loops, FEWER.get(case, loops)) for case in able}
         again = {case: COLD_LOOPS for case in able if case in cold}
         try:
-            warm_counts[name], cold_counts[name] = _count_one(name, often, again)
+            counted = [_count_one(name, often, again, layout) for layout in range(layouts)]
+            warm_counts[name] = _mean([warm for warm, _ in counted])
+            cold_counts[name] = _mean([cold for _, cold in counted])
         except MissingEnvironmentError as error:
             missing[name] = str(error)
     found = {"instructions": warm_counts, "cold": cold_counts, "missing": missing}
-    return {"part": "instructions", **facts, "loops": loops, **found}
+    return {"part": "instructions", **facts, "loops": loops, "layouts": layouts, **found}
 
 
-def _count_one(name: str, often: dict[str, int], again: dict[str, int]) -> tuple[dict[str, int], ...]:
+def _mean(counted: Sequence[dict[str, int]]) -> dict[str, int]:
+    return {case: round(sum(one[case] for one in counted) / len(counted)) for case in counted[0]}
+
+
+def _count_one(
+    name: str, often: dict[str, int], again: dict[str, int], layout: int
+) -> tuple[dict[str, int], ...]:
     package = VARIANTS[name].package
     python = Path(sys.executable) if package is None else environment(package).python
     command = [
         str(python), "-m", "benchmarks.micro.worker", "--count", name, "sqlite://", json.dumps(often),
         json.dumps(again),
     ]  # fmt: skip
-    with counted_by_callgrind(name, command, {"BENCH_CALLS": "150"}) as home:
+    with counted_by_callgrind(name, command, {"BENCH_CALLS": "150", "BENCH_LAYOUT": str(layout)}) as home:
         counts = totals(home)
         warm, cold = {}, {}
         for case, loops in often.items():
@@ -174,9 +186,10 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=tuple(CASES), default=tuple(CASES), metavar="NAME")
     parser.add_argument("--cold", nargs="*", choices=tuple(CASES), default=COLD, metavar="NAME")
     parser.add_argument("--loops", type=int, default=LOOPS)
+    parser.add_argument("--layouts", type=int, default=LAYOUTS)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/instructions.json"))
     given = parser.parse_args()
-    raw = count(given.variants, given.cases, given.cold, given.loops)
+    raw = count(given.variants, given.cases, given.cold, given.loops, given.layouts)
     write(given.out, raw)
     print(table(raw))
 

@@ -24,7 +24,8 @@ SEAL = Seal(b"a key that stands in scripts alone")
 NOT_THE_DATABASES = {
     "the answer comes out of the process's memory: objects, results and contexts that the victim's turn left behind":
         "async_switch_then_get scoped_session_reused async_scoped_session_reused subclassed_session_reused "
-        "frozen_result_thawed merged_without_load switch_then_get switch_then_get_in_new_transaction "
+        "frozen_result_thawed merged_without_load carried_to_a_session_that_picks_its_engine "
+        "switch_then_get switch_then_get_in_new_transaction "
         "switch_then_legacy_get switch_then_merge switch_then_lazy_load_from_map own_child_meets_held_parent "
         "switch_inside_stream switch_inside_result context_of_victim_entered switch_back_and_forth",
     "it goes on in the transaction that was begun, and told, for the victim":
@@ -33,7 +34,14 @@ NOT_THE_DATABASES = {
         "switch_then_expire_one switch_then_flush_change switch_then_delete switch_with_autoflush",
     "it connects as the owner, by another pool or engine, whom the kit gives no policy":
         "pool_replaced creator_of_ones_own rule_parameter_overwritten rule_correlated rule_of_an_earlier_tenant "
-        "fk_defined_after_the_guard",
+        "fk_defined_after_the_guard rule_that_searches_for_the_tenant row_that_a_search_shows_is_written "
+        "row_rekeyed_that_others_are_shown",
+    "it acts for the victim, whose binding outlived its request":
+        "stream_closed_after_its_request callback_after_its_request",
+    "it asks what a person may do within a tenant, by an engine whom the kit gives no policy":
+        "permission_missing_in_a_subquery permission_missing_for_a_write permission_missing_for_whoever_acts "
+        "permission_missing_for_a_result_handed_on granted_rows_by_an_overwritten_parameter granted_rows_by_sql_text "
+        "granted_rows_given_away granted_rows_of_an_earlier_person granted_rows_of_a_result_handed_on",
 }  # fmt: skip
 
 

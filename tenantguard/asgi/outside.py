@@ -57,7 +57,7 @@ class Exchange:
     @property
     def is_complete(self) -> bool:
         """Return whether the whole response has been sent to the server."""
-        last = getattr(self, "_last", None)
+        last: Any = getattr(self, "_last", None)
         more = None if last is None else _MORE.get(last["type"])
         return more is not None and not last.get(more, False)
 

@@ -17,7 +17,7 @@ from tenantguard.identity.keys import CURVED, EDDSA, SECRET_BYTES, Key, listed, 
 MOST_KEYS = 100  # in one set; a token without a key id may be tried against each
 _ALIASES = {"ES521": "ES512"}  # a misspelling that PyJWT and published test vectors carry
 # By the type of a JWK; PyJWT's own choice makes an object of each algorithm for every key, at twice the cost of a set.
-_KINDS = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
+_KINDS: dict[str, Any] = {"RSA": RSAAlgorithm, "EC": ECAlgorithm, "OKP": OKPAlgorithm}
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth"})
 _MOST_CHARACTERS = 1400  # of a member of a public key: an RSA modulus of 8192 bits, and a little
 

@@ -17,8 +17,9 @@ _INSIDE = (
 # The last 32 bits are an address of IPv4: RFC 6052, RFC 2765, and a way of writing that RFC 4291 has given up.
 _TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::ffff:0:0:0/96"))
 _COMPATIBLE = ipaddress.ip_network("::/96")
-# What is inside, and is said to be so by newer versions of Python alone: RFC 8215, and RFC 6890 in full.
-_ALSO_INSIDE = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("192.0.0.0/24"))
+_INTERNET = ipaddress.ip_network("2000::/3")  # all of IPv6 that is assigned to the internet (RFC 4291)
+# What is inside, and is said to be so by newer versions of Python alone: RFC 9637, and RFC 6890 in full.
+_ALSO_INSIDE = (ipaddress.ip_network("3fff::/20"), ipaddress.ip_network("192.0.0.0/24"))
 
 
 def is_safe(url: str) -> bool:
@@ -97,4 +98,6 @@ def is_inside(host: str) -> bool:
     address = _address(host)
     if address is None:
         return is_near(host) or host.endswith(_INSIDE)
-    return is_near(host) or not address.is_global or any(address in network for network in _ALSO_INSIDE)
+    if is_near(host) or not address.is_global or (address.version == 6 and address not in _INTERNET):
+        return True
+    return any(address in network for network in _ALSO_INSIDE)

@@ -24,6 +24,7 @@ INSIDE = [
     "https://[fd00:ec2::254]/k", "https://224.0.0.1/k", "https://\uff11\uff12\uff17.0.0.1/k", "https://l\u24decalhost/k",
     "https://[::ffff:0:127.0.0.1]/k", "https://[64:ff9b:1::7f00:1]/k", "https://192.0.0.192/k", "https://%6cocalhost/k",
     "https://127%2E0%2E0%2E1/k", "https://metadata.google.internal/k", "https://printer.local./k",
+    "https://[fec0::1]/k", "https://[5f00::1]/k", "https://[3fff::1]/k", "https://[100:0:0:1::1]/k",
     "https://user@keys.example/k", "https://:pw@keys.example/k", "https:///k", "https://[/k", "https://a:b/k", "/k", "",
 ]  # fmt: skip
 OUTSIDE = [

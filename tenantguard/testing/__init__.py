@@ -1,4 +1,4 @@
-"""What a team proves its own isolation with: attack vectors, oracle, pytest plugin, scanner, load user.
+"""Tools that prove an application's isolation: attack vectors, the oracle, a pytest plugin, a load user.
 
 The names here are loaded when they are asked for: the pytest plugin lives in this package, and a test run that
 uses nothing of it loads nothing more.

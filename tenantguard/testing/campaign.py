@@ -1,4 +1,4 @@
-"""A campaign: run numbered programs under an oracle, count what comes of them, make small what fails."""
+"""A campaign: numbered programs are run under an oracle, their verdicts counted, and failures made smaller."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparing two runs of one program: what was seen, step by step, and every row afterwards."""
+"""The comparison of two runs of one program: each step's result, and every row afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows for several tenants over any MetaData: foreign keys hold, keys differ, and every other value collides."""
+"""Rows of several tenants for any MetaData: foreign keys hold, keys differ, and all other values collide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Isolation as tests of a user's own models: one line turns vectors and oracle into them."""
+"""Isolation tests of a user's own models, made from vectors and the oracle in one line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where an oracle's models are: the import lines and the call that make the same oracle again, in a file alone."""
+"""The place of an oracle's models: the import lines and the call that make the same oracle again in a separate file."""
 
 from __future__ import annotations
 

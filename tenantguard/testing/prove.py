@@ -1,4 +1,4 @@
-"""``python -m tenantguard.testing.prove``: run generated programs by the thousand, and count what comes of it.
+"""``python -m tenantguard.testing.prove``: run thousands of generated programs, and count the verdicts.
 
 Programs are numbered: the same seed and number give the same program again, so that a run can be cut in
 pieces, resumed where it stopped, and shared among processes.

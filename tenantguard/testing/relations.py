@@ -1,4 +1,4 @@
-"""Two more relations on the same programs: the tenants' views partition the whole, and the layers agree."""
+"""Two more relations of the same programs: the tenants' views add up to the whole, and the layers agree."""
 
 from __future__ import annotations
 

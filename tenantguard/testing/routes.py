@@ -1,4 +1,4 @@
-"""Routes: every route of an application called as two companies, and what each is shown of the other's."""
+"""Routes: every route of an application is called as two companies, and their responses are compared."""
 
 from __future__ import annotations
 

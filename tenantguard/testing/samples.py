@@ -1,4 +1,4 @@
-"""Sample values for columns of every type, so that rows can be made over models that nobody here has seen."""
+"""Sample values for columns of every type, for rows of unknown models."""
 
 from __future__ import annotations
 

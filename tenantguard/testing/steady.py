@@ -1,4 +1,4 @@
-"""What a clock or chance fills when a row changes, kept the same in both databases."""
+"""Values that a clock or chance fills in when a row changes, kept equal in both databases."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tokens for tests: signed with a key made for the run, verified by a verifier that knows it."""
+"""Tokens for tests, signed with a key that is made for the run, and the verifier that accepts them."""
 
 from __future__ import annotations
 

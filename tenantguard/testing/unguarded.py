@@ -1,4 +1,4 @@
-"""Unguarded engines: what runs on them for a tenant, though the tenancy says whose the rows are.
+"""Unguarded engines: statements that a tenant's test sends to one for a table of the tenancy.
 
 A test whose application engine was replaced by an unguarded one proves nothing of isolation, and passes.
 """

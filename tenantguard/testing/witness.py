@@ -1,4 +1,4 @@
-"""The witness: writes down, as plain values, what a program sees and which errors it meets."""
+"""The witness, which records as plain values what a program sees and which errors it meets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Choices that can be made again, and made smaller: a program is a list of numbers to its generator."""
+"""Choices that can be repeated and made smaller: to its generator, a program is a list of numbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The draft: a program while it is being written, and the choices it is written by."""
+"""The draft: a program that is being written, and the choices that decide it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The elements that sources are made of: tables, classes, aliases, and what comes out of a subquery."""
+"""The elements of sources: tables, classes, aliases and subqueries."""
 
 from __future__ import annotations
 

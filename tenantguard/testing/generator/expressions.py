@@ -1,4 +1,4 @@
-"""Scalars and predicates: what stands in a SELECT list, in WHERE, ON, HAVING, SET and ORDER BY."""
+"""Scalars and predicates, for the SELECT list, WHERE, ON, HAVING, SET and ORDER BY."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The built-in models: one of each shape that a multi-tenant application is made of."""
+"""The built-in models: one of each shape that multi-tenant applications have."""
 
 from __future__ import annotations
 

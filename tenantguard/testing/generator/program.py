@@ -1,4 +1,4 @@
-"""A program: plain text in the user's own terms, run on two databases and printed when they disagree."""
+"""A program: text in the user's own terms, run on two databases and printed when they disagree."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whole programs, by choices: drawn by hypothesis, so that they shrink, or by a seed, fast and the same again."""
+"""Whole programs, chosen by Hypothesis, so that they shrink, or by a seed, which is fast and repeatable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the generator knows of the user's models: tables, keys, classes and relationships, as plain data."""
+"""The user's models as the generator knows them: tables, keys, classes and relationships, as plain data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a statement selects from: tables, classes, aliases, subqueries, CTEs, VALUES, functions, and joins of them."""
+"""Sources of a statement: tables, classes, aliases, subqueries, CTEs, VALUES, functions, and joins of them."""
 
 from __future__ import annotations
 

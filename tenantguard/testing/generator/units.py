@@ -1,4 +1,4 @@
-"""Unit-of-work programs: objects are loaded, changed, moved between parents, deleted, merged, taken back."""
+"""Unit-of-work programs: objects are loaded, changed, moved between parents, deleted, merged and rolled back."""
 
 from __future__ import annotations
 

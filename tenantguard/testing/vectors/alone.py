@@ -1,4 +1,4 @@
-"""The world of one tenant alone: what fails there too is a matter of the schema or of the kit, not of the guard."""
+"""A database with one tenant's rows only: what fails there too is a fault of schema or kit, not of the guard."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A database of the kit's own: made empty, thrown away afterwards."""
+"""The kit's own database: created empty, dropped afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The judge: what was learned of the victim, and what changed that is not the attacker's."""
+"""The judge: what an attack learned of the victim, and which rows it changed that are not the attacker's."""
 
 from __future__ import annotations
 

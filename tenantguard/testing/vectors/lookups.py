@@ -1,4 +1,4 @@
-"""Look-ups: which table, or pair of tables, of the schema has the shape that a vector asks for.
+"""Look-ups: the table, or pair of tables, that has the shape a vector needs.
 
 Each finds every candidate and hands out the best; at a later turn it hands out the next best, so that a vector
 that the best one does not suit is tried on the others.

@@ -1,4 +1,4 @@
-"""The built-in model set: one small telephony company with every shape that a vector can ask for."""
+"""The built-in models: a small telephony company with every shape that a vector needs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run vectors and say how each ended."""
+"""Vectors are run here, and their outcomes judged."""
 
 from __future__ import annotations
 

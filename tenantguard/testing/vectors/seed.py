@@ -1,4 +1,4 @@
-"""Rows for any schema: the same shape for the attacker, the victim and everybody."""
+"""Rows for any schema, alike for the attacker, the victim and everybody."""
 
 from __future__ import annotations
 

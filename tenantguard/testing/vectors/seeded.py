@@ -1,4 +1,4 @@
-"""The seeded database: made, read and put back through an unguarded connection, beside the engine under attack."""
+"""The seeded database: filled, read and restored through an unguarded connection, beside the engine under attack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shapes: the kinds of tables and pairs of tables that vectors ask a schema for."""
+"""Shapes: the kinds of tables and pairs of tables that vectors need."""
 
 from __future__ import annotations
 

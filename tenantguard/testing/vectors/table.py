@@ -1,4 +1,4 @@
-"""The table of vectors: named, grouped, each one small function."""
+"""The table of vectors: each is a small function with a name and a group."""
 
 from __future__ import annotations
 

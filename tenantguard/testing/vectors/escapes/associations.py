@@ -13,14 +13,14 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("writes")
 def association_insert(lab: Lab) -> Any:
-    """Tie one's own left side to the victim's right side."""
+    """Tie the attacker's left side to the victim's right side."""
     b = lab.bridge
     lab.write(insert(b.table.table).values({**b.table.a[0], **b.right.to(b.right.parent.b[0])}))
 
 
 @attack("writes")
 def association_insert_left(lab: Lab) -> Any:
-    """Tie the victim's left side to one's own right side."""
+    """Tie the victim's left side to the attacker's right side."""
     b = lab.bridge
     lab.write(insert(b.table.table).values({**b.table.a[0], **b.left.to(b.left.parent.b[0])}))
 
@@ -35,7 +35,7 @@ def association_insert_many(lab: Lab) -> Any:
 
 @attack("writes")
 def association_update(lab: Lab) -> Any:
-    """Move an association row of one's own to the victim's right side."""
+    """Move one of the attacker's association rows to the victim's right side."""
     b = lab.bridge
     lab.write(
         update(b.table.table).where(b.table.match(b.table.a[0])).values(b.right.to(b.right.parent.b[0]))
@@ -44,7 +44,7 @@ def association_update(lab: Lab) -> Any:
 
 @attack("writes")
 def association_from_select(lab: Lab) -> Any:
-    """Tie one's own left side to whatever right side a select names."""
+    """Tie the attacker's left side to whichever right side a select returns."""
     b = lab.bridge
     row = {**b.table.a[0], **b.right.to(b.right.parent.b[0])}
     chosen = select(*(literal(value, b.table.c[key].type) for key, value in row.items()))
@@ -88,7 +88,7 @@ def association_write_only(lab: Lab) -> Any:
 
 @attack("writes")
 def association_by_flush_order(lab: Lab) -> Any:
-    """Begin a fresh session with a flush that ties one's own side to the victim's."""
+    """Start a new session with a flush that ties the attacker's side to the victim's."""
     b = lab.bridge
     made = b.table.object({**b.table.a[0], **b.right.to(b.right.parent.b[0])})
     session = lab.session()

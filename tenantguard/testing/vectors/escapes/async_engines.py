@@ -58,7 +58,7 @@ async def async_run_sync(lab: Lab) -> Any:
 
 @attack("pool")
 async def async_engine_copy(lab: Lab) -> Any:
-    """Copy an asynchronous engine by its execution options."""
+    """Copy an asynchronous engine with its execution options."""
     engine = lab.new_async_engine()
     try:
         async with AsyncSession(engine.execution_options(anything=1)) as session:

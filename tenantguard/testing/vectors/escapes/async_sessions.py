@@ -17,7 +17,7 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("identity map")
 async def async_switch_then_get(lab: Lab) -> Any:
-    """Get by key what an asynchronous session holds from the victim's turn."""
+    """Get by key an object that an asynchronous session holds from the victim's turn."""
     engine, o = lab.new_async_engine(), lab.owned
     try:
         async with AsyncSession(engine) as session:
@@ -48,7 +48,7 @@ async def async_switch_then_refresh(lab: Lab) -> Any:
 
 @attack("identity map")
 async def async_bypass_then_get(lab: Lab) -> Any:
-    """Get by key what an asynchronous session holds from a bypass."""
+    """Get by key an object that an asynchronous session holds from a bypass."""
     engine, o = lab.new_async_engine(), lab.owned
     try:
         async with AsyncSession(engine, expire_on_commit=False) as session:
@@ -63,7 +63,7 @@ async def async_bypass_then_get(lab: Lab) -> Any:
 
 @attack("identity map")
 async def async_scoped_session_reused(lab: Lab) -> Any:
-    """Use an asynchronous scoped session that nobody removed after the victim's request."""
+    """Use an asynchronous scoped session that was not removed after the victim's request."""
     engine, o = lab.new_async_engine(), lab.owned
     registry = async_scoped_session(async_sessionmaker(engine), scopefunc=lambda: 1)
     try:

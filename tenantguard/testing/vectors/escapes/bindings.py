@@ -1,4 +1,4 @@
-"""What is in force when nothing, nonsense or something stale is bound."""
+"""Bindings that are missing, nonsense or stale."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def nothing_bound_update(lab: Lab) -> Any:
 
 @attack("context", bound=False)
 def nothing_bound_flush(lab: Lab) -> Any:
-    """Flush with nothing bound as the first thing that a session does."""
+    """Flush with nothing bound, as the first thing a session does."""
     lab.flush(lab.leaf.object(lab.leaf.new("b")))
 
 
@@ -62,7 +62,7 @@ def _bind_or_not(who: Any) -> Any:
 
 @attack("context", bound=False)
 def bind_empty_text(lab: Lab) -> Any:
-    """Bind an empty text and go on."""
+    """Bind an empty string and go on."""
     with _bind_or_not(""):
         return lab.rows(select(lab.owned.table))
 
@@ -83,7 +83,7 @@ def bind_empty_list(lab: Lab) -> Any:
 
 @attack("context", bound=False)
 def bind_list_with_empty(lab: Lab) -> Any:
-    """Bind a list with an empty text in it and go on."""
+    """Bind a list that contains an empty string and go on."""
     with _bind_or_not([lab.a, ""]):
         return lab.rows(select(lab.owned.table))
 
@@ -128,7 +128,7 @@ def bind_true(lab: Lab) -> Any:
 
 @attack("context", bound=False)
 def bind_padded(lab: Lab) -> Any:
-    """Bind the victim's id with a space behind it, which some collations ignore, and compare the count."""
+    """Bind the victim's id with a trailing space, which some collations ignore, and compare the count."""
     if not isinstance(lab.b, str):
         raise NotApplicable("the tenant ids are no texts")
     with _bind_or_not(f"{lab.b} "):
@@ -146,7 +146,7 @@ def bind_other_case(lab: Lab) -> Any:
 
 @attack("context", bound=False)
 def bind_lying_text(lab: Lab) -> Any:
-    """Bind a text that equals everything."""
+    """Bind a string that equals everything."""
 
     class Liar(str):
         __hash__ = str.__hash__
@@ -198,7 +198,7 @@ def after_bypass_in_generator(lab: Lab) -> Any:
 
 @attack("context", bound=False)
 def generator_closed_late(lab: Lab) -> Any:
-    """Close the victim's generator after one's own block was entered."""
+    """Close the victim's generator after the attacker's block was entered."""
 
     def work() -> Generator[int]:
         with bind(lab.b):

@@ -28,7 +28,7 @@ from tenantguard.testing.vectors.table import NotApplicable, attack
 
 @attack("cache")
 def alternating_tenants(lab: Lab) -> Any:
-    """Execute one statement object for the victim and then for oneself."""
+    """Execute one statement object for the victim and then for the attacker."""
     statement, engine = select(lab.owned.table), lab.engine
     with lab.victim():
         lab.rows(statement)
@@ -38,7 +38,7 @@ def alternating_tenants(lab: Lab) -> Any:
 
 @attack("cache")
 def alternating_tenants_orm(lab: Lab) -> Any:
-    """Execute one statement of the ORM for the victim and then for oneself."""
+    """Execute one ORM statement for the victim and then for the attacker."""
     statement = select(lab.owned.cls)
     with lab.victim():
         lab.session().scalars(statement).all()
@@ -65,7 +65,7 @@ def bypass_then_tenant(lab: Lab) -> Any:
 
 @attack("cache")
 def bypass_then_tenant_orm(lab: Lab) -> Any:
-    """Execute one statement of the ORM in a bypass and then under a tenant."""
+    """Execute one ORM statement in a bypass and then under a tenant."""
     statement = select(lab.owned.cls)
     with lab.lifted():
         lab.session().scalars(statement).all()
@@ -138,7 +138,7 @@ def larger_set_then_smaller(lab: Lab) -> Any:
 
 @attack("cache")
 def own_compiled_cache(lab: Lab) -> Any:
-    """Share one compiled cache of one's own between a bypass and a tenant."""
+    """Share a custom compiled cache between a bypass and a tenant."""
     cache: dict[Any, Any] = {}
     statement = select(lab.owned.table)
     with lab.lifted():
@@ -207,7 +207,7 @@ def pickled_statement(lab: Lab) -> Any:
 
 @attack("cache")
 def pickled_own_statement(lab: Lab) -> Any:
-    """Pickle a statement of one of the application's own classes and execute what was read back."""
+    """Pickle a statement of one of the application's classes and execute what was read back."""
     wanted = [m for m in lab.mappers if lab.tenancy.of(m.local_table).kind == "owned" and m.inherits is None]
     if not wanted:
         lab.only("a schema with mapped classes")
@@ -236,7 +236,7 @@ def literal_execute_parameter(lab: Lab) -> Any:
 
 @attack("cache")
 def same_text_other_parameters(lab: Lab) -> Any:
-    """Use a statement of the same shape with the victim's key after one with one's own."""
+    """Use a statement with the victim's key after one of the same shape with the attacker's key."""
     o = lab.owned
     lab.rows(select(o.table).where(o.match(o.a[0])))
     return lab.rows(select(o.table).where(o.match(o.b[0])))
@@ -244,7 +244,7 @@ def same_text_other_parameters(lab: Lab) -> Any:
 
 @attack("cache")
 def insert_shape_reused(lab: Lab) -> Any:
-    """Insert a row for the victim by the shape of an insert of one's own."""
+    """Insert a row for the victim with the same statement shape as one of the attacker's inserts."""
     o = lab.leaf
     statement = insert(o.table)
     lab.write(statement, o.new("a", 100))
@@ -253,7 +253,7 @@ def insert_shape_reused(lab: Lab) -> Any:
 
 @attack("cache")
 def insert_unstamped_then_named(lab: Lab) -> Any:
-    """Insert many rows of which the first names oneself and a later one the victim."""
+    """Insert many rows, of which the first names the attacker and a later one the victim."""
     o = lab.leaf
     lab.orm_write(insert(o.cls), [o.new("a", 100), *(o.new("b", n) for n in range(101, 110))])
 
@@ -271,7 +271,7 @@ def delete_shape_reused(lab: Lab) -> Any:
 
 @attack("cache")
 def loader_criteria_of_ones_own(lab: Lab) -> Any:
-    """Add loader criteria that are true for every row."""
+    """Add custom loader criteria that are true for every row."""
     o = lab.owned
     return lab.orm(select(o.cls).options(with_loader_criteria(o.cls, literal(1) == 1)))
 
@@ -302,14 +302,14 @@ def query_class_of_ones_own(lab: Lab) -> Any:
 
 @attack("cache")
 def text_of_compiled(lab: Lab) -> Any:
-    """Take the text of a statement compiled elsewhere and hand it to the driver."""
+    """Hand the driver the text of a statement that was compiled elsewhere."""
     sql = str(select(lab.owned.table).compile(dialect=lab.admin.dialect))
     return lab.connect().exec_driver_sql(sql).all()
 
 
 @attack("cache")
 def mock_engine_dump(lab: Lab) -> Any:
-    """Execute on the guarded engine what a mock engine compiled."""
+    """Execute on the guarded engine what a mock engine has compiled."""
     dumped: list[Any] = []
     mock: Any = create_mock_engine(lab.url, lambda statement, *args, **kwargs: dumped.append(statement))
     mock.execute(select(lab.owned.table))

@@ -32,7 +32,7 @@ from tenantguard.testing.vectors.table import NotApplicable, attack
 
 @attack("identity map")
 def carried_to_another_session(lab: Lab) -> Any:
-    """Add the victim's object to a session of one's own and load more of it."""
+    """Add the victim's object to the attacker's session and load more of it."""
     p, theirs, mine = lab.pair, lab.session(), lab.session()
     with lab.victim():
         child = theirs.get(p.child.cls, p.child.ident(p.child.b[0]))
@@ -43,7 +43,7 @@ def carried_to_another_session(lab: Lab) -> Any:
 
 @attack("identity map")
 def carried_to_a_session_that_picks_its_engine(lab: Lab) -> Any:
-    """Add the victim's object to a session whose engine is not known by then, and get it by its key."""
+    """Add the victim's object to a session whose engine is not known yet, and get it by its key."""
     o, theirs, engine = lab.owned, lab.session(), lab.engine
 
     class Picking(Session):
@@ -60,7 +60,7 @@ def carried_to_a_session_that_picks_its_engine(lab: Lab) -> Any:
 
 @attack("identity map")
 def carried_and_changed(lab: Lab) -> Any:
-    """Add the victim's object to a session of one's own, change it and commit."""
+    """Add the victim's object to the attacker's session, change it and commit."""
     o, theirs, mine = lab.owned, lab.session(), lab.session()
     with lab.victim():
         held = theirs.get(o.cls, o.ident(o.b[0]))
@@ -72,7 +72,7 @@ def carried_and_changed(lab: Lab) -> Any:
 
 @attack("identity map")
 def carried_and_merged(lab: Lab) -> Any:
-    """Merge the victim's object into a session of one's own without a look at the database."""
+    """Merge the victim's object into the attacker's session without querying the database."""
     p, theirs, mine = lab.pair, lab.session(), lab.session()
     with lab.victim():
         held = theirs.get(p.child.cls, p.child.ident(p.child.b[0]))
@@ -82,7 +82,7 @@ def carried_and_merged(lab: Lab) -> Any:
 
 @attack("identity map")
 def carried_and_copied(lab: Lab) -> Any:
-    """Insert the victim's object anew as it is."""
+    """Insert the victim's object again, unchanged."""
     o, theirs, mine = lab.leaf, lab.session(), lab.session()
     with lab.victim():
         held = theirs.get(o.cls, o.ident(o.b[0]))
@@ -131,7 +131,7 @@ def own_parent(lab: Lab) -> Any:
 
 @attack("identity map")
 def bypass_then_get(lab: Lab) -> Any:
-    """Get by key what the session holds from a bypass."""
+    """Get by key an object that the session holds from a bypass."""
     o, session = lab.owned, lab.session()
     with lab.lifted():
         held = session.get(o.cls, o.ident(o.b[0]))
@@ -170,7 +170,7 @@ def bypass_then_flush(lab: Lab) -> Any:
 
 @attack("identity map")
 def bypass_then_identity_map(lab: Lab) -> Any:
-    """Query one's own parents in a session that holds everybody's children."""
+    """Query the attacker's parents in a session that holds everybody's children."""
     p, session = planted_parent(lab), lab.session()
     with lab.lifted():
         parents = session.scalars(select(p.parent.cls).options(selectinload(p.parent.cls.children))).all()
@@ -192,7 +192,7 @@ def unbound_then_get(lab: Lab) -> Any:
 
 @attack("identity map")
 def scoped_session_reused(lab: Lab) -> Any:
-    """Use a scoped session that nobody removed after the victim's request."""
+    """Use a scoped session that was not removed after the victim's request."""
     o = lab.owned
     registry = scoped_session(sessionmaker(lab.engine))
     lab.hold(contextlib.closing(registry))
@@ -203,7 +203,7 @@ def scoped_session_reused(lab: Lab) -> Any:
 
 @attack("identity map")
 def subclassed_session_reused(lab: Lab) -> Any:
-    """Use a subclass of Session with an execution of its own."""
+    """Use a subclass of Session that overrides execution."""
 
     class Quiet(Session):
         def execute(self, *args: Any, **kwargs: Any) -> Any:
@@ -227,7 +227,7 @@ def session_shared_by_requests(lab: Lab) -> Any:
 
 @attack("identity map")
 def autobegun_by_attribute(lab: Lab) -> Any:
-    """Make an access to an unloaded attribute the first thing that a session does."""
+    """Make access to an unloaded attribute the first thing a session does."""
     p, theirs = lab.pair, lab.session()
     with lab.victim():
         child = theirs.get(p.child.cls, p.child.ident(p.child.b[0]))
@@ -240,7 +240,7 @@ def autobegun_by_attribute(lab: Lab) -> Any:
 
 @attack("identity map")
 def eager_with_held_parent(lab: Lab) -> Any:
-    """Load one's own children eagerly into a session that holds the victim's parent of one of them."""
+    """Load the attacker's children eagerly into a session that holds the victim's parent of one of them."""
     p, session = planted_child(lab)[0], lab.session(expire_on_commit=False)
     with lab.lifted():
         held = session.scalars(select(p.parent.cls)).all()
@@ -273,7 +273,7 @@ def held_inside_savepoint(lab: Lab) -> Any:
 
 @attack("identity map")
 def connection_of_victims_session(lab: Lab) -> Any:
-    """Bind a session of one's own to a connection in the middle of the victim's transaction."""
+    """Bind the attacker's session to a connection in the middle of the victim's transaction."""
     o, connection = lab.leaf, lab.connect()
     with lab.victim():
         connection.execute(update(o.table).values(o.set(text="globex, not committed")))

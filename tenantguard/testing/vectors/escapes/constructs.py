@@ -1,4 +1,4 @@
-"""Constructs, types and names of one's own that render SQL."""
+"""Custom constructs, types and names that render SQL."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -36,7 +36,7 @@ from tenantguard.testing.vectors.table import NotApplicable, attack
 
 @attack("raw SQL")
 def custom_construct(lab: Lab) -> Any:
-    """Render a query in a column element of one's own."""
+    """Render a query in a custom column element."""
 
     class Smuggled(ColumnElement[Any]):
         inherit_cache = False
@@ -50,7 +50,7 @@ def custom_construct(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def custom_construct_beside_its_table(lab: Lab) -> Any:
-    """Let the compiler render a table in a column element of one's own, beside the same table in the FROM."""
+    """Let the compiler render a table in a custom column element, beside the same table in FROM."""
     o = lab.owned
 
     class Smuggled(ColumnElement[Any]):
@@ -65,7 +65,7 @@ def custom_construct_beside_its_table(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def custom_from_construct(lab: Lab) -> Any:
-    """Render a table in a FROM clause of one's own."""
+    """Render a table in a custom FROM clause."""
 
     class Smuggled(FromClause):
         inherit_cache = False
@@ -85,7 +85,7 @@ def custom_from_construct(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def custom_executable(lab: Lab) -> Any:
-    """Execute a construct of one's own that renders a whole statement."""
+    """Execute a custom construct that renders a whole statement."""
 
     class Smuggled(Executable, ClauseElement):
         inherit_cache = False
@@ -99,7 +99,7 @@ def custom_executable(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def custom_function(lab: Lab) -> Any:
-    """Render a query in a function of one's own."""
+    """Render a query in a custom function."""
 
     class smuggled(GenericFunction[Any]):
         inherit_cache = False
@@ -129,7 +129,7 @@ def custom_type_in_cast(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def type_with_literal_of_its_own(lab: Lab) -> Any:
-    """Render a query where a type of one's own renders a literal."""
+    """Render a query where a custom type renders a literal."""
     query = text_of(lab, lab.owned)
 
     class Smuggled(UserDefinedType[Any]):
@@ -146,7 +146,7 @@ def type_with_literal_of_its_own(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def type_with_a_long_length(lab: Lab) -> Any:
-    """Leave a CAST by the length of its type."""
+    """Break out of a CAST through the length of its type."""
     o, s = lab.owned, lab.shared
     lab.only("sqlite", "postgresql")
     length: Any = f"5)) || {text_of(lab, o)} || CAST('a' AS VARCHAR(5"
@@ -160,7 +160,7 @@ def type_with_a_long_length(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def type_with_bind_expression(lab: Lab) -> Any:
-    """Wrap a column in a text by its type."""
+    """Wrap a column in a text fragment by its type."""
     o, s = lab.owned, lab.shared
 
     class Smuggled(UserDefinedType[Any]):
@@ -207,7 +207,7 @@ def shared_table_renamed(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def collation_with_query(lab: Lab) -> Any:
-    """Put a query behind a collation's name."""
+    """Put a query after a collation's name."""
     o, s = lab.owned, lab.shared
     lab.only("sqlite")
     tail = quoted_name(f"NOCASE, {text_of(lab, o)}", quote=False)

@@ -1,4 +1,4 @@
-"""What counts, aggregates, windows and EXISTS tell without returning a row."""
+"""Counts, aggregates, windows and EXISTS, which reveal rows without returning them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def count_rows(lab: Lab) -> Any:
 
 @attack("reads")
 def count_column(lab: Lab) -> Any:
-    """Count the values of a column, the table being named by it alone."""
+    """Count the values of a column; nothing else names the table."""
     return lab.told(lab.rows(select(func.count(lab.owned.pk)))[0][0], len(lab.owned.a))
 
 
@@ -44,7 +44,7 @@ def sum_of_numbers(lab: Lab) -> Any:
 
 @attack("reads")
 def max_of_text(lab: Lab) -> Any:
-    """Read the greatest text."""
+    """Read the greatest value of a text column."""
     return lab.rows(select(func.max(lab.owned.text)))
 
 

@@ -1,4 +1,4 @@
-"""Values that nobody names: what the defaults of columns write, and what a cached result brings along."""
+"""Values that no statement names: column defaults, and the contents of cached results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def fk_default_many(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_onupdate(lab: Lab) -> Any:
-    """Change another column of a row whose foreign key has an UPDATE's default, the victim's parent."""
+    """Change another column of a row whose foreign key has an UPDATE default that names the victim's parent."""
     p = lab.pair
     keys = p.to(p.parent.b[0])
     table = _defaulted(p.child.table, keys, for_update=True)
@@ -53,7 +53,7 @@ def fk_onupdate(lab: Lab) -> Any:
 
 @attack("writes")
 def tenant_onupdate(lab: Lab) -> Any:
-    """Change a row whose tenant column has an UPDATE's default, the victim."""
+    """Change a row whose tenant column has an UPDATE default that names the victim."""
     o = lab.leaf
     table = _defaulted(o.table, {o.tenant.key: lab.b}, for_update=True)
     key = next(key for key in o.new("a") if key != o.tenant.key)
@@ -68,7 +68,7 @@ def default_executed(lab: Lab) -> Any:
 
 @attack("identity map")
 def frozen_result_thawed(lab: Lab) -> Any:
-    """Thaw in one's own session a result that was frozen in the victim's turn."""
+    """Thaw, in the attacker's session, a result that was frozen during the victim's turn."""
     statement = select(lab.owned.cls)
     with lab.victim():
         frozen = lab.session().execute(statement).freeze()
@@ -78,7 +78,7 @@ def frozen_result_thawed(lab: Lab) -> Any:
 
 @attack("identity map")
 def merged_without_load(lab: Lab) -> Any:
-    """Merge, without a look at the database, an object that the victim's session has loaded."""
+    """Merge, without querying the database, an object that the victim's session has loaded."""
     o = lab.owned
     with lab.victim():
         held = lab.session().get(o.cls, o.ident(o.b[0]))

@@ -29,14 +29,14 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("raw SQL")
 def ddl_text(lab: Lab) -> Any:
-    """Change the victim's rows by a DDL text."""
+    """Change the victim's rows with DDL text."""
     o = lab.leaf
     lab.write(DDL(f"DELETE FROM {name_of(lab, o)}"))  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
 
 
 @attack("raw SQL")
 def ddl_create_table_as(lab: Lab) -> Any:
-    """Copy the table by CREATE TABLE AS text."""
+    """Copy the table with CREATE TABLE AS in SQL text."""
     lab.remove_later("TABLE", "tg_loot")
     lab.write(text(f"CREATE TABLE tg_loot AS {all_of(lab, lab.owned)}"))
     return lab.peek("SELECT * FROM tg_loot")
@@ -44,7 +44,7 @@ def ddl_create_table_as(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_create_view(lab: Lab) -> Any:
-    """Make a view over the table by text."""
+    """Create a view of the table with SQL text."""
     lab.remove_later("VIEW", "tg_window")
     lab.write(DDL(f"CREATE VIEW tg_window AS {all_of(lab, lab.owned)}"))  # type: ignore[no-untyped-call]  # SQLAlchemy left it so
     return lab.peek("SELECT * FROM tg_window")
@@ -52,7 +52,7 @@ def ddl_create_view(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_create_view_construct(lab: Lab) -> Any:
-    """Make a view over the table by the construct of SQLAlchemy 2.1."""
+    """Create a view of the table with SQLAlchemy 2.1's construct."""
     try:
         from sqlalchemy.schema import CreateView
     except ImportError:
@@ -64,7 +64,7 @@ def ddl_create_view_construct(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_create_table_as_construct(lab: Lab) -> Any:
-    """Copy the table by the construct of SQLAlchemy 2.1."""
+    """Copy the table with SQLAlchemy 2.1's construct."""
     try:
         from sqlalchemy.schema import CreateTableAs
     except ImportError:
@@ -87,7 +87,7 @@ def ddl_select_into(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_own_element(lab: Lab) -> Any:
-    """Execute a DDL element of one's own that renders an update."""
+    """Execute a custom DDL element that renders an UPDATE."""
     o = lab.owned
 
     class Smuggled(ExecutableDDLElement):
@@ -102,7 +102,7 @@ def ddl_own_element(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_default_with_query(lab: Lab) -> Any:
-    """Make a table whose creation carries a statement behind its last bracket."""
+    """Create a table whose DDL has a statement after its last bracket."""
     o = lab.owned
     lab.only("sqlite")
     lab.remove_later("TABLE", "tg_loot")
@@ -115,7 +115,7 @@ def ddl_default_with_query(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def ddl_drop_table(lab: Lab) -> Any:
-    """Make and drop a table that has a row of the victim's."""
+    """Create and drop a table that has one of the victim's rows."""
     o = lab.leaf
     lab.arrange(text(f"CREATE TABLE tg_spare AS {all_of(lab, o)}"))
     lab.remove_later("TABLE", "tg_spare")

@@ -49,7 +49,7 @@ def delete_many_parameters(lab: Lab) -> Any:
 
 @attack("writes")
 def delete_using(lab: Lab) -> Any:
-    """Delete one's own row only if the victim's parent exists."""
+    """Delete the attacker's row only if the victim's parent exists."""
     lab.only("postgresql", "mysql", "mariadb")
     o, other = lab.leaf, lab.pair.parent
     statement = delete(o.table).where(o.match(o.a[0]), other.match(other.b[0]))
@@ -58,7 +58,7 @@ def delete_using(lab: Lab) -> Any:
 
 @attack("writes")
 def delete_by_subquery(lab: Lab) -> Any:
-    """Delete one's own row if a subquery finds the victim's."""
+    """Delete the attacker's row if a subquery finds the victim's."""
     o, other = lab.leaf, lab.owned
     there = select(other.pk).where(other.match(other.b[0])).exists()
     return lab.told(lab.write(delete(o.table).where(o.match(o.a[0]), there)), 0)
@@ -80,7 +80,7 @@ def delete_association(lab: Lab) -> Any:
 
 @attack("writes")
 def delete_returning(lab: Lab) -> Any:
-    """Read the victim's row by RETURNING of a delete."""
+    """Read the victim's row from a delete's RETURNING."""
     lab.only("sqlite", "postgresql")
     return lab.write(delete(lab.leaf.table).where(lab.leaf.match(lab.leaf.b[0])).returning(lab.leaf.table))
 

@@ -1,4 +1,4 @@
-"""What one database can say and others cannot."""
+"""Statements that only one database has."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -150,7 +150,7 @@ def jsonb_aggregated(lab: Lab) -> Any:
 
 @attack("dialect")
 def json_aggregated(lab: Lab) -> Any:
-    """Aggregate every text into one JSON value, in SQLite's or MariaDB's words."""
+    """Aggregate every text into one JSON value, with SQLite's or MariaDB's function."""
     lab.only("sqlite", "mariadb", "mysql")
     o = lab.owned
     aggregate = func.json_group_array if lab.dialect == "sqlite" else func.json_arrayagg
@@ -159,7 +159,7 @@ def json_aggregated(lab: Lab) -> Any:
 
 @attack("dialect")
 def query_to_xml(lab: Lab) -> Any:
-    """Have a function run a query from a text."""
+    """Have a function run a query that it is given as text."""
     lab.only("postgresql")
     sql = f"SELECT * FROM {lab.owned.table.name}"
     return lab.rows(select(cast(func.query_to_xml(sql, True, False, ""), Text)))
@@ -175,7 +175,7 @@ def table_to_xml_by_parameter(lab: Lab) -> Any:
 
 @attack("dialect")
 def query_in_text_search(lab: Lab) -> Any:
-    """Have the text search's statistics run a query from a text."""
+    """Have text search statistics run a query that is given as text."""
     lab.only("postgresql")
     o = lab.owned
     sql = f"SELECT to_tsvector('simple', {o.text.name}) FROM {o.table.name}"
@@ -184,7 +184,7 @@ def query_in_text_search(lab: Lab) -> Any:
 
 @attack("dialect")
 def query_in_text_search_column(lab: Lab) -> Any:
-    """Have the text search's statistics run a query, among the columns."""
+    """Have text search statistics run a query in the column list."""
     lab.only("postgresql")
     o = lab.owned
     sql = f"SELECT to_tsvector('simple', {o.text.name}) FROM {o.table.name}"
@@ -213,7 +213,7 @@ def sqlite_rowid(lab: Lab) -> Any:
 
 @attack("dialect")
 def sqlite_pragma_function(lab: Lab) -> Any:
-    """Read the schema's text by a pragma function: it names no tenant, but the table list of another program would."""
+    """Read the schema's text through a pragma function: it names no tenant, but another program's table list would."""
     lab.only("sqlite")
     lab.arrange(text("CREATE TABLE tg_globex_plan (x INTEGER)"))
     lab.remove_later("TABLE", "tg_globex_plan")
@@ -244,7 +244,7 @@ def multi_table_update(lab: Lab) -> Any:
 
 @attack("dialect")
 def multi_table_update_second(lab: Lab) -> Any:
-    """Update the victim's parent as the second table of an update of one's own child."""
+    """Update the victim's parent as the second table in an update of the attacker's child."""
     lab.only("mysql", "mariadb")
     p = lab.pair
     statement = update(p.child.table).where(p.child.match(p.child.a[0]), p.parent.match(p.parent.b[0]))

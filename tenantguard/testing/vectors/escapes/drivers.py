@@ -121,7 +121,7 @@ def dialect_do_execute(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def copy_out(lab: Lab) -> Any:
-    """Copy the table out by the driver's copy."""
+    """Copy the table out with the driver's COPY."""
     lab.only("postgresql")
     inner: Any = lab.connect().connection.driver_connection
     with inner.cursor() as cursor, cursor.copy(f"COPY {name_of(lab, lab.owned)} TO STDOUT") as copied:

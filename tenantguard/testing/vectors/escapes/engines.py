@@ -27,7 +27,7 @@ def second_engine_on_pool(lab: Lab) -> Any:
 
 @attack("pool")
 def second_engine_on_pool_without_listeners(lab: Lab) -> Any:
-    """Make another engine on a pool that was recreated from the guarded one's."""
+    """Make another engine on a pool that was recreated from the guarded engine's."""
     lab.synchronous()
     engine = create_engine(lab.engine.url, pool=lab.engine.pool.recreate())
     try:
@@ -47,7 +47,7 @@ def engine_constructed_by_hand(lab: Lab) -> Any:
 
 @attack("pool")
 def engine_copy_with_options(lab: Lab) -> Any:
-    """Copy the engine by its execution options."""
+    """Copy the engine with its execution options."""
     return lab.connect(lab.engine.execution_options(anything=True)).execute(select(lab.owned.table)).all()
 
 
@@ -61,20 +61,20 @@ def engine_copy_of_copy(lab: Lab) -> Any:
 
 @attack("pool")
 def engine_copied_by_copy(lab: Lab) -> Any:
-    """Copy the engine by the copy module."""
+    """Copy the engine with the copy module."""
     return lab.connect(copy.copy(lab.engine)).execute(select(lab.owned.table)).all()
 
 
 @attack("pool")
 def connection_with_options(lab: Lab) -> Any:
-    """Give a connection options of its own."""
+    """Set options on a connection."""
     connection = lab.connect().execution_options(stream_results=True, no_parameters=False)
     return connection.execute(select(lab.owned.table)).all()
 
 
 @attack("pool")
 def connection_constructed_by_hand(lab: Lab) -> Any:
-    """Construct a Connection around the guarded engine."""
+    """Construct a Connection on the guarded engine."""
     connection = lab.hold(Connection(lab.engine))
     return connection.execute(select(lab.owned.table)).all()
 
@@ -104,7 +104,7 @@ def server_side_cursor(lab: Lab) -> Any:
 
 @attack("pool")
 def translated_schema(lab: Lab) -> Any:
-    """Point a shared table's schema at another one by a translation map."""
+    """Point a shared table's schema at another one with a translation map."""
     schema = {"postgresql": "public", "sqlite": "main"}.get(lab.dialect, lab.url.database)
     connection = lab.connect().execution_options(schema_translate_map={None: schema})
     return connection.execute(select(lab.owned.table)).all()
@@ -112,7 +112,7 @@ def translated_schema(lab: Lab) -> Any:
 
 @attack("pool")
 def translated_twin(lab: Lab) -> Any:
-    """Name a table by a schema that the translation map takes away."""
+    """Name a table by a schema that the translation map removes."""
     o = lab.owned
     twin = o.table.to_metadata(type(o.table.metadata)(), schema="elsewhere")
     schema = {"postgresql": "public", "sqlite": "main"}.get(lab.dialect, lab.url.database)
@@ -199,7 +199,7 @@ def null_pool(lab: Lab) -> Any:
 
 @attack("pool")
 def creator_of_ones_own(lab: Lab) -> Any:
-    """Use an engine with a creator of its own."""
+    """Use an engine with a custom creator."""
     lab.synchronous()
     engine = lab.new_engine(creator=lab.admin.pool._creator)
     return lab.connect(engine).execute(select(lab.owned.table)).all()
@@ -225,7 +225,7 @@ def listener_on_connect(lab: Lab) -> Any:
 
 @attack("pool")
 def pickled_engine_url(lab: Lab) -> Any:
-    """Pickle the guarded engine's address and options and open it again by the guarded dialect."""
+    """Pickle the guarded engine's URL and options and open it again with the guarded dialect."""
     url = pickle.loads(pickle.dumps(lab.engine.url))  # noqa: S301 - made in the same line
     engine = Engine(lab.engine.pool, lab.engine.dialect, url)
     return lab.connect(engine).execute(select(lab.owned.table)).all()
@@ -233,7 +233,7 @@ def pickled_engine_url(lab: Lab) -> Any:
 
 @attack("pool")
 def pool_temporary_table(lab: Lab) -> Any:
-    """Read a pooled connection on which a bypass left a temporary table that gives the victim's rows another tenant."""
+    """Read on a pooled connection where a bypass left a temporary table that gives the victim's rows another tenant."""
     o = lab.owned
     if o.table.schema is not None:
         raise NotApplicable(f"{o.table.name} has a schema, which a temporary table cannot have")

@@ -16,7 +16,7 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("pool")
 def statement_rewritten_by_event(lab: Lab) -> Any:
-    """Replace the statement's text in an event after ours."""
+    """Replace the statement's text in an event that runs after the guard's."""
     o, s, engine = lab.owned, lab.shared, lab.engine
     name = lab.admin.dialect.identifier_preparer.format_table(o.table)
 
@@ -29,7 +29,7 @@ def statement_rewritten_by_event(lab: Lab) -> Any:
 
 @attack("pool")
 def parameters_rewritten_by_event(lab: Lab) -> Any:
-    """Replace one's own tenant id by the victim's in an event after ours."""
+    """Replace the attacker's tenant id with the victim's in an event that runs after the guard's."""
     engine = lab.engine
 
     @event.listens_for(engine, "before_cursor_execute", retval=True)
@@ -54,7 +54,7 @@ def parameters_rewritten_by_connection_event(lab: Lab) -> Any:
 
 @attack("pool")
 def listener_of_reflection(lab: Lab) -> Any:
-    """Read in an event of a statement of SQLAlchemy's own, as those by which it looks at the schema are."""
+    """Read in an event of one of SQLAlchemy's own statements, such as those that inspect the schema."""
     connection = lab.connect()
     found: list[Any] = []
 
@@ -123,7 +123,7 @@ def session_two_phase(lab: Lab) -> Any:
 
 @attack("pool")
 def session_get_bind(lab: Lab) -> Any:
-    """Route a session's statements by a `get_bind` of one's own."""
+    """Route a session's statements with a custom `get_bind`."""
     engine = lab.engine  # made before the session, and disposed of after it
 
     class Routed(Session):

@@ -56,7 +56,7 @@ def cte_twice(lab: Lab) -> Any:
 
 @attack("reads")
 def cte_recursive(lab: Lab) -> Any:
-    """Climb from a row of one's own to every row by a recursive expression."""
+    """Climb from one of the attacker's rows to every row with a recursive expression."""
     o = lab.owned
     seed = (
         select(o.table.c[o.pk.key], o.table.c[o.text.key]).where(o.match(o.a[0])).cte("climb", recursive=True)
@@ -68,7 +68,7 @@ def cte_recursive(lab: Lab) -> Any:
 
 @attack("reads")
 def cte_materialized_prefix(lab: Lab) -> Any:
-    """Select from a common table expression with a prefix of its own."""
+    """Select from a common table expression with a prefix."""
     lab.only("postgresql")
     cte = select(lab.owned.table).cte("mine").prefix_with("MATERIALIZED", dialect="postgresql")
     return lab.rows(select(cte))

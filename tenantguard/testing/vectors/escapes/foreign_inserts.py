@@ -68,7 +68,7 @@ def fk_write_only_add(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_insert_core(lab: Lab) -> Any:
-    """Insert on a connection a row that names the victim's parent."""
+    """Insert a row that names the victim's parent on a connection."""
     p = lab.pair
     lab.write(insert(p.child.table).values(p.child.new("a", **p.to(p.parent.b[0]))))
 
@@ -90,14 +90,14 @@ def fk_insert_multi_values(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_insert_expression(lab: Lab) -> Any:
-    """Name the victim's parent by an expression."""
+    """Name the victim's parent with an expression."""
     p = lab.pair
     lab.write(insert(p.child.table).values({**p.child.new("a"), **key_expressions(p)}))
 
 
 @attack("writes")
 def fk_insert_subquery(lab: Lab) -> Any:
-    """Name the victim's parent by a scalar subquery over another table."""
+    """Name the victim's parent with a scalar subquery over another table."""
     p, s = lab.pair, lab.shared
     chosen = {
         key: select(literal(value, p.child.c[key].type)).select_from(s.table).limit(1).scalar_subquery()
@@ -117,7 +117,7 @@ def fk_insert_from_select(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_insert_orm_rows(lab: Lab) -> Any:
-    """Insert through the session's bulk insert a row that names the victim's parent."""
+    """Insert a row that names the victim's parent with the session's bulk insert."""
     p = lab.pair
     lab.orm_write(insert(p.child.cls), [p.child.new("a", 100), p.child.new("a", 101, **p.to(p.parent.b[0]))])
 

@@ -45,28 +45,28 @@ def fragment_in_where(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def fragment_closing_the_condition(lab: Lab) -> Any:
-    """Widen the condition by text with OR."""
+    """Widen the condition with OR in text."""
     o = lab.owned
     return lab.rows(select(o.table).where(o.tenant == lab.a).where(text("1=1 OR 1=1")))
 
 
 @attack("raw SQL")
 def fragment_closing_the_bracket(lab: Lab) -> Any:
-    """Close the bracket that stands around a text and widen the condition."""
+    """Close the bracket around a text fragment and widen the condition."""
     o = lab.owned
     return lab.rows(select(o.table).where(or_(text("1=1) OR (1=1"), o.tenant == lab.a), o.pk.is_not(None)))
 
 
 @attack("raw SQL")
 def fragment_beside_the_parent(lab: Lab) -> Any:
-    """Widen by text with OR the condition that ties a part to its owner."""
+    """Widen, with OR in text, the condition that ties a part to its owner."""
     part = lab.part
     return lab.rows(select(part.child.table, part.parent.pk).where(and_(part.on(), text("1=1 OR 1=1"))))
 
 
 @attack("raw SQL")
 def fragment_beside_the_parent_in_join(lab: Lab) -> Any:
-    """Widen by a column given as text the condition of a join that ties a part to its owner."""
+    """Widen, with a column given as text, the condition of a join that ties a part to its owner."""
     part = lab.part
     joined = part.child.table.join(part.parent.table, and_(part.on(), literal_column("1=1 OR 1=1", Boolean)))
     return lab.rows(select(part.child.table, part.parent.pk).select_from(joined))
@@ -74,14 +74,14 @@ def fragment_beside_the_parent_in_join(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def fragment_with_comment(lab: Lab) -> Any:
-    """Comment out whatever follows a text."""
+    """Comment out whatever follows a text fragment."""
     o = lab.owned
     return lab.rows(select(o.table).where(text("1=1 -- ")))
 
 
 @attack("raw SQL")
 def fragment_unites(lab: Lab) -> Any:
-    """Unite with another select behind a condition given as text."""
+    """Add a UNION with another select after a condition given as text."""
     o, s = lab.owned, lab.shared
     query = f"1=1 UNION ALL SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}"
     return lab.rows(select(s.text).where(text(query)))
@@ -89,7 +89,7 @@ def fragment_unites(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def fragment_in_group(lab: Lab) -> Any:
-    """Put a union as text behind GROUP BY."""
+    """Put a union as text after GROUP BY."""
     o, s = lab.owned, lab.shared
     tail = f"{column_of(lab, s.text)} UNION ALL SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}"
     return lab.rows(select(s.text).group_by(text(tail)))
@@ -173,7 +173,7 @@ def table_hint_with_query(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def insert_prefix(lab: Lab) -> Any:
-    """Put another statement's head into the prefix of an insert."""
+    """Put the beginning of another statement into the prefix of an insert."""
     o = lab.leaf
     lab.only("sqlite")
     lab.write(insert(o.table).prefix_with("OR REPLACE").values({**o.new("a"), **o.keys_of(o.b[0])}))
@@ -215,7 +215,7 @@ def delete_with_text_condition(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def returning_text(lab: Lab) -> Any:
-    """Read a table by a text in RETURNING."""
+    """Read a table with text in RETURNING."""
     lab.only("postgresql", "sqlite")
     o = lab.leaf
     inner = f"(SELECT max(z.{column_of(lab, o.text)}) FROM {name_of(lab, o)} AS z)"
@@ -224,7 +224,7 @@ def returning_text(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def server_default_of_insert(lab: Lab) -> Any:
-    """Fill a column by a text that reads the victim's row."""
+    """Fill a column with SQL text that reads the victim's row."""
     o = lab.leaf
     theirs = f"(SELECT max(z.{column_of(lab, o.text)}) FROM {name_of(lab, o)} AS z)"
     lab.only("postgresql", "sqlite")

@@ -12,21 +12,21 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("writes")
 def update_tenant_by_value(lab: Lab) -> Any:
-    """Give one's own row to the victim by a statement."""
+    """Give the attacker's row to the victim with a statement."""
     o = lab.leaf
     lab.write(update(o.table).where(o.match(o.a[0])).values(o.set(tenant=lab.b)))
 
 
 @attack("writes")
 def update_tenant_by_parameters(lab: Lab) -> Any:
-    """Give one's own row to the victim by a parameter."""
+    """Give the attacker's row to the victim with a parameter."""
     o = lab.leaf
     lab.write(update(o.table).where(o.match(o.a[0])).values({o.tenant.key: bindparam("who")}), {"who": lab.b})
 
 
 @attack("writes")
 def update_tenant_by_expression(lab: Lab) -> Any:
-    """Give one's own row to the victim by an expression."""
+    """Give the attacker's row to the victim with an expression."""
     o = lab.leaf
     who = case((o.pk == o.a[0][o.pk.key], literal(lab.b, o.tenant.type)), else_=o.tenant)
     lab.write(update(o.table).values({o.tenant: who}))
@@ -34,7 +34,7 @@ def update_tenant_by_expression(lab: Lab) -> Any:
 
 @attack("writes")
 def update_tenant_by_key(lab: Lab) -> Any:
-    """Give one's own row to the victim in a bulk update by primary key."""
+    """Give the attacker's row to the victim in a bulk update by primary key."""
     o = lab.leaf
     session = lab.session()
     session.execute(update(o.cls), [{**o.keys_of(o.a[0]), **o.set(tenant=lab.b)}])
@@ -43,7 +43,7 @@ def update_tenant_by_key(lab: Lab) -> Any:
 
 @attack("writes")
 def update_ordered_values(lab: Lab) -> Any:
-    """Give one's own row to the victim by ordered values."""
+    """Give the attacker's row to the victim with ordered values."""
     o = lab.leaf
     lab.write(update(o.table).where(o.match(o.a[0])).ordered_values((o.text, "x"), (o.tenant, lab.b)))
 
@@ -77,7 +77,7 @@ def object_insert_tenant_by_sql(lab: Lab) -> Any:
 
 @attack("writes")
 def change_primary_key(lab: Lab) -> Any:
-    """Learn from a changed key whether it is taken by the victim."""
+    """Learn from a changed key whether the victim has taken it."""
     k = lab.unreferred(lab.keyed)
     session = lab.session()
     found = session.get(k.cls, k.ident(k.a[0]))
@@ -88,7 +88,7 @@ def change_primary_key(lab: Lab) -> Any:
 
 @attack("writes")
 def key_changed_by_statement(lab: Lab) -> Any:
-    """Give one's own row to the victim where the tenant is part of the key."""
+    """Give the attacker's row to the victim where the tenant is part of the key."""
     k = lab.unreferred(lab.keyed)
     other = k.new("b")[k.pk.key]
     lab.write(update(k.table).where(k.match(k.a[-1])).values({k.tenant: lab.b, k.pk: other}))

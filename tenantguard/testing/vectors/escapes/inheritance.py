@@ -25,7 +25,7 @@ def joined_inheritance_child(lab: Lab) -> Any:
 
 @attack("reads")
 def joined_inheritance_class(lab: Lab) -> Any:
-    """Load a joined-inheritance class of the application's own."""
+    """Load one of the application's joined-inheritance classes."""
     mapper = joined_mapper(lab)
     return lab.session().scalars(select(mapper.class_)).all()
 
@@ -55,7 +55,7 @@ def polymorphic_load(lab: Lab) -> Any:
 
 @attack("reads")
 def polymorphic_selectin(lab: Lab) -> Any:
-    """Load a base, and the subclasses' columns by IN."""
+    """Load a base, and the subclasses' columns with IN."""
     mapper = joined_mapper(lab)
     base = mapper.base_mapper.class_
     return lab.orm(select(base).options(selectin_polymorphic(base, [mapper.class_])))

@@ -37,21 +37,21 @@ def insert_parameters_name_victim(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_many_parameters(lab: Lab) -> Any:
-    """Execute many inserts of which the last names the victim."""
+    """Execute many inserts, of which the last names the victim."""
     o = lab.leaf
     lab.write(insert(o.table), [o.new("a", 100), o.new("a", 101), o.new("b", 102)])
 
 
 @attack("writes")
 def insert_multi_values(lab: Lab) -> Any:
-    """Insert several rows in one VALUES of which one names the victim."""
+    """Insert several rows in one VALUES, of which one names the victim."""
     o = lab.leaf
     lab.write(insert(o.table).values([o.new("a", 100), o.new("b", 101)]))
 
 
 @attack("writes")
 def insert_by_expression(lab: Lab) -> Any:
-    """Name the victim by an expression."""
+    """Name the victim with an expression."""
     o = lab.leaf
     tenant = case((true(), literal(lab.b, o.tenant.type)), else_=literal(lab.a, o.tenant.type))
     lab.write(insert(o.table).values({**o.new("a"), o.tenant.key: tenant}))
@@ -59,7 +59,7 @@ def insert_by_expression(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_by_subquery(lab: Lab) -> Any:
-    """Name the victim by a scalar subquery of its own row."""
+    """Name the victim with a scalar subquery of its own row."""
     o = lab.leaf
     other = o.table.alias()
     tenant = select(other.c[o.tenant.key]).where(o.match(o.b[0], other)).scalar_subquery()
@@ -69,7 +69,7 @@ def insert_by_subquery(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_copies_text(lab: Lab) -> Any:
-    """Copy the victim's text into one's own row by a scalar subquery."""
+    """Copy the victim's text into the attacker's row with a scalar subquery."""
     o = lab.leaf
     other = o.table.alias()
     text = select(other.c[o.text.key]).where(o.match(o.b[0], other)).scalar_subquery()
@@ -79,7 +79,7 @@ def insert_copies_text(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_orm_rows(lab: Lab) -> Any:
-    """Insert rows through the session's bulk insert."""
+    """Insert rows with the session's bulk insert."""
     o = lab.leaf
     lab.orm_write(insert(o.cls), [o.new("a", 100), o.new("b", 101)])
 
@@ -124,7 +124,7 @@ def insert_from_select_literal(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_from_select_of_victim(lab: Lab) -> Any:
-    """Copy the victim's rows to oneself."""
+    """Copy the victim's rows to the attacker."""
     o = lab.leaf
     row = o.new("a")
     keys = [key for key in row if key not in (o.pk.key, o.tenant.key, o.text.key)]
@@ -159,7 +159,7 @@ def insert_from_cte(lab: Lab) -> Any:
 
 @attack("writes")
 def insert_returning_all(lab: Lab) -> Any:
-    """Read a table by a subquery in RETURNING."""
+    """Read a table with a subquery in RETURNING."""
     lab.only("postgresql", "sqlite")
     o = lab.leaf
     other = o.table.alias()

@@ -29,7 +29,7 @@ def inner_join_on_anything(lab: Lab) -> Any:
 
 @attack("reads")
 def left_join(lab: Lab) -> Any:
-    """Join outwards to the victim's parents."""
+    """Left join the victim's parents."""
     p = lab.pair
     return lab.rows(
         select(p.parent.table).select_from(p.child.table.outerjoin(p.parent.table, p.parent.tenant == lab.b))
@@ -38,7 +38,7 @@ def left_join(lab: Lab) -> Any:
 
 @attack("reads")
 def left_join_counts_children(lab: Lab) -> Any:
-    """Join children outwards on anything, so that each parent counts the victim's too."""
+    """Left join children on a condition that is always true, so that each parent counts the victim's too."""
     p = lab.pair
     joined = p.parent.table.outerjoin(p.child.table, true())
     got = lab.rows(select(func.count(p.child.pk)).select_from(joined).where(p.parent.match(p.parent.a[0])))
@@ -47,7 +47,7 @@ def left_join_counts_children(lab: Lab) -> Any:
 
 @attack("reads")
 def left_join_from_shared(lab: Lab) -> Any:
-    """Join an owned table outwards to a shared one."""
+    """Left join an owned table to a shared one."""
     o, s = lab.owned, lab.shared
     return lab.rows(select(o.table).select_from(s.table.outerjoin(o.table, true())))
 
@@ -86,7 +86,7 @@ def left_side_of_outer_join(lab: Lab) -> Any:
 
 @attack("reads")
 def full_join(lab: Lab) -> Any:
-    """Join fully."""
+    """Full join."""
     lab.only("postgresql", "sqlite")
     p = lab.pair
     joined = p.child.table.join(p.parent.table, p.on(), full=True)
@@ -95,7 +95,7 @@ def full_join(lab: Lab) -> Any:
 
 @attack("reads")
 def full_join_of_aliases(lab: Lab) -> Any:
-    """Join two aliases fully on a condition that never holds."""
+    """Full join two aliases on a condition that is never true."""
     lab.only("postgresql", "sqlite")
     o = lab.owned
     one, two = o.table.alias(), o.table.alias()
@@ -105,7 +105,7 @@ def full_join_of_aliases(lab: Lab) -> Any:
 
 @attack("reads")
 def full_join_of_join(lab: Lab) -> Any:
-    """Join a join fully to a shared table."""
+    """Full join a join to a shared table."""
     lab.only("postgresql", "sqlite")
     p, s = lab.pair, lab.shared
     inner = p.child.table.join(p.parent.table, p.on())
@@ -116,7 +116,7 @@ def full_join_of_join(lab: Lab) -> Any:
 
 @attack("reads")
 def full_join_orm(lab: Lab) -> Any:
-    """Join mapped classes fully."""
+    """Full join mapped classes."""
     lab.only("postgresql", "sqlite")
     p = lab.pair
     return lab.orm(select(p.child.cls, p.parent.cls).join(p.child.cls.parent, full=True))
@@ -149,14 +149,14 @@ def cartesian_with_shared(lab: Lab) -> Any:
 
 @attack("reads")
 def from_in_where_only(lab: Lab) -> Any:
-    """Name the owned table in WHERE alone."""
+    """Name the owned table only in WHERE."""
     o, s = lab.owned, lab.shared
     return lab.told(len(lab.rows(select(s.pk).where(s.match(s.a[0]), o.match(o.b[0])))), 0)
 
 
 @attack("reads")
 def from_in_order_only(lab: Lab) -> Any:
-    """Name the owned table in an outer join and in ORDER BY alone, and read the order."""
+    """Name the owned table only in an outer join and in ORDER BY, and read the order."""
     o, s = lab.owned, lab.shared
     joined = s.table.outerjoin(o.table, and_(o.match(o.b[0]), s.pk == s.b[-1][s.pk.key]))
     got = lab.rows(select(s.pk).select_from(joined).order_by(case((o.pk.is_not(None), 0), else_=1), s.pk))
@@ -183,7 +183,7 @@ def join_through_to_wrong_parent(lab: Lab) -> Any:
 
 @attack("reads")
 def join_through_either_key(lab: Lab) -> Any:
-    """Join a table without a tenant column to its parent on the key or anything."""
+    """Join a table without a tenant column to its parent on the key or a condition that is always true."""
     part = lab.part
     joined = part.child.table.join(part.parent.table, or_(part.on(), true()))
     return lab.rows(select(part.child.table).select_from(joined))
@@ -191,7 +191,7 @@ def join_through_either_key(lab: Lab) -> Any:
 
 @attack("reads")
 def join_through_outwards(lab: Lab) -> Any:
-    """Join a table without a tenant column outwards to its parent."""
+    """Outer join a table without a tenant column to its parent."""
     part = lab.part
     return lab.rows(
         select(part.child.table).select_from(part.child.table.outerjoin(part.parent.table, part.on()))
@@ -231,7 +231,7 @@ def orm_join_relationship(lab: Lab) -> Any:
 
 @attack("reads")
 def orm_outer_join_relationship(lab: Lab) -> Any:
-    """Join outwards along a relationship with a condition of one's own."""
+    """Outer join along a relationship with a custom condition."""
     p = lab.pair
     return lab.orm(select(p.parent.cls, p.child.cls).outerjoin(p.parent.cls.children.and_(true())))
 

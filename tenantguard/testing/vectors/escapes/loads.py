@@ -39,28 +39,28 @@ def joined_load_of_foreign_parent(lab: Lab) -> Any:
 
 @attack("reads")
 def inner_joined_load_of_foreign_parent(lab: Lab) -> Any:
-    """Load the victim's parent in the same statement by an inner join."""
+    """Load the victim's parent in the same statement with an inner join."""
     p, _ = planted_child(lab)
     return parents_of(lab, select(p.child.cls).options(joinedload(p.child.cls.parent, innerjoin=True)))
 
 
 @attack("reads")
 def selectin_load_of_foreign_parent(lab: Lab) -> Any:
-    """Load the victim's parent by IN."""
+    """Load the victim's parent with IN."""
     p, _ = planted_child(lab)
     return parents_of(lab, select(p.child.cls).options(selectinload(p.child.cls.parent)))
 
 
 @attack("reads")
 def subquery_load_of_foreign_parent(lab: Lab) -> Any:
-    """Load the victim's parent by a subquery."""
+    """Load the victim's parent with a subquery."""
     p, _ = planted_child(lab)
     return parents_of(lab, select(p.child.cls).options(subqueryload(p.child.cls.parent)))
 
 
 @attack("reads")
 def contains_eager_of_foreign_parent(lab: Lab) -> Any:
-    """Load the victim's parent from a join of one's own."""
+    """Load the victim's parent from a hand-written join."""
     p, _ = planted_child(lab)
     joined = select(p.child.cls).outerjoin(p.child.cls.parent)
     return parents_of(lab, joined.options(contains_eager(p.child.cls.parent)))
@@ -68,7 +68,7 @@ def contains_eager_of_foreign_parent(lab: Lab) -> Any:
 
 @attack("reads")
 def has_foreign_parent(lab: Lab) -> Any:
-    """Ask by `has` whether one's row refers to a parent with a guessed text."""
+    """Ask with `has` whether the attacker's row refers to a parent with a guessed text."""
     p, _ = planted_child(lab)
     guess = p.parent.attr(p.parent.text) == p.parent.b[0][p.parent.text.key]
     return lab.told(len(lab.orm(select(p.child.cls).where(p.child.cls.parent.has(guess)))), 0)
@@ -76,7 +76,7 @@ def has_foreign_parent(lab: Lab) -> Any:
 
 @attack("reads")
 def lazy_load_of_foreign_children(lab: Lab) -> Any:
-    """Load the children of one's parent, to which the victim's row refers."""
+    """Load the children of the attacker's parent, to which the victim's row refers."""
     p = planted_parent(lab)
     return lab.session().get(p.parent.cls, p.parent.ident(p.parent.a[0])).children
 
@@ -90,21 +90,21 @@ def joined_load_of_foreign_children(lab: Lab) -> Any:
 
 @attack("reads")
 def selectin_load_of_foreign_children(lab: Lab) -> Any:
-    """Load the children by IN."""
+    """Load the children with IN."""
     p = planted_parent(lab)
     return lab.orm(select(p.parent.cls).options(selectinload(p.parent.cls.children)))
 
 
 @attack("reads")
 def subquery_load_of_foreign_children(lab: Lab) -> Any:
-    """Load the children by a subquery."""
+    """Load the children with a subquery."""
     p = planted_parent(lab)
     return lab.orm(select(p.parent.cls).options(subqueryload(p.parent.cls.children)))
 
 
 @attack("reads")
 def any_foreign_child(lab: Lab) -> Any:
-    """Ask by `any` whether a child with a guessed key is there."""
+    """Ask with `any` whether there is a child with a guessed key."""
     p = planted_parent(lab)
     guess = p.child.attr(p.child.pk) == p.child.b[0][p.child.pk.key]
     return lab.told(len(lab.orm(select(p.parent.cls).where(p.parent.cls.children.any(guess)))), 0)

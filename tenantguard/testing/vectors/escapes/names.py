@@ -1,4 +1,4 @@
-"""Names that mean another thing than the guard's own text takes them for."""
+"""Names that mean something else than the guard's own SQL assumes."""
 
 from __future__ import annotations
 

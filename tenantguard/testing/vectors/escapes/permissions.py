@@ -1,4 +1,4 @@
-"""Permissions: what somebody of the company itself may not read or write, and somebody who acts for them.
+"""Permissions: rows that a member of the company, or somebody acting for one, may not read or write.
 
 Each vector has a tenancy of its own, in which one owned table takes permissions. What leaks is a row of the attacker's
 own company.
@@ -105,7 +105,7 @@ def granted_rows_by_an_overwritten_parameter(lab: Lab) -> Any:
 
 @attack("reads")
 def granted_rows_by_sql_text(lab: Lab) -> Any:
-    """Read by SQL text, under another name, what a permission rule hides."""
+    """Read with SQL text, under another name, what a permission rule hides."""
     engine, table = _permitted(lab, _rule(lab), raw_sql="rewrite")
     preparer = engine.dialect.identifier_preparer
     name, column = preparer.format_table(table), preparer.quote(lab.owned.text.name)
@@ -116,7 +116,7 @@ def granted_rows_by_sql_text(lab: Lab) -> Any:
 
 @attack("writes")
 def granted_rows_given_away(lab: Lab) -> Any:
-    """Make a row of one's own somebody else's, whose rows a permission rule hides."""
+    """Make one of the attacker's rows somebody else's, whose rows a permission rule hides."""
     engine, table = _permitted(lab, _rule(lab))
     text_column = table.c[lab.owned.text.name]
     change = update(table).where(text_column == _first(lab)).values({text_column.name: "somebody else"})

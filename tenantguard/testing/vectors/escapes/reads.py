@@ -179,7 +179,7 @@ def where_names_victim(lab: Lab) -> Any:
 
 @attack("reads")
 def where_not_mine(lab: Lab) -> Any:
-    """Ask for whatever is not one's own."""
+    """Ask for everything that is not the attacker's."""
     o = lab.owned
     return lab.rows(select(o.table).where(o.tenant != lab.a))
 
@@ -204,7 +204,7 @@ def only_columns_replaced(lab: Lab) -> Any:
 
 @attack("reads")
 def literal_names_table(lab: Lab) -> Any:
-    """Put the columns in as text and name the table as FROM only."""
+    """Pass the columns as text and name the table only in FROM."""
     o = lab.owned
     return lab.rows(select(literal_column(o.text.name)).select_from(o.table))
 
@@ -224,7 +224,7 @@ def distinct_rows(lab: Lab) -> Any:
 
 @attack("reads")
 def limit_offset(lab: Lab) -> Any:
-    """Page beyond one's own rows."""
+    """Page beyond the attacker's rows."""
     o = lab.owned
     return lab.rows(select(o.table).order_by(o.pk).limit(100).offset(len(o.a)))
 

@@ -92,7 +92,7 @@ def secondary_selectin_load(lab: Lab) -> Any:
 
 @attack("reads")
 def secondary_any(lab: Lab) -> Any:
-    """Ask by `any` for a right side with a guessed text."""
+    """Ask with `any` for a right side with a guessed text."""
     b, left, right = many_to_many(lab)
     text = b.right.parent.text.key
     guess = getattr(right, text) == b.right.parent.b[0][text]

@@ -1,4 +1,4 @@
-"""What is left of a request: a stream that ends late, a key that signs for others, a sink that reads."""
+"""What outlasts a request: a stream that ends late, a key that signs for others, a sink that reads."""
 
 from __future__ import annotations
 

@@ -100,7 +100,7 @@ def _searching(lab: Lab) -> Rule:
 
 @attack("reads")
 def rule_that_searches_for_the_tenant(lab: Lab) -> Any:
-    """Search by a rule that looks for the tenant in a text, with the pattern given as a parameter."""
+    """Search with a row rule that looks for the tenant in a text, with the pattern given as a parameter."""
     name = lab.owned.text.name
     engine, owned, _ = _ruled(lab, _searching(lab))
     given = {f"{name}_{n}": "" for n in range(3)} | {"tenantguard_1": "", "tenantguard_2": ""}
@@ -125,7 +125,7 @@ def _key_of_the_victims(lab: Lab, owned: Any) -> Any:
 
 @attack("writes")
 def row_rekeyed_that_others_are_shown(lab: Lab) -> Any:
-    """Give an own row that a rule shows to everybody another key, which the database carries into others' rows."""
+    """Give another key to a row that everybody is shown, which the database copies into others' rows."""
     kind, metadata = lab.owned.tenant.type, MetaData()
     templates, documents = (
         Table(

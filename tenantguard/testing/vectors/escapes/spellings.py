@@ -1,4 +1,4 @@
-"""Names that the database takes for others: columns in another case, parts of a group, CTEs of a table's name."""
+"""Names that the database treats as others: columns in another case, parts of a group, CTEs named like a table."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def fk_in_a_group(lab: Lab) -> Any:
 
 @attack("writes")
 def tenant_named_twice(lab: Lab) -> Any:
-    """Give a row away by naming the tenant column twice, first as the victim's and then as one's own."""
+    """Give a row away by naming the tenant column twice, first as the victim's and then as the attacker's."""
     o = lab.leaf
     lab.write(update(o.table).where(o.match(o.a[0])).values({o.tenant.key: lab.b, o.tenant: lab.a}))
 
@@ -94,7 +94,7 @@ def fk_named_twice(lab: Lab) -> Any:
 
 @attack("writes")
 def conflict_names_tenant_twice(lab: Lab) -> Any:
-    """Give a row away by a conflict clause that names the tenant column twice, of which SQLite takes the last."""
+    """Give a row away with a conflict clause that names the tenant column twice; SQLite takes the last."""
     lab.only("sqlite")
     o = lab.leaf
     made = _conflicting(lab)(o.table).values({**o.a[0]})
@@ -114,7 +114,7 @@ def _shadow(lab: Lab, parent: Any) -> Any:
 
 @attack("reads")
 def cte_shadows_the_parent(lab: Lab) -> Any:
-    """Read the victim's rows of a through table beside a CTE that goes by the name of its parent."""
+    """Read the victim's rows of a through table beside a CTE that has the name of its parent."""
     p = lab.part
     shadow = _shadow(lab, p.parent)
     return lab.rows(select(p.child.table).where(exists(select(literal(1)).select_from(shadow))))
@@ -122,7 +122,7 @@ def cte_shadows_the_parent(lab: Lab) -> Any:
 
 @attack("writes")
 def cte_shadows_the_parent_of_an_update(lab: Lab) -> Any:
-    """Change the victim's rows of a through table beside a CTE that goes by the name of its parent."""
+    """Change the victim's rows of a through table beside a CTE that has the name of its parent."""
     lab.only("sqlite", "postgresql")
     p = lab.part
     shadow = _shadow(lab, p.parent)
@@ -135,7 +135,7 @@ def cte_shadows_the_parent_of_an_update(lab: Lab) -> Any:
 
 @attack("writes")
 def cte_shadows_the_parent_of_an_insert(lab: Lab) -> Any:
-    """Insert from a CTE that goes by the name of the parent, rows that point at the victim's."""
+    """Insert, from a CTE that has the name of the parent, rows that point at the victim's."""
     p = lab.pair
     keys = p.to(p.parent.b[0])
     row = {**p.child.new("a"), **keys}

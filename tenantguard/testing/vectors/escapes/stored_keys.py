@@ -1,4 +1,4 @@
-"""Keys that are stored as others than they are given, or vouched for by what was never read."""
+"""Keys that are stored differently from how they are given, or confirmed by objects that were never read."""
 
 from __future__ import annotations
 
@@ -40,27 +40,27 @@ def _insert(lab: Lab, keys: dict[str, Any]) -> None:
 
 @attack("writes")
 def fk_rounded(lab: Lab) -> Any:
-    """Name the victim's parent by a number that the database rounds to its key."""
+    """Name the victim's parent with a number that the database rounds to its key."""
     lab.only(*_SERVERS)
     _insert(lab, _numbers(lab, lambda number: number - 0.4))
 
 
 @attack("writes")
 def fk_as_text(lab: Lab) -> Any:
-    """Name the victim's parent by the digits of its key."""
+    """Name the victim's parent with the digits of its key."""
     lab.only("sqlite", "mysql", "mariadb")
     _insert(lab, _numbers(lab, str))
 
 
 @attack("writes")
 def fk_of_a_type_of_its_own(lab: Lab) -> Any:
-    """Name the victim's parent by a value whose own type stores another one."""
+    """Name the victim's parent with a value whose custom type stores another one."""
     _insert(lab, _numbers(lab, lambda number: literal(number - 1, _Next())))
 
 
 @attack("writes")
 def fk_that_changes(lab: Lab) -> Any:
-    """Name the victim's parent by a parameter that is another one when it is asked for again."""
+    """Name the victim's parent with a parameter whose value changes when it is read again."""
     own = iter(lab.pair.to(lab.pair.parent.a[0]).values())
 
     def changing(number: int) -> Any:
@@ -72,7 +72,7 @@ def fk_that_changes(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_under_autocommit(lab: Lab) -> Any:
-    """Name the victim's parent after one's own, where each statement is a transaction."""
+    """Name the victim's parent after the attacker's own, where each statement is a transaction."""
     p = lab.pair
     connection = lab.connect().execution_options(isolation_level="AUTOCOMMIT")
     changed = update(p.child.table).where(p.child.match(p.child.a[0]))

@@ -1,4 +1,4 @@
-"""Values that are not what they look like: another one is stored than a look-up of its own would judge."""
+"""Values that are not what they look like: the stored value differs from the one that a look-up would see."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _written(value: Any) -> Any:
 
 @attack("writes")
 def fk_update_alias(lab: Lab) -> Any:
-    """Move one's own row to the victim's parent through an alias, in an UPDATE of several tables."""
+    """Move the attacker's row to the victim's parent through an alias, in an UPDATE of several tables."""
     p = lab.pair
     target: Any = p.child.table.alias("moved")
     values = {target.c[key]: value for key, value in p.to(p.parent.b[0]).items()}
@@ -37,7 +37,7 @@ def fk_update_alias(lab: Lab) -> Any:
 
 @attack("writes")
 def tenant_update_alias(lab: Lab) -> Any:
-    """Give one's own row away through an alias, in an UPDATE of several tables."""
+    """Give the attacker's row away through an alias, in an UPDATE of several tables."""
     o, s = lab.leaf, lab.shared
     target: Any = o.table.alias("moved")
     statement = update(target).where(o.match(o.a[0], target), s.text == s.text)
@@ -46,7 +46,7 @@ def tenant_update_alias(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_insert_changing(lab: Lab) -> Any:
-    """Name the victim's parent by a parameter that is one's own when it is asked again."""
+    """Name the victim's parent with a parameter that becomes the attacker's own when it is read again."""
     p = lab.pair
     own = p.child.new("a")
     chosen = {key: _changing(p.child.c[key], value, own[key]) for key, value in p.to(p.parent.b[0]).items()}
@@ -57,7 +57,7 @@ def fk_insert_changing(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_update_changing(lab: Lab) -> Any:
-    """Move one's own row to the victim's parent by such a parameter."""
+    """Move the attacker's row to the victim's parent with such a parameter."""
     p = lab.pair
     own = p.child.a[0]
     chosen = {key: _changing(p.child.c[key], value, own[key]) for key, value in p.to(p.parent.b[0]).items()}
@@ -68,7 +68,7 @@ def fk_update_changing(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_insert_select_text(lab: Lab) -> Any:
-    """Insert from a select that names the victim's parent by a text, which stands for a column by its place."""
+    """Insert from a select that names the victim's parent as text, which is matched to its column by position."""
     p = lab.pair
     keys = p.to(p.parent.b[0])
     row = p.child.new("a")
@@ -81,7 +81,7 @@ def fk_insert_select_text(lab: Lab) -> Any:
 
 @attack("writes")
 def tenant_insert_select_text(lab: Lab) -> Any:
-    """Insert from a select that names the victim by such a text."""
+    """Insert from a select that names the victim as such text."""
     o = lab.leaf
     row = o.new("a")
     chosen = [
@@ -93,7 +93,7 @@ def tenant_insert_select_text(lab: Lab) -> Any:
 
 @attack("writes")
 def tenant_of_own_type(lab: Lab) -> Any:
-    """Name oneself by a value whose own type stores the victim."""
+    """Name the attacker with a value whose custom type stores the victim."""
     o = lab.leaf
 
     class Renamed(TypeDecorator[Any]):

@@ -27,7 +27,7 @@ def stub_update(lab: Lab) -> Any:
 
 @attack("writes")
 def stub_update_claims_tenant(lab: Lab) -> Any:
-    """Change a made-up object that has the victim's key and claims to be one's own."""
+    """Change a made-up object that has the victim's key and claims to be the attacker's."""
     o = lab.owned
     session = lab.session()
     stub = stub_of(o, **o.set(tenant=lab.a))
@@ -46,7 +46,7 @@ def stub_delete(lab: Lab) -> Any:
 
 @attack("writes")
 def stub_takes_over(lab: Lab) -> Any:
-    """Move the victim's row to oneself by a made-up object."""
+    """Move the victim's row to the attacker with a made-up object."""
     o = lab.leaf
     session = lab.session()
     stub = stub_of(o)
@@ -88,7 +88,7 @@ def merge_existing_key(lab: Lab) -> Any:
 
 @attack("writes")
 def merge_without_load(lab: Lab) -> Any:
-    """Merge an object that has the victim's key without a look at the database."""
+    """Merge an object that has the victim's key without querying the database."""
     o = lab.owned
     session = lab.session()
     merged = session.merge(stub_of(o, **o.set(tenant=lab.a)), load=False)
@@ -109,7 +109,7 @@ def stub_through(lab: Lab) -> Any:
 
 @attack("writes")
 def stub_bulk_update(lab: Lab) -> Any:
-    """Save a made-up object that has the victim's key by the legacy bulk save."""
+    """Save a made-up object that has the victim's key with the legacy bulk save."""
     o = lab.owned
     session = lab.session()
     stub = stub_of(o)

@@ -34,14 +34,14 @@ def subquery_three_deep(lab: Lab) -> Any:
 
 @attack("reads")
 def scalar_subquery_in_columns(lab: Lab) -> Any:
-    """Read the victim's text by a scalar subquery among the columns."""
+    """Read the victim's text with a scalar subquery among the columns."""
     o = lab.owned
     return lab.rows(select(select(o.text).where(o.match(o.b[0])).scalar_subquery()))
 
 
 @attack("reads")
 def scalar_subquery_in_shared(lab: Lab) -> Any:
-    """Hang a scalar subquery of an owned table on a select of a shared one."""
+    """Put a scalar subquery of an owned table into a select of a shared one."""
     o, s = lab.owned, lab.shared
     return lab.rows(select(s.table, select(func.max(o.text)).scalar_subquery()))
 
@@ -56,7 +56,7 @@ def scalar_subquery_in_where(lab: Lab) -> Any:
 
 @attack("reads")
 def scalar_subquery_in_order(lab: Lab) -> Any:
-    """Let a subquery in ORDER BY turn the order when the victim's row exists."""
+    """Let a subquery in ORDER BY reverse the order if the victim's row exists."""
     o, s = lab.owned, lab.shared
     there = select(func.count()).where(o.match(o.b[0])).scalar_subquery()
     flip = case((there > 0, literal(1)), else_=literal(-1))
@@ -98,7 +98,7 @@ def subquery_in_limit(lab: Lab) -> Any:
 
 @attack("reads")
 def in_subquery(lab: Lab) -> Any:
-    """Compare with a subquery by IN, from a shared table's select."""
+    """Compare with a subquery using IN, in a shared table's select."""
     o, s = lab.owned, lab.shared
     found = lab.rows(select(s.table).where(literal(o.b[0][o.text.key]).in_(select(o.text))))
     return lab.told(len(found), 0)
@@ -106,7 +106,7 @@ def in_subquery(lab: Lab) -> Any:
 
 @attack("reads")
 def not_in_subquery(lab: Lab) -> Any:
-    """Compare with a subquery by NOT IN."""
+    """Compare with a subquery using NOT IN."""
     o, s = lab.owned, lab.shared
     found = lab.rows(select(s.table).where(literal(o.b[0][o.text.key]).not_in(select(o.text))))
     return lab.told(len(found), len(s.a))
@@ -133,7 +133,7 @@ def any_subquery(lab: Lab) -> Any:
 
 @attack("reads")
 def correlated_subquery(lab: Lab) -> Any:
-    """Read more rows through a subquery correlated to a row of one's own."""
+    """Read more rows through a subquery correlated to one of the attacker's rows."""
     o, other = lab.owned, lab.owned.table.alias()
     inner = select(func.max(other.c[o.text.key])).where(other.c[o.pk.key] != o.pk).scalar_subquery()
     return lab.rows(select(o.pk, inner).where(o.tenant == lab.a))

@@ -17,7 +17,7 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("identity map")
 def switch_then_get(lab: Lab) -> Any:
-    """Get by key what the session holds from the victim's turn."""
+    """Get by key an object that the session holds from the victim's turn."""
     o, session = lab.owned, lab.session()
     held = used_by_victim(lab, session)
     found = session.get(o.cls, o.ident(o.b[0]))
@@ -48,7 +48,7 @@ def switch_then_query(lab: Lab) -> Any:
 
 @attack("identity map")
 def switch_then_legacy_get(lab: Lab) -> Any:
-    """Use the legacy query's get on what the session holds."""
+    """Use the legacy query's get on an object that the session holds."""
     o, session = lab.owned, lab.session()
     held = used_by_victim(lab, session)
     assert held is not None
@@ -88,7 +88,7 @@ def switch_then_lazy_children(lab: Lab) -> Any:
 
 @attack("identity map")
 def own_child_meets_held_parent(lab: Lab) -> Any:
-    """Let a row of one's own that refers to the victim's parent find it in the session."""
+    """Let one of the attacker's rows, which refers to the victim's parent, find that parent in the session."""
     p, session = planted_child(lab)[0], lab.session(expire_on_commit=False)
     with lab.victim():
         held = session.scalars(select(p.parent.cls)).all()
@@ -131,7 +131,7 @@ def switch_then_expired_after_rollback(lab: Lab) -> Any:
 
 @attack("identity map")
 def switch_then_expire_one(lab: Lab) -> Any:
-    """Expire an attribute of the victim's object oneself and read it again."""
+    """Expire an attribute of the victim's object and read it again."""
     session = lab.session()
     held = used_by_victim(lab, session)
     session.expire(held, [lab.owned.text.key])
@@ -188,7 +188,7 @@ def switch_with_autoflush(lab: Lab) -> Any:
 
 @attack("identity map")
 def switch_back_and_forth(lab: Lab) -> Any:
-    """Use one session under oneself, then the victim, then oneself."""
+    """Use one session for the attacker, then the victim, then the attacker."""
     o, session = lab.owned, lab.session(expire_on_commit=False)
     session.get(o.cls, o.ident(o.a[0]))
     session.commit()

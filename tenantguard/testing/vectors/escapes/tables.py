@@ -19,7 +19,7 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("reads")
 def ad_hoc_table(lab: Lab) -> Any:
-    """Name the table without the metadata."""
+    """Name the table without its metadata."""
     o = lab.owned
     made = table(o.table.name, column(o.text.name), schema=o.table.schema)
     return lab.rows(select(made))
@@ -27,7 +27,7 @@ def ad_hoc_table(lab: Lab) -> Any:
 
 @attack("reads")
 def ad_hoc_table_in_subquery(lab: Lab) -> Any:
-    """Name the table without the metadata, in a subquery of a shared table's select."""
+    """Name the table without its metadata, in a subquery of a shared table's select."""
     o, s = lab.owned, lab.shared
     made = table(o.table.name, column(o.text.name), schema=o.table.schema)
     return lab.rows(select(s.pk, select(func.max(made.c[o.text.name])).scalar_subquery()))
@@ -35,7 +35,7 @@ def ad_hoc_table_in_subquery(lab: Lab) -> Any:
 
 @attack("reads")
 def ad_hoc_table_other_case(lab: Lab) -> Any:
-    """Name the table without the metadata and in upper case, which the database takes for the same."""
+    """Name the table without its metadata and in upper case, which the database treats as the same."""
     lab.only("sqlite")
     o = lab.owned
     return lab.rows(select(table(o.table.name.upper(), column(o.text.name))))
@@ -132,7 +132,7 @@ def every_table(lab: Lab) -> Any:
 
 @attack("reads")
 def every_class(lab: Lab) -> Any:
-    """Load every mapped class of the application's own."""
+    """Load every mapped class of the application."""
     session = lab.session()
     wanted = [m for m in lab.mappers if lab.tenancy.of(m.local_table).kind != "shared"]
     return [session.scalars(select(m.class_)).unique().all() for m in wanted]

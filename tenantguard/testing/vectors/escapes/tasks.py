@@ -23,7 +23,7 @@ from tenantguard.testing.vectors.table import attack
 
 @attack("context")
 def thread_without_carry(lab: Lab) -> Any:
-    """Work in a thread that nobody gave the binding."""
+    """Work in a thread that was not given the binding."""
     lab.synchronous()
     found: list[Any] = []
 
@@ -45,7 +45,7 @@ def _in_thread(lab: Lab, engine: Any) -> list[Any]:
 
 @attack("context")
 def executor_without_carry(lab: Lab) -> Any:
-    """Work in an executor that nobody gave the binding."""
+    """Work in an executor that was not given the binding."""
     lab.synchronous()
     engine = lab.new_engine()
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -110,7 +110,7 @@ async def task_beside_bypass(lab: Lab) -> Any:
 
 @attack("context")
 async def async_generator_closed_late(lab: Lab) -> Any:
-    """Close the victim's asynchronous generator late, inside one's own request."""
+    """Close the victim's asynchronous generator late, during the attacker's request."""
     engine = lab.new_async_engine()
 
     async def work() -> AsyncIterator[int]:
@@ -205,7 +205,7 @@ def _guards_parameter(lab: Lab) -> list[str]:
 
 @attack("context")
 def parameter_overrides_guard(lab: Lab) -> Any:
-    """Give the victim's id for every parameter name that the guard may use."""
+    """Pass the victim's id for every parameter name that the guard may use."""
     found: list[Any] = []
     statement = select(lab.owned.table)
     for name in _guards_parameter(lab):
@@ -216,7 +216,7 @@ def parameter_overrides_guard(lab: Lab) -> Any:
 
 @attack("context")
 def bindparam_named_as_guards(lab: Lab) -> Any:
-    """Use parameters of one's own under every name that the guard may use."""
+    """Use parameters with every name that the guard may use."""
     o, found = lab.owned, []
     for name in _guards_parameter(lab):
         own = bindparam(name, lab.b, type_=o.tenant.type)
@@ -228,7 +228,7 @@ def bindparam_named_as_guards(lab: Lab) -> Any:
 
 @attack("context")
 def update_parameter_named_as_guards(lab: Lab) -> Any:
-    """Give the victim's id in the parameters of an update under every name that the guard may use."""
+    """Pass the victim's id in the parameters of an update under every name that the guard may use."""
     o = lab.owned
     for name in _guards_parameter(lab):
         with contextlib.suppress(TenantGuardError, SQLAlchemyError):
@@ -238,7 +238,7 @@ def update_parameter_named_as_guards(lab: Lab) -> Any:
 
 @attack("context")
 def event_changes_binding(lab: Lab) -> Any:
-    """Bind the victim in an event in the middle of a statement of one's own."""
+    """Bind the victim in an event, in the middle of one of the attacker's statements."""
     stack = contextlib.ExitStack()
     engine = lab.engine
 
@@ -252,7 +252,7 @@ def event_changes_binding(lab: Lab) -> Any:
 
 @attack("context")
 def context_of_victim_entered(lab: Lab) -> Any:
-    """Read in one's own context what a copy of it wrote for the victim."""
+    """Read in the attacker's context what a copy of it wrote for the victim."""
     session = lab.session()
     other = contextvars.copy_context()
     held = other.run(_load_as_victim, lab, session)

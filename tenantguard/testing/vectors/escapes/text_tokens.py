@@ -1,4 +1,4 @@
-"""SQL text that databases and readers split or name differently, and values that only the database knows."""
+"""SQL text that databases and parsers split or name differently, and values that only the database knows."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -18,7 +18,7 @@ _DIGIT = "\u0662"  # an Arabic two: a name to databases, a number to Python
 
 @attack("raw SQL")
 def text_number_before_keyword(lab: Lab) -> Any:
-    """Let a number run into FROM, which ends at its dot there."""
+    """Let a number run into FROM, so that it ends at its dot."""
     lab.only("mysql", "mariadb")
     o = lab.owned
     return lab.rows(text(f"SELECT {column_of(lab, o.text)}, 1.FROM {name_of(lab, o)}"))
@@ -43,14 +43,14 @@ def text_carriage_return(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_select_right_join(lab: Lab) -> Any:
-    """Read a table to the left of a RIGHT JOIN in a text."""
+    """Read a table on the left of a RIGHT JOIN in SQL text."""
     o, s = lab.owned, lab.shared
     return lab.rows(text(f"SELECT o.* FROM {name_of(lab, o)} o RIGHT JOIN {name_of(lab, s)} s ON 1=1"))
 
 
 @attack("raw SQL")
 def text_upsert(lab: Lab) -> Any:
-    """Overwrite the victim's row by the conflict clause of a text."""
+    """Overwrite the victim's row with a conflict clause in SQL text."""
     o = lab.leaf
     row = {**o.new("a"), **o.keys_of(o.b[0])}
     names = ", ".join(column_of(lab, o.c[key]) for key in row)
@@ -67,13 +67,13 @@ def text_upsert(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_parent_of_foreign_digits(lab: Lab) -> Any:
-    """Name the victim's parent by a column whose name looks like a number."""
+    """Name the victim's parent with a column whose name looks like a number."""
     _insert_select(lab, f"{_DIGIT}", f"(SELECT :key AS {_DIGIT}) x")
 
 
 @attack("raw SQL")
 def text_parent_of_duplicate_name(lab: Lab) -> Any:
-    """Name the victim's parent by the first of two columns with one name."""
+    """Name the victim's parent with the first of two columns of the same name."""
     lab.only("sqlite")
     p = lab.pair
     theirs = column_of(lab, p.link[0][1])
@@ -82,7 +82,7 @@ def text_parent_of_duplicate_name(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_parent_of_union(lab: Lab) -> Any:
-    """Name the victim's parent by the second half of a union, whose first half has one's own."""
+    """Name the victim's parent in the second half of a union, whose first half names the attacker's."""
     p = lab.pair
     theirs = column_of(lab, p.link[0][1])
     source = f"SELECT {theirs} AS k FROM {name_of(lab, p.parent)} WHERE 1 = 0 UNION ALL SELECT :key"
@@ -91,7 +91,7 @@ def text_parent_of_union(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_parent_of_cast(lab: Lab) -> Any:
-    """Move one's own row to the victim's parent, whose key a cast makes."""
+    """Move the attacker's row to the victim's parent, whose key is the result of a cast."""
     p = _single(lab)
     ours, theirs = p.link[0]
     kind = {"mysql": "CHAR(40)", "mariadb": "CHAR(40)"}.get(

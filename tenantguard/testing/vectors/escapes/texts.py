@@ -1,4 +1,4 @@
-"""Whole statements of SQL text."""
+"""Whole statements as SQL text."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -30,37 +30,37 @@ from tenantguard.testing.vectors.table import NotApplicable, attack
 
 @attack("raw SQL")
 def text_select(lab: Lab) -> Any:
-    """Execute a text on a connection."""
+    """Execute SQL text on a connection."""
     return lab.rows(text(all_of(lab, lab.owned)))
 
 
 @attack("raw SQL")
 def text_select_in_session(lab: Lab) -> Any:
-    """Execute a text in a session."""
+    """Execute SQL text in a session."""
     return lab.session().execute(text(all_of(lab, lab.owned))).all()
 
 
 @attack("raw SQL")
 def text_select_of_through(lab: Lab) -> Any:
-    """Read a table without a tenant column by a text."""
+    """Read a table without a tenant column with SQL text."""
     return lab.rows(text(all_of(lab, lab.part.child)))
 
 
 @attack("raw SQL")
 def text_select_aliased(lab: Lab) -> Any:
-    """Read a table by a text that gives it another name."""
+    """Read a table with SQL text that gives it another name."""
     return lab.rows(text(f"SELECT x.* FROM {name_of(lab, lab.owned)} AS x"))
 
 
 @attack("raw SQL")
 def text_select_in_subquery(lab: Lab) -> Any:
-    """Read a table in a subquery of a text."""
+    """Read a table in a subquery of SQL text."""
     return lab.rows(text(f"SELECT {text_of(lab, lab.owned)}"))
 
 
 @attack("raw SQL")
 def text_select_in_expression(lab: Lab) -> Any:
-    """Read a table in a common table expression of a text that shadows its name."""
+    """Read a table in a common table expression of SQL text that shadows its name."""
     name = name_of(lab, lab.owned)
     lab.only("postgresql", "mysql", "mariadb")
     return lab.rows(text(f"WITH {name} AS (SELECT * FROM {name}) SELECT * FROM {name}"))
@@ -80,20 +80,20 @@ def text_select_in_union(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_select_commented(lab: Lab) -> Any:
-    """Read a table by a text full of comments."""
+    """Read a table with SQL text full of comments."""
     return lab.rows(text(f"/* nothing */ SELECT * -- nothing\nFROM {name_of(lab, lab.owned)} /* more */"))
 
 
 @attack("raw SQL")
 def text_select_full_join(lab: Lab) -> Any:
-    """Read a table on the outer side of a join in a text."""
+    """Read a table on the outer side of a join in SQL text."""
     o, s = lab.owned, lab.shared
     return lab.rows(text(f"SELECT o.* FROM {name_of(lab, s)} s LEFT JOIN {name_of(lab, o)} o ON 1=1"))
 
 
 @attack("raw SQL")
 def text_select_or_true(lab: Lab) -> Any:
-    """Widen the condition of a text with OR."""
+    """Widen the condition of SQL text with OR."""
     o = lab.owned
     column_ = column_of(lab, o.tenant)
     statement = text(f"SELECT * FROM {name_of(lab, o)} WHERE {column_} = :t OR 1=1")
@@ -102,13 +102,13 @@ def text_select_or_true(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_update(lab: Lab) -> Any:
-    """Update by a text."""
+    """Update with SQL text."""
     lab.write(text(f"UPDATE {name_of(lab, lab.owned)} SET {column_of(lab, lab.owned.text)} = 'taken'"))
 
 
 @attack("raw SQL")
 def text_delete(lab: Lab) -> Any:
-    """Delete by a text."""
+    """Delete with SQL text."""
     lab.write(text(f"DELETE FROM {name_of(lab, lab.leaf)}"))
 
 
@@ -122,20 +122,20 @@ def text_insert_of(lab: Lab, shape: Shape, row: Row) -> Any:
 
 @attack("raw SQL")
 def text_insert(lab: Lab) -> Any:
-    """Insert a row of the victim's by a text."""
+    """Insert a row of the victim's with SQL text."""
     lab.write(text_insert_of(lab, lab.leaf, lab.leaf.complete("b")))
 
 
 @attack("raw SQL")
 def text_insert_foreign_key(lab: Lab) -> Any:
-    """Insert by a text a row of one's own that refers to the victim's parent."""
+    """Insert, with SQL text, a row of the attacker's that refers to the victim's parent."""
     p = lab.pair
     lab.write(text_insert_of(lab, p.child, p.child.complete("a", **p.to(p.parent.b[0]))))
 
 
 @attack("raw SQL")
 def text_update_tenant(lab: Lab) -> Any:
-    """Give one's own row to the victim by a text."""
+    """Give the attacker's row to the victim with SQL text."""
     o = lab.leaf
     name = column_of(lab, o.tenant)
     statement = text(f"UPDATE {name_of(lab, o)} SET {name} = :b WHERE {name} = :a")
@@ -145,7 +145,7 @@ def text_update_tenant(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_update_tenant_beside(lab: Lab) -> Any:
-    """Give one's own row to the victim by a text that gives another one to oneself."""
+    """Give the attacker's row to the victim with SQL text that gives another row to the attacker."""
     lab.only("mysql", "mariadb")
     o = lab.leaf
     if o.tenant.primary_key or len(o.a) < 2:
@@ -160,28 +160,28 @@ def text_update_tenant_beside(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def from_statement_text(lab: Lab) -> Any:
-    """Load objects from a text."""
+    """Load objects from SQL text."""
     o = lab.owned
     return lab.session().scalars(select(o.cls).from_statement(text(all_of(lab, o)))).all()
 
 
 @attack("raw SQL")
 def legacy_from_statement(lab: Lab) -> Any:
-    """Load objects from a text with the legacy query."""
+    """Load objects from SQL text with the legacy query."""
     o = lab.owned
     return lab.session().query(o.cls).from_statement(text(all_of(lab, o))).all()
 
 
 @attack("raw SQL")
 def textual_select(lab: Lab) -> Any:
-    """Give a text its columns and select it."""
+    """Give SQL text its columns and select it."""
     o = lab.owned
     return lab.rows(text(all_of(lab, o)).columns(o.pk))
 
 
 @attack("raw SQL")
 def textual_select_as_subquery(lab: Lab) -> Any:
-    """Use a text with columns as a subquery."""
+    """Use SQL text with columns as a subquery."""
     o = lab.owned
     inner = (
         text(f"SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}")
@@ -193,7 +193,7 @@ def textual_select_as_subquery(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def textual_select_as_cte(lab: Lab) -> Any:
-    """Use a text with columns as a common table expression."""
+    """Use SQL text with columns as a common table expression."""
     o = lab.owned
     inner = (
         text(f"SELECT {column_of(lab, o.text)} FROM {name_of(lab, o)}")
@@ -205,7 +205,7 @@ def textual_select_as_cte(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def textual_select_aliased_class(lab: Lab) -> Any:
-    """Map a class onto a text used as a subquery."""
+    """Map a class to SQL text used as a subquery."""
     o = lab.owned
     names = ", ".join(column_of(lab, c) for c in o.columns)
     inner = text(f"SELECT {names} FROM {name_of(lab, o)}").columns(*o.table.columns).subquery("inner_text")
@@ -214,7 +214,7 @@ def textual_select_aliased_class(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def schema_reflection_query(lab: Lab) -> Any:
-    """Scalar a text through the session."""
+    """Read a scalar through the session with SQL text."""
     return lab.session().scalar(text(f"SELECT {text_of(lab, lab.owned)}"))
 
 
@@ -228,7 +228,7 @@ def explain_text(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def several_statements(lab: Lab) -> Any:
-    """Send two statements in one text."""
+    """Send two statements as one text."""
     lab.only("postgresql")
     o, s = lab.owned, lab.shared
     connection = lab.connect()
@@ -262,7 +262,7 @@ def text_quoted_in_other_ways(lab: Lab) -> Any:
 
 @attack("raw SQL")
 async def async_text(lab: Lab) -> Any:
-    """Execute a text in an asynchronous session."""
+    """Execute SQL text in an asynchronous session."""
     engine = lab.new_async_engine()
     try:
         async with AsyncSession(engine) as session:

@@ -46,7 +46,7 @@ def through_insert_from_select(lab: Lab) -> Any:
 
 @attack("writes")
 def through_move_out(lab: Lab) -> Any:
-    """Move one's own row without a tenant column to the victim's parent."""
+    """Move the attacker's row without a tenant column to the victim's parent."""
     part = lab.part
     lab.write(
         update(part.child.table).where(part.child.match(part.child.a[0])).values(part.to(part.parent.b[0]))
@@ -66,7 +66,7 @@ def through_move_out_object(lab: Lab) -> Any:
 
 @attack("writes")
 def through_move_in(lab: Lab) -> Any:
-    """Move the victim's row without a tenant column to one's own parent."""
+    """Move the victim's row without a tenant column to the attacker's parent."""
     part = lab.part
     lab.write(
         update(part.child.table).where(part.child.match(part.child.b[0])).values(part.to(part.parent.a[0]))
@@ -75,7 +75,7 @@ def through_move_in(lab: Lab) -> Any:
 
 @attack("writes")
 def through_move_in_stub(lab: Lab) -> Any:
-    """Move the victim's row to one's own parent by a made-up object."""
+    """Move the victim's row to the attacker's parent with a made-up object."""
     part = lab.part
     session = lab.session()
     stub = stub_of(part.child)
@@ -101,7 +101,7 @@ def grandchild_flush(lab: Lab) -> Any:
 
 @attack("writes")
 def grandchild_move(lab: Lab) -> Any:
-    """Move one's own grandchild below the victim's child."""
+    """Move the attacker's grandchild below the victim's child."""
     deep = lab.deep
     lab.write(
         update(deep.child.table).where(deep.child.match(deep.child.a[0])).values(deep.to(deep.parent.b[0]))

@@ -54,7 +54,7 @@ def last_key_of_the_connection(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_seen_in_an_older_snapshot(lab: Lab) -> Any:
-    """Name a parent that was one's own when the transaction began, and is the victim's by now."""
+    """Name a parent that was the attacker's when the transaction began, and is the victim's now."""
     lab.only("postgresql", *_MARIADB)
     p = _owned_pair(lab)
     connection = lab.connect().execution_options(isolation_level="REPEATABLE READ")
@@ -122,7 +122,7 @@ def fk_in_a_savepoint_that_commits(lab: Lab) -> Any:
 
 @attack("writes")
 def fk_inside_a_bypass(lab: Lab) -> Any:
-    """Tie one's own row to the victim's by mistake, in a bypass."""
+    """Tie the attacker's row to the victim's by mistake, in a bypass."""
     p = _owned_pair(lab)
     found = select(*[p.parent.table.c[c.key] for c in p.parent.key]).where(p.parent.match(p.parent.b[0]))
     names = list(p.to(p.parent.b[0]))

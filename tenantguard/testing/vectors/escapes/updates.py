@@ -85,7 +85,7 @@ def legacy_query_update(lab: Lab) -> Any:
 
 @attack("writes")
 def update_reads_victim(lab: Lab) -> Any:
-    """Copy the victim's text into one's own row by a subquery in SET."""
+    """Copy the victim's text into the attacker's row with a subquery in SET."""
     o = lab.leaf
     lab.only("sqlite", "postgresql")
     other = o.table.alias()
@@ -114,7 +114,7 @@ def update_from_counts(lab: Lab) -> Any:
 
 @attack("writes")
 def update_from_victims_children(lab: Lab) -> Any:
-    """Update children that are found through one's own parent by no condition at all."""
+    """Update children that are found through the attacker's parent, without a join condition."""
     lab.only("sqlite", "postgresql")
     p = lab.pair
     statement = update(p.child.table).where(p.parent.match(p.parent.a[0]))
@@ -189,7 +189,7 @@ def insert_twin_with_tenant_renamed(lab: Lab) -> Any:
 
 @attack("writes")
 def update_returning(lab: Lab) -> Any:
-    """Read the victim's row by RETURNING of an update."""
+    """Read the victim's row from an update's RETURNING."""
     lab.only("sqlite", "postgresql")
     o = lab.owned
     return lab.write(update(o.table).where(o.match(o.b[0])).values(o.set(text="x")).returning(o.table))

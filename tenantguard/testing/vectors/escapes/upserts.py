@@ -1,4 +1,4 @@
-"""Inserts that meet a key which is taken."""
+"""Inserts that meet a key that is taken."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -32,21 +32,21 @@ def upsert(lab: Lab, values: Any, **conflict: Any) -> Any:
 
 @attack("dialect")
 def upsert_victims_key(lab: Lab) -> Any:
-    """Overwrite the victim's row by an upsert that hits its key."""
+    """Overwrite the victim's row with an upsert that hits its key."""
     o = lab.leaf
     lab.write(upsert(lab, {**o.new("a"), **o.keys_of(o.b[0])}, set_=o.set(text="taken")))
 
 
 @attack("dialect")
 def upsert_takes_over(lab: Lab) -> Any:
-    """Take the victim's row over by an upsert that sets its tenant."""
+    """Take over the victim's row with an upsert that sets its tenant."""
     o = lab.leaf
     lab.write(upsert(lab, {**o.new("a"), **o.keys_of(o.b[0])}, set_=o.set(tenant=lab.a)))
 
 
 @attack("dialect")
 def upsert_gives_away(lab: Lab) -> Any:
-    """Give one's own row away by an upsert that sets its tenant."""
+    """Give the attacker's row away with an upsert that sets its tenant."""
     o = lab.leaf
     lab.write(upsert(lab, dict(o.a[0]), set_=o.set(tenant=lab.b)))
 
@@ -81,7 +81,7 @@ def upsert_multi_values(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_with_where(lab: Lab) -> Any:
-    """Upsert on the victim's key with a condition of one's own."""
+    """Upsert on the victim's key with an added condition."""
     lab.only("sqlite", "postgresql")
     o = lab.leaf
     lab.write(upsert(lab, {**o.new("a"), **o.keys_of(o.b[0])}, set_=o.set(text="x"), where=o.tenant == lab.b))
@@ -89,7 +89,7 @@ def upsert_with_where(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_returning(lab: Lab) -> Any:
-    """Read the victim's row by RETURNING of an upsert."""
+    """Read the victim's row from an upsert's RETURNING."""
     lab.only("sqlite", "postgresql")
     o = lab.leaf
     statement = upsert(lab, {**o.new("a"), **o.keys_of(o.b[0])}, set_=o.set(number=1))
@@ -116,7 +116,7 @@ def upsert_orm(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_subquery_in_set(lab: Lab) -> Any:
-    """Read the victim's text by a subquery in the conflict clause."""
+    """Read the victim's text with a subquery in the conflict clause."""
     lab.only("sqlite", "postgresql")
     o = lab.leaf
     other = o.table.alias()
@@ -127,7 +127,7 @@ def upsert_subquery_in_set(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_through(lab: Lab) -> Any:
-    """Overwrite the victim's row of a table without a tenant column by an upsert."""
+    """Overwrite the victim's row of a table without a tenant column with an upsert."""
     child = lab.part.child
     row = {**child.new("a"), **child.keys_of(child.b[0])}
     changed = child.set(text="taken")
@@ -140,7 +140,7 @@ def upsert_through(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_moves_foreign_key(lab: Lab) -> Any:
-    """Move one's own row to the victim's parent in the conflict clause."""
+    """Move the attacker's row to the victim's parent in the conflict clause."""
     p = lab.pair
     if lab.dialect in ("mysql", "mariadb"):
         lab.write(
@@ -156,7 +156,7 @@ def upsert_moves_foreign_key(lab: Lab) -> Any:
 
 @attack("dialect")
 def upsert_do_nothing_counts(lab: Lab) -> Any:
-    """Plant a row for the victim by an insert that ignores conflicts."""
+    """Plant a row for the victim with an insert that ignores conflicts."""
     o = lab.leaf
     if lab.dialect in ("mysql", "mariadb"):
         lab.write(mysql.insert(o.table).prefix_with("IGNORE").values(o.new("b")))
@@ -200,7 +200,7 @@ def replace_into(lab: Lab) -> Any:
 
 @attack("dialect")
 def case_in_conflict_target(lab: Lab) -> Any:
-    """Overwrite the victim's row by an upsert whose condition is a case."""
+    """Overwrite the victim's row with an upsert whose condition is a CASE."""
     lab.only("postgresql", "sqlite")
     o = lab.leaf
     always = case((o.tenant == lab.b, true()), else_=true())
@@ -209,7 +209,7 @@ def case_in_conflict_target(lab: Lab) -> Any:
 
 @attack("dialect")
 def conflict_on_unique_column(lab: Lab) -> Any:
-    """Overwrite the victim's row by an upsert that hits a unique column of it."""
+    """Overwrite the victim's row with an upsert that hits one of its unique columns."""
     shape = next((s for s in lab.shapes.values() if unique_columns(s) and s.placed.kind == "owned"), None)
     if shape is None:
         raise NotApplicable("no owned table has a column that is unique by itself")

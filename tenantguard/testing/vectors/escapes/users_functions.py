@@ -1,4 +1,4 @@
-"""Functions of the database's users: they may read any row, under a name of their own or of one that is known."""
+"""User-defined functions, which may read any row, under their own name or that of a built-in one."""
 
 # ruff: noqa: S608 - these texts are the attacks; every name in them is the schema's own
 
@@ -34,7 +34,7 @@ def _make(lab: Lab, name: str = _NAME, argument: str = "") -> None:
 
 @attack("reads")
 def users_function(lab: Lab) -> Any:
-    """Call a function of the users' that reads every row."""
+    """Call a user-defined function that reads every row."""
     lab.only("postgresql", "mysql", "mariadb")
     _make(lab)
     return lab.rows(select(getattr(func, _NAME)()))
@@ -42,7 +42,7 @@ def users_function(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_in_a_condition(lab: Lab) -> Any:
-    """Compare one's own rows with what a function of the users' has read."""
+    """Compare the attacker's rows with what a user-defined function has read."""
     lab.only("postgresql", "mysql", "mariadb")
     _make(lab)
     o = lab.owned
@@ -52,7 +52,7 @@ def users_function_in_a_condition(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_of_a_known_name(lab: Lab) -> Any:
-    """Call a function of the users' that is chosen for its arguments, by the name of one of the database's own."""
+    """Call a user-defined function that has the name of a built-in one and is chosen for its arguments."""
     lab.only("postgresql")
     _make(lab, "lower", "integer")
     return lab.rows(select(func.lower(1)))
@@ -60,7 +60,7 @@ def users_function_of_a_known_name(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_of_a_row(lab: Lab) -> Any:
-    """Read a field of a row that is a function of the users'."""
+    """Read a field of a row that is a user-defined function."""
     lab.only("postgresql")
     _make(lab, _NAME, name_of(lab, lab.owned))
     return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
@@ -68,7 +68,7 @@ def users_function_of_a_row(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_of_any_row(lab: Lab) -> Any:
-    """Read a field of a row that is a function of the users' of rows of whatever type."""
+    """Read a field of a row that is a user-defined function of rows of any type."""
     lab.only("postgresql")
     _make(lab, _NAME, "anyelement")
     return lab.rows(select(column(_NAME, _selectable=lab.owned.table)).select_from(lab.owned.table))
@@ -76,7 +76,7 @@ def users_function_of_any_row(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_of_a_row_beside_a_column(lab: Lab) -> Any:
-    """Read a field of a row that is a function of the users', beside a table that has a column of that name."""
+    """Read a field of a row that is a user-defined function, beside a table that has a column of that name."""
     lab.only("postgresql")
     o, s = lab.owned, lab.shared
     names = {c.name for c in s.table.c} - {c.name for c in o.table.c}
@@ -90,7 +90,7 @@ def users_function_of_a_row_beside_a_column(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def fragment_reads_users_function_in_capitals(lab: Lab) -> Any:
-    """Read a field that is a function of the users', in a fragment that spells it in capitals."""
+    """Read a field that is a user-defined function, in a fragment that spells it in capitals."""
     lab.only("postgresql")
     _make(lab, _NAME, name_of(lab, lab.owned))
     field: Any = literal_column(f"{name_of(lab, lab.owned)}.{_NAME.upper()}")
@@ -99,7 +99,7 @@ def fragment_reads_users_function_in_capitals(lab: Lab) -> Any:
 
 @attack("reads")
 def users_function_made_later(lab: Lab) -> Any:
-    """Read a field that became a function of the users' after the engine had connected."""
+    """Read a field that became a user-defined function after the engine had connected."""
     lab.only("postgresql")
     lab.rows(select(lab.owned.table))
     return users_function_of_a_row(lab)
@@ -107,7 +107,7 @@ def users_function_made_later(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_calls_users_function(lab: Lab) -> Any:
-    """Call a function of the users' in SQL text."""
+    """Call a user-defined function in SQL text."""
     lab.only("postgresql", "mysql", "mariadb")
     _make(lab)
     return lab.rows(text(f"SELECT {_NAME}()"))
@@ -115,7 +115,7 @@ def text_calls_users_function(lab: Lab) -> Any:
 
 @attack("raw SQL")
 def text_moves_a_row_by_rowid(lab: Lab) -> Any:
-    """Give a row that belongs through its key the victim's, by the name that SQLite itself has for the key."""
+    """Give a row that belongs through its key the victim's key, by SQLite's own name for the key."""
     lab.only("sqlite")
     pair = lab.extension
     child, (ours, _) = pair.child, pair.link[0]

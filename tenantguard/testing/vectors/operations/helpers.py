@@ -1,4 +1,4 @@
-"""What legitimate operations compare their results with."""
+"""Expected results of legitimate operations."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from tenantguard.testing.vectors.table import legitimate
 
 @legitimate("reads")
 def own_full_join(lab: Lab) -> Any:
-    """Join fully and keep what has no match on either side."""
+    """Full join and keep what has no match on either side."""
     lab.only("postgresql", "sqlite")
     p = lab.pair
     joined = p.child.table.join(p.parent.table, p.on(), full=True)
@@ -38,7 +38,7 @@ def own_full_join(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_loaders(lab: Lab) -> Any:
-    """Load a relationship by each loader and find the same."""
+    """Load a relationship with each loader and find the same rows."""
     p = lab.pair
     for load in (joinedload, selectinload, subqueryload):
         found = (
@@ -71,7 +71,7 @@ def own_relationship_conditions(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_contains_eager(lab: Lab) -> Any:
-    """Load children from a join of one's own."""
+    """Load children from a hand-written join."""
     p = lab.pair
     joined = select(p.parent.cls).outerjoin(p.parent.cls.children)
     found = lab.session().scalars(joined.options(contains_eager(p.parent.cls.children))).unique().all()

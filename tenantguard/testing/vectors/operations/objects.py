@@ -57,7 +57,7 @@ def own_parent_and_child_added(lab: Lab) -> Any:
 
 @legitimate("writes")
 def own_child_moved(lab: Lab) -> Any:
-    """Move a child from one parent of one's own to another."""
+    """Move a child from one of the tenant's parents to another."""
     p = lab.pair
     session = lab.session()
     child = session.get(p.child.cls, p.child.ident(p.child.a[0]))
@@ -86,7 +86,7 @@ def own_association_edited(lab: Lab) -> Any:
 
 @legitimate("writes")
 def own_tree_written(lab: Lab) -> Any:
-    """Add a row below a row of one's own in the same table."""
+    """Add a row below one of the tenant's rows in the same table."""
     t = lab.tree
     lab.flush(t.child.object(t.child.new("a", 100, **t.to(t.parent.a[0]))))
     equal(count(lab, t.child), len(t.child.a) + 1)
@@ -94,7 +94,7 @@ def own_tree_written(lab: Lab) -> Any:
 
 @legitimate("writes")
 def own_merge(lab: Lab) -> Any:
-    """Merge an object of one's own, there or not."""
+    """Merge one of the tenant's objects, whether it is stored or not."""
     o = lab.leaf
     session = lab.session()
     session.merge(o.object({**o.a[0], o.text.key: "mine"}))
@@ -105,7 +105,7 @@ def own_merge(lab: Lab) -> Any:
 
 @legitimate("writes")
 def own_refresh(lab: Lab) -> Any:
-    """Refresh and expire an object of one's own."""
+    """Refresh and expire one of the tenant's objects."""
     o = lab.owned
     session = lab.session()
     held = session.get(o.cls, o.ident(o.a[0]))

@@ -50,7 +50,7 @@ def own_objects(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_classes(lab: Lab) -> Any:
-    """Load every class of the application's own."""
+    """Load every class of the application."""
     session = lab.session()
     for mapper in lab.mappers:
         shape = lab.shapes.get(mapper.local_table)  # type: ignore[call-overload]  # a Table, or nothing is found
@@ -61,7 +61,7 @@ def own_classes(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_get(lab: Lab) -> Any:
-    """Get each of one's own objects by its key."""
+    """Get each of the tenant's objects by its key."""
     session = lab.session()
     for shape in lab.shapes.values():
         for row in shape.a:
@@ -89,7 +89,7 @@ def own_aggregates(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_exists(lab: Lab) -> Any:
-    """Find one's own row by EXISTS."""
+    """Find one of the tenant's rows with EXISTS."""
     o = lab.owned
     equal(bool(lab.rows(select(exists().where(o.match(o.a[0]))))[0][0]), True)
 
@@ -105,7 +105,7 @@ def own_alias_and_subquery(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_union(lab: Lab) -> Any:
-    """Unite one's own rows with themselves."""
+    """Unite the tenant's rows with themselves."""
     o = lab.owned
     found = lab.rows(union_all(select(o.pk), select(o.pk)))
     same([row[0] for row in found], [row[o.pk.key] for row in o.a] * 2)
@@ -113,7 +113,7 @@ def own_union(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_join(lab: Lab) -> Any:
-    """Join children to their parents, inwards and outwards."""
+    """Join children to their parents, with inner and outer joins."""
     p = lab.pair
     linked = [row for row in p.child.a if all(value is not None for value in link_values(p, row))]
     inner = select(p.child.pk).join_from(p.child.table, p.parent.table, p.on())
@@ -124,7 +124,7 @@ def own_join(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_outer_join_keeps_rows(lab: Lab) -> Any:
-    """Keep each shared row where the outer side has no match of one's own."""
+    """Keep each shared row where the tenant has no match on the outer side."""
     o, s = lab.owned, lab.shared
     joined = s.table.outerjoin(o.table, o.match(o.b[0]))
     equal(len(lab.rows(select(s.pk, o.pk).select_from(joined))), len(s.a))
@@ -172,14 +172,14 @@ def own_polymorphic(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_view(lab: Lab) -> Any:
-    """Select a view and find as many rows as one's own."""
+    """Select a view and find as many rows as the tenant has."""
     found = lab.rows(select(lab.view))
     equal(bool(found), True)
 
 
 @legitimate("reads")
 def own_paging(lab: Lab) -> Any:
-    """Page through one's own rows and meet each once."""
+    """Page through the tenant's rows and see each once."""
     o = lab.owned
     pages = [lab.rows(select(o.pk).order_by(o.pk).limit(1).offset(n)) for n in range(len(o.a) + 1)]
     same([row[0] for page in pages for row in page], [row[o.pk.key] for row in o.a])
@@ -187,7 +187,7 @@ def own_paging(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_stream(lab: Lab) -> Any:
-    """Stream one's own objects."""
+    """Stream the tenant's objects."""
     o = lab.owned
     found = list(lab.session().scalars(select(o.cls).execution_options(yield_per=1)))
     same(idents(o, found), keys(o, o.a))
@@ -195,7 +195,7 @@ def own_stream(lab: Lab) -> Any:
 
 @legitimate("reads")
 def own_window(lab: Lab) -> Any:
-    """Number one's own rows."""
+    """Number the tenant's rows."""
     o = lab.owned
     found = lab.rows(select(func.row_number().over(order_by=o.pk)))
     same([row[0] for row in found], range(1, len(o.a) + 1))
@@ -203,7 +203,7 @@ def own_window(lab: Lab) -> Any:
 
 @legitimate("reads")
 def shared_rows(lab: Lab) -> Any:
-    """Read shared rows, and join one's own to them."""
+    """Read shared rows, and join the tenant's rows to them."""
     s = lab.shared
     same([tuple(row) for row in lab.rows(select(s.table))], own_values(s))
     o = lab.owned
@@ -212,7 +212,7 @@ def shared_rows(lab: Lab) -> Any:
 
 @legitimate("raw SQL")
 def harmless_fragments(lab: Lab) -> Any:
-    """Use texts that hold no query and name no table."""
+    """Use text fragments that contain no query and name no table."""
     o = lab.owned
     name = str(lab.admin.dialect.identifier_preparer.quote(o.pk.name))
     statement = select(o.pk, literal_column("1")).where(text("1 = 1")).order_by(text(f"{name} DESC"))

@@ -82,7 +82,7 @@ def union_of_tenants(lab: Lab) -> Any:
 
 @legitimate("context")
 def bypass_reads_all(lab: Lab) -> Any:
-    """Read and write for everybody in a bypass, text included."""
+    """Read and write everybody's rows in a bypass, with SQL text too."""
     o = lab.leaf
     with lab.lifted():
         name = lab.admin.dialect.identifier_preparer.format_table(o.table)
@@ -94,7 +94,7 @@ def bypass_reads_all(lab: Lab) -> Any:
 
 @legitimate("cache")
 def same_statement_for_each(lab: Lab) -> Any:
-    """Execute one statement for each tenant in turn and get each one's rows."""
+    """Execute one statement for each tenant in turn and get that tenant's rows."""
     o = lab.owned
     statement = select(o.pk)
     for who, rows in ((lab.a, o.a), (lab.b, o.b), (lab.a, o.a)):

@@ -30,7 +30,7 @@ FAR = 10_000
 
 @legitimate("writes")
 def insert_stamped(lab: Lab) -> Any:
-    """Insert without naming a tenant, in each way, and find every row to be one's own."""
+    """Insert without naming a tenant, in each way, and find that every row is the tenant's."""
     o = lab.leaf
     lab.write(insert(o.table).values(o.unnamed(100)))
     lab.write(insert(o.table), o.unnamed(101))
@@ -50,7 +50,7 @@ def flush_stamped(lab: Lab) -> Any:
 
 @legitimate("writes")
 def flushed_object_knows_its_tenant(lab: Lab) -> Any:
-    """Read the tenant of an object that was stamped, after the flush and after the commit."""
+    """Read the tenant of a stamped object, after the flush and after the commit."""
     o = lab.leaf
     session = lab.session()
     made = o.object(o.unnamed(100))
@@ -74,7 +74,7 @@ def bulk_stamped(lab: Lab) -> Any:
 
 @legitimate("writes")
 def insert_naming_oneself(lab: Lab) -> Any:
-    """Insert rows that name one's own tenant."""
+    """Insert rows that name the tenant."""
     o = lab.leaf
     lab.write(insert(o.table), [o.new("a", 100), o.new("a", 101)])
     lab.flush(o.object(o.new("a", 102)))
@@ -95,7 +95,7 @@ def insert_returning(lab: Lab) -> Any:
 
 @legitimate("writes")
 def insert_from_own_select(lab: Lab) -> Any:
-    """Copy a row of one's own by a select."""
+    """Copy one of the tenant's rows with a select."""
     o = lab.leaf
     fresh = o.new("a", 100)
     columns = [c for c in o.table.columns if c.key in fresh]
@@ -112,7 +112,7 @@ def _alone(column: Column[Any]) -> bool:
 
 @legitimate("writes")
 def update_own(lab: Lab) -> Any:
-    """Update one's own rows in each way."""
+    """Update the tenant's rows in each way."""
     o = lab.owned
     first, second, third = (
         o.new("a", 100 + n)[o.text.key] for n in range(3)
@@ -137,7 +137,7 @@ def update_everything_of_ones_own(lab: Lab) -> Any:
 
 @legitimate("writes")
 def update_synchronized(lab: Lab) -> Any:
-    """Update by a statement and find the loaded objects changed."""
+    """Update with a statement and find the loaded objects changed."""
     o = lab.owned
     session = lab.session()
     held = session.scalars(select(o.cls)).all()
@@ -151,7 +151,7 @@ def update_synchronized(lab: Lab) -> Any:
 
 @legitimate("writes")
 def update_from_own_parent(lab: Lab) -> Any:
-    """Copy a text from one's own parent."""
+    """Copy a text from one of the tenant's parents."""
     lab.only("sqlite", "postgresql")
     p = lab.pair
     parent = next(row for row in p.parent.a if any(refers(p, child, row) for child in p.child.a))
@@ -164,7 +164,7 @@ def update_from_own_parent(lab: Lab) -> Any:
 
 @legitimate("writes")
 def delete_own(lab: Lab) -> Any:
-    """Delete one's own rows by a statement and by an object."""
+    """Delete the tenant's rows with a statement and as an object."""
     o = lab.leaf
     equal(lab.write(delete(o.table).where(o.match(o.a[0]))), 1)
     session = lab.session()
@@ -175,7 +175,7 @@ def delete_own(lab: Lab) -> Any:
 
 @legitimate("dialect")
 def own_upsert(lab: Lab) -> Any:
-    """Upsert on one's own key and on a free one."""
+    """Upsert on one of the tenant's keys and on a free one."""
     o = lab.leaf
     for row in (dict(o.a[0]), o.new("a", 100)):
         changed = o.set(text="mine")
@@ -192,7 +192,7 @@ def own_upsert(lab: Lab) -> Any:
 
 @legitimate("dialect")
 def own_upserts(lab: Lab) -> Any:
-    """Upsert many rows at once, each to what was to be inserted."""
+    """Upsert many rows at once, each with the values that were to be inserted."""
     o = lab.leaf
     text = o.repeatable
     new = o.complete("a", n=100)

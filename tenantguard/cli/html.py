@@ -30,10 +30,17 @@ code { font-size: .9em; }
 details { border: 1px solid var(--line); border-radius: .4rem; padding: .4rem .8rem; margin: .5rem 0; }
 summary { cursor: pointer; font-weight: 600; }
 #filter { font: inherit; padding: .35rem .6rem; width: 100%; max-width: 24rem; }
-@media (max-width: 50rem) { .wide table { min-width: 48rem; } }
+@media screen and (max-width: 50rem) {
+  .wide table { min-width: 48rem; } .listed thead { display: none; }
+  .listed tr { display: block; padding: .4rem 0; border-bottom: 1px solid var(--line); }
+  .listed tr[hidden] { display: none; }
+  .listed th, .listed td { display: block; border: 0; padding: .05rem .6rem; text-align: left; }
+}
 @media print {
+  @page { size: landscape; }
   .wide { overflow: visible; } td { overflow-wrap: anywhere; }
-  body { margin: 0; max-width: none; font-size: 10pt; } #filter, label { display: none; }
+  body { margin: 0; max-width: none; font-size: 9pt; } #filter, label, td details { display: none; }
+  details table { font-size: 7.5pt; line-height: 1.3; } th, td { padding: .15rem .4rem; }
   details { border: 0; padding: 0; } tr, .finding { break-inside: avoid; } thead { display: table-header-group; }
 }
 """
@@ -99,7 +106,7 @@ def _matrix(report: Report) -> str:
         f"<tr><th>{escape(group)}</th>{''.join(_count(outcome, counts[outcome]) for outcome in Outcome)}</tr>"
         for group, counts in report.counts().items()
     )
-    return f"<h2>By group</h2>{table(f'<th>group</th>{head}', rows)}"
+    return f"<h2>By group</h2>{table(f'<th>group</th>{head}', rows, kind='wide')}"
 
 
 def _count(outcome: Outcome, many: int) -> str:
@@ -169,5 +176,6 @@ def _row(result: Result) -> str:
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def table(head: str, rows: str) -> str:
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+def table(head: str, rows: str, *, kind: str = "listed") -> str:
+    """Return a table: on a narrow screen a listed one has a cell a line, and a wide one is scrolled."""
+    return f'<div class="{kind}"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'

@@ -1,4 +1,4 @@
-"""Definitions that come later: a table, a column or a key that is defined after ``guard()`` is known from then on.
+"""Later definitions: a table, a column or a key that is defined after ``guard()`` takes effect immediately.
 
 Nothing is asked when a statement executes. Where something is attached to a MetaData of the tenancy, its guards forget
 what they have found, and what was compiled before is compiled anew. That a table was removed, or a column given another
@@ -21,7 +21,7 @@ _GUARDS: WeakKeyDictionary[MetaData, WeakSet[Guard]] = WeakKeyDictionary()
 
 
 def watch_definitions(guard: Guard) -> None:
-    """Let a guard know what is defined from now on."""
+    """Notify a guard of later definitions."""
     for metadata in guard.tenancy.metadata:
         _GUARDS.setdefault(metadata, WeakSet()).add(guard)
 
@@ -44,7 +44,7 @@ def defined(_target: Any, parent: Any) -> None:
 
 
 def _forget_flushes() -> None:
-    """Let units of work compile their statements anew, which each mapped class keeps for itself."""
+    """Clear the compiled statements that each mapped class keeps for its unit of work."""
     for mapper in all_mappers():
         kept = mapper.__dict__.get("_compiled_cache")
         if kept is not None:

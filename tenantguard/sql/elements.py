@@ -15,7 +15,7 @@ from tenantguard.tenancy import Placement
 
 
 class _Unset:
-    """Stand for a tenant that was not written in: no driver takes it."""
+    """A placeholder for a missing tenant, which no driver accepts."""
 
     def __repr__(self) -> str:
         return "<tenant>"
@@ -25,7 +25,7 @@ UNSET = _Unset()
 
 
 class TenantParameter(BindParameter[Any]):
-    """Be the parameter that holds the tenant, which is written in at execution, over what a caller gives for it.
+    """The parameter that holds the tenant: it is set at execution and overrides a caller's value.
 
     Attributes:
         place: which of the tenants that are bound it holds, where a row rule is asked for each of them.
@@ -45,7 +45,7 @@ class TenantParameter(BindParameter[Any]):
 
 
 class RuleParameter(BindParameter[Any]):
-    """A value of a row rule's own, which is written in at execution, over what a caller gives for its name.
+    """A row rule's parameter: it is set at execution and overrides a caller's value.
 
     Attributes:
         rule: the rule.
@@ -78,7 +78,7 @@ class RuleParameter(BindParameter[Any]):
 
 
 class Exact(ColumnElement[Any]):
-    """A column as it is compared exactly, by a database to which the ids of two tenants could be one.
+    """A column compared exactly, for a database that could treat two tenants' ids as equal.
 
     It renders itself, in whatever compiler: that of a bypass knows no elements of ours.
     """
@@ -103,14 +103,14 @@ class Exact(ColumnElement[Any]):
 
 
 class ExactTenant(Exact):
-    """The tenant, compared exactly wherever it stands in a row rule."""
+    """The tenant, compared exactly wherever a row rule uses it."""
 
     inherit_cache = True
     forms = EXACT_TENANT
 
 
 class Ruled(ColumnElement[bool]):
-    """A row rule's condition on one FROM element, whose own subqueries are the rule's author's."""
+    """A row rule's condition on one FROM element; its subqueries are left as the author wrote them."""
 
     __visit_name__ = "tenantguard_ruled"
     _traverse_internals = [
@@ -136,7 +136,7 @@ class Ruled(ColumnElement[bool]):
 
 
 class NamedColumn:
-    """Be what the compiler's ``visit_column`` reads of a column: its name, and the FROM element that it is of.
+    """The parts of a column that the compiler's ``visit_column`` reads: its name and its FROM element.
 
     A ``ColumnClause`` answers each of these through ``__getattr__``, and most of the predicate's cost would be that.
     """
@@ -155,7 +155,7 @@ class NamedColumn:
 
 
 class Belongs(ColumnElement[bool]):
-    """Be the predicate of one FROM element; the guarded compiler renders it as text.
+    """The predicate of one FROM element, which the guarded compiler renders as text.
 
     Its own subqueries name the enclosing table's columns and never its FROM element, so the condition cannot
     turn into one that any row satisfies.

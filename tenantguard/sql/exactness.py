@@ -1,4 +1,4 @@
-"""Exactness: where a database takes the ids of two tenants for one, and how it compares them exactly.
+"""Exactness: where a database treats two tenants' ids as equal, and how to compare them exactly.
 
 MariaDB's collations ignore case, accents and trailing spaces; in a ``CHAR(n)`` PostgreSQL ignores trailing spaces.
 """
@@ -55,14 +55,14 @@ def exact_column(type_: TypeEngine[Any], python_type: type | None, dialect: str)
 
 
 def inexact(type_: TypeEngine[Any], dialect: str) -> str | None:
-    """Return what of a type makes one of two ids where no comparison of ours tells them apart, or ``None``."""
+    """Return the property of a type that makes two ids equal in every comparison, or ``None``."""
     refused = _REFUSED.get(dialect)
     found = refused and refused.search(name_of(type_, dialect))
     return found[0] if found else None
 
 
 def is_padded(type_: TypeEngine[Any], dialect: str) -> bool:
-    """Tell whether a column of a type drops blanks at the end of what it is given."""
+    """Return whether a column of a type drops trailing blanks."""
     # asked at each INSERT: compiling the name takes 3 µs, and most columns are plain
     return (
         dialect in _LOOSE
@@ -77,7 +77,7 @@ def _is_plain(type_: TypeEngine[Any], dialect: str) -> bool:
 
 
 def name_of(type_: TypeEngine[Any], dialect: str) -> str:
-    """Return what a type is called in the database, whatever decorates it; a domain is what it is made of.
+    """Return a type's name in the database, without decorators; a domain counts as its base type.
 
     One of which nothing is known is called a text.
     """
@@ -92,7 +92,7 @@ def name_of(type_: TypeEngine[Any], dialect: str) -> str:
 
 
 def uncut(type_: TypeEngine[Any]) -> TypeEngine[Any]:
-    """Return a type by which a parameter keeps what it is given: asyncpg's are cast to CHAR, which is one character."""
+    """Return a type that keeps a parameter whole: asyncpg casts to CHAR, which is one character."""
     kind = getattr(type_, "impl_instance", type_)
     if not isinstance(kind, types.CHAR | types.NCHAR) or kind.length is not None:
         return type_

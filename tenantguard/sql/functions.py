@@ -1,4 +1,4 @@
-"""Which functions of the database may be called under a binding: known by their whole names, or declared.
+"""The database functions that may be called under a binding: known by their full names, or declared.
 
 PostgreSQL and MariaDB: closed lists of functions that compute from their arguments, or tell the session about
 itself. SQLite has no functions in its database: what is registered on a connection is the application's own Python,
@@ -223,7 +223,7 @@ def is_glued(name: str) -> bool:
 
 
 def returns_rows(name: str, dialect: str, tenancy: Any = None) -> bool:
-    """Tell whether a function may stand in a FROM, where SQLite has tables that look like calls."""
+    """Return whether a function may be used in FROM, where SQLite has tables that look like calls."""
     if dialect != "sqlite":
         return passes(name, dialect, tenancy)
     whole = whole_name(name, dialect)
@@ -232,7 +232,7 @@ def returns_rows(name: str, dialect: str, tenancy: Any = None) -> bool:
 
 @lru_cache(maxsize=512)
 def whole_name(name: str, dialect: str) -> str | None:
-    """Return a function's name as the database compares it, with its schema; ``None`` where it cannot be read."""
+    """Return a function's name as the database compares it, with its schema, or ``None`` if it cannot be read."""
     parts: list[str] = []
     at = 0
     while at < len(name):
@@ -295,6 +295,6 @@ def function_fault(name: str, dialect: str, tenancy: Any = None) -> str | None:
     if passes(name, dialect, tenancy):
         return None
     return (
-        f"{name}() is no function that is known to read no rows; if it reads none, declare it: "
+        f"{name}() is not known to read no rows; if it reads none, declare it: "
         f"Tenancy(functions={{{name.lower()!r}}})"
     )

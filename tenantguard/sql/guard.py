@@ -34,7 +34,7 @@ _ASKED_AGAIN = 30.0  # seconds; a statement that calls what only the users could
 
 
 class Era:
-    """The time for which the tables of a tenancy stay as they are defined.
+    """A period in which the definitions of a tenancy's tables do not change.
 
     Attributes:
         alive: it has not ended; what was compiled in one that has is compiled anew.
@@ -131,7 +131,7 @@ class Guard:
             showing.add(self)
 
     def _forget(self) -> None:
-        """Begin with nothing found of the tables, nor of what was asked of them."""
+        """Start without cached knowledge of the tables."""
         self.placed = self.tenancy if self.enforced is None else Part(self.tenancy, self.enforced)
         self.ties = Ties(self.placed, self.dialect)
         self.grants = Grants(self.tenancy)
@@ -147,7 +147,7 @@ class Guard:
         self._placed.update(placement.key for placement in self.tenancy)
 
     def renew(self) -> None:
-        """Forget what was found of the tables, one of which was defined, or altered, since then."""
+        """Forget cached knowledge of the tables after one was defined or altered."""
         self.tenancy.forget()
         self._forget()
         renewed = {dialect: _renewed(dialect) for dialect in self.dialects.values()}
@@ -159,7 +159,7 @@ class Guard:
             cache.clear()
 
     def learn(self, catalogue: Any) -> bool:
-        """Keep what a server has answered; tell whether that changes what was found of statements."""
+        """Keep a server's answer; return whether it changes what is known of statements."""
         changed: bool = self.catalogue != catalogue
         self.catalogue, self.ask_at = catalogue, monotonic() + _ASKED_AGAIN
         if changed and self.era.used:
@@ -167,7 +167,7 @@ class Guard:
         return changed
 
     def variant(self, binding: Any, dialect: Any) -> Any:
-        """Return the dialect whose compiler writes the permission rules for whoever acts.
+        """Return the dialect whose compiler writes the permission rules for the current principal.
 
         Args:
             binding: what is bound.
@@ -190,7 +190,7 @@ class Guard:
         return not self.enforces or is_bypass(peek())
 
     def notice(self) -> None:
-        """Begin anew where a table was removed, or a column was given another type, of which no event tells."""
+        """Start again if a table was removed or a column's type was changed, for which there is no event."""
         if self._count_tables() != self._tables or self.ties.are_altered():
             self.renew()
 
@@ -198,7 +198,7 @@ class Guard:
         return sum([len(metadata.tables) for metadata in self.tenancy.metadata])
 
     def _missing(self) -> Iterator[str]:
-        """Yield what is wrong where a table was removed to which foreign keys still lead."""
+        """Yield the faults of removed tables that foreign keys still reference."""
         for placement in self.tenancy:
             for reference in self.tenancy.references(self.ties.table(placement.key)):
                 if (
@@ -209,7 +209,7 @@ class Guard:
                     yield f"{name}, to which {reference.name} leads, was removed from its MetaData"
 
     def fault(self) -> str | None:
-        """Tell what is wrong with the tenancy since tables were defined later, or return ``None``."""
+        """Return the faults of the tenancy after later definitions, or ``None``."""
         era = self.era
         if era.faults is None:
             era.faults = (*self.tenancy.misplaced(), *self._missing())

@@ -1,4 +1,4 @@
-"""Mappers: those of every mapped class in this process, while others are being mapped."""
+"""Mappers: those of every mapped class in this process, even while others are being mapped."""
 
 from __future__ import annotations
 

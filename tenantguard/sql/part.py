@@ -1,4 +1,4 @@
-"""A part of a tenancy that is enforced, and the rest observed, while a guard is adopted table by table."""
+"""The enforced part of a tenancy, whose rest is observed while the guard is adopted table by table."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from tenantguard.tenancy import Key, Placement, Tenancy
 
 
 class Part(Tenancy):
-    """A tenancy whose other tables are open: read and written by everybody, as without a guard.
+    """A tenancy of which only some tables are enforced; the others are open, as without a guard.
 
     Args:
         whole: the tenancy.
@@ -19,7 +19,7 @@ class Part(Tenancy):
         self.enforced = enforced
 
     def find_key(self, key: Key) -> Placement | None:
-        """Return the placement of a table, an open one where it is not enforced, or ``None`` where it is unknown."""
+        """Return a table's placement: open if it is not enforced, ``None`` if it is unknown."""
         placement = self.whole.find_key(key)
         if placement is None or placement.name in self.enforced:
             return placement

@@ -1,4 +1,4 @@
-"""Patches: all that the guard changes in SQLAlchemy itself, done once in a process, by the first ``guard()``.
+"""Patches: everything that the guard changes in SQLAlchemy itself, once per process, at the first ``guard()``.
 
 Listeners on the ``Session`` class would do for some of it; but whoever clears listeners would switch the guard off.
 An engine that is observed lets one listener know which session uses it, ``observe.engine.watch_sessions``.
@@ -45,7 +45,7 @@ _REWRITES = "_rewrite_rows" if hasattr(FrozenResult, "_rewrite_rows") else "rewr
 
 @functools.cache
 def patch_sqlalchemy() -> None:
-    """Put the guard into sessions, objects, results and ``@compiles``, and listen to what is defined."""
+    """Install the guard in sessions, objects, results and ``@compiles``, and listen for definitions."""
     for owner, name, patch in (
         (SessionTransaction, "__init__", beginning),
         (SessionTransaction, "_connection_for_bind", connecting),

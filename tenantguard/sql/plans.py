@@ -1,4 +1,4 @@
-"""Plans: what must be verified when a write is executed, as its compilation found out."""
+"""Plans: what must be verified when a write is executed, decided at compilation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pairs = tuple[tuple[str, str], ...]  # of a foreign key: the columns here, and t
 
 @dataclass
 class Link:
-    """Name the parameters that hold one foreign key's values, a tuple of names per row.
+    """The parameters that hold one foreign key's values, a tuple of names per row.
 
     Attributes:
         parent: the table that the key leads to.
@@ -53,7 +53,7 @@ class Link:
         self.unique = any(unique <= set(self.columns) for unique in unique_columns(self.parent))
 
     def given(self, rows: list[tuple[str, ...]], *, required: bool) -> Link:
-        """Return the same foreign key as one statement gives it; what its table says of it is not asked again."""
+        """Return the same foreign key with one statement's parameters."""
         link = object.__new__(Link)
         link.__dict__.update(self.__dict__)
         link.rows, link.required = rows, required
@@ -66,13 +66,13 @@ class Link:
 
     @property
     def shape(self) -> tuple[Any, ...]:
-        """Return what a look-up of the parent depends on."""
+        """Return the values that a look-up of the parent depends on."""
         return self.parent_key, self.columns, self.types, self.read
 
 
 @dataclass
 class ReadBack:
-    """The columns that a write returns to the guard, where no parameter holds what it stores.
+    """The columns that a write returns to the guard because no parameter holds the stored value.
 
     Attributes:
         plan: the write.
@@ -98,7 +98,7 @@ class ReadBack:
 
 @dataclass
 class WritePlan:
-    """Say what must be verified when a write is executed.
+    """The verification of one write at its execution.
 
     Attributes:
         verb: ``"insert"``, ``"update"`` or ``"delete"``.

@@ -1,4 +1,4 @@
-"""The predicate: the condition that a row belongs to the tenant that is bound, as SQLAlchemy elements."""
+"""The predicate: the condition that a row belongs to the bound tenant, as SQLAlchemy elements."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MANY = 16  # how many tenants that are bound together a row rule, or many sets o
 
 
 class Predicates:
-    """Build the predicates of one tenancy, for one tenant or for several.
+    """The predicates of one tenancy, for one tenant or for several.
 
     Args:
         tenancy: how every table belongs.
@@ -98,7 +98,7 @@ class Predicates:
         return Ruled(exists(select(literal_column("1")).select_from(above).where(*pairs, shown)), source)
 
     def exactly(self, placement: Placement) -> str | None:
-        """Return how the tenant column is written to be compared exactly as well; ``None`` where it is so anyway."""
+        """Return the tenant column's exact form, or ``None`` if a plain comparison is exact."""
         return exact_column(placement.type, placement.python_type, self.dialect)
 
     def differs(self, value: ColumnElement[Any], placement: Placement) -> ColumnElement[bool]:
@@ -191,7 +191,7 @@ def _reader(expected: type | None, shape: Shape, place: int | None) -> Callable[
 
 
 def tenant_value(binding: Binding | None, shape: str, expected: type | None) -> Any:
-    """Return what the tenant's parameter holds under a binding.
+    """Return the value of the tenant's parameter under a binding.
 
     Args:
         binding: what is bound.
@@ -211,7 +211,7 @@ def tenant_value(binding: Binding | None, shape: str, expected: type | None) -> 
 
 
 def _wrong_type(tenant: object, expected: type) -> NoTenantError:
-    hint = f"TokenVerifier(..., tenant_type={expected.__name__}) converts once, at the door"
+    hint = f"TokenVerifier(..., tenant_type={expected.__name__}) converts the id when the token is verified"
     if expected is UUID:
         hint += "; a UUID as text is another type"
     return NoTenantError(

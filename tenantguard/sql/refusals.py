@@ -1,4 +1,4 @@
-"""Refusals: what is said where a statement, a connection or a compiled statement is refused."""
+"""Refusals: the errors for refused statements, connections and compiled statements."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def refuse_compiled(compiled: Any) -> NoReturn:
 
 
 def refuse_outdated(compiled: Any) -> NoReturn:
-    """Refuse what was compiled before a table was defined, or altered, of which it says nothing."""
+    """Refuse a statement that was compiled before a table was defined or altered."""
     refuse(
         RawSQLError(
-            "a table of the tenancy was defined or altered while a compiled statement was kept, or made. Execute the "
+            "a table of the tenancy was defined or altered after the statement was compiled. Execute the "
             "statement again, and clear a compiled_cache of your own",
             kind="foreign_compiled",
             tenant=told(peek()),
@@ -69,7 +69,7 @@ def refuse_outdated(compiled: Any) -> NoReturn:
 
 
 def refuse_told(why: str) -> NoReturn:
-    """Refuse what row security cannot be told of."""
+    """Refuse work for which the settings of row security cannot be made."""
     refuse(RawSQLError(f"row security: {why}", kind="row_security", tenant=told(peek())))
 
 

@@ -1,4 +1,4 @@
-"""RETURNING: what a write returns to the guard of the rows that it stored stands before what its author asked for."""
+"""RETURNING: the columns that a write returns to the guard come before those its author asked for."""
 
 from __future__ import annotations
 

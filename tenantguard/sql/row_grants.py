@@ -1,4 +1,4 @@
-"""Granted rows: which rows of a table with a permission rule whoever acts may reach.
+"""Granted rows: the rows of a table with a permission rule that the current principal may reach.
 
 A rule is a function of the application's own, of principal and table. It is asked once for each binding. Conditions
 that differ in their values only have one shape: a statement is compiled once for each shape, and the values of whoever
@@ -28,7 +28,7 @@ _ROW = "tenantguard_row"
 
 
 class GrantedParameter(RuleParameter):
-    """A value of a permission rule, which is written in at execution, over what a caller gives for its name.
+    """A permission rule's parameter: it is set at execution and overrides a caller's value.
 
     Attributes:
         rule: the grants that know the values.
@@ -41,13 +41,13 @@ class GrantedParameter(RuleParameter):
 
     @property
     def effective_value(self) -> Any:
-        """Return the value for whoever acts."""
+        """Return the value for the current principal."""
         granted = self.rule.of(peek())
         return UNSET if granted is None else granted.values[self.table][self.place]
 
 
 class Shape:
-    """What the conditions of several principals have in common, and the dialects whose compilers write it.
+    """The common form of several principals' conditions, and the dialects whose compilers write it.
 
     Attributes:
         conditions: the condition of each table with a rule, on a stand-in for the table.
@@ -103,7 +103,7 @@ class Shape:
 
 
 class Granted:
-    """What the rules have answered for one binding: the shape of the conditions, and their values by table."""
+    """The rules' answers for one binding: the shape of the conditions, and their values by table."""
 
     __slots__ = ("shape", "values")
 
@@ -112,7 +112,7 @@ class Granted:
 
 
 class Grants:
-    """The permission rules of a tenancy, and what they have answered.
+    """The permission rules of a tenancy, and their answers.
 
     Args:
         tenancy: how every table belongs, and who may reach which rows.
@@ -126,7 +126,7 @@ class Grants:
         self._lock = Lock()
 
     def of(self, binding: Binding | None) -> Granted | None:
-        """Return what the rules answer for whoever acts, ``None`` where that is nobody."""
+        """Return the rules' answers for the current principal, or ``None`` without one."""
         if binding is None or binding.principal is None:
             return None
         granted = self._answered.get(binding)
@@ -135,7 +135,7 @@ class Grants:
         return granted
 
     def are_alike(self, one: Binding, other: Binding, tables: Iterable[Key]) -> bool:
-        """Tell whether the rules grant whoever acts under two bindings the same rows of some tables."""
+        """Return whether the rules grant the principals of two bindings the same rows of some tables."""
         mine, theirs = self.of(one), self.of(other)
         if mine is None or theirs is None:
             return False
@@ -167,7 +167,7 @@ class Grants:
         )
 
     def _emptied(self, table: Key, condition: Any, values: list[BindParameter[Any]]) -> Any:
-        """Return a condition with parameters of our own, which hold nobody's values."""
+        """Return a condition with our own, empty parameters."""
         places: dict[str, int] = {}
         for place, value in enumerate(values):
             places.setdefault(value.key, place)
@@ -183,7 +183,7 @@ class Grants:
 
 
 def _asked(placement: Placement, row: FromClause, principal: Principal) -> ColumnElement[bool]:
-    """Ask a rule; what is no condition grants nothing.
+    """Call a rule; an answer that is not a condition is refused.
 
     Raises:
         PermissionDeniedError: the rule gives no condition.
@@ -208,7 +208,7 @@ def _key_of(placement: Placement, condition: Any) -> Any:
         refuse(
             PermissionDeniedError(
                 f"the permission rule of {placement.name} holds a construct of your own that SQLAlchemy cannot cache "
-                "(inherit_cache), so that it cannot be told from that of another principal",
+                "(inherit_cache), so it cannot be distinguished from another principal's",
                 table=placement.name,
             )
         )

@@ -1,4 +1,4 @@
-"""Row rules: the condition that a tenancy's author wrote, made fit to stand in any statement.
+"""Row rules: a condition that the tenancy's author wrote, adapted to any statement.
 
 A rule is a function of the application's own. What it returns is compiled once, and asked for again at each execution:
 its values are then written in anew, and a rule that has become another condition is refused.
@@ -24,7 +24,7 @@ from tenantguard.tenancy import Placement
 
 
 class Rule:
-    """One row rule, as it was asked for one FROM element.
+    """A row rule's answer for one FROM element.
 
     Args:
         source: the FROM element.
@@ -81,8 +81,8 @@ class Rule:
         if shape != self._shape:
             refuse(
                 RawSQLError(
-                    f"the row rule of {self.placement.name} is another condition than when the statement was compiled. "
-                    "Let what it reads decide a value in it, and not which condition it is",
+                    f"the row rule of {self.placement.name} returns another condition than when the statement was "
+                    "compiled. What it reads may change a value in the condition, but not its form",
                     kind="row_rule",
                     table=self.placement.name,
                 )
@@ -120,7 +120,7 @@ class Rule:
 
 
 def view_of(source: FromClause, placement: Placement) -> Any:
-    """Return what a rule is given as its table: with every column of the metadata's own, whatever ``source`` lists."""
+    """Return the table that a rule is called with: it has every column of the metadata, whatever ``source`` lists."""
     table = placement.mapping
     if table is None or all(column.key in source.c for column in table.c):
         return SimpleNamespace(table=source, source=source)
@@ -130,7 +130,7 @@ def view_of(source: FromClause, placement: Placement) -> Any:
 
 
 class Columns:
-    """The columns of a table as its metadata knows it, of a FROM element that lists fewer."""
+    """All of a table's columns, for a FROM element that lists fewer."""
 
     def __init__(self, columns: Mapping[str, ColumnClause[Any]]) -> None:
         self._columns = columns

@@ -65,7 +65,7 @@ class Ties:
         return names
 
     def kept(self, placement: Placement) -> frozenset[str]:
-        """Return the columns whose values a write notes: what is verified, and what the table's own keys lead to."""
+        """Return the columns whose values a write records: the verified ones, and those in the table's own keys."""
         found = self._kept.get(placement.key)
         if found is None:
             own = [pairs for parent, pairs in self.links(placement.key) if table_key(parent) == placement.key]
@@ -161,7 +161,7 @@ class Ties:
         )
 
     def tying(self, placement: Placement) -> tuple[Link, ...]:
-        """Return the foreign keys by which a row of a table could tie the rows of two tenants together."""
+        """Return the foreign keys through which a row of a table could link rows of two tenants."""
         found = self._tying.get(placement.key)
         if found is None:
             found = tuple([link for link in self.verified(placement) if self._has_owner(link.parent)])
@@ -170,7 +170,7 @@ class Ties:
         return found
 
     def below(self, key: Key) -> list[Placement]:
-        """Return the tables whose rows are tied to those of a table: each may tie two tenants, once one of these moves.
+        """Return the tables whose rows are linked to a table's: each may link two tenants once one of its rows moves.
 
         They name it by a foreign key, or name what belongs through it.
         """
@@ -191,7 +191,7 @@ class Ties:
             yield placement.key
 
     def _has_owner(self, table: Table) -> bool:
-        """Tell whether each row of a table is one tenant's; those that a row rule alone places are nobody's."""
+        """Return whether each row of a table belongs to one tenant; rows placed by a row rule alone do not."""
         placement = self.tenancy.of(table)
         while placement.kind == "through" and placement.parent is not None:
             placement = self.tenancy.of(placement.parent)
@@ -221,7 +221,7 @@ class Ties:
         return found
 
     def carrying(self, key: Key) -> list[Reference]:
-        """Return the foreign keys by which a change of the table's rows changes rows that may be another tenant's."""
+        """Return the foreign keys through which changing the table's rows changes rows that may be another tenant's."""
         found = self._carrying.get(key)
         if found is None:
             self._carrying[key] = found = [

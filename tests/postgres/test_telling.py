@@ -328,7 +328,7 @@ def test_a_stream_keeps_the_tenant_who_asked(engines: Engines) -> None:
                 select(Call.id)
             )
             assert found.fetchone() is not None
-        with bind("globex"), pytest.raises(RawSQLError, match="a stream is open"):
+        with bind("globex"), pytest.raises(RawSQLError, match="a stream of another binding is open"):
             connection.execute(MINE)
         with bind("acme"):
             assert len(found.fetchall()) == 2
@@ -574,14 +574,14 @@ def test_a_bypass_is_another_role(engines: Engines, sealed: Secured) -> None:
         assert _shown(above, "tenantguard.reason") == "nightly invoicing"
         with (
             bind("acme"),
-            pytest.raises(RawSQLError, match="opened inside a bypass, by a role that no policy holds"),
+            pytest.raises(RawSQLError, match="opened inside a bypass, as a role that no policy restricts"),
         ):
             above.execute(MINE)
     with bind("acme"), engine.connect() as below:
         assert below.execute(MINE).one() == ("acme", 3)
         with (
             bypass(reason="test"),
-            pytest.raises(RawSQLError, match="a bypass is another role of the database"),
+            pytest.raises(RawSQLError, match="a bypass uses another database role"),
         ):
             below.execute(select(Call.id))
     maintenance.dispose()

@@ -120,7 +120,7 @@ def test_an_upsert_that_meets_a_foreign_row_says_so() -> None:
     with (
         bind("acme"),
         engine.connect() as connection,
-        pytest.raises(CrossTenantError, match="stays as it is"),
+        pytest.raises(CrossTenantError, match="that row was not changed"),
     ):
         connection.execute(changed)
 

@@ -228,7 +228,7 @@ def test_a_tie_is_refused_and_leaves_nothing(connection: Connection, write: Form
         if write is insert_rows:  # of which only the first statement is looked at
             connection.begin_nested()
         before = _rows(connection)
-        with pytest.raises(CrossTenantError, match="tie the rows of two tenants"):
+        with pytest.raises(CrossTenantError, match="link rows of two tenants"):
             write(connection, OTHER)
         assert _rows(connection) == before
 
@@ -273,7 +273,7 @@ def test_sql_text_that_cannot_be_read_is_looked_at(
     monkeypatch.setattr(Texts, "written", lambda *_args, **_kw: None)
     with bypass(reason="a repair"):
         write(connection, OWN)
-        with pytest.raises(CrossTenantError, match="tie the rows of two tenants"):
+        with pytest.raises(CrossTenantError, match="link rows of two tenants"):
             write(connection, OTHER)
 
 
@@ -361,7 +361,7 @@ def test_a_row_that_moves_leaves_none_behind(connection: Connection, record: Mem
     for move in MOVES.values():
         with bypass(reason="a repair"):
             before = _rows(connection)
-            with pytest.raises(CrossTenantError, match="tie the rows of two tenants"):
+            with pytest.raises(CrossTenantError, match="link rows of two tenants"):
                 _committed(connection, move)
             connection.rollback()
             assert _rows(connection) == before

@@ -199,7 +199,7 @@ def test_a_rule_that_becomes_another_condition_is_refused(guarded: Guarded) -> N
     engine = guarded(rule)
     assert ids(engine, select(papers.c.id)) == [1]
     open_to_all[0] = True
-    with pytest.raises(RawSQLError, match="the row rule of papers is another condition"):
+    with pytest.raises(RawSQLError, match="the row rule of papers returns another condition"):
         ids(engine, select(papers.c.id))
 
 
@@ -441,7 +441,7 @@ def test_a_shown_row_is_written_in_a_bypass(guarded: Guarded, statement: Any) ->
     """Nothing of it is a tenant's to change."""
     engine = guarded(by_kind)
     with bind("acme"), engine.begin() as connection:
-        with pytest.raises(CrossTenantError, match="rows a row rule shows to several tenants"):
+        with pytest.raises(CrossTenantError, match="a row rule shows its rows to several tenants"):
             connection.execute(statement)
         with bypass(reason="an administrator"):
             connection.execute(update(users).values(name="y"))

@@ -30,8 +30,8 @@ def granted(compiler: Any, source: FromClause, placement: Placement) -> Any:
     if shape is None:
         compiler.tg.refuse(
             PermissionDeniedError(
-                f"the rows of {placement.name} depend on who acts, and the statement was compiled for nobody: execute "
-                "the statement itself, under a principal",
+                f"the rows of {placement.name} depend on the principal, and the statement was compiled without one: "
+                "execute the statement itself, under a principal",
                 table=placement.name,
             )
         )
@@ -60,7 +60,7 @@ def refuse_unread(compiler: Any, placement: Placement, why: str) -> None:
     """Refuse a write that may store a row which the rule does not grant, if the row cannot be read back."""
     compiler.tg.refuse(
         PermissionDeniedError(
-            f"a write to {placement.name} may store a row that its permission rule does not grant to whoever acts: "
+            f"a write to {placement.name} may store a row that its permission rule does not grant: "
             f"{why}. Leave the columns that the rule looks at as they are, or let the rule grant such rows",
             table=placement.name,
         )

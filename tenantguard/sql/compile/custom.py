@@ -170,7 +170,7 @@ def _whole_fault(compiler: Any) -> str | None:
     if _unions(tree) > statement.unions:
         return "renders a set operation, which the guard cannot see"
     if any(placement.kind != "shared" for placement in statement.tables.values()) and _is_loose(cursor):
-        return "renders a condition that binds weaker than AND does, beside the predicate"
+        return "renders a condition that binds less tightly than AND, beside the predicate"
     return None
 
 

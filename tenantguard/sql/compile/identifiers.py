@@ -37,7 +37,7 @@ def guarded_preparer(cls: Any) -> Any:
             if found is not None:
                 return found
         elif how is False and isinstance(ident, quoted_name) and not _PLAIN_NAME.fullmatch(ident):
-            _refuse_text(f"{ident[:40]!r} was to stand unquoted, and is no name")
+            _refuse_text(f"{ident[:40]!r} would be rendered unquoted, and is not a plain name")
         return cls.quote(self, ident, *args)
 
     known = cls.quote is IdentifierPreparer.quote

@@ -46,7 +46,7 @@ def returned(compiler: Any, plan: WritePlan, target: Any, text: str, *, toplevel
 
 
 def _spare(compiler: Any, plan: WritePlan, target: Any, *, returns: bool) -> ReadBack | None:
-    """Return how the keys that parameters hold are read back, should no look-up tell what becomes of them."""
+    """Return how the keys in parameters are read back, in case no look-up can verify them."""
     if plan.certain and (not returns or compiler.dialect.name == "postgresql"):
         return None
     spare = ReadBack(plan, links=_once(plan.links))
@@ -91,7 +91,7 @@ def _refuse(compiler: Any, stored: ReadBack, fault: str) -> None:
         return
     compiler.tg.refuse(
         CrossTenantError(
-            f"{stored.plan.verb} on {table} gives {', '.join(map(str, names))} by something else than a plain "
+            f"{stored.plan.verb} on {table} gives {', '.join(map(str, names))} as something other than a plain "
             f"parameter, and {fault}. Give the value itself",
             kind="unverifiable",
             table=table,

@@ -109,7 +109,7 @@ def leaf_of(compiler: Any, from_: Any) -> Leaf | None:
     if not isinstance(element, _NO_TABLE):
         name = type(element).__name__
         compiler.tg.refuse(
-            RawSQLError(f"a {name} stands where a table belongs; the guard cannot read it", kind="from")
+            RawSQLError(f"a {name} is used in place of a table; the guard cannot read it", kind="from")
         )
     return None
 
@@ -194,7 +194,7 @@ def verify_known(compiler: Any, table: Any, enclosing_alias: Any) -> None:
     if placement.kind != "shared" or placement.has_rows:
         statement.refuse(
             RawSQLError(
-                f"table {placement.name} stands in a place that the guard does not know",
+                f"table {placement.name} is used in a place that the guard does not know",
                 kind="form",
                 table=placement.name,
             )

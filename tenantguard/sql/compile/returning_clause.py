@@ -1,4 +1,4 @@
-"""The RETURNING clause of a write, which is kept as it was rendered, since more columns may be put before its own."""
+"""The RETURNING clause of a write, kept as rendered, because the guard may put columns before it."""
 
 from __future__ import annotations
 

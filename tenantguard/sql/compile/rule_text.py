@@ -40,7 +40,7 @@ def ruled(compiler: Any, element: Ruled, **kw: Any) -> str:
         outer.update(names)
     name = from_name(compiler, element.source)
     if name in names:
-        _refuse(compiler, element, f"it reads something that is named {name!r}, as its own table is here")
+        _refuse(compiler, element, f"it reads something named {name!r}, as its own table is here")
         return _NOTHING
     if not element.hidden.isdisjoint(names):
         _refuse(compiler, element, f"its WITH {min(element.hidden & names)!r} hides what the rule reads")

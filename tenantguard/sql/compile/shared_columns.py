@@ -36,8 +36,8 @@ def _not_changeable(verb: str, placement: Placement, columns: Collection[str]) -
         return None
     what = f"of {', '.join(others)} " if others else ""
     return (
-        f"{verb} {what}on {placement.name} was tried, whose rows a row rule shows to several tenants; they are written "
-        f'inside `with bypass(reason="..."):`, or say changeable={{"{placement.name}": {{"column"}}}} for columns of '
+        f"{verb} {what}on {placement.name} was tried, but a row rule shows its rows to several tenants. Write them "
+        f'inside `with bypass(reason="..."):`, or set changeable={{"{placement.name}": {{"column"}}}} for columns of '
         "the rows that the rule shows"
     )
 

@@ -274,7 +274,7 @@ def verify_definitions(statement: Statement) -> None:
     if fault is not None:
         statement.refuse(
             UnknownTableError(
-                f"the tenancy cannot be enforced any more, since a table was defined after guard(): {fault}",
+                f"the tenancy can no longer be enforced, because a table was defined after guard(): {fault}",
                 kind="definition",
             )
         )

@@ -1,4 +1,4 @@
-"""Targets of SET and INSERT: a column that is verified is not written under another spelling, or among others."""
+"""Targets of SET and INSERT: a verified column may not be written under another spelling or in a group."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def grouped_fault(keys: Iterable[Any], columns: Mapping[str, Any], watched: Coll
             continue
         for part in iterate(key):
             if isinstance(part, ColumnClause) and folded(part.name) in originals:
-                return f"{part.name!r} is set as a part of an expression; set it by itself"
+                return f"{part.name!r} is set as part of an expression; set it by itself"
     return None
 
 

@@ -88,7 +88,7 @@ def _is_free(compiler: Any, placement: Placement) -> bool:
 
 
 def _typed(value: Any, column: Any) -> Any:
-    """Return a value of SET with the column's type, which SQLAlchemy gives it where it stands by itself."""
+    """Return a value of SET with the column's type, as SQLAlchemy gives it to a value that is set alone."""
     if isinstance(value, BindParameter) and value.type._isnull:
         return value._with_binary_element_type(column.type)
     return element_of(value)
@@ -116,7 +116,7 @@ def row_met(compiler: Any, table: Any, placement: Placement, on_duplicate: Any) 
 
 
 def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> None:
-    """Refuse an upsert whose SET could move a row unseen, and note what it sets of the keys."""
+    """Refuse an upsert whose SET could move a row unnoticed, and record the key columns that it sets."""
     refuse_target(compiler, placement, conflict_fault(compiler, table, placement, values))
     watched = {placement.column} if placement.kind == "owned" else set()
     watched.update(*[link.ours for link in compiler.tg_guard.ties.verified(placement)])
@@ -138,8 +138,8 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
             continue
         compiler.tg.refuse(
             CrossTenantError(
-                f"the conflict clause of an INSERT into {placement.name} sets {column.name} by an expression; "
-                f"there it may be set to a value, or to excluded.{column.name}",
+                f"the conflict clause of an INSERT into {placement.name} sets {column.name} to an expression; "
+                f"set it to a value, or to excluded.{column.name}",
                 kind="upsert",
                 table=placement.name,
             )
@@ -147,7 +147,7 @@ def verify_set(compiler: Any, table: Any, placement: Placement, values: Mapping[
 
 
 def conflict_fault(compiler: Any, table: Any, placement: Placement, values: Mapping[Any, Any]) -> str | None:
-    """Tell what a conflict clause sets under another spelling: names that SQLAlchemy does not know pass there."""
+    """Return the fault of a conflict clause that names a column by another spelling, which SQLAlchemy lets pass."""
     watched = compiler.tg_guard.ties.watched(placement)
     columns = compiler.tg_guard.ties.columns(table)
     fault = grouped_fault(values, columns, watched)

@@ -1,4 +1,4 @@
-"""Verified columns: what a write gives for the tenant and for the keys, and how it is verified.
+"""Verified columns: a write's values for the tenant and the keys, and how they are verified.
 
 What a plain parameter holds is looked up before the write. Whatever else a column is given is read back after it.
 """
@@ -23,7 +23,7 @@ from tenantguard.sql.text import orphan
 
 @dataclass
 class Given:
-    """The values that a write gives.
+    """A write's values for its verified columns.
 
     Attributes:
         values: an element, a parameter, ``PICKED`` or ``EXCLUDED`` for each column, by its name.
@@ -57,7 +57,7 @@ def watch(compiler: Any, plan: WritePlan, given: Given) -> None:
 
 
 def _plain_names(compiler: Any, plan: WritePlan, given: Given) -> dict[str, str]:
-    """Return the parameters that hold, as they are bound, what the verified columns and the row's own keys store."""
+    """Return the parameters whose bound values the verified columns and the row's own keys store."""
     ties = compiler.tg_guard.ties
     columns, found = ties.columns(plan.table), {}
     for name in ties.kept(plan.placement).intersection(given.values):
@@ -91,8 +91,8 @@ def _watch_tenant(compiler: Any, plan: WritePlan, given: Given, name: str) -> No
     else:
         compiler.tg.refuse(
             CrossTenantError(
-                f"update on {plan.placement.name} sets {name} by an expression; a row stays its tenant's. Leave "
-                "the column out",
+                f"update on {plan.placement.name} sets {name} to an expression, and a row may not change its "
+                "tenant. Leave the column out",
                 kind="tenant_change",
                 table=plan.placement.name,
             )
@@ -129,7 +129,7 @@ def _watch_link(compiler: Any, plan: WritePlan, given: Given, link: Link) -> Non
 
 
 def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) -> None:
-    """Have what a write stores read back where a permission rule might not grant it to whoever acts.
+    """Read back the stored row if a permission rule might not grant it to the current principal.
 
     Args:
         compiler: the compiler.
@@ -141,7 +141,7 @@ def watch_rows(compiler: Any, plan: WritePlan, columns: Iterable[str] | None) ->
 
 
 def _keeps_tenant(compiler: Any, plan: WritePlan, link: Link) -> bool:
-    """Tell whether a key has the tenant of the rows that are changed beside what it is given."""
+    """Return whether a key includes the tenant of the changed rows beside its new values."""
     pairs = tuple(zip(link.ours, link.columns, strict=True))
     return plan.verb == "update" and bool(
         compiler.tg_guard.ties.includes_tenant(plan.placement, link.parent, pairs)

@@ -58,8 +58,8 @@ def permit_reading(context: Any, now: Binding, then: Binding) -> None:
     if ruled and not context.dialect.tg_guard.grants.are_alike(now, then, ruled):
         refuse(
             PermissionDeniedError(
-                f"rows of {tables[ruled[0]].name} that somebody else has asked for are read on, and a "
-                "permission rule grants others; execute the statement again",
+                f"rows of {tables[ruled[0]].name} were selected under another principal, to whom the "
+                "permission rule grants other rows; execute the statement again",
                 tenant=told(now),
                 table=tables[ruled[0]].name,
                 statement=sent(context),
@@ -96,7 +96,7 @@ def refuse_read_only(context: Any, binding: Binding | None) -> None:
     if actor is not None and actor.read_only:
         refuse(
             PermissionDeniedError(
-                f"a write was tried by {actor.subject}, who acts for somebody and may only read",
+                f"a write was tried by {actor.subject}, who acts on behalf of somebody and may only read",
                 tenant=told(binding),
                 statement=sent(context),
             )

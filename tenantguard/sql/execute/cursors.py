@@ -118,7 +118,7 @@ def verify_sent(dialect: Any, statement: Any, parameters: Any, context: Any) -> 
     kept = getattr(context, "tg_kept", None)
     admitted = getattr(context, "statement", None) if kept is None else kept[0]
     if admitted is None:
-        _refuse("a statement reached the driver by a way that the guard does not know", statement)
+        _refuse("a statement reached the driver in a way that the guard does not know", statement)
     if not _is_same(admitted, statement):
         _refuse("an event listener rewrote a statement after the guard", statement)
     if parameters is not None:

@@ -61,7 +61,9 @@ def default_query(context: Any, default: Any, type_: Any) -> Query | None:
     if compiled.tg.fault is not None:
         refuse_again(compiled.tg.fault, compiled.string)
     if compiled.tg.checks or compiled.tg.writes:
-        refuse_again(RawSQLError("a default that writes was refused; its query reads only"), compiled.string)
+        refuse_again(
+            RawSQLError("a default that writes was refused; a default may only read"), compiled.string
+        )
     values = compiled.construct_params()
     set_tenants([values], compiled, binding)
     return _sent(compiled, values, context.dialect)

@@ -120,7 +120,7 @@ def verify_left(connection: Any) -> None:
     refuse(
         RawSQLError(
             "a bypass has changed the role, the schema or a mode of the connection, or made a temporary table that "
-            "hides another one; use a connection of its own for that",
+            "hides another one; use a separate connection for that",
             kind="leftover",
             tenant=told(binding),
         )

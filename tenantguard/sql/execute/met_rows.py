@@ -32,7 +32,9 @@ class MeetingCursor(StoredCursor):
 
     def _verify(self, place: int) -> None:
         if self._cursor.rowcount != len(self._met) or len(self._met) == _MOST_ROWS:
-            refuse_unverifiable(self._context, "it meets other rows than its WHERE has picked, or too many")
+            refuse_unverifiable(
+                self._context, "it changes rows other than those its WHERE selected, or too many"
+            )
         for start in range(0, len(self._met), MOST):
             keys = self._met[start : start + MOST]
             verify_stored(self._context, self._read, _stored(self._context, self._read, keys))

@@ -94,8 +94,8 @@ def tell(what: str, tied: Tied, statement: str | None, *, meant: bool) -> None:
     """
     name = tied.placement.name
     fault = CrossTenantError(
-        f"{what} would tie the rows of two tenants together, in {name}, inside a bypass. Where that is "
-        "meant, say bypass(reason=..., ties=True)",
+        f"{what} would link rows of two tenants, in {name}, inside a bypass. If that is "
+        "intended, use bypass(reason=..., ties=True)",
         kind="tie",
         table=name,
         statement=statement,

@@ -71,8 +71,8 @@ def verify_orphans(connection: Any) -> None:
             refuse(
                 CrossTenantError(
                     f"rows of {placement.name} have lost the row of {placement.parent.name} that they belong through, "
-                    "and SQLite's foreign keys are off: they would pass to the tenant who gets its id. Delete them "
-                    "first, or say PRAGMA foreign_keys = ON for each connection",
+                    "and SQLite's foreign keys are off: they would belong to whichever tenant gets its id next. "
+                    "Delete them first, or set PRAGMA foreign_keys = ON on each connection",
                     kind="orphan",
                     tenant=told(binding),
                     table=placement.name,

@@ -177,7 +177,7 @@ def _verify(context: Any) -> None:
     told = ", ".join(map(str, then.tenants)) or "a bypass"
     refuse(
         TenantSwitchError(
-            f"a result that was asked for under {told} is read under {', '.join(map(str, now.tenants))}; fetch its "
+            f"a result that was executed under {told} is read under {', '.join(map(str, now.tenants))}; fetch its "
             "rows before the next tenant is bound",
             tenant=", ".join(map(str, now.tenants)),
             attempted=told,

@@ -26,7 +26,7 @@ def verify_inserted(context: Any, plans: Any) -> None:
         name = plans[-1].placement.name
         refuse_again(
             CrossTenantError(
-                f"an upsert into {name} met a key that another tenant's row holds; it stays as it is. Let the "
+                f"an upsert into {name} hit a key that another tenant's row holds; that row was not changed. Let the "
                 "key include the tenant",
                 kind="foreign_row",
                 table=name,

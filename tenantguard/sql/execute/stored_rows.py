@@ -97,7 +97,7 @@ def _refuse_row(context: Any, read: ReadBack, tried: str) -> NoReturn:
     table = read.plan.placement.name
     refuse(
         PermissionDeniedError(
-            f"{tried} writes a row that the permission rule of {table} does not grant to whoever acts",
+            f"{tried} writes a row that the permission rule of {table} does not grant",
             tenant=told(context.tg_binding),
             table=table,
             statement=sent(context),

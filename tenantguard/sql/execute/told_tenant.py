@@ -31,17 +31,19 @@ def tell(connection: Any) -> None:
         if _streams(context) and context.tg_binding is not binding:
             # a server-side cursor asks the policies for each row, and they ask for the setting
             refuse_told(
-                "a stream is open on the connection for another binding; read it to its end, or close it"
+                "a stream of another binding is open on the connection; read it to the end, or close it"
             )
     _verify_role(connection, binding)
     if binding is not None and binding.mode == "tenants":
-        refuse_told("row security is told one tenant, and several are bound; bind one")
+        refuse_told("row security takes one tenant, and several are bound; bind one")
     driver: Any = getattr(connection._dbapi_connection, "driver_connection", None)
     # SQLAlchemy knows of the isolation level alone, and not of what connect_args or a listener told psycopg
     if connection._is_autocommit_isolation() or getattr(driver, "autocommit", False):
         if is_bypass(binding):
             return
-        refuse_told("under AUTOCOMMIT a transaction ends with its statement, so row security cannot be told")
+        refuse_told(
+            "under AUTOCOMMIT a transaction ends with its statement, so row security cannot be given the tenant"
+        )
     _send(connection, driver, binding)
     within = _within(connection)
     connection.tg_told = None if within[0] is None else (*within, binding)  # in a listener to "begin"
@@ -60,7 +62,7 @@ def refuse_held(context: Any, error: Any) -> None:
     if held and getattr(error, "sqlstate", None) == _NOT_OF_THE_TYPE and '""' in str(error):
         context.root_connection._safe_close_cursor(context.cursor)
         refuse_told(
-            "policies apply to this bypass and show it nothing; guard with RowSecurity(maintenance=...), an engine of "
+            "policies apply to this bypass and hide every row; use RowSecurity(maintenance=...), an engine of "
             "the maintenance role"
         )
 
@@ -77,12 +79,12 @@ def _verify_role(connection: Any, binding: Binding | None) -> None:
     if MAINTENANCE in driver.info:
         if not is_bypass(binding):
             refuse_told(
-                "the connection was opened inside a bypass, by a role that no policy holds; open another outside"
+                "the connection was opened inside a bypass, as a role that no policy restricts; open another outside"
             )
     elif is_bypass(binding):
         refuse_told(
-            "a bypass is another role of the database, and the connection is the application's; open a connection "
-            "or session inside the bypass"
+            "a bypass uses another database role, and the connection was opened as the application's; open a "
+            "connection or session inside the bypass"
         )
 
 

@@ -64,7 +64,7 @@ def _ending(method: Callable[..., Any]) -> Callable[..., Any]:
         ):
             refuse_again(
                 RawSQLError(
-                    "a prepared transaction was to be ended that was not prepared here for the tenant; recover it "
+                    "a prepared transaction that was not prepared here for the tenant cannot be ended; recover it "
                     'inside `with bypass(reason="..."):`',
                     kind="two_phase",
                 ),

@@ -1,4 +1,4 @@
-"""Observing: what the guard would do to each statement, recorded while the statement goes out as it was written."""
+"""Observing: what the guard would do to each statement is recorded, and the statement is sent unchanged."""
 
 from tenantguard.sql.observe.comparison import How
 from tenantguard.sql.observe.engine import Observing, observed

@@ -1,4 +1,4 @@
-"""Comparing: a statement's result without and with the guard, found by a second execution that changes nothing.
+"""Comparing: a statement's result without and with the guard, from a second execution that changes nothing.
 
 It runs on a connection of its own, in a thread of its own and in a transaction that may only read; few statements, few
 rows, and a small part of the time. Where another connection would see another database (SQLite in memory), or the
@@ -37,7 +37,7 @@ _SECONDS = 1.0  # for one statement
 _EVERY = 10.0  # seconds between two writes of the records
 _NAME = "tenantguard-observe"
 _SHARE = 9  # of the thread's time that it rests, for each part that it works
-_TIED = "Where that is meant, say bypass(reason=..., ties=True)"
+_TIED = "If that is intended, use bypass(reason=..., ties=True)"
 _READ_ONLY = {
     "postgresql": ("SET TRANSACTION READ ONLY", "SET LOCAL statement_timeout = 1000", "SET LOCAL lock_timeout = 100"),
     "mysql": ("SET SESSION max_execution_time = 1000", "SET SESSION TRANSACTION READ ONLY", "START TRANSACTION"),
@@ -53,7 +53,7 @@ _AGAIN = {
 
 @dataclass(slots=True)
 class Job:
-    """One execution that is to be compared.
+    """An execution to compare.
 
     Attributes:
         shape: what the guard would do.
@@ -75,7 +75,7 @@ class Job:
 
 
 class Comparing:
-    """Compare statements that were executed.
+    """The comparison of executed statements.
 
     Args:
         shadow: the engines.
@@ -102,7 +102,7 @@ class Comparing:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start the thread, where it does not run yet."""
+        """Start the thread if it is not running."""
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
@@ -126,7 +126,7 @@ class Comparing:
         self.start()
 
     def drop(self) -> None:
-        """Compare nothing of what waits, and wait for what is under way."""
+        """Discard waiting jobs, and wait for the running one."""
         with suppress(queue.Empty):
             while True:
                 self._waiting.get_nowait()
@@ -134,7 +134,7 @@ class Comparing:
         self.settle(_SECONDS)
 
     def settle(self, seconds: float) -> bool:
-        """Wait until nothing waits to be compared; tell whether that came about in time."""
+        """Wait until no job is waiting; return whether that happened in time."""
         until = monotonic() + seconds
         while self._waiting.unfinished_tasks and monotonic() < until:
             sleep(0.005)
@@ -155,7 +155,7 @@ class Comparing:
             _compare(job, *self.shadow.connections(driver))
 
     def work(self, job: Job | None) -> None:
-        """Compare one execution, and write what was seen; whatever goes wrong is kept here."""
+        """Compare one execution and write the result; no error leaves this function."""
         try:
             if job is not None:
                 self._beside(job)
@@ -198,7 +198,7 @@ def _bound(job: Job) -> AbstractContextManager[object]:
 
 
 def _work(known: weakref.ref[Comparing], waiting: queue.Queue[Job]) -> None:
-    """Be the thread: it ends with what it works for."""
+    """Run the thread until its owner is gone."""
     while True:
         try:
             job: Job | None = waiting.get(timeout=_EVERY)

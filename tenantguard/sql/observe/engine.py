@@ -1,4 +1,4 @@
-"""The observed engine: its statements pass the observer and go out as they were written."""
+"""The observed engine: its statements pass the observer and are sent unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _BASE = vars(base)  # the globals of SQLAlchemy's own engines and connections
 
 @dataclass(frozen=True, kw_only=True)
 class Observing:
-    """How a guard observes; see ``guard(..., mode="observe")``.
+    """The options of an observing guard; see ``guard(..., mode="observe")``.
 
     Args:
         directory: where each process writes what it has seen; by default what ``TENANTGUARD_OBSERVED`` names, or
@@ -110,7 +110,7 @@ def observed_context(base: Any, observer: Observer) -> Any:
     see, prepare = observer.see, base.pre_exec
 
     class ObservedContext(base):  # type: ignore[misc]  # of whatever dialect
-        """An execution context that is looked at."""
+        """An execution context that the observer sees."""
 
         def pre_exec(self) -> None:
             """Look at the statement, now that it has all its parameters."""
@@ -122,10 +122,10 @@ def observed_context(base: Any, observer: Observer) -> Any:
 
 
 def _observed_engine(kind: Any, observer: Observer) -> Any:
-    """Return an engine's class that tells of connections which leave SQLAlchemy, and of its end."""
+    """Return an engine's class that reports connections which leave SQLAlchemy, and its own disposal."""
 
     class ObservedConnection(kind._connection_cls):  # type: ignore[misc]  # the engine's own
-        """A connection that tells who takes the driver's from it, and which session uses it."""
+        """A connection that reports uses of the driver's connection, and the session that uses it."""
 
         tg_session: Callable[[], Session | None] | None = None
         tg_began: tuple[TenantId, ...] | None = None
@@ -161,7 +161,7 @@ def _observed_engine(kind: Any, observer: Observer) -> Any:
 
 
 def _is_taken() -> bool:
-    """Tell whether a raw connection is asked for by anybody but SQLAlchemy's own engines and connections."""
+    """Return whether a raw connection is requested by code outside SQLAlchemy's engines and connections."""
     try:
         return sys._getframe(2).f_globals is not _BASE
     except ValueError:  # no frame below: a greenlet that was handed the method itself
@@ -169,7 +169,7 @@ def _is_taken() -> bool:
 
 
 def verify_enforced(tenancy: Tenancy, enforce: Collection[str]) -> frozenset[str]:
-    """Return the tables that are enforced while the others are observed, or say what is wrong with their names.
+    """Return the tables that are enforced while the others are observed, or raise if their names are wrong.
 
     Raises:
         ConfigurationError: one of them is no table of the tenancy, or the names are one string.
@@ -177,7 +177,7 @@ def verify_enforced(tenancy: Tenancy, enforce: Collection[str]) -> frozenset[str
     names = names_of(enforce, "enforce")
     known = {placement.name for placement in tenancy}
     faults = [
-        f"enforce names {name!r}, which is no table of the tenancy{nearest(str(name), known)}"
+        f"enforce names {name!r}, which is not a table of the tenancy{nearest(str(name), known)}"
         for name in sorted(names - known, key=str)
     ]
     faults += [fault for placement in tenancy if (fault := _unfounded(placement, names)) is not None]
@@ -198,7 +198,7 @@ def _unfounded(placement: Placement, names: frozenset[str]) -> str | None:
 
 
 def announce(engine: Engine, guard: Guard, observer: Observer) -> None:
-    """Say at the start what is not enforced."""
+    """Log at the start what is not enforced."""
     enforced = guard.enforced or frozenset()
     rest = [one.name for one in guard.tenancy if one.kind != "shared" and one.name not in enforced]
     url = engine.url.render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""The observer of one engine: it looks at each statement that is about to be sent, and keeps what it sees."""
+"""The observer of one engine: it inspects each statement before it is sent, and keeps a record."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _PLACES = 256  # of one statement that are found by their code
 
 
 class Observer:
-    """What the guard would do, seen from beside.
+    """The observer of one engine.
 
     Args:
         shadow: the engines of our own.
@@ -81,10 +81,10 @@ class Observer:
         """Count a failure of our own, and log the first ones."""
         self.records.failures += 1
         if self.records.failures <= _TOLD:
-            log.warning("observing a statement failed, which the application does not notice", exc_info=error)
+            log.warning("observing a statement failed; the application is not affected", exc_info=error)
 
     def see_raw(self, what: str) -> None:
-        """Note that somebody takes a raw connection of the driver's, of which nothing is seen."""
+        """Record the use of a raw driver connection, whose statements cannot be seen."""
         try:
             binding = peek()
             frame = self._sites.frame([])
@@ -93,7 +93,9 @@ class Observer:
             shape = self._texts.get(what)
             if shape is None:
                 self._texts[what] = shape = Shape("driver", what, self.shadow.guard.era)
-                shape.fault = RawSQLError(f"{what} reaches the driver, past the guard", kind="raw_connection")
+                shape.fault = RawSQLError(
+                    f"{what} reaches the driver without the guard", kind="raw_connection"
+                )
             place = id(frame.f_code), frame.f_lasti
             known = shape.sites.get(place)
             record = known[0] if known is not None else self._record(shape, frame, place)
@@ -104,22 +106,22 @@ class Observer:
             self.failed(error)
 
     def settle(self, seconds: float = 10.0) -> bool:
-        """Wait until what was seen is compared and written; tell whether that came about in time."""
+        """Wait until everything is compared and written; return whether that happened in time."""
         done = self.comparing.settle(seconds)
         self.write()
         return done
 
     def write(self) -> None:
-        """Write what was seen; where that cannot be done, say so once and keep it in memory."""
+        """Write the records; if that fails, log it once and keep them in memory."""
         try:
             self.records.write()
         except OSError as error:
             if self._is_writable:
                 self._is_writable = False
-                log.warning("what was observed cannot be written to %s: %s", self.records.directory, error)
+                log.warning("the observations cannot be written to %s: %s", self.records.directory, error)
 
     def dispose(self, close: bool) -> None:
-        """Let go of what the application's engine let go of; of ``close=False``, another process still has it."""
+        """Dispose of connections as the application's engine does; with ``close=False``, another process has them."""
         try:
             if close:
                 self.comparing.drop()
@@ -128,7 +130,7 @@ class Observer:
             self.failed(error)
 
     def restart(self) -> None:
-        """Begin anew in a process that was forked."""
+        """Start again in a forked process."""
         self._lock = threading.RLock()
         self.records.forget()
         self._texts.clear()
@@ -177,7 +179,7 @@ class Observer:
         return True
 
     def _shape(self, context: Any, compiled: Any, binding: Binding | None) -> Shape | None:
-        """Return what the guard would do to a statement that was not seen before."""
+        """Return what the guard would do to a new statement."""
         if getattr(self._looking, "now", False):
             return None
         if compiled is None:

@@ -1,4 +1,4 @@
-"""Records: what was observed of each place of the application, kept in bounds and written for the report."""
+"""Records: the observations of each place of the application, limited in number and written for the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COUNTS = ("seen", "refused", "unbound", "foreign", "compared", "differed")
 
 @dataclass(slots=True)
 class Record:
-    """What was observed of one statement at one place.
+    """The observations of one statement at one place.
 
     Attributes:
         file: the file of the application that sends it.
@@ -68,7 +68,7 @@ class Record:
 
     @property
     def key(self) -> tuple[str, int, str]:
-        """Return what tells a record from others."""
+        """Return the key of a record."""
         return self.file, self.line, self.fingerprint
 
     @property
@@ -90,7 +90,7 @@ class Record:
 
 @dataclass
 class Recorded:
-    """What the processes of an application have observed together.
+    """The observations of all processes of an application.
 
     Attributes:
         records: one for each place and statement.
@@ -123,7 +123,7 @@ class Records:
         self._number = next(_NUMBERS)
 
     def keep(self, record: Record) -> Record | None:
-        """Return the record of the same place and statement, which this one becomes where there is room."""
+        """Return the record of the same place and statement; this one is added if there is room."""
         with self._lock:
             found = self._kept.get(record.key)
             if found is None and len(self._kept) < MOST:
@@ -131,7 +131,7 @@ class Records:
         return found
 
     def all(self) -> list[Record]:
-        """Return every record of what was executed."""
+        """Return the records of every executed statement."""
         with self._lock:
             return [record for record in self._kept.values() if record.seen]
 

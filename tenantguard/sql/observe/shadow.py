@@ -1,4 +1,4 @@
-"""The shadow: a second engine on the same database, guarded in full, on which nothing but our own looks is executed."""
+"""The shadow: a second, fully guarded engine on the same database, which executes only the observer's comparisons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tenantguard.sql.guard import Guard
 
 
 class Shadow:
-    """A guarded and a plain engine beside that of the application, which share a pool of their own.
+    """A guarded and a plain engine beside the application's, with one pool for both.
 
     Args:
         engine: the engine of the application, before anything is put into it.
@@ -81,7 +81,7 @@ class Shadow:
             self.guarded.dispose(close)
 
     def _dialect(self) -> Any:
-        """Return a dialect like the application's, with state of its own."""
+        """Return a separate dialect like the application's."""
         own: Any = object.__new__(self._classes[0])
         own.__dict__ = dict(self._engine.dialect.__dict__)
         own.__dict__.pop("tg_variants", None)

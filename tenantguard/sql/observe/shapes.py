@@ -1,4 +1,4 @@
-"""Shapes: what the guard would do to one compiled statement, found out once by compiling it on the side."""
+"""Shapes: what the guard would do to one compiled statement, learned by compiling it once separately."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VERBS = (("isinsert", "insert"), ("isupdate", "update"), ("isdelete", "delete")
 
 
 class Shape:
-    """What the guard would do to a statement.
+    """The guard's effect on a statement.
 
     Attributes:
         statement: the SQL with every literal masked.
@@ -73,7 +73,7 @@ class Shape:
 
 @contextmanager
 def unheard() -> Iterator[None]:
-    """Let no sink hear of what is refused in a block: it is not refused to anybody."""
+    """Keep refusals inside a block from the sinks, because nothing is really refused."""
     token = called_by.set(tuple(audit.sinks))
     try:
         yield
@@ -154,7 +154,7 @@ def _shared_write(plans: Any, enforced: Collection[str], ties: Ties) -> Violatio
 
 
 def _compare(shape: Shape, made: Any, compiled: Any) -> None:
-    """Choose the statement whose result tells, where its parameters have the same names in both compilations."""
+    """Choose the statement whose results are compared, if its parameters have the same names in both compilations."""
     statement = compiled.statement
     if shape.verb == "select" and isinstance(statement, SelectBase) and not made.tg.writes:
         if getattr(statement, "_for_update_arg", None) is None and _is_named_alike(made, compiled):
@@ -173,7 +173,7 @@ def _compare(shape: Shape, made: Any, compiled: Any) -> None:
 
 
 def _bare(table: Any) -> Any:
-    """Return a table as the metadata has it, without what the ORM notes on it."""
+    """Return the metadata's own table, without the ORM's annotations."""
     return table._deannotate() if hasattr(table, "_deannotate") else table
 
 
@@ -206,7 +206,7 @@ def text_shape(shadow: Any, statement: str) -> Shape:
             shape.changes = ["rewrites SQL text"]
         return shape
     shape.fault = Violation(
-        'SQL text is sent straight to the driver; raw_sql="rewrite" could read this one', kind="raw_sql"
+        'SQL text is sent straight to the driver; raw_sql="rewrite" could handle it', kind="raw_sql"
     )
     return shape
 

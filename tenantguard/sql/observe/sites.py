@@ -1,4 +1,4 @@
-"""Call sites: the line of the application that a statement was sent from."""
+"""Call sites: the line of the application that sends a statement."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ APPLICATION, INSTALLED, BETWEEN = 0, 1, 2  # of whom a file is; the last: of SQL
 
 
 class Sites:
-    """Find the line that sends a statement: the innermost one of the application's own code.
+    """The finder of the line that sends a statement: the innermost one of the application's own code.
 
     Where every file of the stack is an installed package, as those of an application that was installed, it is the
     innermost one outside of SQLAlchemy.

@@ -1,1 +1,1 @@
-"""Servers: which versions the guard is proven on, and row security underneath."""
+"""Servers: the versions that the guard is tested on, and the row security of the database."""

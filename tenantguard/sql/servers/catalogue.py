@@ -1,4 +1,4 @@
-"""The catalogue: what the users of a PostgreSQL server have made that a statement may call without naming it whole.
+"""The catalogue: user-defined functions of a PostgreSQL server that a statement may call without naming them in full.
 
 A function beside a known one of the same name, an operator, a field that is a function of a row, a cast: where one of
 them is written in a language that can hold SQL, a statement that could mean it is refused, unless it was declared.
@@ -65,7 +65,7 @@ _OWN = re.compile(r"\bpg_catalog\.(\w+)\(")
 
 @dataclass(frozen=True)
 class Catalogue:
-    """What the users have made.
+    """The user-defined functions, operators, fields and casts of one server.
 
     Attributes:
         made: by kind, functions with a known name, operators, and targets of casts.
@@ -77,11 +77,11 @@ class Catalogue:
 
     @property
     def is_empty(self) -> bool:
-        """Tell whether nothing was made that a statement could mean."""
+        """Return whether there is nothing that a statement could call."""
         return not (self.fields or any(self.made.values()))
 
     def fault(self, statement: str, columns: Mapping[str, Collection[str]]) -> str | None:
-        """Tell what of the users' a statement could mean, or return ``None``.
+        """Return the user-defined function that a statement could call, or ``None``.
 
         Args:
             statement: the SQL.
@@ -114,11 +114,11 @@ class Catalogue:
 
 
 def _fault(kind: str, name: str) -> str:
-    return f"the {kind} {name!r} may be a function of the users' here, which nobody declared"
+    return f"the {kind} {name!r} may be a user-defined function here, and was not declared"
 
 
 def ask_catalogue(connection: Any, tenancy: Any) -> Catalogue:
-    """Ask a server what its users have made, but for what the tenancy declares.
+    """Read a server's user-defined functions, except those that the tenancy declares.
 
     Args:
         connection: executes what it is given as our own.
@@ -156,7 +156,7 @@ _OPERATORS = words(
 def calls_something(
     statement: str, tables: Mapping[str, Collection[str]], names: Collection[str] = ()
 ) -> bool:
-    """Tell whether a statement has a call, an operator, a field or a cast that only the users could have made.
+    """Return whether a statement has a call, an operator, a field or a cast that must be user-defined.
 
     Args:
         statement: the SQL.
@@ -179,20 +179,20 @@ def calls_something(
 
 
 def verify_asked(compiler: Any) -> None:
-    """Refuse a compiled statement that could mean what the users of the server have made, as it has answered."""
+    """Refuse a compiled statement that could call a function in the server's catalogue."""
     fault = users_call(compiler.string, compiler.tg_guard)
     if fault is not None:
         compiler.tg.refuse(fault)
 
 
 def users_call(statement: str, guard: Any) -> RawSQLError | None:
-    """Return the refusal of SQL that could mean what the users of the server have made, if it could."""
+    """Return the refusal of SQL that could call a user-defined function, or ``None``."""
     catalogue = guard.catalogue
     fault = None if catalogue.is_empty else catalogue.fault(statement, _columns(guard))
     if fault is None:
         return None
     return RawSQLError(
-        f"{fault}; name it in Tenancy(functions={{...}}) where it reads no table", kind="function"
+        f"{fault}; if it reads no table, declare it: Tenancy(functions={{...}})", kind="function"
     )
 
 
@@ -206,12 +206,12 @@ def _columns(guard: Any) -> dict[str, frozenset[str]]:
 
 
 def undeclared_call(error: BaseException, guard: Any) -> RawSQLError | None:
-    """Return the refusal of a call that only a function of the users' takes, as the database's own error tells it."""
+    """Return the refusal of a call that, by the database's own error, only a user-defined function accepts."""
     called = _OWN.search(str(error))
     if called is None or guard.catalogue is None or called[1] not in guard.catalogue.made["function"]:
         return None
     return RawSQLError(
-        f"{called[1]}() with such arguments is a function of the users' here, which nobody declared; name it in "
-        "Tenancy(functions={...}) where it reads no table",
+        f"{called[1]}() with such arguments is a user-defined function here, and was not declared; if it reads no "
+        "table, declare it: Tenancy(functions={...})",
         kind="function",
     )

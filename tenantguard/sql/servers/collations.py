@@ -1,4 +1,4 @@
-"""Collations: what a database made of the tenant column, by which it may take two tenants for one."""
+"""Collations: a database's actual tenant columns, which may treat two tenants as one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TEXT_OR_NONE = re.compile("CHAR|CLOB|TEXT|BLOB|^$", re.IGNORECASE)  # https://s
 
 
 def verify_columns(driver: Any, tenancy: Tenancy, dialect: str) -> None:
-    """Raise where the database takes the ids of two tenants for one, and the metadata does not tell.
+    """Raise if the database treats two tenants' ids as equal and the metadata does not say so.
 
     Args:
         driver: the driver's connection to PostgreSQL or SQLite.
@@ -49,7 +49,7 @@ def verify_columns(driver: Any, tenancy: Tenancy, dialect: str) -> None:
 
 
 def column_faults(driver: Any, tenancy: Tenancy, dialect: str) -> dict[str, str]:
-    """Return why two ids could be one in a database, for each tenant column where they could.
+    """Return, for each tenant column that could treat two ids as equal, the reason.
 
     Args:
         driver: the driver's connection.
@@ -125,7 +125,7 @@ def _quoted(name: str) -> str:
 
 
 def rows_of(driver: Any, statement: str) -> list[tuple[Any, ...]]:
-    """Return what a statement of ours finds, by the driver's own cursor."""
+    """Execute one of our own statements on the driver's cursor, and return its rows."""
     cursor = driver.cursor()
     try:
         cursor.execute(statement)

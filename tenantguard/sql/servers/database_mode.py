@@ -1,4 +1,4 @@
-"""``raw_sql="database"``: SQL text is let through to a PostgreSQL whose row security provably stands underneath."""
+"""``raw_sql="database"``: SQL text is sent to a PostgreSQL whose row security has been verified."""
 
 from __future__ import annotations
 
@@ -78,9 +78,7 @@ def verify_row_security(engine: Engine | AsyncEngine, tenancy: Tenancy) -> None:
         )
     except (DBAPIError, OSError) as error:  # asyncpg lets through what the network says
         said = " ".join(str(getattr(error, "orig", error)).split())
-        raise ConfigurationError(
-            f'raw_sql="database" cannot be relied on, nobody was asked: {said}'
-        ) from error
+        raise ConfigurationError(f'raw_sql="database" cannot be verified: {said}') from error
     if found:
         listed = "\n".join(f"  - {fault}" for fault in found)
         raise ConfigurationError(f'raw_sql="database" cannot be relied on, {len(found)} fault(s):\n{listed}')
@@ -95,7 +93,7 @@ def _faults_sync(engine: Engine, tenancy: Tenancy) -> list[str]:
 
 
 def _faults_async(engine: AsyncEngine, tenancy: Tenancy) -> list[str]:
-    """Ask on a loop of its own, because guard() may be called where one is running or none is."""
+    """Ask on a separate event loop, because guard() may be called with or without a running one."""
 
     async def ask() -> list[str]:
         try:
@@ -116,11 +114,13 @@ def _faults(connection: Connection, tenancy: Tenancy) -> list[str]:
     ]
     connection.execute(settings({SETTING: "probe"}))
     if connection.execute(_TOLD).scalar() != "probe":
-        found.append("its transactions end with each statement (autocommit), so it cannot be told the tenant")
+        found.append(
+            "its transactions end with each statement (autocommit), so it cannot be given the tenant"
+        )
     connection.rollback()
     missing = {p.key: p.name for p in tenancy if p.kind != "shared"}
     found += [
-        f"the role may read the sequence {schema}.{name}, which tells how many rows others have stored: "
+        f"the role may read the sequence {schema}.{name}, which reveals how many rows others have stored: "
         "REVOKE SELECT (USAGE is enough for new keys)"
         for schema, name in connection.execute(_SEQUENCES)
     ]
@@ -151,8 +151,8 @@ def _relation_fault(
         if kind == "v" and invoker:
             return None  # its tables are read with the role's own rights, and are verified themselves
         return (
-            f"the role can read {told}, a {_KINDS[kind]}, which no policy holds: WITH (security_invoker = true) for "
-            "a view, or REVOKE ALL, or place it as shared"
+            f"the role can read {told}, a {_KINDS[kind]}, which no policy restricts: WITH (security_invoker = true) "
+            "for a view, or REVOKE ALL, or place it as shared"
         )
     if not enabled:
         return (
@@ -179,7 +179,7 @@ def _policy_fault(
         else:
             restricted = restricted or (holds and command == "*" and for_all)
     if not permissive:
-        return f"{told} has no policy that gives rows to anybody: CREATE POLICY"
+        return f"{told} has no policy that grants any rows: CREATE POLICY"
     if not restricted and not all(permissive):
         return (
             f"{told} has no policy that restricts rows as it should: each must ask that the tenant column equals "

@@ -1,4 +1,4 @@
-"""Meanings: what PostgreSQL could look up by name in a statement, as it reads names: folded, quoted, part by part."""
+"""Meanings: the names in a statement that PostgreSQL could look up, folded, quoted and split as it does."""
 
 from __future__ import annotations
 
@@ -97,12 +97,12 @@ def meanings(statement: str) -> Meanings:
 
 
 def _is_before_type(word: str, around: str) -> bool:
-    """Tell whether a word leads to the target of a cast, by what stands before the parenthesis around it."""
+    """Return whether a word precedes the target of a cast, judged by the words before its parenthesis."""
     return around in _CASTING if word == "AS" else word == "RETURNING" and around.startswith("JSON")
 
 
 def _note_name(parts: list[str], at: int, before: str, behind: str, found: Meanings) -> None:
-    """Note what a name could be: a function, a field, or what something in a FROM goes by."""
+    """Record what a name could be: a function, a field, or the name of an item in FROM."""
     name = _folded(parts[at])
     calls = behind[:1] == "("
     if calls and before != ".":
@@ -118,7 +118,7 @@ def _note_name(parts: list[str], at: int, before: str, behind: str, found: Meani
 
 
 def _standing(parts: list[str], at: int, before: str) -> set[str]:
-    """Return what a name could stand for in a FROM, by what stands before it."""
+    """Return what a name could refer to in a FROM, judged by the words before it."""
     if before.upper() == "AS" and at > 1:
         before = parts[at - 2]
     if before.upper() in _BEFORE_RELATIONS or before in (",", "."):

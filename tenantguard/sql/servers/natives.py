@@ -1,4 +1,4 @@
-"""Natives: MariaDB's own functions came version by version; until then a name is free for one of the users'."""
+"""Natives: MariaDB's built-in functions, by version; on an older server, such a name may be a user's."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def foreign_call(statement: str, dialect: Any, guard: Any) -> RawSQLError | None
     for name in foreign_names(statement, dialect):
         if not is_declared(name, dialect.name, guard.tenancy):
             return RawSQLError(
-                f"{name}() is no function of this server's own, so that it is one of the users'. Where it reads no "
+                f"{name}() is not built into this server, so it is user-defined. If it reads no "
                 f'table, declare it: Tenancy(..., functions={{"{name}"}})',
                 kind="function",
                 statement=name,

@@ -1,4 +1,4 @@
-"""Policies of row security: whether one holds rows to the tenant that the guard tells PostgreSQL.
+"""Row-security policies: whether one restricts rows to the tenant that the guard passes to PostgreSQL.
 
 PostgreSQL writes an expression out with every cast and parenthesis; what is not of the few forms known here holds
 nothing.
@@ -27,7 +27,7 @@ Column = tuple[str | None, str]  # what it is qualified with, and its name
 
 
 def restricts(expression: str | None, placement: Placement | None, schema: str | None = None) -> bool:
-    """Tell whether a policy's expression holds a table to the tenant that is told.
+    """Return whether a policy's expression restricts a table to the tenant in the setting.
 
     Args:
         expression: as PostgreSQL writes it out.
@@ -57,7 +57,7 @@ def _holds(condition: Tokens, placement: Placement | None, schema: str | None) -
 
 
 def _depths(tokens: Tokens) -> Iterator[tuple[int, int, Token]]:
-    """Yield the place of each token and how deep in parentheses it stands."""
+    """Yield the position of each token and its depth in parentheses."""
     depth = 0
     for at, token in enumerate(tokens):
         depth -= token.upper in (")", "]")
@@ -72,7 +72,7 @@ def _is_balanced(tokens: Tokens) -> bool:
 
 
 def _split(tokens: Tokens, word: str) -> list[Tokens]:
-    """Return what stands between the occurrences of a word outside of parentheses."""
+    """Split at the occurrences of a word outside of parentheses."""
     places = [at for at, depth, token in _depths(tokens) if depth == 0 and token.upper == word]
     return [tokens[begun + 1 : end] for begun, end in pairwise([-1, *places, len(tokens)])]
 
@@ -91,7 +91,7 @@ def _stripped(tokens: Tokens) -> Tokens:
 
 
 def _bare(tokens: Tokens, *, exactly: bool = False) -> Tokens:
-    """Return a value without parentheses and casts around it; those by which two values could become one stay."""
+    """Return a value without the parentheses and casts around it, except casts that could make two values equal."""
     while True:
         tokens = _stripped(tokens)
         parts = _split(tokens, "::")
@@ -139,7 +139,7 @@ def _column(tokens: Tokens) -> Column | None:
 
 
 def _is_setting(tokens: Tokens) -> bool:
-    """Tell whether a value is the setting: cast, made NULL where it is empty, or in a query without a table."""
+    """Return whether a value is the setting: possibly cast, NULL if empty, or in a query without a table."""
     tokens = _bare(tokens)
     if tokens and tokens[0].upper == "SELECT":
         inner = tokens[1:]
@@ -163,7 +163,7 @@ def _is_setting(tokens: Tokens) -> bool:
 
 
 def _leads_to_parent(condition: Tokens, placement: Placement, schema: str | None) -> bool:
-    """Tell whether a condition asks that the parent is seen: its own policy holds it to the tenant."""
+    """Return whether a condition requires a visible parent, whose own policy restricts it to the tenant."""
     if placement.parent is None:
         return False
     sides = _split(condition, "IN")
@@ -187,7 +187,7 @@ def _leads_to_parent(condition: Tokens, placement: Placement, schema: str | None
 
 
 def _alias(source: Tokens, parent: str, schema: str | None) -> str | None:
-    """Return what the parent goes by, where a FROM holds it and nothing else."""
+    """Return the parent's alias if a FROM has the parent and nothing else."""
     names = [token for token in source if token.upper != "AS"]
     if [token.text for token in names[1:2]] == ["."]:
         if _name(names[0]) != schema:

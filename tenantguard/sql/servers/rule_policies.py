@@ -1,4 +1,4 @@
-"""Row rules as PostgreSQL's policies ask them, and the mark by which a policy that holds one is known again."""
+"""Row rules as PostgreSQL policies, and the mark that identifies a policy made from one."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CONTENT = (
 
 
 def digest(*parts: str) -> str:
-    """Return a short name for what is told by several."""
+    """Return a digest of several texts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 
 def read_once(tenant: str, type_: TypeEngine[Any]) -> str:
-    """Return the tenant that was told, in a column's type, read once for each table in a statement."""
+    """Return the tenant in the setting, in a column's type, read once for each table in a statement."""
     cast = _cast(type_)
     return f"(SELECT {tenant})" if cast is None else f"(SELECT {tenant}::{cast})"
 
@@ -45,7 +45,7 @@ def _cast(type_: TypeEngine[Any]) -> str | None:
 
 
 def ruled(placement: Placement, told: str = TOLD) -> str:
-    """Return the row rule's condition, for the tenant that was told.
+    """Return the row rule's condition for the tenant in the setting.
 
     Args:
         placement: how the table belongs.
@@ -69,14 +69,14 @@ def ruled(placement: Placement, told: str = TOLD) -> str:
 
 
 def rule_mark(placement: Placement) -> str:
-    """Return what tells by which row rule a table's policies were written; empty where it has none."""
+    """Return the mark of the row rule that a table's policies were written from; empty without a rule."""
     if placement.visible is None or placement.mapping is None:
         return ""
     return digest(placement.kind, str(placement.column), str(placement.link), ruled(placement))
 
 
 def follows(comment: str | None, content: str, placement: Placement | None) -> bool:
-    """Tell whether a policy is one that was written from a table's row rule, and is what it was.
+    """Return whether a policy was written from a table's row rule and is unchanged.
 
     Only the table's owner can write the comment, who could as well drop the policy.
 

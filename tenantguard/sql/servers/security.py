@@ -1,4 +1,4 @@
-"""The first connection to PostgreSQL: whether policies ask for the tenant, and what else they ask."""
+"""The first connection to PostgreSQL: whether policies need the tenant, and what else they need."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SELECT coalesce(bool_or(said ~ '{SETTING}'), false), coalesce(bool_or(said ~ 'te
 
 
 def ask_policies(driver: Any, dialect: Any, guard: Any) -> None:
-    """Let the guard tell PostgreSQL the tenant where a policy asks for it, and find out how.
+    """Make the guard pass the tenant to PostgreSQL if a policy needs it, and find out how.
 
     Args:
         driver: the driver's connection; its transaction is the caller's to end.
@@ -48,14 +48,14 @@ def ask_policies(driver: Any, dialect: Any, guard: Any) -> None:
 
 
 def _verify_seal(driver: Any, dialect: Any, said: RowSecurity, process: int) -> None:
-    """Raise where the policies would refuse what the application signs.
+    """Raise if the policies would refuse the application's signature.
 
     Raises:
         ConfigurationError: it signs nothing, by a key that the database does not know, or for another process.
     """
     if said.seal is None:
         raise ConfigurationError(
-            "the database's policies require a seal, and none was given; use guard(..., "
+            "the database's policies require a seal, and none is configured; use guard(..., "
             "row_security=RowSecurity(seal=Seal(key)))"
         )
     known = getattr(getattr(driver, "driver_connection", driver), "tg_process", process)

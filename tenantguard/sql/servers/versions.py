@@ -1,4 +1,4 @@
-"""Servers: a database that is older than those the guard was made for is refused when it is first connected to."""
+"""Versions: a server older than the guard supports is refused at the first connection."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ def verify_server(dialect: Any) -> None:
     # SQLAlchemy asks for standard_conforming_strings; without it a backslash opens a string that we take for closed
     if kind == "postgresql" and getattr(dialect, "_backslash_escapes", False):
         raise ConfigurationError(
-            "standard_conforming_strings is off on this connection, so that text is read in another way than it was "
-            "verified in; set it to on, PostgreSQL's default"
+            "standard_conforming_strings is off on this connection, so text would be read differently from how it "
+            "was verified; set it to on, PostgreSQL's default"
         )
     if tuple(found) in _BROKEN.get(kind, ()):
         raise ConfigurationError(
-            f"the server is {told}, which answers nested EXISTS wrongly, as the guard's predicates have them; use "
+            f"the server is {told}, which evaluates nested EXISTS wrongly, and the guard's predicates use them; use "
             "another version, or use guard(..., dialect_unproven=True) to use it anyway"
         )
     if tuple(found) < OLDEST[kind]:
@@ -79,7 +79,7 @@ def verify_next(engine: Engine, guard: Any) -> None:
 
 
 def verified(initialize: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a dialect's ``initialize``, which every first connection runs, with the look at the server."""
+    """Return a dialect's ``initialize``, which runs on the first connection, with the check of the server added."""
 
     @functools.wraps(initialize)
     def call(self: Any, connection: Any) -> Any:

@@ -1,1 +1,1 @@
-"""Sessions: whose rows an ORM session holds."""
+"""Sessions: the tenant whose rows an ORM session holds."""

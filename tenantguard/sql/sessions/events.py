@@ -1,4 +1,4 @@
-"""Sessions: the one that executes is judged, and what it may not serve to who is bound is refused."""
+"""Sessions: at each execution, a session that holds another tenant's rows is refused."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def is_a_tenants(session: Session, mapper: Any) -> bool:
 
 
 def _guards(session: Session, mapper: Any) -> Iterable[Any]:
-    """Return the guards of a session's engines; of the tables, where it was given no engine and finds none."""
+    """Return the guards of a session's engines, or of the tables if it has no engine."""
     binds = _binds(session)
     if not binds:
         try:  # a session that picks an engine for each statement

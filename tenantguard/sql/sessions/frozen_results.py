@@ -1,4 +1,4 @@
-"""Frozen results: what was frozen under one tenant is not given out under another, columns and counts included."""
+"""Frozen results: a result frozen under one tenant is not returned under another, columns and counts included."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tenantguard.sql.sessions.identity import BYPASS, UNKNOWN, switched
 
 
 def owner_of_result(result: Any) -> tuple[Any, ...] | None:
-    """Return the tenants whose rows a result holds, ``None`` where they are the same for all."""
+    """Return the tenants whose rows a result holds, or ``None`` if its rows are shared."""
     context = getattr(getattr(result, "raw", None) or result, "context", None)
     guard = getattr(getattr(context, "dialect", None), "tg_guard", None)
     if context is None or guard is None:
@@ -29,7 +29,7 @@ def owner_of_result(result: Any) -> tuple[Any, ...] | None:
 
 
 def verify_frozen(frozen: Any) -> None:
-    """Refuse a frozen result of another tenant; code that is bound to nothing goes on with what it was given.
+    """Refuse a frozen result of another tenant; code without a binding may use it.
 
     Raises:
         TenantSwitchError: it was frozen under another tenant, in a bypass, or where the guard was not.

@@ -1,4 +1,4 @@
-"""Identity maps: what a session holds for one tenant is not served to another, nor what a bypass has loaded.
+"""Identity maps: objects of one tenant, or loaded in a bypass, are not served to another tenant.
 
 Each object in a map holds a reference to it. There are two of them, one for the tenant's objects and one for those
 that came in a bypass, so that an object tells whose it is at no cost.
@@ -27,7 +27,7 @@ UNKNOWN: tuple[str | None, ...] = ("an unknown tenant", None)  # of what was pic
 
 
 class _Owned(weakref.ref):  # type: ignore[type-arg]  # of an identity map
-    """The reference to its map that every object in it holds; it tells whose the objects are."""
+    """An object's reference to its map, which identifies the tenant."""
 
     owner: tuple[Any, ...] | None = None
 
@@ -85,7 +85,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
             self.tg_seen = binding
 
     def _tg_hand_over(self) -> None:
-        """Let whoever acts now be served, of rows that take a permission, what their own query gives for the key."""
+        """Serve rows that take a permission only from the current principal's own query by key."""
         for state in list(self._dict.values()):
             if is_permitted(state.manager.mapper):
                 expire(state, self._modified)
@@ -125,7 +125,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         self._dict[key] = state
 
     def get(self, key: Any, default: Any = None) -> Any:
-        """Serve a hit to the tenant that the map belongs to; a miss, as for every row loaded anew, serves nobody."""
+        """Serve a hit to the tenant that the map belongs to; a miss returns nothing."""
         if key not in self._dict:  # the usual case: cheaper asked than looked up
             return default
         state = self._dict.get(key)
@@ -154,11 +154,11 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return state
 
     def values(self) -> Any:
-        """List what the map holds for who is bound."""
+        """List the objects that the map holds for the bound tenant."""
         return [found for state in self._tg_own() if (found := state.obj()) is not None]
 
     def items(self) -> Any:
-        """List what the map holds for who is bound."""
+        """List the objects that the map holds for the bound tenant."""
         return [(state.key, found) for state in self._tg_own() if (found := state.obj()) is not None]
 
     def _tg_own(self) -> Iterable[Any]:
@@ -221,7 +221,7 @@ class GuardedIdentityMap(_BASE):  # type: ignore[misc]  # its name differs betwe
         return self.tg_lifted
 
     def _tg_keep(self, owner: tuple[Any, ...], binding: Binding | None) -> None:
-        """Take the tenant of an object that is given where none is bound, or refuse another one's."""
+        """Adopt the tenant of an object that is added with nothing bound, or refuse another tenant's object."""
         if self._wr.owner is None:
             self._wr.owner = owner
         elif not same_tenants(self._wr.owner, owner):
@@ -237,13 +237,13 @@ def owner_of(state: Any) -> tuple[Any, ...] | None:
 
 
 def added_by(state: Any) -> tuple[Any, ...] | None:
-    """Return the tenants whose code has added a new object."""
+    """Return the tenants under which a new object was added."""
     tenants: tuple[Any, ...] | None = getattr(state, "tg_added", None)
     return tenants
 
 
 def expire(state: Any, modified: set[Any]) -> None:
-    """Let an object be loaded anew when it is next looked at; what was changed and not flushed stays."""
+    """Expire an object, so that it is loaded again at the next access; unflushed changes stay."""
     if not state.modified:
         state._expire(state.dict, modified)
         return
@@ -253,7 +253,7 @@ def expire(state: Any, modified: set[Any]) -> None:
 
 
 def switched(held: tuple[Any, ...], binding: Binding, what: str = "a session that was used") -> None:
-    """Refuse what was another tenant's."""
+    """Refuse an object or session of another tenant."""
     now = ", ".join(map(str, binding.tenants))
     before = ", ".join(str(one) for one in held if one is not None)
     refuse(

@@ -1,4 +1,4 @@
-"""Mapped classes: which of their attributes hold the tenant, and which are shown to others by a row rule."""
+"""Mapped classes: the attributes that hold the tenant, and the classes that a row rule shows to others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _is_tenant_column(guard: Guard, table: Any, column: Any) -> bool:
 
 
 def shown_placement(guard: Guard, mapper: Any) -> Placement | None:
-    """Return the placement of a class whose rows, or those they belong through, a row rule shows to other tenants."""
+    """Return the placement of a class if a row rule shows its rows, or their parents, to other tenants."""
     try:
         return guard.shown[mapper]
     except KeyError:

@@ -1,4 +1,4 @@
-"""Methods of the ORM as the guard has them: each takes SQLAlchemy's own, and returns what stands in its place.
+"""The ORM methods that the guard replaces: each function takes SQLAlchemy's own and returns the replacement.
 
 ``sql/patches.py`` puts them there.
 """

@@ -1,4 +1,4 @@
-"""A bypass inside a tenant's work: what its session loads in between does not stay in the tenant's objects.
+"""A bypass inside a tenant's work: values that the session loads in it do not stay in the tenant's objects.
 
 An object that the bypass loads is marked by the identity map. But a bypass may also load into objects that the tenant
 has: a relationship, a count, a refresh. So the session remembers what each of its objects held when it was first used
@@ -22,7 +22,7 @@ _SESSIONS: weakref.WeakKeyDictionary[Binding, list[tuple[weakref.ref[Session], _
 
 
 def remember(session: Session, held: GuardedIdentityMap, binding: Binding) -> None:
-    """Remember what the objects of a tenant hold when their session is first used in a bypass."""
+    """Remember the state of a tenant's objects when their session is first used in a bypass."""
     if held.tg_owner is None:
         return
     seen = _SESSIONS.setdefault(binding, [])
@@ -34,7 +34,7 @@ def remember(session: Session, held: GuardedIdentityMap, binding: Binding) -> No
 
 
 def _closed(binding: Binding, opened: bool) -> None:
-    """Expire what a bypass loaded into a tenant's objects."""
+    """Expire the values that a bypass loaded into a tenant's objects."""
     if opened:
         return
     for known, states in _SESSIONS.pop(binding, ()):

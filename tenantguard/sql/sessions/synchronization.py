@@ -1,4 +1,4 @@
-"""ORM-enabled UPDATE and DELETE: objects of the session become what the database made of their rows.
+"""ORM-enabled UPDATE and DELETE: a session's objects get the values that the database stored.
 
 SQLAlchemy evaluates the criteria in Python, which knows no predicate: an object that a row rule shows, or that a bypass
 has loaded, would be changed or removed though its row was not. Then the database is asked which rows it matched.
@@ -20,7 +20,7 @@ from tenantguard.sql.sessions.mappings import shown_placement
 def synchronized(
     session: Session, statement: Any, execution_options: Any, bind_arguments: Any
 ) -> tuple[Any, Any]:
-    """Return an UPDATE or DELETE, and its options, so that the session is told which rows were matched.
+    """Return an UPDATE or DELETE and its options, so that the session learns which rows were matched.
 
     Args:
         session: the session that executes.

@@ -1,4 +1,4 @@
-"""asyncpg: the settings go to the server with the ``BEGIN``, appended to it, since the driver has no pipeline.
+"""asyncpg: the settings are appended to ``BEGIN``, because the driver has no pipeline.
 
 Such a message has no parameters, so the settings are literals in it.
 """
@@ -33,7 +33,7 @@ def telling_connection(base: Any) -> Any:
             return int(self.get_server_pid())
 
         def tg_tell(self, values: Settings, guard: Any) -> bool:
-            """Let the next ``BEGIN`` make settings; tell whether one will come."""
+            """Append settings to the next ``BEGIN``; return whether there will be one."""
             if self.is_in_transaction():
                 return False
             self.tg_values, self.tg_padding = values, guard.padding

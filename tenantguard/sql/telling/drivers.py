@@ -1,4 +1,4 @@
-"""The drivers by which the tenant can travel with a transaction, and the connections that they make for it."""
+"""The drivers that can send the tenant with a transaction, and the connections that they make for it."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ DRIVERS = frozenset({"psycopg", "psycopg_async", "asyncpg"})
 
 
 def verify_driver(dialect: Any) -> None:
-    """Refuse a driver by which the tenant cannot travel with a transaction.
+    """Refuse a driver that cannot send the tenant with a transaction.
 
     Raises:
         ConfigurationError: it is another one than psycopg and asyncpg.
     """
     if dialect.name == "postgresql" and dialect.driver not in DRIVERS:
         raise ConfigurationError(
-            f"the driver is {dialect.driver}, whose transactions the tenant cannot be told with; use psycopg "
+            f"the driver is {dialect.driver}, which cannot pass the tenant to a transaction; use psycopg "
             "(postgresql+psycopg://) or asyncpg (postgresql+asyncpg://), or say guard(..., row_security=False)"
         )
 
 
 def verify_told(dialect: Any, guard: Any) -> None:
-    """Refuse what was said of row security where it cannot be done.
+    """Refuse options of row security that cannot be carried out.
 
     Args:
         dialect: of the engine.
@@ -39,19 +39,21 @@ def verify_told(dialect: Any, guard: Any) -> None:
     if guard.row_security is None:
         if guard.raw_sql == "database":
             raise ConfigurationError(
-                'raw_sql="database" relies on row security, and row_security=False leaves it alone'
+                'raw_sql="database" relies on row security, and row_security=False turns it off'
             )
         return
     said = guard.row_security != RowSecurity()
     if said and dialect.name != "postgresql":
-        raise ConfigurationError(f"row security is PostgreSQL's, and the engine's database is {dialect.name}")
+        raise ConfigurationError(
+            f"row security needs PostgreSQL, and the engine's database is {dialect.name}"
+        )
     if said or guard.raw_sql == "database":
         verify_driver(dialect)
     if guard.maintenance is not None:
         other = guard.maintenance.dialect
         if hasattr(other, "tg_guard") or (other.driver, other.is_async) != (dialect.driver, dialect.is_async):
             raise ConfigurationError(
-                "the maintenance engine is one without a guard, and of the same driver, synchronous or not"
+                "the maintenance engine must have no guard and use the same driver, synchronous or asynchronous"
             )
 
 

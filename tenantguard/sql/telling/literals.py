@@ -1,4 +1,4 @@
-"""Settings as literals, for a message that has no parameters: kept out of what the server shows to other sessions."""
+"""Settings as literals, for a message without parameters, hidden from what the server shows to other sessions."""
 
 from __future__ import annotations
 

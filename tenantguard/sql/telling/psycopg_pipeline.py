@@ -38,8 +38,8 @@ def verify_names(psycopg: Any) -> None:
         for name in names:
             if not hasattr(classes[kind], name):
                 raise ConfigurationError(
-                    f"psycopg {psycopg.__version__} has no {classes[kind].__name__}.{name}, by which the tenant "
-                    "travels to PostgreSQL; use psycopg 3.2 or 3.3, or say guard(..., row_security=False)"
+                    f"psycopg {psycopg.__version__} has no {classes[kind].__name__}.{name}, which passes the tenant "
+                    "to PostgreSQL; use psycopg 3.2 or 3.3, or guard(..., row_security=False)"
                 )
 
 
@@ -53,12 +53,12 @@ def telling_connection(base: Any, psycopg: Any) -> Any:
 
 @functools.cache
 def _telling_cursor(base: Any) -> Any:
-    """Return a subclass of a cursor, synchronous or not, whose statement takes along what its connection was told."""
+    """Return a subclass of a cursor, synchronous or not, whose statement carries its connection's settings."""
     return type(base.__name__, (_Riding, base), {"__module__": base.__module__})
 
 
 class _Telling:
-    """A connection whose next statement takes settings along.
+    """A connection whose next statement carries settings.
 
     Attributes:
         tg_values: the settings.
@@ -83,7 +83,7 @@ class _Telling:
         return int(self.pgconn.backend_pid)
 
     def tg_tell(self: Any, values: Settings, guard: Any) -> bool:
-        """Let the next statement take settings along; tell whether it will."""
+        """Send settings with the next statement; return whether it will carry them."""
         if not self._tg_cursors:
             self.cursor_factory = _telling_cursor(self.cursor_factory)
             self._tg_cursors = True
@@ -135,7 +135,7 @@ class _Riding:
 
 
 class _Statement:
-    """The statement that makes settings, as psycopg knows one: what is prepared, and who takes its result.
+    """The statement that makes settings, as psycopg represents one: its preparation and its result.
 
     Attributes:
         query: its text.

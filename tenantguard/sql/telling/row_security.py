@@ -48,12 +48,12 @@ class RowSecurity:
         if self.maintenance is not None and not hasattr(self.maintenance, "dialect"):
             raise ConfigurationError(f"maintenance is an engine, not {type(self.maintenance).__name__}")
         if self.flights not in ("pipeline", "begin"):
-            raise ConfigurationError(f'flights is "pipeline" or "begin", not {self.flights!r}')
+            raise ConfigurationError(f'flights must be "pipeline" or "begin", not {self.flights!r}')
 
     def values(
         self, binding: Binding | None, process: int, names: frozenset[str] = frozenset()
     ) -> dict[str, str]:
-        """Return the settings of a transaction; an empty tenant means nobody.
+        """Return the settings of a transaction; an empty tenant matches no row.
 
         Args:
             binding: the binding in force.
@@ -75,7 +75,7 @@ class RowSecurity:
 
 
 def row_security_of(given: RowSecurity | bool | None) -> RowSecurity | None:
-    """Return what an application said, or ``None`` where it said to leave row security alone.
+    """Return the application's options, or ``None`` if row security is turned off.
 
     Raises:
         ConfigurationError: it is neither.

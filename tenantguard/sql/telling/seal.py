@@ -41,14 +41,16 @@ class Seal:
         """Refuse a weak key."""
         if not isinstance(self.key, bytes) or len(self.key) < SHORTEST:
             raise ConfigurationError(
-                f"the key of a seal is at least {SHORTEST} random bytes, as secrets.token_bytes({SHORTEST}) makes them"
+                f"the key of a seal needs at least {SHORTEST} random bytes, as secrets.token_bytes() makes"
             )
         for name, value in (("key_id", self.key_id), ("lifetime", self.lifetime)):
             if type(value) is not int or not 0 < value <= _MOST:
-                raise ConfigurationError(f"the {name} of a seal is a positive whole number, not {value!r}")
+                raise ConfigurationError(
+                    f"the {name} of a seal must be a positive whole number, not {value!r}"
+                )
 
     def sign(self, tenant: str, process: int, permissions: str = "") -> str:
-        """Return the seal of a tenant, for the server's process that is told it.
+        """Return the seal of a tenant for one server process.
 
         Args:
             tenant: as the database is told it.

@@ -18,7 +18,7 @@ SHOWN = 3  # failures that a campaign makes small and reports in full
 
 @dataclass
 class Tally:
-    """Count programs and what came of them.
+    """The count of programs and of their verdicts.
 
     Attributes:
         refusals: programs that were refused though the tenant's own database takes them.

@@ -14,7 +14,7 @@ from tenantguard.testing.witness import Raised
 
 @dataclass(frozen=True)
 class Outcome:
-    """Hold what one run of a program saw, and every row afterwards where it writes."""
+    """The observations of one run of a program, and every row afterwards if it writes."""
 
     seen: list[tuple[int, Any]]
     state: State | None = None
@@ -22,7 +22,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Say what came of comparing.
+    """The result of a comparison.
 
     Attributes:
         program: what was run.

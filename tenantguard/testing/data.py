@@ -24,7 +24,7 @@ SHARED = 3
 
 @dataclass
 class Data:
-    """Hold the rows of every tenant, and the shared ones under ``None``.
+    """The rows of every tenant, and the shared ones under ``None``.
 
     Attributes:
         tenants: the ids, in the type of the tenant column.
@@ -86,7 +86,7 @@ def fresh_key(column: ColumnInfo, number: int) -> Any:
 
 
 class _Maker:
-    """Make the rows of one table for one tenant."""
+    """The maker of one table's rows for one tenant."""
 
     def __init__(
         self, schema: Schema, data: Data, table: TableInfo, tenant: TenantId | None, index: int

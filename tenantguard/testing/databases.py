@@ -29,7 +29,7 @@ State = dict[str, list[str]]
 
 
 class Database:
-    """Be one database that the oracle made and drops again.
+    """A database that the oracle creates and drops.
 
     Args:
         url: the server; SQLite databases are made in memory.

@@ -82,7 +82,7 @@ def isolation_suite(
 
 
 class _Labs:
-    """Keep one lab per suite until the end of the session."""
+    """The labs, one per suite, kept until the end of the session."""
 
     def __init__(self) -> None:
         self._stack = ExitStack()

@@ -26,11 +26,11 @@ LEAK = "LEAK"  # the request type under which Locust's own statistics count leak
 
 
 class LeakError(Exception):
-    """Say whose data was given to whom; shown in Locust's table of failures."""
+    """A leak: one tenant's data in another's answer, shown in Locust's table of failures."""
 
 
 class TenantUser(FastHttpUser):
-    """Load an application as somebody of one tenant, and check every answer.
+    """A user of one tenant who loads an application and checks every answer.
 
     A leak is counted as a failed request of the type ``LEAK``: it appears in Locust's tables and files,
     adds up over workers, and makes Locust exit with 1.
@@ -103,7 +103,7 @@ class TenantUser(FastHttpUser):
 
 
 class HostileUser(TenantUser):
-    """Try what must not succeed, as somebody of one tenant."""
+    """A user of one tenant who tries what must not succeed."""
 
     abstract = True
 
@@ -129,7 +129,7 @@ class HostileUser(TenantUser):
 
 
 class _CheckedSession(FastHttpSession):
-    """Send the user's token, and let the user check each answer."""
+    """A session that sends the user's token and has each answer checked."""
 
     user: TenantUser
 

@@ -37,7 +37,7 @@ Protect = Callable[[Engine, Tenancy], object]
 
 
 class Oracle:
-    """Compare what a tenant's code sees and does among all tenants with what it does alone.
+    """A comparison of what a tenant's code sees and does among all tenants with what it does alone.
 
     Args:
         metadata: the MetaData of the models, one or several.

@@ -33,7 +33,7 @@ CHUNK = 1000  # programs for which one set of databases serves
 
 @dataclass(frozen=True)
 class Task:
-    """Say which programs a process runs, where."""
+    """The programs that one process runs, and their database."""
 
     models: str
     url: str

@@ -119,7 +119,7 @@ def _defaults(schema: Schema, dialect: Dialect) -> Iterator[str]:
 
 
 class RowSecurity:
-    """Hold a role, and the policies that the tenancy makes for it, in the oracle's own PostgreSQL database.
+    """A role in the oracle's own PostgreSQL database, and the tenancy's policies for it.
 
     Args:
         oracle: of a PostgreSQL server whose user may create roles.

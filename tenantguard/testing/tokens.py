@@ -42,7 +42,7 @@ class _AnyId:
 
 
 class TokenMaker:
-    """Make tokens for tests, and hold the verifier that takes them.
+    """A maker of tokens for tests, with the verifier that accepts them.
 
     Args:
         tenant_claim: the claim that names the tenant.

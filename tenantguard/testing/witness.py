@@ -17,7 +17,7 @@ from tenantguard.errors import TenantGuardError
 
 @dataclass(frozen=True)
 class Raised:
-    """Stand for an error among what was seen: compared by its class, refusals by that they are ones."""
+    """An error among the observations, compared by its class; all refusals are equal."""
 
     kind: str
     refused: bool
@@ -31,7 +31,7 @@ class Raised:
 
 
 class Witness:
-    """Be the ``see`` of a program: called with a value, entered around a step.
+    """The ``see`` of a program, which is called with a value and entered around a step.
 
     An error ends the step and is written down; what the step wrote to the database is taken back.
     """

@@ -444,13 +444,13 @@ def test_a_seal_that_is_missing_or_another_is_said_at_the_start(sealed: Secured)
 
 def test_other_drivers_and_databases_are_refused() -> None:
     """psycopg2 sends no COMMIT for a transaction that we began, and SQLite has no row security."""
-    with pytest.raises(ConfigurationError, match="the driver is psycopg2, whose transactions"):
+    with pytest.raises(ConfigurationError, match="the driver is psycopg2, which cannot pass the tenant"):
         verify_driver(PGDialect_psycopg2())  # type: ignore[no-untyped-call]  # SQLAlchemy's
     with pytest.raises(ConfigurationError, match="the engine's database is sqlite"):
         guard(create_engine("sqlite://"), make_tenancy(), row_security=True)
     with pytest.raises(ConfigurationError, match="row_security is a RowSecurity, True or False, not str"):
         guard(create_engine("sqlite://"), make_tenancy(), row_security="yes")  # type: ignore[arg-type]
-    with pytest.raises(ConfigurationError, match='flights is "pipeline"'):
+    with pytest.raises(ConfigurationError, match='flights must be "pipeline"'):
         RowSecurity(flights="fast")  # type: ignore[arg-type]
 
 
@@ -606,5 +606,5 @@ def test_a_maintenance_engine_of_another_kind_is_refused(sealed: Secured) -> Non
     """It has the same driver, and no guard."""
     other = create_async_engine(sealed.url("x", "asyncpg"))
     engine = create_engine(sealed.url("x"))
-    with pytest.raises(ConfigurationError, match="of the same driver"):
+    with pytest.raises(ConfigurationError, match="use the same driver"):
         guard(engine, sealed.tenancy, row_security=RowSecurity(maintenance=other))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 
 class Recorded:
-    """Choose by chance, and keep what was chosen."""
+    """Random choices, which are recorded."""
 
     def __init__(self, seed: int, number: int) -> None:
         self._random = random.Random(f"{seed}/{number}")  # noqa: S311 - programs, not secrets
@@ -20,7 +20,7 @@ class Recorded:
 
 
 class Replayed:
-    """Make given choices, cut to what is possible; 0, the simplest, where they end."""
+    """Given choices, limited to what is possible; after the last one, 0, the simplest."""
 
     def __init__(self, given: list[int]) -> None:
         self._left = iter(given)

@@ -16,7 +16,7 @@ Choose = Callable[[int], int]  # a number from 0 to the one given
 
 @dataclass
 class Col:
-    """Be a column or an expression that a statement may use: its code, its kind, and where it comes from."""
+    """A column or an expression that a statement may use: its code, its kind and its source."""
 
     code: str
     kind: str
@@ -26,7 +26,7 @@ class Col:
 
 @dataclass
 class Source:
-    """Be something that a statement selects from.
+    """Something that a statement selects from.
 
     Attributes:
         code: the name that stands for it.
@@ -51,7 +51,7 @@ class Source:
 
 @dataclass
 class Query:
-    """Be a SELECT or a set operation, with the labels and kinds of its columns."""
+    """A SELECT or a set operation, with the labels and kinds of its columns."""
 
     code: str
     cols: list[Col]
@@ -59,7 +59,7 @@ class Query:
 
 
 class QueryMaker(Protocol):
-    """Write a query; the modules that need one below the place where queries are written call it on the draft."""
+    """A writer of queries, which modules on lower floors call through the draft."""
 
     def __call__(
         self, d: Draft, depth: int, *, outer: Sequence[Source] = (), want: Sequence[str] | None = None
@@ -67,14 +67,14 @@ class QueryMaker(Protocol):
 
 
 class ValueMaker(Protocol):
-    """Write an expression from a subquery."""
+    """A writer of expressions made from a subquery."""
 
     def __call__(self, d: Draft, outer: Sequence[Source], kind: str, depth: int) -> str: ...
 
 
 @dataclass
 class Draft:
-    """Collect the lines and the shapes of a program while choosing what it consists of.
+    """The lines and shapes of a program that is being written, with the choices that decide it.
 
     The first choice is always the simplest one.
     """

@@ -25,7 +25,7 @@ _NAME = String(40)  # MariaDB asks for a length
 
 
 class Base(DeclarativeBase):
-    """Be the base of the built-in models."""
+    """The base of the built-in models."""
 
 
 memberships = Table(
@@ -37,7 +37,7 @@ memberships = Table(
 
 
 class Country(Base):
-    """Hold rows that are the same for all."""
+    """A shared row."""
 
     __tablename__ = "countries"
     code: Mapped[str] = mapped_column(_NAME, primary_key=True)
@@ -45,7 +45,7 @@ class Country(Base):
 
 
 class Company(Base):
-    """Be the tenant itself, owned by its own key."""
+    """The tenant itself, owned by its own key."""
 
     __tablename__ = "companies"
     id: Mapped[str] = mapped_column(_NAME, primary_key=True)
@@ -55,7 +55,7 @@ class Company(Base):
 
 
 class Group(Base):
-    """Stand on the far side of a many-to-many relationship."""
+    """The far side of a many-to-many relationship."""
 
     __tablename__ = "groups"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -84,7 +84,7 @@ class User(Base):
 
 
 class Number(Base):
-    """Be a telephone number: the parent that a call must have."""
+    """A telephone number: the parent that a call must have."""
 
     __tablename__ = "numbers"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -141,7 +141,7 @@ class TagComment(Base):
 
 
 class Document(Base):
-    """Be the base of classes that share one table."""
+    """The base of classes that share one table."""
 
     __tablename__ = "documents"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -161,7 +161,7 @@ class Invoice(Document):
 
 
 class Asset(Base):
-    """Be the base of classes that have a table each."""
+    """The base of classes that have a table each."""
 
     __tablename__ = "assets"
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -29,7 +29,7 @@ _IMPORTS: dict[str, str] = {
 
 @dataclass(frozen=True)
 class Program:
-    """Hold one generated program.
+    """A generated program.
 
     Attributes:
         statements: lines that make statements, which every tenant's run uses again.

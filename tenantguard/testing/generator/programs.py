@@ -92,7 +92,7 @@ def write(choose: Choose, schema: Schema, data: Data, dialect: str, only: str | 
 
 
 class _Kind:
-    """Say how a kind of program is written, and what it runs on."""
+    """A kind of program: its writer, and what it runs on."""
 
     def __init__(self, write: Callable[[Draft], Any], *, orm: bool = False, writes: bool = False) -> None:
         self.write, self.orm, self.writes = write, orm, writes

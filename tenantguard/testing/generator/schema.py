@@ -64,7 +64,7 @@ def identifier(name: str, taken: set[str]) -> str:
 
 @dataclass(frozen=True)
 class ColumnInfo:
-    """Describe one column: its name in code, its kind, and what it points at."""
+    """A column: its name in code, its kind, and what it references."""
 
     name: str
     kind: str
@@ -84,7 +84,7 @@ class ColumnInfo:
 
 @dataclass(frozen=True)
 class Link:
-    """Describe one foreign key: pairs of our column and the parent's."""
+    """A foreign key: pairs of our column and the parent's."""
 
     parent: str
     pairs: tuple[tuple[str, str], ...]
@@ -92,7 +92,7 @@ class Link:
 
 @dataclass(frozen=True)
 class TableInfo:
-    """Describe one table.
+    """A table.
 
     Attributes:
         name: the name in code, which is also how programs ask for keys.
@@ -156,7 +156,7 @@ class TableInfo:
 
 @dataclass(frozen=True)
 class Relation:
-    """Describe one relationship of a mapped class."""
+    """A relationship of a mapped class."""
 
     name: str
     target: str
@@ -170,7 +170,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class ClassInfo:
-    """Describe one mapped class.
+    """A mapped class.
 
     Attributes:
         name: the name in code.
@@ -200,7 +200,7 @@ class ClassInfo:
 
 
 class Schema:
-    """Hold every table and class that programs are made of.
+    """Every table and class that programs are made of.
 
     Args:
         metadata: one MetaData or several.

@@ -12,7 +12,7 @@ from tenantguard.testing.generator.schema import ClassInfo, Relation
 
 @dataclass
 class Unit:
-    """Hold the objects that the program has names for."""
+    """The objects that the program has names for."""
 
     d: Draft
     objects: list[tuple[str, ClassInfo]] = field(default_factory=list)

@@ -24,14 +24,14 @@ DEEP = 6  # how far the judge follows containers and loaded relationships
 
 @dataclass(frozen=True)
 class Leak:
-    """Tell what of the victim was read, changed or learned."""
+    """What an attack read, changed or learned of the victim."""
 
     what: str
 
 
 @dataclass
 class Snapshot:
-    """Hold every row of the database by table and owner.
+    """Every row of the database, by table and owner.
 
     Attributes:
         rows: the rows of each table and owner.

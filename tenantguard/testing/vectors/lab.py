@@ -59,7 +59,7 @@ _TENANTS: dict[str, tuple[Any, Any]] = {
 
 
 class Lab(Lookups):
-    """Hold what a vector works with. Close it, or use it as a context manager.
+    """Everything that a vector works with. Close it, or use it as a context manager.
 
     Args:
         tenancy: the schema and how it belongs.

@@ -22,11 +22,11 @@ from tenantguard.tenancy import Tenancy, shared, through
 
 
 class Base(DeclarativeBase):
-    """Hold the built-in tables."""
+    """The base of the built-in tables."""
 
 
 class Company(Base):
-    """Be the tenant itself: owned by its own key."""
+    """The tenant itself, owned by its own key."""
 
     __tablename__ = "companies"
     id: Mapped[str] = mapped_column(String(40), primary_key=True)
@@ -34,7 +34,7 @@ class Company(Base):
 
 
 class Country(Base):
-    """Hold the same rows for all."""
+    """A shared row."""
 
     __tablename__ = "countries"
     __table_args__ = {"info": {"tenant": shared}}
@@ -54,7 +54,7 @@ class User(Base):
 
 
 class Number(Base):
-    """Be a parent that is referred to without the tenant in the key, and unique by itself."""
+    """A parent that is referenced without the tenant in the key, and unique by itself."""
 
     __tablename__ = "numbers"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -88,7 +88,7 @@ class Inbound(Call):
 
 
 class Tag(Base):
-    """Stand on the other side of the association."""
+    """The other side of the association."""
 
     __tablename__ = "tags"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -129,7 +129,7 @@ class Segment(Base):
 
 
 class Note(Base):
-    """Be a plain owned table that nothing refers to."""
+    """A plain owned table that nothing references."""
 
     __tablename__ = "notes"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -140,7 +140,7 @@ class Note(Base):
 
 
 class Document(Base):
-    """Be the base of joined-table inheritance."""
+    """The base of joined-table inheritance."""
 
     __tablename__ = "documents"
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -29,7 +29,7 @@ Value = Callable[[Any, int], Any]
 
 @dataclass(frozen=True)
 class Owner:
-    """Name one of those who have rows: a tenant, or everybody (``tenant`` is ``None``)."""
+    """An owner of rows: a tenant, or everybody (``tenant`` is ``None``)."""
 
     tenant: Any
     number: int
@@ -37,12 +37,12 @@ class Owner:
 
 
 class Unseedable(Exception):
-    """Say that no valid row of a table could be made."""
+    """No valid row of a table could be made."""
 
 
 @dataclass
 class Seeder:
-    """Make rows that fit the schema, in the order of the tables.
+    """A maker of rows that fit the schema, in the order of the tables.
 
     Args:
         tenancy: how every table belongs.

@@ -33,7 +33,7 @@ Make = Callable[[Any, "Shape", int], dict[str, Any]]
 
 @dataclass(frozen=True, eq=False)
 class Shape:
-    """Hold one table with its rows on both sides and a plain mapped class of the kit's own.
+    """A table with its rows on both sides, and a plain class that the kit maps to it.
 
     Attributes:
         table: the table of the schema.
@@ -168,7 +168,7 @@ class Shape:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """Hold a child and the parent that its foreign key leads to; the classes are mapped to each other.
+    """A child and the parent that its foreign key references; the classes are mapped to each other.
 
     Attributes:
         child: has the foreign key; its class has ``parent``.
@@ -203,7 +203,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Bridge:
-    """Hold two owned tables and the association between them; ``left.cls.rights`` goes through it."""
+    """Two owned tables and the association between them; ``left.cls.rights`` goes through it."""
 
     table: Shape
     left: Pair

@@ -25,7 +25,7 @@ Attack = Callable[["Lab"], Any]
 
 
 class Outcome(StrEnum):
-    """Say how a vector ended."""
+    """The outcome of a vector."""
 
     HELD = "held"
     REFUSED = "refused"
@@ -37,12 +37,12 @@ class Outcome(StrEnum):
 
 
 class NotApplicable(Exception):
-    """Say that the schema or the database lacks what a vector needs."""
+    """The schema or the database lacks what a vector needs."""
 
 
 @dataclass(frozen=True)
 class Vector:
-    """Name one escape, or one legitimate operation.
+    """An escape, or a legitimate operation.
 
     Attributes:
         name: lower-case words joined by ``_``; never reused for another escape.
@@ -64,7 +64,7 @@ class Vector:
 
 
 class VectorTable:
-    """Keep vectors by name, in the order in which they were written down."""
+    """The vectors by name, in the order of their definition."""
 
     def __init__(self) -> None:
         self._vectors: dict[str, Vector] = {}

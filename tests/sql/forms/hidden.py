@@ -57,7 +57,7 @@ TEXT.add("a fragment with a query", "`.where(text('id IN (SELECT ...)'))`", REFU
 TEXT.add("a fragment that breaks out of its place", "`.where(text('1 = 1) OR (1 = 1'))`", REFUSED,
          lambda db: select(_c.id).where(text("1 = 1) OR (1 = 1")), why="text inside a statement")  # fmt: skip
 TEXT.add("a table as text", "`.select_from(text('calls'))`", REFUSED,
-         lambda db: select(literal_column("id")).select_from(text("calls")), why="stands where a table belongs")  # fmt: skip
+         lambda db: select(literal_column("id")).select_from(text("calls")), why="is used in place of a table")  # fmt: skip
 TEXT.add("a custom operator", "`.op('...')`", REFUSED,
          lambda db: select(_c.id).where(_c.id.op("IN (SELECT id FROM calls) OR 1 =")(1)), why="text inside a statement")  # fmt: skip
 TEXT.add("straight to the driver", "`connection.exec_driver_sql()`", REFUSED,

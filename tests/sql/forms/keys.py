@@ -169,7 +169,7 @@ TENANT.add("changed", "`update().values(company_id=...)`", (W, CHECKED),
            attacks=(lambda db: update(numbers).values(company_id=B), lambda db: update(numbers).values(company_id=func.lower("GLOBEX")),
                     lambda db: update(numbers).values(company_id=null()), lambda db: _given_away(db)))  # fmt: skip
 TENANT.add("changed by an expression", "`update().values(company_id=func.lower())`", Does.REFUSED,
-           lambda db: update(numbers).values(company_id=func.lower(_n.company_id)), why="a row stays its tenant's")  # fmt: skip
+           lambda db: update(numbers).values(company_id=func.lower(_n.company_id)), why="a row may not change its tenant")  # fmt: skip
 TENANT.add("in a composite key", "`primary_key=True` on the tenant column", STAMPED,
            lambda db: db.flush(OrderLine(order_id=1, line=9, item="x", **db.stamp)),
            on=("sqlite", "postgresql"))  # fmt: skip

@@ -830,7 +830,7 @@ MUTATIONS = (
         ),
         (
             "what comes by a way of its own is sent",
-            "_refuse('a statement reached the driver by a way that the guard does not know', statement)",
+            "_refuse('a statement reached the driver in a way that the guard does not know', statement)",
             "return",
             "tests/sql/test_doors.py",
         ),

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from tenantguard.checks.finding import SEVERITIES
 from tenantguard.errors import ConfigurationError
 
 FILES = ("tenantguard.toml", "pyproject.toml")
@@ -16,6 +17,7 @@ _KINDS: dict[str, type] = {
     "tenancy": str, "url": str, "source": list, "exclude": list, "role": str, "maintenance_role": str,
     "owner_role": str, "baseline": str, "lock": str, "fail_on": str, "silence": list,
 }  # fmt: skip
+LEAST = (*SEVERITIES, "never")  # what may fail `check`
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,8 @@ def _settings(section: dict[str, Any], name: str) -> Settings:
         if not isinstance(value, kind):
             what = "text" if kind is str else "a list"
             raise ConfigurationError(f"{name}: {key} is {what}, not {value!r}")
+        if key == "fail_on" and value not in LEAST:
+            raise ConfigurationError(f"{name}: fail_on is one of {', '.join(LEAST)}, not {value!r}")
     silences = [_silence(one, f"{name}: silence {n}") for n, one in enumerate(section.get("silence", []), 1)]
     return Settings(section, tuple(silences))
 

@@ -28,6 +28,7 @@ from tenantguard.cli.sarif import sarif
 from tenantguard.cli.sentences import explained
 from tenantguard.cli.table import print_findings
 from tenantguard.cli.targets import writable
+from tenantguard.errors import ConfigurationError
 
 
 class FailOn(StrEnum):
@@ -112,6 +113,10 @@ class _Outputs:
     def __init__(self, json_: Path | None, sarif_: Path | None, html: Path | None, github: bool) -> None:
         self._files = {"json": json_, "sarif": sarif_}
         self._html, self._github = html, github
+        if str(json_) == str(sarif_) == "-":
+            raise ConfigurationError(
+                "--json - and --sarif - cannot share standard output; write one to a file"
+            )
         for path in self._files.values():
             if path is not None and str(path) != "-":
                 writable(path)

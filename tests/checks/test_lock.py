@@ -154,7 +154,16 @@ def locked(make_database: Callable[[Backend, str], Database], worker_name: str) 
         ("GRANT {maintenance} TO {app}", "roles: {app}", "member of {maintenance}"),
         ("CREATE TABLE copied (id int)", "schema: copied", "+ in no model; primary key none"),
         ("ALTER TABLE calls DROP CONSTRAINT calls_company_id_fkey", "schema: calls", "calls has other keys"),
-        ("ALTER TABLE calls ALTER company_id DROP NOT NULL", "schema: calls", "+ company_id may be NULL"),
+        (
+            "ALTER TABLE calls ALTER company_id DROP NOT NULL",
+            "schema: calls",
+            "+ company_id VARCHAR(20) may be NULL",
+        ),
+        (
+            "ALTER TABLE calls ALTER company_id SET DEFAULT 'acme'",
+            "schema: calls",
+            "company_id VARCHAR(20) not NULL default 'acme'",
+        ),
         (
             "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
             "definers: public.f()",

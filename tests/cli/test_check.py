@@ -163,6 +163,7 @@ def test_a_database_is_compared(run: Run, tmp_path: Path) -> None:
         (["{app}:tenancy", "--source", "nowhere"], "there is no source at nowhere"),
         (["{app}:tenancy", "--baseline", "none.json"], "the baseline none.json cannot be read"),
         (["{app}:tenancy", "--maintenance-role", "m"], "pass --role"),
+        (["{app}:tenancy", "--json", "-", "--sarif", "-"], "cannot share standard output"),
     ],
 )
 def test_bad_input_is_one_sentence(run: Run, tmp_path: Path, words: list[str], said: str) -> None:
@@ -182,6 +183,7 @@ def test_bad_input_is_one_sentence(run: Run, tmp_path: Path, words: list[str], s
     [
         ("colour = 1\n", "'colour' is not a setting"),
         ("source = 'app'\n", "source is a list"),
+        ("fail_on = 'x'\n", "fail_on is one of error, warning, note, never"),
         ("a = = 1", "cannot be read"),
     ],
 )

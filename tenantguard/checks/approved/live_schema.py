@@ -27,7 +27,7 @@ def schema_section(connection: Connection, tenancy: Tenancy) -> dict[str, str]:
             tenant = None if placement is None else placement.column
             parts = [
                 *([] if placement is not None else ["in no model"]),
-                *_tenant(columns[key], tenant),
+                *_tenant(connection, columns[key], tenant),
                 f"primary key {_listed((primary.get(key) or {}).get('constrained_columns') or ())}",
                 *sorted(_key(one, schema) for one in foreign.get(key) or ()),
             ]
@@ -36,10 +36,14 @@ def schema_section(connection: Connection, tenancy: Tenancy) -> dict[str, str]:
     return entries
 
 
-def _tenant(columns: Iterable[Mapping[str, Any]], tenant: str | None) -> Iterator[str]:
+def _tenant(
+    connection: Connection, columns: Iterable[Mapping[str, Any]], tenant: str | None
+) -> Iterator[str]:
     for column in columns:
         if column["name"] == tenant:
-            yield f"{tenant} {'may be NULL' if column['nullable'] else 'not NULL'}"
+            kind = column["type"].compile(connection.dialect)
+            default = f" default {column['default']}" if column.get("default") else ""
+            yield f"{tenant} {kind} {'may be NULL' if column['nullable'] else 'not NULL'}{default}"
 
 
 def _key(key: Mapping[str, Any], schema: str | None) -> str:

@@ -40,8 +40,10 @@ class Strings:
 
     def assign(self, names: list[str], value: ast.expr, code: str) -> None:
         """Let names stand for a value, which may be no string."""
-        is_many = isinstance(value, ast.Dict | ast.List | ast.Tuple)
-        meaning = self._first(value) if is_many else self.meaning(value, code)
+        if isinstance(value, ast.Dict | ast.List | ast.Tuple):
+            meaning = self._first(value)
+        else:
+            meaning = self.meaning(value, code)
         for name in names:
             if meaning is not None or name in self._known:
                 self._known[name] = meaning

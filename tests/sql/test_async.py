@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy
 from sqlalchemy import insert, select, text, update
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlalchemy.orm import make_transient_to_detached, selectinload
@@ -155,5 +156,7 @@ async def test_a_cancelled_write_lets_go_of_sqlite(
                 await session.flush()
         async with AsyncSession(engine) as session:
             assert (await session.execute(update(Call).values(seconds=6))).rowcount == 3  # type: ignore[attr-defined]
+            if not sqlalchemy.__version__.startswith("2.0."):  # whose cursor of aiosqlite is out of reach
+                await session.commit()
     assert held.value is not None  # and with it what the first one had
     await engine.dispose()

@@ -125,7 +125,7 @@ class GuardedConnection(Connection):
         """Leave nothing of the guard's open, whether a driver or a listener raised the error."""
         try:
             if not isinstance(e, Exception):
-                let_go(self)
+                let_go(self, cursor)
             elif context is not None:
                 leave(context)
         finally:

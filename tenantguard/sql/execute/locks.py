@@ -56,12 +56,14 @@ def take_back(connection: Any) -> None:
         send(connection, "ROLLBACK")
 
 
-def let_go(connection: Any) -> None:
-    """Roll back on SQLite before a cancellation closes the connection.
+def let_go(connection: Any, cursor: Any) -> None:
+    """Close a cursor and roll back on SQLite before a cancellation closes the connection.
 
     Where a cursor still has rows, a closed connection keeps its locks until the cursor is collected.
     """
     if connection.engine.dialect.name == "sqlite" and connection._still_open_and_dbapi_connection_is_valid:
+        if cursor is not None:
+            connection._safe_close_cursor(cursor)
         with suppress(Exception):
             connection._dbapi_connection.rollback()
 

@@ -253,7 +253,7 @@ def test_rows_that_another_engine_still_gives_are_the_sessions(memory: World) ->
 def test_a_session_keeps_the_map_that_it_began_with(memory: World) -> None:
     """It is of the guarded class from the start, because CPython is slow where the class of an object was changed."""
     session = Session(memory.engine)
-    held = session.identity_map
+    held: Any = session.identity_map
     assert type(held) is GuardedIdentityMap
     with bind("acme"), session:
         assert session.get_one(Call, 1).id == 1
@@ -271,7 +271,8 @@ def test_the_map_of_an_unguarded_session_serves_whoever_is_bound(memory: World) 
             session.expunge(call)
             session.add(call)
             assert list(session.identity_map.values()) == [call]
-        assert not session.identity_map.tg_watches
+        held: Any = session.identity_map
+        assert not held.tg_watches
 
 
 @pytest.mark.parametrize("routed", [False, True])

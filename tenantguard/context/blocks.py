@@ -89,19 +89,28 @@ def _entered_twice(verb: str) -> ConfigurationError:
 
 
 def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
-    """Refuse a block in a generator that a framework runs in threads, where its binding would reach nothing else."""
+    """Refuse a block in a generator that a framework runs in threads, where its binding would reach nothing else.
+
+    The block may stand in a context manager that the generator uses.
+    """
+    if "anyio" not in sys.modules:  # whose threads they are
+        return
+    held_by = _past_contextlib(frame)
+    while held_by is not None and held_by.f_code.co_flags & inspect.CO_GENERATOR:
+        taken_by = _past_contextlib(held_by.f_back)
+        if taken_by is not None and taken_by.f_globals.get("__name__", "").startswith("anyio."):
+            raise NoTenantError(
+                f"{held_by.f_code.co_name}() holds {verb}(...) around its `yield`, and is a dependency of plain "
+                "`def`: it runs in a thread, and its binding would not reach the endpoint. Write it as `async def`."
+            )
+        held_by = taken_by
+
+
+def _past_contextlib(frame: FrameType | None) -> FrameType | None:
+    """Return the frame, or the first one outside of ``contextlib``."""
     while frame is not None and frame.f_globals.get("__name__") == "contextlib":
         frame = frame.f_back
-    if frame is None or not frame.f_code.co_flags & inspect.CO_GENERATOR:
-        return
-    taken_by = frame.f_back
-    while taken_by is not None and taken_by.f_globals.get("__name__") == "contextlib":
-        taken_by = taken_by.f_back
-    if taken_by is not None and taken_by.f_globals.get("__name__", "").startswith("anyio."):
-        raise NoTenantError(
-            f"{frame.f_code.co_name}() holds {verb}(...) around its `yield`, and is a dependency of plain `def`: it "
-            "runs in a thread, and its binding would not reach the endpoint. Write it as `async def`."
-        )
+    return frame
 
 
 def _tenants(who: object) -> tuple[TenantId, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, WebSocket
+from fastapi import Depends, FastAPI, WebSocket
 from litestar import Litestar, get
 from litestar import WebSocket as LitestarSocket
 from litestar import websocket as litestar_websocket
@@ -22,6 +23,7 @@ from tenantguard import (
     NoTenantError,
     Tenancy,
     TenantMiddleware,
+    bind,
     context,
     current,
     guard,
@@ -104,6 +106,50 @@ async def test_a_dependency_without_a_binding_is_an_error_of_the_application() -
 
     protect(app, verifier(), exempt=["/me"])
     assert isinstance((await request(app, "/me")).error, NoTenantError)
+
+
+@contextlib.contextmanager
+def as_acme() -> Iterator[None]:
+    """Bind a company."""
+    with bind("acme"):
+        yield
+
+
+def around_the_yield() -> Iterator[None]:
+    """Be a dependency that binds."""
+    with bind("acme"):
+        yield
+
+
+def by_a_context_manager() -> Iterator[None]:
+    """Be one that leaves it to another function."""
+    with as_acme():
+        yield
+
+
+async def asynchronously() -> AsyncIterator[None]:
+    """Be one that reaches its endpoint."""
+    with as_acme():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("dependency", "answer"),
+    [(around_the_yield, None), (by_a_context_manager, None), (asynchronously, b'"acme"')],
+)
+async def test_a_dependency_that_binds_reaches_its_endpoint_or_says_why_not(
+    dependency: Any, answer: bytes | None
+) -> None:
+    """In a thread its binding would be lost, and the endpoint would go on with another one."""
+    app = FastAPI()
+
+    @app.get("/", dependencies=[Depends(dependency)])
+    def who() -> str:
+        return str(current().tenant)
+
+    reply = await request(app, "/")
+    assert answer is not None or "Write it as `async def`" in str(reply.error)
+    assert answer is None or reply.body == answer
 
 
 async def test_the_schema_stays_open_and_says_what_is_refused() -> None:

@@ -1,46 +1,28 @@
 """Clauses: prefixes, suffixes, hints and operators given as text, which are allowed if they are known.
 
-Each answer is the text composed anew with single spaces, and why it is refused, or ``None``.
+Each answer is the text composed anew, and why it is refused, or ``None``.
 """
 
 from __future__ import annotations
 
 import re
 
-from tenantguard.sql.text.fragments import read_fragment
-from tenantguard.sql.text.tokens import POSTGRESQL, words
+from tenantguard.sql.text.composition import Composer
+from tenantguard.sql.text.grammar.cursor import Cursor
+from tenantguard.sql.text.grammar.expressions import Forms, clauses, forms, group
+from tenantguard.sql.text.grammar.queries import BEHIND_CTE, BEHIND_PARTS
+from tenantguard.sql.text.grammar.sources import INDEXES, PARTITION
+from tenantguard.sql.text.parameters import Numbering, own_name_fault
+from tenantguard.sql.text.tokens import MYSQL, POSTGRESQL, SQLITE, Unreadable, words
 
 Clause = tuple[str, str | None]
 
 _LONGEST = 500
 _FLAGS = re.IGNORECASE | re.ASCII
-_PREFIX = re.compile(
-    r"(ALL|DISTINCT|DISTINCTROW|HIGH_PRIORITY|LOW_PRIORITY|DELAYED|IGNORE|QUICK|STRAIGHT_JOIN|SQL_SMALL_RESULT"
-    r"|SQL_BIG_RESULT|SQL_BUFFER_RESULT|SQL_CACHE|SQL_NO_CACHE|SQL_CALC_FOUND_ROWS|OR (IGNORE|ABORT|FAIL|ROLLBACK)"
-    r"|(NOT )?MATERIALIZED|TEMPORARY|TEMP|UNLOGGED)( |$)",
-    _FLAGS,
-)
 # SET_VAR and pg_hint_plan's Set() change settings, which an optimizer comment is no place for
-_OPTIMIZER = re.compile(r"/\*\+(?! *SET(?:_VAR)?\b)(?:(?!\bSET(?:_VAR)? *\()[\w ,.()@#=%-])*\*/ ?", _FLAGS)
-_NAME = r'(?:\w+|`\w+`|"\w+"|\[\w+\])'
-_HINT = re.compile(
-    rf"(?:(?:USE|IGNORE|FORCE) (?:INDEX|KEY)(?: FOR (?:JOIN|ORDER BY|GROUP BY))? ?"
-    rf"\( ?(?:{_NAME}(?: ?, ?{_NAME})*)? ?\)|INDEXED BY {_NAME}|NOT INDEXED"
-    rf"|PARTITION ?\( ?{_NAME}(?: ?, ?{_NAME})* ?\)|ONLY|STRAIGHT_JOIN)(?: ?,? ?|$)",
-    _FLAGS,
+_OPTIMIZER = re.compile(
+    r"(?:/\*\+(?! *SET(?:_VAR)?\b)(?:(?!\bSET(?:_VAR)? *\()[\w ,.()@#=%-])*\*/ ?)*", _FLAGS
 )
-_LOCKING = (
-    rf"FOR (?:UPDATE|SHARE|NO KEY UPDATE|KEY SHARE)(?: OF {_NAME}(?: ?, ?{_NAME})*)?"
-    r"(?: (?:NOWAIT|SKIP LOCKED|WAIT \d+))?|LOCK IN SHARE MODE"
-)
-_SUFFIX = re.compile(
-    rf"(?:{_LOCKING}|LIMIT \d+(?:(?: ?, ?| OFFSET )\d+)?|OFFSET \d+(?: ROWS?)?"
-    r"|FETCH (?:FIRST|NEXT) (?:\d+ )?ROWS? (?:ONLY|WITH TIES)"
-    rf"|SEARCH (?:DEPTH|BREADTH) FIRST BY {_NAME}(?: ?, ?{_NAME})* SET {_NAME}"
-    rf"|CYCLE {_NAME}(?: ?, ?{_NAME})* SET {_NAME}(?: USING {_NAME})?|(?:NOT )?MATERIALIZED(?=$))(?: |$)",
-    _FLAGS,
-)
-_DISTINCT_ON = re.compile(r"ON ?(\(.*\))", _FLAGS)
 _SPACES = re.compile(r"[ \t\r\n]+")
 
 _OPERATOR_WORDS = words(
@@ -58,15 +40,7 @@ def prefix(text: str, dialect: str) -> Clause:
     Known words (``DISTINCT``, ``SQL_NO_CACHE``, ``OR IGNORE``), optimizer comments (``/*+ ... */``) and
     ``DISTINCT ON (...)`` are allowed. ``OR REPLACE`` is not: it deletes whichever row has the key.
     """
-    composed, rest = _read(text, _PREFIX)
-    known = composed.removesuffix(rest)
-    on = _DISTINCT_ON.fullmatch(rest) if known.upper().endswith("DISTINCT ") else None
-    if on is not None:
-        inside = read_fragment(on[1], dialect)
-        return f"{known}ON {inside.text}", inside.fault
-    if re.match(r"OR REPLACE\b", rest, _FLAGS):
-        return "", "it replaces the row that holds the key, which may be another tenant's"
-    return composed, _fault(rest, "prefix that is known to be harmless")
+    return _read(text, dialect, _PREFIXES, "prefix")
 
 
 def hint(text: str, dialect: str) -> Clause:
@@ -74,41 +48,34 @@ def hint(text: str, dialect: str) -> Clause:
 
     Index hints (``USE INDEX (x)``, ``INDEXED BY x``), optimizer comments, ``ONLY`` and suffixes are allowed.
     """
-    composed, rest = _read(text, _HINT, table="%(name)s")
-    return composed, suffix(rest, dialect)[1]
+    return _read(text, dialect, _HINTS, "hint", style="none")
 
 
 def suffix(text: str, dialect: str) -> Clause:
     """Read a text at the end of a statement.
 
-    Locking clauses (``FOR UPDATE NOWAIT``), limits in digits, and ``SEARCH`` and ``CYCLE`` of a CTE are allowed.
+    Locking clauses (``FOR UPDATE NOWAIT``), limits, and ``SEARCH`` and ``CYCLE`` of a CTE are allowed.
     """
-    composed, rest = _read(text, _SUFFIX)
-    return composed, _fault(rest, "clause that is known to be harmless here")
+    return _read(text, dialect, _SUFFIXES, "clause at the end")
 
 
-def _read(text: str, known: re.Pattern[str], *, table: str | None = None) -> tuple[str, str]:
-    """Return a text with single spaces, and the rest of it after optimizer comments and known clauses.
-
-    Args:
-        text: the text.
-        known: a known clause.
-        table: the placeholder that SQLAlchemy replaces with the table's name.
-    """
+def _read(text: str, dialect: str, known: Forms, what: str, *, style: str = "named") -> Clause:
+    """Return optimizer comments and known clauses, composed anew, or the fault of a text."""
     if len(text) > _LONGEST:
-        return "", text
-    composed = _SPACES.sub(" ", text).strip(" ")
-    rest = composed if table is None else composed.replace(table, "t")
-    for pattern in (_OPTIMIZER, known):
-        while match := pattern.match(rest):
-            rest = rest[match.end() :]
-    return composed, rest
-
-
-def _fault(rest: str, what: str) -> str | None:
-    if len(rest) > _LONGEST:
-        return f"it is longer than {_LONGEST} characters"
-    return f"{_quoted(rest)} is no {what}" if rest else None
+        return "", f"it is longer than {_LONGEST} characters"
+    text = _SPACES.sub(" ", text).strip(" ")
+    rest = text[_OPTIMIZER.match(text).end() :]  # type: ignore[union-attr]  # it matches nothing at all, too
+    try:
+        cursor = Cursor(rest, dialect, style)
+        clauses(cursor, known)
+        numbering = Numbering(cursor.tokens, cursor.which, style, 0)
+    except Unreadable as unreadable:
+        return "", str(unreadable)
+    if not cursor.is_done or cursor.settings or bool(rest) > bool(cursor.tokens):
+        return "", f"{_quoted(rest)} is no {what} that is known to be harmless"
+    fault = own_name_fault(cursor.tokens)
+    composed = Composer(rest, cursor, numbering, escaped=style == "named").compose()
+    return text.removesuffix(rest) + composed, fault
 
 
 def operator_fault(opstring: str, dialect: str = "") -> str | None:
@@ -139,3 +106,24 @@ def operator_fault(opstring: str, dialect: str = "") -> str | None:
 
 def _quoted(text: str) -> str:
     return repr(text if len(text) <= 40 else text[:37] + "...")
+
+
+def _distinct(cursor: Cursor) -> None:
+    if cursor.took("ON"):
+        group(cursor)
+
+
+_MODIFIERS = (
+    "ALL DISTINCTROW HIGH_PRIORITY LOW_PRIORITY DELAYED IGNORE QUICK STRAIGHT_JOIN SQL_SMALL_RESULT SQL_BIG_RESULT"
+    " SQL_BUFFER_RESULT SQL_CACHE SQL_NO_CACHE SQL_CALC_FOUND_ROWS MATERIALIZED TEMPORARY TEMP UNLOGGED"
+)
+_PREFIXES = forms(
+    *_MODIFIERS.split(),
+    "DISTINCT on",
+    "OR IGNORE|ABORT|FAIL|ROLLBACK",
+    "NOT MATERIALIZED",
+    on=_distinct,
+)
+_SUFFIXES = {word: form for word, form in BEHIND_PARTS.items() if word != "ORDER"} | BEHIND_CTE
+_SUFFIXES |= forms("MATERIALIZED", "NOT MATERIALIZED")
+_HINTS = _SUFFIXES | INDEXES[SQLITE] | INDEXES[MYSQL] | PARTITION | forms("ONLY", "STRAIGHT_JOIN")

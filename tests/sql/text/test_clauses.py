@@ -101,6 +101,27 @@ def test_a_known_suffix_passes(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "DISTINCT ON (set_config(:name, 'x', true))",
+        "DISTINCT ON (pg_catalog.set_config('search_path', 'x', true))",
+        "DISTINCT ON (:tenantguard)",
+        "DISTINCT ON (a) /* b */ UNION",
+    ],
+)
+def test_a_prefix_sets_nothing(text: str) -> None:
+    """A prefix calls no set_config, whose setting a parameter could name, and uses no name of ours."""
+    assert prefix(text, "postgresql")[1] is not None
+
+
+def test_a_clause_is_composed_anew() -> None:
+    """Only the tokens that were read are sent, and optimizer comments."""
+    assert prefix("/*+ x */ distinct  on ( a,b ) /* c */", "postgresql")[0] == "/*+ x */ distinct on (a, b)"
+    assert hint("USE  INDEX( a,b ) -- c", "mysql")[0] == "USE INDEX(a, b)"
+    assert suffix("LIMIT 1 /* c */ OFFSET 2", "sqlite")[0] == "LIMIT 1 OFFSET 2"
+
+
+@pytest.mark.parametrize(
     "text", ["UNION ALL SELECT 1", "LIMIT (SELECT 1)", "INTO OUTFILE 'x'", "FOR UPDATE;", "-- x"]
 )
 def test_any_other_suffix_does_not(text: str) -> None:

@@ -19,9 +19,8 @@ _LOCKS = words("UPDATE SHARE NO KEY OF NOWAIT SKIP LOCKED WAIT IN MODE")
 _QUERIES = ("SELECT", "VALUES", "TABLE", "(")
 _WRITES = ("INSERT", "UPDATE", "DELETE")
 _BEHIND_WHERE = forms("GROUP BY expression", "HAVING expression", "WINDOW expression")
-_BEHIND_PARTS = forms("ORDER BY expression", "LIMIT expression", "OFFSET expression", "FETCH expression")
 # PostgreSQL accepts these after a recursive expression; they add columns of their own
-_BEHIND_CTE = forms("SEARCH DEPTH|BREADTH FIRST BY names SET name", "CYCLE names SET name USING name")
+BEHIND_CTE = forms("SEARCH DEPTH|BREADTH FIRST BY names SET name", "CYCLE names SET name USING name")
 
 
 def statement(cursor: Cursor) -> Query:
@@ -77,7 +76,7 @@ def _with(cursor: Cursor, tree: Query) -> None:
         tree.ctes.append(Cte(name, columns, body))
         cursor.expect(")")
         if cursor.which == POSTGRESQL:
-            clauses(cursor, _BEHIND_CTE)
+            clauses(cursor, BEHIND_CTE)
         if not cursor.took(","):
             return
 
@@ -86,10 +85,7 @@ def _body(cursor: Cursor, tree: Query) -> None:
     """Read a query without its WITH: parts joined by set operations, then ORDER BY, LIMIT and locks."""
     while True:
         tree.parts.append(_part(cursor))
-        clauses(cursor, _BEHIND_PARTS)
-        while cursor.upper == "FOR" or (cursor.upper == "LOCK" and cursor.which == MYSQL):
-            _lock(cursor)
-            clauses(cursor, _BEHIND_PARTS)
+        clauses(cursor, BEHIND_PARTS if cursor.which == MYSQL else _BEHIND_PARTS)
         if not cursor.took_set_operation():
             return
 
@@ -135,10 +131,9 @@ def _select(cursor: Cursor) -> Select:
 
 
 def _lock(cursor: Cursor) -> None:
-    """Read ``FOR UPDATE OF a NOWAIT`` or ``LOCK IN SHARE MODE``."""
-    if cursor.token(1).upper not in _LOCKS:
-        raise cursor.unexpected("the end of the query was expected")
-    cursor.at += 1
+    """Read ``UPDATE OF a NOWAIT`` after FOR, or ``IN SHARE MODE`` after LOCK."""
+    if cursor.upper not in _LOCKS:
+        raise cursor.unexpected("a lock was expected")
     while cursor.upper in _LOCKS:
         if cursor.took("OF"):
             cursor.names()
@@ -146,3 +141,9 @@ def _lock(cursor: Cursor) -> None:
             cursor.at += 1
             if cursor.token().kind == "number":
                 cursor.at += 1
+
+
+_BEHIND_PARTS = forms(
+    "ORDER BY expression", "LIMIT expression", "OFFSET expression", "FETCH expression", "FOR lock", lock=_lock
+)
+BEHIND_PARTS = _BEHIND_PARTS | forms("LOCK lock", lock=_lock)  # MySQL's, with its older form of a lock

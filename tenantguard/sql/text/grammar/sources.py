@@ -80,7 +80,7 @@ def _source(cursor: Cursor) -> Source:
     if lateral:
         raise cursor.unexpected("a subquery or a function was expected")
     source = relation(cursor)
-    partitioned = cursor.which == MYSQL and clauses(cursor, _PARTITION)
+    partitioned = cursor.which == MYSQL and clauses(cursor, PARTITION)
     source.alias, source.columns = alias(cursor)
     source.plain = not decorated(cursor) and not partitioned
     return source
@@ -196,10 +196,12 @@ def _hinted(cursor: Cursor) -> None:
 
 _USING, _NAMED = forms("USING columns"), forms("AS name")
 _TYPED = forms("AS group")
-_PARTITION = forms("PARTITION columns")
+PARTITION = forms("PARTITION columns")
 _HINTED = forms("FOR hinted", hinted=_hinted)
-_DECORATIONS = {
+INDEXES = {
     SQLITE: forms("INDEXED BY name", "NOT INDEXED"),
-    POSTGRESQL: forms("TABLESAMPLE BERNOULLI|SYSTEM group", "REPEATABLE group"),
     MYSQL: forms(*(f"{word} INDEX|KEY indexes" for word in _HINTS), indexes=_indexes),
+}
+_DECORATIONS = INDEXES | {
+    POSTGRESQL: forms("TABLESAMPLE BERNOULLI|SYSTEM group", "REPEATABLE group"),
 }

@@ -220,7 +220,7 @@ def _secured(
     if exempt:
         yield (
             "under row security",
-            ["the role that connects is exempt from row security; name the application's"],
+            ["the role that connects is exempt from row security; connect as the application's to see them"],
         )
         return
     set_ = text("SELECT set_config('tenantguard.tenant', :tenant, true)")

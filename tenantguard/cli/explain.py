@@ -64,6 +64,8 @@ def explain(
         if asked is not None:
             name = sync_url(url).get_backend_name() if url is not None else dialect
             told = explained_statement(target, asked, name, raw_sql.value)
+            if isinstance(asked, str) and not told.tables:  # the guard reads it in no mode
+                told.tables = _placed(target, asked)
         answer = (
             _ask(target, asked, told, url, tenant, row, raw_sql, step) if url is not None or row else None
         )
@@ -73,6 +75,14 @@ def explain(
     if answer is not None:
         console.print(answer)
     raise typer.Exit(1 if told is not None and told.sent is None else 0)
+
+
+def _placed(tenancy: Tenancy, written: str) -> dict[str, str]:
+    """Return how each table belongs that SQL text names."""
+    from tenantguard.checks.source.statements import tables_of  # sqlglot: no other command waits for it
+
+    named = tables_of(written) or set()
+    return {one.name: str(one) for one in tenancy if one.key[1] in named}
 
 
 def _loaded(tenancy: str, statement: str | None) -> tuple[Tenancy, Any]:

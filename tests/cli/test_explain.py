@@ -100,7 +100,7 @@ def test_what_is_refused_is_shown_with_what_to_do(shop: str) -> None:
     done = run(shop, f"{shop}:country")
     assert done.exit_code == 1
     assert "refused (shared_write)" in done.output
-    assert 'do\n    write shared rows inside `with bypass(reason="..."):`' in done.output
+    assert 'do\n    write such rows inside `with bypass(reason="..."):`' in done.output
 
 
 def test_text_is_shown_as_it_would_be_rewritten(shop: str) -> None:
@@ -113,6 +113,7 @@ def test_text_is_shown_as_it_would_be_rewritten(shop: str) -> None:
         in done.output
     )
     assert run(shop, "SELECT id FROM calls WHERE id = :id", "--raw-sql", "rewrite").exit_code == 0
+    assert "calls: owned by company_id" in run(shop, "VACUUM calls; SELECT id FROM calls").output
 
 
 @pytest.mark.parametrize(

@@ -171,7 +171,11 @@ _MEANINGS = {
         "a bypass is gone from {}",
         "a bypass in {} has another reason",
     ),
-    "schema": _told("the database has a new table, {}", "the table {} is gone", "{} has other keys"),
+    "schema": _told(
+        "the database has a new table, {}",
+        "the table {} is gone",
+        "{} has other keys, or another tenant column",
+    ),
     "definers": _told(
         "a function runs with the rights of its owner: {}",
         "no function {} runs with the rights of its owner any more",

@@ -80,7 +80,7 @@ class WatchedResult(ChunkedIteratorResult[Any]):
 
     def _fetchone_impl(self, hard_close: bool = False) -> Any:
         try:
-            same = peek() is self.raw.context.tg_binding
+            same = peek() is self.raw.context.tg_binding  # type: ignore[union-attr]  # or there is none
         except AttributeError:
             same = False
         if not same:

@@ -51,16 +51,16 @@ MUTATIONS = (
     *_of(
         "postgres",
         "_permitted",
-        ("policies ask for no permission", "if said is None:", "if True:"),
+        ("policies ask for no permission", "if permissions is None:", "if True:"),
         (
             "policies keep reading from nobody",
-            "if is_parent or not said.read or (not said.write):",
+            "if is_parent or not permissions.read or (not permissions.write):",
             "if True:",
         ),
         (
             "a look-up of a parent takes a permission",
-            "if is_parent or not said.read or (not said.write):",
-            "if not said.read or not said.write:",
+            "if is_parent or not permissions.read or (not permissions.write):",
+            "if not permissions.read or not permissions.write:",
         ),
     ),
     *_of(
@@ -68,13 +68,13 @@ MUTATIONS = (
         "_policies",
         (
             "rows are written for whoever a row rule shows them to",
-            "'INSERT', check=mine)",
-            "'INSERT', check=read)",
+            "'INSERT', check=belongs)",
+            "'INSERT', check=shown)",
         ),
         (
             "rows are changed by whoever a row rule shows them to",
-            "'UPDATE', using=mine, check=mine)",
-            "'UPDATE', using=read, check=read)",
+            "'UPDATE', using=belongs, check=belongs)",
+            "'UPDATE', using=shown, check=shown)",
         ),
     ),
     *_of(
@@ -89,7 +89,7 @@ MUTATIONS = (
     ),
     *_of(
         "postgres",
-        "_mine",
+        "_belongs",
         (
             "a statement is for two tenants",
             "return owned(placement, read)",
@@ -1597,7 +1597,7 @@ MUTATIONS = (
         "owned",
         (
             "a policy drops the blanks of an id",
-            "{exact.format(column)} = {told} AND ",
+            "{exact.format(column)} = {tenant} AND ",
             "",
             "tests/postgres/test_policies.py",
         ),

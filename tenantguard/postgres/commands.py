@@ -74,7 +74,8 @@ def _restrictive(policies: list[Policy]) -> Iterator[Policy]:
     One policy that checks whether the settings are sealed, next to another that reads them, would not be safe: a
     statement could set a different tenant for each.
     """
-    conditions = {said for policy in policies for said in (policy.using, policy.check) if said is not None}
+    parts = [part for policy in policies for part in (policy.using, policy.check)]
+    conditions = {part for part in parts if part is not None}
     if len(conditions) == 1:
         yield _for_all(conditions.pop())
         return
@@ -90,15 +91,15 @@ def _policies(placement: Placement, schema: str, read: Reading) -> Iterator[Poli
         if placement.changeable:
             yield Policy(f"{OWN}_update", "UPDATE", using=shown, check=shown)
         return
-    mine = _mine(placement, schema, read)
-    shown = mine if placement.visible is None else f"({mine}) OR ({ruled(placement, read.tenant)})"
+    belongs = _belongs(placement, schema, read)
+    shown = belongs if placement.visible is None else f"({belongs}) OR ({ruled(placement, read.tenant)})"
     yield Policy(f"{OWN}_select", "SELECT", using=shown)
-    yield Policy(f"{OWN}_insert", "INSERT", check=mine)
-    yield Policy(f"{OWN}_update", "UPDATE", using=mine, check=mine)
-    yield Policy(f"{OWN}_delete", "DELETE", using=mine)
+    yield Policy(f"{OWN}_insert", "INSERT", check=belongs)
+    yield Policy(f"{OWN}_update", "UPDATE", using=belongs, check=belongs)
+    yield Policy(f"{OWN}_delete", "DELETE", using=belongs)
 
 
-def _mine(placement: Placement, schema: str, read: Reading) -> str:
+def _belongs(placement: Placement, schema: str, read: Reading) -> str:
     """Return the condition that a row belongs to the tenant."""
     if placement.kind == "owned":
         return owned(placement, read)
@@ -114,16 +115,18 @@ def _permitted(policy: Policy, placement: Placement, read: Reading, is_parent: b
     referencing row, so everybody can read such a table, and changes are refused by the check of the new row, which
     a lock does not trigger. A write also reads rows, so everyone who may write can read.
     """
-    said = placement.permitted
-    if said is None:
+    permissions = placement.permitted
+    if permissions is None:
         return policy
     if policy.command == "SELECT":
-        if is_parent or not said.read or not said.write:
+        if is_parent or not permissions.read or not permissions.write:
             return policy
-        return replace(policy, using=f"({policy.using}) AND {permitted(read, said.read, said.write)}")
-    if not said.write:
+        return replace(
+            policy, using=f"({policy.using}) AND {permitted(read, permissions.read, permissions.write)}"
+        )
+    if not permissions.write:
         return policy
-    asked = permitted(read, said.write)
+    condition = permitted(read, permissions.write)
     if policy.check is not None:
-        return replace(policy, check=f"({policy.check}) AND {asked}")
-    return replace(policy, using=f"({policy.using}) AND {asked}")
+        return replace(policy, check=f"({policy.check}) AND {condition}")
+    return replace(policy, using=f"({policy.using}) AND {condition}")

@@ -52,12 +52,12 @@ def owned(placement: Placement, read: Reading) -> str:
             f"{placement.name}.{placement.column} holds UUIDs as text, in a form that the policies are not told; use "
             "Uuid() without native_uuid=False"
         )
-    column, told = identifier(placement.column or ""), read_once(read.tenant, placement.type)
+    column, tenant = identifier(placement.column or ""), read_once(read.tenant, placement.type)
     exact = exact_column(placement.type, placement.python_type, DIALECT.name)
     if exact is None:
-        return f"{column} = {told}"
+        return f"{column} = {tenant}"
     # an index serves the second, which takes "acme " for "acme"
-    return f"{exact.format(column)} = {told} AND {column} = (SELECT {read.tenant}::bpchar)"
+    return f"{exact.format(column)} = {tenant} AND {column} = (SELECT {read.tenant}::bpchar)"
 
 
 def _is_native(type_: TypeEngine[Any]) -> bool:
@@ -89,6 +89,6 @@ def through(placement: Placement, schema: str) -> str:
 
 def permitted(read: Reading, *alternatives: frozenset[str]) -> str:
     """Return the condition that the principal has all permissions of one of several sets, read once per statement."""
-    told = f"string_to_array({read.permissions}, ' ')"
-    sets = [f"{told} @> ARRAY[{', '.join(map(literal, sorted(needed)))}]" for needed in alternatives]
+    held = f"string_to_array({read.permissions}, ' ')"
+    sets = [f"{held} @> ARRAY[{', '.join(map(literal, sorted(needed)))}]" for needed in alternatives]
     return f"(SELECT {' OR '.join(sets)})"

@@ -113,18 +113,18 @@ def check(
     """
     schema = ready(connection, writes=False)
     given = roles_of(roles)
-    found = list(_of_roles(connection, given))
-    if any(one.name == "role-missing" for one in found):
-        return found
+    findings = list(_of_roles(connection, given))
+    if any(one.name == "role-missing" for one in findings):
+        return findings
     # PostgreSQL writes a policy out with the schemas that the search path does not hold
     path = connection.execute(text("SELECT current_setting('search_path')")).scalar()
     connection.execute(_PATH, {"path": "pg_catalog"})
     for table in secured(tenancy, schema, sealed=sealed):
-        found += _of_table(connection, table, given)
+        findings += _of_table(connection, table, given)
     connection.execute(_PATH, {"path": path})
     if sealed:
-        found += _of_seal(connection, given)
-    return sorted(found, key=lambda one: (one.severity, one.place, one.name))
+        findings += _of_seal(connection, given)
+    return sorted(findings, key=lambda one: (one.severity, one.place, one.name))
 
 
 def _of_roles(connection: Connection, roles: Roles) -> Iterator[Finding]:

@@ -124,25 +124,25 @@ def secured(tenancy: Tenancy, schema: str, *, sealed: bool) -> list[Secured]:
     if not isinstance(tenancy, Tenancy):
         raise ConfigurationError(f"policies are written from a Tenancy, not {type(tenancy).__name__}")
     tenancy.verify()
-    found, faults = [], []
+    tables, faults = [], []
     parents = _parents(tenancy)
     for placement in tenancy:
         try:
-            found.append(_secured(tenancy, placement, schema, sealed, parents))
+            tables.append(_secured(tenancy, placement, schema, sealed, parents))
         except ConfigurationError as error:
             faults.append(str(error))
     if faults:
         listed = "\n".join(f"  - {fault}" for fault in faults)
         raise ConfigurationError(f"no policies can be written, {len(faults)} fault(s):\n{listed}")
-    return found
+    return tables
 
 
 def _parents(tenancy: Tenancy) -> frozenset[Key]:
     """Return the tables that foreign keys reference."""
     tables = [placement.mapping for placement in tenancy if placement.mapping is not None]
-    found = {reference.parent_key for table in tables for reference in tenancy.references(table)}
+    referenced = {reference.parent_key for table in tables for reference in tenancy.references(table)}
     through = {table_key(placement.parent) for placement in tenancy if placement.parent is not None}
-    return frozenset(found | through)
+    return frozenset(referenced | through)
 
 
 def _secured(

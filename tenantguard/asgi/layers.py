@@ -104,7 +104,7 @@ class Layers:
             layer: Any = None
             for layer in Layers(app).all():
                 yield layer
-            mounts = [route for route in getattr(layer, "routes", ()) if hasattr(route, "routes")]
+            mounts = [route for route in whole_routes(layer) if hasattr(route, "routes")]
             apps += [route.app for route in mounts if hasattr(route, "app") and route.app not in apps]
 
 
@@ -130,9 +130,19 @@ def is_router(layer: Any) -> bool:
     return callable(getattr(layer, "default", None)) and hasattr(layer, "routes")
 
 
+def whole_routes(router: Any) -> Iterator[Any]:
+    """Yield the routes of a router with their whole paths; FastAPI keeps an included router as one route of its own."""
+    for route in getattr(router, "routes", ()):
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is None:
+            yield route
+        else:
+            yield from (context.starlette_route or context for context in contexts())
+
+
 def _mounted(router: Any, scope: Scope) -> App | None:
     """Return the application that a Starlette router has mounted for a connection, and update the scope."""
-    for route in getattr(router, "routes", ()):
+    for route in whole_routes(router):
         if not hasattr(route, "matches"):
             return None  # another framework's
         match, below = route.matches(scope)

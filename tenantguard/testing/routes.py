@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from tenantguard.asgi.layers import whole_routes
 from tenantguard.errors import TenantId
 
 Route = tuple[str, str]  # the method and the path, ``("GET", "/calls/{call_id}")``
@@ -122,7 +123,7 @@ def routes_of(app: Any, prefix: str = "") -> list[Route]:
         rules = list(app.url_map.iter_rules())
         return [(m, _FLASK.sub(r"{\1}", rule.rule)) for rule in rules for m in _ORDER if m in rule.methods]
     found: list[Route] = []
-    for route in _whole(getattr(app, "routes", ())):
+    for route in whole_routes(app):
         path = prefix + getattr(route, "path", "")
         inner = getattr(route, "routes", None)
         if inner:
@@ -130,16 +131,6 @@ def routes_of(app: Any, prefix: str = "") -> list[Route]:
         methods = getattr(route, "methods", None) or ()
         found += [(method, path) for method in _ORDER if method in methods]
     return found
-
-
-def _whole(routes: Iterable[Any]) -> Iterator[Any]:
-    """Yield the routes with their whole paths; FastAPI keeps an included router as one route of its own."""
-    for route in routes:
-        contexts = getattr(route, "effective_route_contexts", None)
-        if contexts is None:
-            yield route
-        else:
-            yield from (context.starlette_route or context for context in contexts())
 
 
 class _Run:

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from litestar import Litestar, asgi
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -95,6 +97,26 @@ async def test_around_the_application_itself_a_violation_is_answered_all_the_sam
     seen = 403 if told[0] is KeyError else 500
     assert (refused.status, refused.complete, refused.error) == (seen, True, None)
     assert seen == 403 or isinstance(plain, BaseHTTPMiddleware)
+
+
+async def test_a_violation_in_an_application_that_an_included_router_mounts_is_answered_with_403() -> None:
+    """FastAPI keeps the router as one route; refusals have the CORS headers of the mounted application."""
+
+    async def violating(_: Request) -> Response:
+        raise CrossTenantError("x")
+
+    inner = Starlette(
+        routes=[Route("/violation", violating)],
+        middleware=[Middleware(CORSMiddleware, allow_origins=["https://app.example"])],
+    )
+    router, app = APIRouter(), FastAPI()
+    router.mount("/inner", inner)
+    app.include_router(router, prefix="/api")
+    app.add_middleware(TenantMiddleware, verifier=verifier(), clock=clock)
+    sent = [*bearer(token()), (b"origin", b"https://app.example")]
+    refused = await request(app, "/api/inner/violation", sent)
+    assert (refused.status, refused.complete, refused.error) == (403, True, None)
+    assert refused.headers["access-control-allow-origin"] == "https://app.example"
 
 
 @pytest.mark.parametrize("framework", [Starlette, FastAPI])

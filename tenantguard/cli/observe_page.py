@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tenantguard.adoption.observations import Danger, Observation
+from tenantguard.adoption.observations import Danger, Observation, by_change
 from tenantguard.cli.html import STYLE, table
 from tenantguard.sql.observe import Recorded
 
@@ -15,15 +15,13 @@ _CLASSES = {
     Danger.UNKNOWN: "known-limit",
     Danger.ALIKE: "held",
 }
-_HEAD = (
-    "<th>place</th><th class=number>times</th><th>what would happen</th><th>what to write there</th>"
-    "<th>statement</th>"
-)
+_HEAD = "<th>place</th><th class=number>times</th><th>what to write there</th><th>what would happen, by statement</th>"
 
 
 def page(found: list[Observation], recorded: Recorded) -> str:
     """Return the observations as an HTML document in which all external text is escaped."""
-    wanting = [one for one in found if one.danger is not Danger.ALIKE]
+    groups = by_change(found)
+    wanting = [group for group in groups if group[0].danger is not Danger.ALIKE]
     verdict = (
         f"{len(wanting)} place(s) may change with the guard" if wanting else "Every place works the same"
     )
@@ -34,12 +32,12 @@ def page(found: list[Observation], recorded: Recorded) -> str:
         f"<style>{STYLE}</style></head><body><h1>What the guard would change</h1>"
         f'<p class="about">Observed by {recorded.processes} process(es).{lost}</p>'
         f'<p class="verdict{" bad" * bool(wanting)}">{verdict}</p>'
-        f"{''.join(_section(danger, found) for danger in Danger)}</body></html>\n"
+        f"{''.join(_section(danger, groups) for danger in Danger)}</body></html>\n"
     )
 
 
-def _section(danger: Danger, found: list[Observation]) -> str:
-    rows = [one for one in found if one.danger is danger]
+def _section(danger: Danger, groups: list[list[Observation]]) -> str:
+    rows = [group for group in groups if group[0].danger is danger]
     if not rows:
         return ""
     unfolded = "" if danger is Danger.ALIKE else " open"
@@ -47,13 +45,20 @@ def _section(danger: Danger, found: list[Observation]) -> str:
     return f'<details{unfolded}><summary class="{_CLASSES[danger]}">{danger} ({len(rows)})</summary>{body}</details>'
 
 
-def _row(one: Observation) -> str:
-    record = one.record
+def _row(group: list[Observation]) -> str:
+    one = group[0]
     source = f"<br><code>{escape(one.source)}</code>" if one.source else ""
     began = f"<br>began in {escape(one.began)}" if one.began else ""
     return (
         f"<tr><td><code>{escape(one.file)}:{one.line}</code><br>{escape(one.function)}{source}{began}</td>"
-        f"<td class=number>{record.seen}</td><td>{escape(one.said)}</td><td>{escape(one.remedy)}</td>"
-        f"<td><details><summary>{escape(record.verb)} {escape(', '.join(record.tables))}</summary>"
-        f"<code>{escape(record.statement)}</code></details></td></tr>"
+        f"<td class=number>{sum(each.record.seen for each in group)}</td><td>{escape(one.remedy)}</td>"
+        f"<td>{''.join(map(_statement, group))}</td></tr>"
+    )
+
+
+def _statement(one: Observation) -> str:
+    record = one.record
+    return (
+        f"<details><summary>{escape(record.verb)} {escape(', '.join(record.tables))}: {escape(one.said)}</summary>"
+        f"<code>{escape(record.statement)}</code></details>"
     )

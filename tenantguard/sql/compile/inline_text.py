@@ -48,10 +48,11 @@ def whole(compiler: Any, element: Any) -> Any:
         return rewritten_text(compiler, element)
     served = ("tenant", "tenants") if how == "rewrite" else ("tenant",)
     if how == "refuse" or compiler.tg_mode not in served or not isinstance(element, TextClause):
+        reading = 'install the guard with raw_sql="rewrite", ' if how == "refuse" else ""
         compiler.tg.refuse(
             RawSQLError(
-                "SQL text was refused, because the guard cannot read it. Write it with SQLAlchemy's constructs, "
-                'install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`',
+                f'SQL text was refused (raw_sql="{how}"). Write it with SQLAlchemy\'s constructs, {reading}'
+                'or run it inside `with bypass(reason="..."):`',
                 statement=written or None,
             )
         )

@@ -46,8 +46,8 @@ def admit_text(context: Any, guard: Any, binding: Binding | None) -> None:
     elif not _is_left(context, guard, statement):
         refuse_again(
             RawSQLError(
-                "SQL text was sent straight to the driver, where the guard cannot read it. Write it with "
-                'SQLAlchemy\'s constructs, or run it inside `with bypass(reason="..."):`'
+                f'SQL text sent straight to the driver was refused (raw_sql="{how}"). Write it with SQLAlchemy\'s '
+                'constructs, install the guard with raw_sql="rewrite", or run it inside `with bypass(reason="..."):`'
             ),
             str(statement),
         )

@@ -45,7 +45,7 @@ COLUMNS = {"calls": {"id", "note"}, "tags": {"id", "total", "secret"}}
 )
 def test_what_could_be_the_users_is_told(statement: str) -> None:
     """A function, an operator, a cast or a field of the users' is found, however the statement spells it."""
-    assert "of the users' here" in (MADE.fault(statement, COLUMNS) or "")
+    assert "may be a user-defined function here" in (MADE.fault(statement, COLUMNS) or "")
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,7 @@ def create_schema(bind: Engine | Connection, metadata: MetaData = Base.metadata)
         with bind.begin() as connection:
             create_schema(connection, metadata)
         return
-    metadata.create_all(bind, tables=tables)
+    metadata.create_all(bind, tables=tables, checkfirst=False)
     bind.execute(_VIEW)
 
 

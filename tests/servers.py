@@ -20,6 +20,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -322,9 +323,14 @@ def _emptied(url: str) -> bool:
 
 @contextmanager
 def _administrator(url: str) -> Iterator[Callable[[str], Any]]:
-    engine = create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
+    with _administrators_engine(url).connect() as connection:
         yield lambda statement: connection.execute(text(statement))
+
+
+@cache
+def _administrators_engine(url: str) -> Engine:
+    """Return the engine of a URL, which asks the server once what it is, and keeps no connection."""
+    return create_engine(url, poolclass=NullPool, isolation_level="AUTOCOMMIT")
 
 
 def _sqlite_settings(connection: Any, _record: object) -> None:

@@ -333,7 +333,7 @@ def test_a_reflected_table_is_recognised(metadata: MetaData) -> None:
     """What the database tells of a table leads to the same placement."""
     engine: Engine = create_engine("sqlite://")
     with engine.connect() as connection:
-        metadata.create_all(connection)
+        metadata.create_all(connection, checkfirst=False)
         reflected = Table("calls", MetaData(), autoload_with=connection)
     assert tenancy_of(metadata).of(reflected).column == "company_id"
     engine.dispose()

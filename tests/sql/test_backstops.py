@@ -169,7 +169,7 @@ def test_a_tenant_in_another_spelling_is_written_as_it_is_stored() -> None:
         "bills", metadata, Col("id", Integer, primary_key=True), Col("firm", Integer, nullable=False)
     )
     engine = guard(memory_engine(), Tenancy(metadata, column="firm"))
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with bind(1), engine.begin() as connection:
         connection.execute(insert(bills).values(id=1, firm=1.0))
         assert [(type(firm), firm) for firm in connection.scalars(select(bills.c.firm))] == [(int, 1)]
@@ -184,7 +184,7 @@ def test_a_row_of_nobody_is_not_everybodys() -> None:
         "notes", metadata, Col("id", Integer, primary_key=True), Col("firm", String(20), nullable=True)
     )
     engine = memory_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         connection.execute(insert(notes), [{"id": 1, "firm": "acme"}, {"id": 2, "firm": None}])
     guard(engine, Tenancy(metadata, column="firm", nullable={"notes"}))
@@ -212,7 +212,7 @@ def test_half_of_a_composite_key_proves_nothing() -> None:
         ForeignKeyConstraint(["region", "number"], ["orders.region", "orders.number"]),
     )
     engine = memory_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         connection.execute(
             insert(orders),

@@ -64,7 +64,7 @@ def _notes(kind: Any) -> Table:
 
 def _made(database: Database, kind: Any) -> tuple[Engine, Table]:
     notes = _notes(kind)
-    notes.metadata.create_all(database.create_engine())
+    notes.metadata.create_all(database.create_engine(), checkfirst=False)
     return guard(database.create_engine(), Tenancy(notes.metadata, column="company_id")), notes
 
 
@@ -74,7 +74,7 @@ def test_a_tenant_of_another_type_is_refused(database: Database) -> None:
         notes = _notes(kind)
         plain = database.create_engine()
         notes.metadata.drop_all(plain)
-        notes.metadata.create_all(plain)
+        notes.metadata.create_all(plain, checkfirst=False)
         engine = guard(database.create_engine(), Tenancy(notes.metadata, column="company_id"))
         with engine.connect() as connection:
             for wrong in [value for wanted, value in WRONG if wanted == name]:

@@ -59,7 +59,7 @@ MADE = (
 def made(database: Database, *statements: str, **tenancy: Any) -> Engine:
     """Return a guarded engine on a database that its users have given functions."""
     engine = database.create_engine()
-    METADATA.create_all(engine)
+    METADATA.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         connection.execute(insert(CALLS).values(id=1, company_id="acme", note="Mine"))
         connection.execute(insert(CALLS).values(id=7, company_id="globex", note="Theirs"))
@@ -255,7 +255,7 @@ def test_the_server_is_asked_once_in_a_transaction_and_only_by_what_calls(
     """Ordinary statements cost no flight, however often they are compiled and by whichever driver."""
     engine = postgresql_database.create_engine()
     guard(engine, Tenancy(METADATA, column="company_id"))
-    METADATA.create_all(engine)
+    METADATA.create_all(engine, checkfirst=False)
     sent: list[str] = []
     event.listen(engine, "before_cursor_execute", lambda *args: sent.append(args[2]))
     calling = select(CALLS.c.id).where(column("others", _selectable=CALLS) == "x")
@@ -277,7 +277,7 @@ def test_a_text_that_is_known_is_asked_for_again(
     """An operator that is made later fits the column's type better than PostgreSQL's own of the same name."""
     monkeypatch.setattr(install, "SHORTCUTS", shortcuts)
     engine = postgresql_database.create_engine()
-    METADATA.create_all(engine)
+    METADATA.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(METADATA, column="company_id"), raw_sql="rewrite")
     known = "SELECT note || note FROM calls"
     with bind("acme"), engine.begin() as connection:

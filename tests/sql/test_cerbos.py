@@ -72,7 +72,7 @@ def _plan(principal: Principal) -> Any:
 def engine(database: Database) -> Engine:
     """Give a guarded engine whose calls are shown as Cerbos says."""
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     rows = [(1, "acme", "ada", 0), (2, "acme", "bob", 1), (3, "acme", "eve", 0), (4, "globex", "ada", 0)]
     with plain.begin() as connection:
         for number, company, owner, secret in rows:

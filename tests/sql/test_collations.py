@@ -177,7 +177,7 @@ def test_the_look_leaves_no_transaction_open(postgresql_database: Database) -> N
         Column("company_id", String(9), nullable=False),
     )
     engine = postgresql_database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
     with bind("acme"), engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         assert connection.execute(metadata.tables["calls"].select()).all() == []

@@ -57,7 +57,7 @@ class World:
             Column("call_id", Integer),
         )
         self.engine = create_engine("sqlite://")
-        self.metadata.create_all(self.engine)
+        self.metadata.create_all(self.engine, checkfirst=False)
         with self.engine.begin() as connection:
             connection.execute(
                 insert(self.calls), [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]
@@ -255,7 +255,7 @@ def test_a_key_is_compared_in_the_type_that_its_column_has_now(mariadb_database:
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), _company())
     notes.append_column(Column("call_id", number, ForeignKey("calls.id")))
     engine = mariadb_database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         connection.execute(text("INSERT INTO calls VALUES (6.6, 'acme'), (7, 'globex')"))
     guard(engine, Tenancy(metadata, column="company_id"))

@@ -136,7 +136,7 @@ def test_sequences_are_let_through(database: Database) -> None:
         implicit_returning=False,
     )
     engine = database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
     with bind("acme"), engine.begin() as connection:
         first = connection.scalar(numbers)
@@ -296,7 +296,7 @@ def test_parameters_that_are_changed_in_place_are_noticed(database: Database) ->
         Column("company_id", String(40), nullable=False),
     )
     engine = database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
 
     def listen(_connection: Any, _cursor: Any, _statement: str, parameters: Any, *_args: Any) -> None:
@@ -351,7 +351,7 @@ def prepared(database: Database) -> Iterator[tuple[Engine, Table, str]]:
         Column("company_id", String(40), nullable=False),
     )
     engine = database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     if database.backend == "postgresql":
         with engine.connect() as connection:
             if connection.scalar(text("SHOW max_prepared_transactions")) == "0":

@@ -160,7 +160,7 @@ def test_keys_are_looked_up_as_the_database_holds_them(
         Column("owner_id", ForeignKey("owners.id")), Column("other_id", ForeignKey("owners.id")),
     )  # fmt: skip
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         rows = [{"id": mine, "company_id": "acme"}, {"id": others, "company_id": "globex"}]
         connection.execute(insert(owners), rows)

@@ -412,7 +412,7 @@ def test_a_driver_that_commits_by_itself_loses_and_leaks_nothing(
     )
     url = f"sqlite:///{tmp_path / 'one.sqlite'}"
     plain = create_engine(url)
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         connection.execute(
             calls.insert(), [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]

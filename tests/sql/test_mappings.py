@@ -45,7 +45,7 @@ def test_sqlmodel() -> None:
     """Models of SQLModel are stamped, read and checked like any other."""
     metadata = Model.metadata
     engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
     for number, tenant in enumerate(("acme", "globex"), 1):
         with bind(tenant), ModelSession(engine) as session:

@@ -60,7 +60,7 @@ def _tenancy() -> Tenancy:
 
 
 def _seed(plain: Engine) -> None:
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         rows = [{"id": 1, "company_id": "acme"}, {"id": 7, "company_id": "globex"}]
         connection.execute(insert(calls), rows)
@@ -233,7 +233,7 @@ def _deferred(
     for name in shared:
         Table(name, schema, Column("id", Integer, primary_key=True))
     plain = database.create_engine()
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     tenancy = Tenancy(schema, column="company_id", through={"tags": "call_id"}, shared=shared)
     return guard(database.create_engine(**options), tenancy), plain, parents, children
 
@@ -292,7 +292,7 @@ def test_a_deferred_key_that_anothers_row_names_counts_where_the_tenants_row_doe
     )
     children.append_column(Column("call_id", ForeignKey("calls.id", **LATE)))
     plain = sqlite_database.create_engine()
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         connection.execute(insert(parents).values(id=7, company_id="globex"))
         connection.execute(insert(children).values(id=70, company_id="globex", call_id=7))
@@ -391,7 +391,7 @@ def test_the_tenant_in_another_spelling_is_the_tenant(database: Database) -> Non
         "rows", schema, Column("id", Integer, primary_key=True), Column("company_id", _Guid, nullable=False)
     )
     plain = database.create_engine()
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     engine = guard(database.create_engine(), Tenancy(schema, column="company_id"))
     mine, other = UUID(int=10), UUID(int=20)
     with bind(mine), engine.begin() as connection:
@@ -419,7 +419,7 @@ def test_rows_of_one_statement_may_name_each_other(database: Database) -> None:
         Column("parent_id", ForeignKey("nodes.id")),
     )  # fmt: skip
     plain = database.create_engine()
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         connection.execute(insert(nodes).values(id=7, company_id="globex"))
     engine = guard(database.create_engine(), Tenancy(schema, column="company_id"))
@@ -453,7 +453,7 @@ def test_a_key_of_two_columns_is_looked_up_whole(database: Database) -> None:
         Column("a", Integer), Column("b", Integer), ForeignKeyConstraint(["a", "b"], ["pairs.a", "pairs.b"]),
     )  # fmt: skip
     plain = database.create_engine()
-    schema.create_all(plain)
+    schema.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         pairs = [{"a": 1, "b": 1, "company_id": "acme"}, {"a": 1, "b": 7, "company_id": "globex"}]
         connection.execute(insert(schema.tables["pairs"]), pairs)

@@ -111,7 +111,7 @@ def engine(database: Database) -> Engine:
 def filled(database: Database, permissions: Any = None, **options: Any) -> Any:
     """Return a guarded engine on the rows."""
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         connection.execute(countries.insert(), {"code": "de"})
         for number, company, owner in ((1, "acme", "ada"), (2, "acme", "bob"), (3, "globex", "ada")):
@@ -421,7 +421,7 @@ def test_a_rule_is_asked_once_for_a_binding(database: Database) -> None:
         return aliased(Call, table).owner == principal.subject
 
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     tenancy = Tenancy(metadata, column="company_id", shared={"countries"}, permissions={"calls": rule})
     engine = guard(database.create_engine(), tenancy)
     for _ in range(2):

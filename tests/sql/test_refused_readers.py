@@ -61,7 +61,7 @@ def _first(row: Any) -> Any:
 def ask(request: pytest.FixtureRequest) -> Iterator[Callable[..., Any]]:
     """Return what asks for twenty rows: on a connection, or in a session for objects or columns."""
     engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
+    Base.metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         connection.execute(insert(Call), [{"id": at, "company_id": "acme"} for at in ALL])
     guard(engine, Tenancy(Base.metadata, column="company_id"))

@@ -62,7 +62,7 @@ def _sides(short: bool, monkeypatch: pytest.MonkeyPatch) -> Sides:
     on = Column("call_id", Integer, ForeignKey("calls.id"), primary_key=True)
     tags = Table("tags", metadata, on)
     engine, seen = memory_engine(), list[str]()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         rows = [{"id": at, "company_id": "acme" if at % 3 else "globex"} for at in range(1, 7)]
         connection.execute(calls.insert(), rows)

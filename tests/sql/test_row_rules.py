@@ -83,7 +83,7 @@ def engine(database: Database) -> Engine:
 def shown(database: Database) -> Engine:
     """Return a guarded engine on the templates, which are made first."""
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         for number, company, published in ROWS:
             row = {"id": number, "company_id": company, "published": published, "body": "old"}

@@ -127,7 +127,7 @@ Guarded = Callable[..., Engine]
 def guarded(database: Database) -> Guarded:
     """Give a function that guards the rows by a rule on papers."""
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         for table in metadata.sorted_tables:
             if ROWS.get(table):

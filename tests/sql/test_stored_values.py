@@ -86,7 +86,7 @@ def plus(start: int) -> Any:
 
 def seed(engine: Engine, metadata: MetaData = Base.metadata, rows: Any = None) -> Engine:
     """Create tables and rows on an engine that is not guarded yet, and return it."""
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with engine.begin() as connection:
         for table, found in (SEED if rows is None else rows).items():
             connection.execute(insert(table), found)

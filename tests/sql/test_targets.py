@@ -152,7 +152,7 @@ def test_keys_that_are_other_columns_names_are_told_apart() -> None:
     )
     odd = Table("odd", metadata, Column("id", Integer, primary_key=True), owner, note)
     engine = memory_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
     made = sqlite.insert(odd).values(id=1)
     with bind(["acme", "globex"]), engine.begin() as connection:

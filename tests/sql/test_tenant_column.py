@@ -76,7 +76,7 @@ def triggered(database: Database) -> tuple[Engine, Table]:
         Column("company_id", String(40), nullable=True),
     )
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     with plain.begin() as connection:
         for statement in _TRIGGERS[database.backend]:
             connection.execute(text(statement))
@@ -102,7 +102,7 @@ def test_a_sequence_is_not_asked(postgresql_database: Database) -> None:
         Column("id", Integer, primary_key=True),
         Column("company_id", Integer, Sequence("companies_seq"), nullable=False),
     )
-    metadata.create_all(postgresql_database.create_engine())
+    metadata.create_all(postgresql_database.create_engine(), checkfirst=False)
     engine = guard(postgresql_database.create_engine(), Tenancy(metadata, column="company_id"))
     with bind(7), engine.begin() as connection:
         connection.execute(insert(notes).values(id=1))
@@ -146,7 +146,7 @@ def test_a_row_may_not_name_its_tenant_in_another_type() -> None:
     company = Column("company_id", Integer, nullable=False)
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
     engine = guard(create_engine("sqlite://"), Tenancy(metadata, column="company_id"))
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     with bind("7"), engine.connect() as connection, pytest.raises(CrossTenantError):
         connection.execute(insert(notes), {"company_id": "7"})
     engine.dispose()
@@ -184,7 +184,7 @@ def test_a_default_names_the_tenant_while_several_are_bound(
     column = Column("company_id", String(20), nullable=False, **default(tenant))
     table = Table("defaulted", metadata, Column("id", Integer, primary_key=True), column)
     engine = sqlite_database.create_engine()
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     guard(engine, Tenancy(metadata, column="company_id"))
     rows = [{"id": 1}, {"id": 2}]
     with bind(["globex", "acme"]), engine.connect() as connection:
@@ -214,7 +214,7 @@ def test_an_id_that_its_column_cannot_hold_is_not_cut(database: Database, write:
     metadata = MetaData()
     company = Column("company_id", kind, nullable=False)
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
-    metadata.create_all(database.create_engine())
+    metadata.create_all(database.create_engine(), checkfirst=False)
     engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"), raw_sql="rewrite")
     kept = database.backend == "sqlite"
     with bind("acme "), engine.connect() as connection:
@@ -293,7 +293,7 @@ def test_an_id_that_the_column_takes_for_another_is_another_tenant(database: Dat
         tables.append(
             (notes, Table(f"{name}_parts", metadata, Column("id", Integer, primary_key=True), note))
         )
-    metadata.create_all(database.create_engine())
+    metadata.create_all(database.create_engine(), checkfirst=False)
     through = {parts.name: "note_id" for _, parts in tables}
     engine = guard(
         database.create_engine(), Tenancy(metadata, column="company_id", through=through), raw_sql="rewrite"
@@ -357,7 +357,7 @@ def test_a_key_with_the_tenant_in_it_leads_to_its_own_rows(database: Database, f
     plain = database.create_engine()
     if database.backend == "sqlite":
         event.listen(plain, "connect", lambda driver, _: driver.execute("PRAGMA foreign_keys = ON"))
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     engine = guard(plain, Tenancy(metadata, column="company_id"), raw_sql="rewrite")
     statement = COMPOSITE[form](kids)
     with bind("ACME"), engine.begin() as connection:
@@ -397,7 +397,7 @@ def test_a_row_rule_tells_ids_apart_that_its_columns_take_for_one(database: Data
         key, company = Column("id", Integer, primary_key=True), Column("company_id", CHAR(8), nullable=False)
         tables.append(Table(name, metadata, key, company))
     plain = database.create_engine()
-    metadata.create_all(plain)
+    metadata.create_all(plain, checkfirst=False)
     members, *notes = tables
     with plain.begin() as connection:
         for table in tables:
@@ -421,7 +421,7 @@ def test_a_uuid_that_is_stored_as_text_is_stored_whole(database: Database) -> No
     metadata, tenant = MetaData(), UUID(int=7)
     company = Column("company_id", Uuid(native_uuid=False), nullable=False)
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
-    metadata.create_all(database.create_engine())
+    metadata.create_all(database.create_engine(), checkfirst=False)
     engine = guard(database.create_engine(), Tenancy(metadata, column="company_id"))
     with bind(tenant), engine.connect() as connection:
         connection.execute(insert(notes))
@@ -437,7 +437,7 @@ def test_a_number_that_its_column_cannot_hold_is_not_stored(database: Database, 
     company = Column("company_id", kind, nullable=False)
     notes = Table("notes", metadata, Column("id", Integer, primary_key=True), company)
     largest = {SmallInteger: 2**15, TINYINT: 2**8, Integer: 2**31, BigInteger: 2**63}[type(kind)] - 1
-    metadata.create_all(database.create_engine())
+    metadata.create_all(database.create_engine(), checkfirst=False)
     engine = guard(
         database.create_engine(connect_args={"sql_mode": ""}), Tenancy(metadata, column="company_id")
     )

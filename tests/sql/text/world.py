@@ -86,7 +86,7 @@ SHARED: Rows = {"countries": [{"code": "de", "name": "Germany"}, {"code": "fr", 
 def fill(engine: Engine, *companies: str) -> None:
     """Make the tables and put the rows of these companies in; one number is interleaved with the other's."""
     metadata.drop_all(engine)
-    metadata.create_all(engine)
+    metadata.create_all(engine, checkfirst=False)
     bases = {MINE: 0, THEIRS: 100}
     with engine.begin() as connection:
         for rows in (SHARED, *(_of(company, bases[company]) for company in companies)):

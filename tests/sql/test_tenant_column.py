@@ -43,7 +43,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.types import UserDefinedType
 
-from tenantguard import ConfigurationError, CrossTenantError, Tenancy, bind, bypass, guard
+from tenantguard import ConfigurationError, CrossTenantError, RawSQLError, Tenancy, bind, bypass, guard
 from tenantguard.sql.exactness import uncut
 from tests.servers import Database
 from tests.sql.world import World
@@ -370,7 +370,8 @@ def test_a_key_with_the_tenant_in_it_leads_to_its_own_rows(database: Database, f
             assert connection.scalars(select(kids.c.note_id).where(kids.c.note_id == 1)).first() == 1
             connection.execute(delete(kids))
     for several in (False, *([True] if "update" in form else [])):
-        refused = (IntegrityError, CrossTenantError) if several else IntegrityError
+        # a text is refused as it is read, since MariaDB returns nothing of an UPDATE
+        refused = (IntegrityError, CrossTenantError, RawSQLError) if several else IntegrityError
         with (
             bind(["ACME", "globex"] if several else "ACME"),
             engine.connect() as connection,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Integer, String, Uuid
 
 from tenantguard.errors import CrossTenantError, RawSQLError
+from tenantguard.sql.exactness import exact_column
 from tenantguard.sql.text.resolution.catalog import Link, Watched, refusal
 from tenantguard.sql.text.resolution.origins import Origins
 from tenantguard.sql.text.resolution.queries import OF_ROWS, Placements
@@ -149,6 +150,11 @@ class Given:
         others = [value for place, value in enumerate(values) if place != at]
         # of rows of several tenants, the database compares each with its own
         left = self._several and values[at] is None and owner is not None and owner.column == theirs
+        if left and owner is not None and exact_column(owner.type, owner.python_type, self._catalog.which):
+            raise refusal(
+                f"a key of {full_name(link[0])} is set beside the tenant while several tenants are bound, and "
+                f"{self._catalog.which} may take two of their ids for one; bind one of them"
+            )
         if left or not any(value is not None for value in others):
             return [None] * len(values)
         return values if self._several else [*values[:at], Bound(), *values[at + 1 :]]

@@ -109,9 +109,13 @@ async def test_a_violation_in_an_application_that_an_included_router_mounts_is_a
         routes=[Route("/violation", violating)],
         middleware=[Middleware(CORSMiddleware, allow_origins=["https://app.example"])],
     )
-    router, app = APIRouter(), FastAPI()
+    router = APIRouter()
     router.mount("/inner", inner)
-    app.include_router(router, prefix="/api")
+    plain, app = FastAPI(), FastAPI()
+    for one in (plain, app):
+        one.include_router(router, prefix="/api")
+    if (await request(plain, "/api/inner/violation")).status == 404:
+        pytest.skip("this FastAPI leaves out what an included router mounts")
     app.add_middleware(TenantMiddleware, verifier=verifier(), clock=clock)
     sent = [*bearer(token()), (b"origin", b"https://app.example")]
     refused = await request(app, "/api/inner/violation", sent)

@@ -71,7 +71,8 @@ class Observation:
     @property
     def change(self) -> tuple[object, ...]:
         """Return what is equal for observations that the same change at the same line settles."""
-        return self.danger, self.file, self.line, self.function, self.remedy, self.began
+        line = None if self.danger is Danger.UNBOUND else self.line  # binding settles the whole function
+        return self.danger, self.file, line, self.function, self.remedy, self.began
 
 
 def observations(records: Iterable[Record], root: Path | None = None) -> list[Observation]:
@@ -100,6 +101,17 @@ def by_change(found: Iterable[Observation]) -> list[list[Observation]]:
     for one in found:
         groups.setdefault(one.change, []).append(one)
     return list(groups.values())
+
+
+def unbound_everywhere(found: Iterable[Observation]) -> str:
+    """Return what to do first where no tenant was ever bound, and nothing otherwise."""
+    records = [one.record for one in found if one.record.changes]
+    if not records or any(record.unbound < record.seen for record in records):
+        return ""
+    return (
+        'no tenant was bound anywhere: add TenantMiddleware(..., optional=["/..."]), which asks no request for a token '
+        "yet, delete these observations (tenantguard observe clear), and run the application or its tests again"
+    )
 
 
 def _weight(record: Record) -> tuple[int, int]:

@@ -130,7 +130,8 @@ def _print(console: Console, plan: Plan, found: list[Site]) -> None:
             for site in of_kind:
                 console.print(f"    {_where(site)} {site.name}", markup=False)
     console.print(
-        'next: guard(engine, tenancy, mode="observe"), run the application, then: tenantguard observe report',
+        'next: guard(engine, tenancy, mode="observe") and TenantMiddleware(..., optional=["/..."]), which asks no '
+        "request for a token yet; run the application, then: tenantguard observe report",
         markup=False,
     )
 

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from tenantguard.adoption.observations import Danger, Observation, by_change, observations
+from tenantguard.adoption.observations import Danger, Observation, by_change, observations, unbound_everywhere
 from tenantguard.cli.observe_page import page
 from tenantguard.cli.progress import steps
 from tenantguard.cli.sentences import explained
@@ -96,6 +96,9 @@ def clear(
 
 
 def _print(console: Console, found: list[Observation], recorded: Recorded, *, everything: bool) -> None:
+    first = unbound_everywhere(found)
+    if first:
+        console.print(f"[green]do first:[/] {first}", soft_wrap=True)
     for group in by_change(found):
         one = group[0]
         if one.danger is Danger.ALIKE and not everything:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from tenantguard.adoption.observations import Danger, Observation, by_change
+from tenantguard.adoption.observations import Danger, Observation, by_change, unbound_everywhere
 from tenantguard.cli.html import STYLE, table
 from tenantguard.sql.observe import Recorded
 
@@ -25,6 +25,7 @@ def page(found: list[Observation], recorded: Recorded) -> str:
     verdict = (
         f"{len(wanting)} place(s) may change with the guard" if wanting else "Every place works the same"
     )
+    first = unbound_everywhere(found)
     lost = f" {recorded.lost} executions were not recorded, for lack of space." if recorded.lost else ""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -32,6 +33,7 @@ def page(found: list[Observation], recorded: Recorded) -> str:
         f"<style>{STYLE}</style></head><body><h1>What the guard would change</h1>"
         f'<p class="about">Observed by {recorded.processes} process(es).{lost}</p>'
         f'<p class="verdict{" bad" * bool(wanting)}">{verdict}</p>'
+        f"{first and f'<p>{escape(first)}</p>'}"
         f"{''.join(_section(danger, groups) for danger in Danger)}</body></html>\n"
     )
 

@@ -16,9 +16,9 @@ _READ = 20_000  # characters of a statement that are looked at
 _LITERAL = re.compile(
     r"""
     (?:--|\#)[^\n'"]*(?=\n|\Z) | /\*(?:(?!/\*|\*/)[^'"])*\*/ | (?:--|\#|/\*).*
-    | '(?:[^'\\]|''|\\(?!'))*' | "(?:[^"\\]|""|\\(?!"))*"
+    | '(?:[^'\\]|''|\\(?!'))*' | (?P<name>"(?:[^"\\]|""|\\(?!"))*")
     | ['"].*
-    | \$(\w*)\$.*?(?:\$\1\$|\Z)
+    | \$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z)
     | (?<![\w.])\.?\d[\w.]*
     """,
     re.DOTALL | re.VERBOSE,
@@ -78,17 +78,23 @@ class Event:
         return members
 
 
-def masked(statement: str | None) -> str | None:
-    """Return the SQL on one line with every literal replaced by ``?``, so that no value is kept."""
+def masked(statement: str | None, *, names: bool = False) -> str | None:
+    """Return the SQL on one line with every literal replaced by ``?``, so that no value is kept.
+
+    Args:
+        statement: the SQL.
+        names: keep what stands in double quotes, in a dialect in which that is never a string.
+    """
     if statement is None:
         return None
-    text = _SPACE.sub(" ", _LITERAL.sub("?", statement[:_READ])).strip()[:_MOST]
+    found = _LITERAL.sub(lambda match: match["name"] or "?" if names else "?", statement[:_READ])
+    text = _SPACE.sub(" ", found).strip()[:_MOST]
     return text.encode(errors="backslashreplace").decode()  # half of a surrogate pair would fail every sink
 
 
-def fingerprint(statement: str | None) -> str | None:
+def fingerprint(statement: str | None, *, names: bool = False) -> str | None:
     """Return 16 hexadecimal digits that are equal for statements of the same shape."""
-    text = masked(statement)
+    text = masked(statement, names=names)
     return hashlib.sha256(text.encode()).hexdigest()[:16] if text is not None else None
 
 

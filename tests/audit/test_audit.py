@@ -284,6 +284,19 @@ def test_where_dialects_disagree_nothing_is_kept(statement: str) -> None:
     assert len(kept) <= 2_000
 
 
+def test_names_in_double_quotes_are_kept_where_they_are_no_strings() -> None:
+    """As PostgreSQL's are, where many a table is called "user"; not where the end of one is in doubt."""
+    statement = """SELECT "user".id FROM "user" WHERE a = 'x "y"' AND b = 'it''s "z"'"""
+    assert masked(statement, names=True) == 'SELECT "user".id FROM "user" WHERE a = ? AND b = ?'
+    assert fingerprint(statement, names=True) != fingerprint(statement.replace("user", "order"), names=True)
+    for doubtful in (
+        'a = "it\\"s the secret"',
+        "a = E'x\\'y \"the secret\"'",
+        'x = "the secret without an end',
+    ):
+        assert "secret" not in (masked(doubtful, names=True) or "")
+
+
 def test_statements_of_one_shape_have_one_fingerprint() -> None:
     """Values and spaces do not count, names do."""
     one, other = (fingerprint(f"SELECT *  FROM calls WHERE id = {n}") for n in (1, 23))

@@ -51,10 +51,10 @@ class Shape:
         "needs", "sites", "statement", "tables", "tenant", "verb",
     )  # fmt: skip
 
-    def __init__(self, verb: str, statement: str, era: Any) -> None:
+    def __init__(self, verb: str, statement: str, era: Any, *, names: bool = False) -> None:
         self.verb = verb
-        self.statement = masked(statement) or ""
-        self.fingerprint = fingerprint(statement) or ""
+        self.statement = masked(statement, names=names) or ""
+        self.fingerprint = fingerprint(statement, names=names) or ""
         self.era = era
         self.fault: Violation | None = None
         self.needs = False
@@ -91,7 +91,8 @@ def shape_of(shadow: Any, compiled: Any, enforced: Collection[str]) -> Shape:
     """
     variant = shadow.dialect.tg_variants["tenant"]
     verb = next((verb for name, verb in _VERBS if getattr(compiled, name, False)), "select")
-    shape = Shape(verb, compiled.string, variant.tg_guard.era)
+    # PostgreSQL takes nothing in double quotes for a string, and many a table there is called "user"
+    shape = Shape(verb, compiled.string, variant.tg_guard.era, names=variant.name == "postgresql")
     try:
         with unheard():
             made = compiled.statement._compiler(

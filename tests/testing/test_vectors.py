@@ -42,9 +42,10 @@ def test_sql_text_holds_when_it_is_rewritten(everywhere: Everywhere, backend: Ba
     assert others(everywhere.on(backend, "rewrite"), HELD) == {}
 
 
+@pytest.mark.rest  # it takes every server
 @pytest.mark.parametrize("mode", MODES)
 def test_every_vector_holds_on_a_server(everywhere: Everywhere, mode: str) -> None:
-    """What does not fit one server is tried on the other."""
+    """Also what fits one of them alone."""
     report = everywhere.servers(mode).every()
     assert others(report, HELD) == {}
     assert others(report, WORKS, legitimate=True) == {}

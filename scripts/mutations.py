@@ -2242,7 +2242,16 @@ MUTATIONS = (
     *_of(
         "audit",
         "masked",
-        ("values of a statement are recorded", '_LITERAL.sub("?", statement[:_READ])', "statement[:_READ]"),
+        (
+            "values of a statement are recorded",
+            '_LITERAL.sub(lambda match: match["name"] or "?" if names else "?", statement[:_READ])',
+            "statement[:_READ]",
+        ),
+        (
+            "a string in double quotes is recorded",
+            'match["name"] or "?" if names else "?"',
+            'match["name"] or "?"',
+        ),
     ),
     *_of(
         "identity",

@@ -60,6 +60,8 @@ def end_alone(context: Any) -> None:
 
 def leave(context: Any) -> None:
     """End the savepoint of a read-back, or the own transaction, of a failed statement."""
+    if not hasattr(context, "tg_stored"):
+        return  # somebody gave the dialect contexts of another class, which begin neither
     try:
         if context.tg_stored is not None:
             context.tg_stored.abandon()

@@ -823,6 +823,11 @@ MUTATIONS = (
         "sql",
         "verify_sent",
         (
+            "a context in place of the guard's admits",
+            'context.statement if hasattr(context, "tg_kept") else None',
+            'getattr(context, "statement", None)',
+        ),
+        (
             "a listener may rewrite a statement",
             "if not _is_same(admitted, statement):",
             "if False:",

@@ -26,7 +26,8 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.engine.default import DefaultExecutionContext
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
 from tenantguard import CrossTenantError, NoTenantError, RawSQLError, Tenancy, bind, bypass, guard
@@ -272,6 +273,28 @@ def test_a_statement_that_is_exchanged_in_its_context_is_refused(memory: World) 
         pytest.raises(RawSQLError, match="rewrote a statement"),
     ):
         connection.execute(select(Call.note))
+
+
+@pytest.mark.parametrize(
+    "execute",
+    [
+        lambda connection: connection.exec_driver_sql("SELECT note FROM calls"),
+        lambda connection: connection.execute(update(Call).values(note="x")),
+        lambda connection: connection.execute(
+            insert(Number), [{"id": 90, "company_id": "globex", "number": "+9"}] * 2
+        ),
+    ],
+    ids=["text", "update", "many"],
+)
+def test_a_context_in_place_of_the_guards_admits_nothing(
+    memory: World, execute: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives the dialect another class of contexts meets the door behind it, and changes no row."""
+    before = content(memory.plain)
+    monkeypatch.setattr(memory.engine.dialect, "execution_ctx_cls", DefaultExecutionContext)
+    with bind("acme"), memory.engine.connect() as connection, pytest.raises((RawSQLError, StatementError)):
+        execute(connection)
+    assert content(memory.plain) == before
 
 
 def test_a_comment_that_is_executed_counts_as_a_rewrite(memory: World) -> None:

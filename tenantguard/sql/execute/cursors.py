@@ -115,8 +115,9 @@ def verify_sent(dialect: Any, statement: Any, parameters: Any, context: Any) -> 
     if beside is not None and _is_same(beside[0], statement):
         _verify_parameters(statement, beside[1], parameters)
         return
+    # a context of another class, which somebody gave the dialect in place of ours, has admitted nothing
     kept = getattr(context, "tg_kept", None)
-    admitted = getattr(context, "statement", None) if kept is None else kept[0]
+    admitted = kept[0] if kept is not None else context.statement if hasattr(context, "tg_kept") else None
     if admitted is None:
         _refuse("a statement reached the driver in a way that the guard does not know", statement)
     if not _is_same(admitted, statement):

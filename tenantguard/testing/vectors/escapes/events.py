@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import event, insert, inspect, select, update
+from sqlalchemy.engine.default import DefaultExecutionContext
 from sqlalchemy.orm import Session, sessionmaker
 
 from tenantguard.testing.vectors.escapes.helpers import text_of
@@ -66,6 +67,14 @@ def listener_of_reflection(lab: Lab) -> Any:
 
     inspect(connection).get_table_names()
     return found
+
+
+@attack("pool")
+def execution_context_replaced(lab: Lab) -> Any:
+    """Give the dialect SQLAlchemy's own class of execution contexts, which admits nothing."""
+    connection = lab.connect()
+    connection.dialect.execution_ctx_cls = DefaultExecutionContext
+    return connection.exec_driver_sql(f"SELECT {text_of(lab, lab.owned)}").scalars().all()
 
 
 def _swapped(parameters: Any, old: Any, new: Any) -> Any:

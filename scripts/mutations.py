@@ -826,6 +826,7 @@ MUTATIONS = (
             "a context in place of the guard's admits",
             'context.statement if hasattr(context, "tg_kept") else None',
             'getattr(context, "statement", None)',
+            "tests/sql/test_doors.py",
         ),
         (
             "a listener may rewrite a statement",

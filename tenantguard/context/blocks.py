@@ -93,8 +93,6 @@ def _refuse_in_a_thread(frame: FrameType | None, verb: str) -> None:
 
     The block may stand in a context manager that the generator uses.
     """
-    if "anyio" not in sys.modules:  # whose threads they are
-        return
     held_by = _past_contextlib(frame)
     while held_by is not None and held_by.f_code.co_flags & inspect.CO_GENERATOR:
         taken_by = _past_contextlib(held_by.f_back)
@@ -161,7 +159,7 @@ class bypass:  # used like a function
     def __enter__(self) -> Binding:
         if self._binding is not None:
             raise _entered_twice("bypass")
-        if "anyio" in sys.modules:
+        if "anyio" in sys.modules:  # whose threads they are
             _refuse_in_a_thread(sys._getframe(1), "bypass")
         outer = peek()
         principal = outer.principal if outer is not None and outer.mode != "closed" else None

@@ -824,13 +824,13 @@ MUTATIONS = (
         "verify_sent",
         (
             "a context in place of the guard's admits",
-            'context.statement if hasattr(context, "tg_kept") else None',
-            'getattr(context, "statement", None)',
+            "if not hasattr(context, 'tg_kept'):",
+            "if not hasattr(context, 'statement'):",
             "tests/sql/test_doors.py",
         ),
         (
             "a listener may rewrite a statement",
-            "if not _is_same(admitted, statement):",
+            "if not _is_same(context.statement if kept is None else kept[0], statement):",
             "if False:",
             "tests/testing/test_vectors.py",
         ),

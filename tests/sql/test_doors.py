@@ -286,12 +286,25 @@ def test_a_statement_that_is_exchanged_in_its_context_is_refused(memory: World) 
     ],
     ids=["text", "update", "many"],
 )
+@pytest.mark.parametrize(
+    "members",
+    [
+        None,
+        {"create_cursor": DefaultExecutionContext.create_cursor},
+        {
+            "create_cursor": DefaultExecutionContext.create_cursor,
+            "pre_exec": DefaultExecutionContext.pre_exec,
+        },
+    ],
+    ids=["SQLAlchemy's", "its cursor", "its cursor and hook"],
+)
 def test_a_context_in_place_of_the_guards_admits_nothing(
-    memory: World, execute: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
+    memory: World, members: Any, execute: Callable[[Any], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever gives the dialect another class of contexts meets the door behind it, and changes no row."""
-    before = content(memory.plain)
-    monkeypatch.setattr(memory.engine.dialect, "execution_ctx_cls", DefaultExecutionContext)
+    before, guarded = content(memory.plain), memory.engine.dialect.execution_ctx_cls
+    own: Any = DefaultExecutionContext if members is None else type("Own", (guarded,), members)
+    monkeypatch.setattr(memory.engine.dialect, "execution_ctx_cls", own)
     with bind("acme"), memory.engine.connect() as connection, pytest.raises((RawSQLError, StatementError)):
         execute(connection)
     assert content(memory.plain) == before

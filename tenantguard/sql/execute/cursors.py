@@ -53,7 +53,7 @@ def _do_execute(method: Callable[..., Any]) -> Callable[..., Any]:
     def do_execute(self: Any, cursor: Any, statement: Any, parameters: Any, context: Any = None) -> None:
         try:
             usual = context.tg_kept is None and statement is context.statement
-        except AttributeError:  # it has none, as that of a default or a sequence
+        except AttributeError:  # it was not admitted, as what a default or a sequence sends beside it
             usual = False
         if not usual:
             verify_sent(self, statement, parameters, context)
@@ -115,12 +115,10 @@ def verify_sent(dialect: Any, statement: Any, parameters: Any, context: Any) -> 
     if beside is not None and _is_same(beside[0], statement):
         _verify_parameters(statement, beside[1], parameters)
         return
-    # a context of another class, which somebody gave the dialect in place of ours, has admitted nothing
-    kept = getattr(context, "tg_kept", None)
-    admitted = kept[0] if kept is not None else context.statement if hasattr(context, "tg_kept") else None
-    if admitted is None:
+    if not hasattr(context, "tg_kept"):
         _refuse("a statement reached the driver in a way that the guard does not know", statement)
-    if not _is_same(admitted, statement):
+    kept = context.tg_kept
+    if not _is_same(context.statement if kept is None else kept[0], statement):
         _refuse("an event listener rewrote a statement after the guard", statement)
     if parameters is not None:
         rows = context.parameters

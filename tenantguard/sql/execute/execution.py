@@ -46,9 +46,11 @@ def guarded_context(base: Any) -> Any:
 
         Attributes:
             tg_binding: the binding that the statement is executed under.
+            tg_admitted: the guard gave it its cursor, and not a subclass.
             tg_refused: a reader of its rows was refused since they were last asked for.
             tg_asked: what whoever acts had to be permitted for SQL text, by table and act.
-            tg_kept: the statement and its parameters as they were before listeners saw them, where any may listen.
+            tg_kept: the statement and its parameters as they were before listeners saw them, where any may listen;
+                without it, the statement was not admitted.
             tg_composes: the next text beside the statement, for a default or a sequence, is composed by the dialect.
             tg_beside: that text and its parameters, or a batch of rows.
             tg_given: what must be verified of the parameters, once they are as the driver takes them.
@@ -57,11 +59,12 @@ def guarded_context(base: Any) -> Any:
         """
 
         tg_binding: Binding | None = None
+        tg_admitted = False
         tg_alone = False
         tg_refused = False
         tg_given: Any = None
         tg_asked: Mapping[tuple[str, str], frozenset[str]] = MappingProxyType({})
-        tg_kept: tuple[str, Any] | None = None
+        tg_kept: tuple[str, Any] | None
         tg_composes = False
         tg_beside: tuple[Any, Any] | None = None
         tg_stored: StoredCursor | None = None
@@ -71,6 +74,7 @@ def guarded_context(base: Any) -> Any:
             """Admit the statement to a cursor, or refuse it, after its parameters were processed."""
             self.tg_binding = binding = peek()
             admit(self, self.root_connection, self.compiled, binding)
+            self.tg_admitted = True
             cursor = base.create_cursor(self)
             if self._is_server_side or "stream_results" in self.execution_options:
                 self.tg_stream()
@@ -113,8 +117,9 @@ def guarded_context(base: Any) -> Any:
                 self.tg_verify()
             if before is not None:
                 before(self)
-            # with rows, somebody listens, and could change what is sent
-            self.tg_kept = None if rows is None else (self.statement, rows)
+            if self.tg_admitted:
+                # with rows, somebody listens, and could change what is sent
+                self.tg_kept = None if rows is None else (self.statement, rows)
 
         def tg_verify(self) -> None:
             """Verify the values in the statement."""

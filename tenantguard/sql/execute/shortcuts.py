@@ -53,7 +53,7 @@ def short_context(base: Any) -> Any:
                 ready = False
             if not ready:
                 return super().create_cursor()
-            self.tg_binding = binding
+            self.tg_binding, self.tg_admitted = binding, True
             # what is read of every context is its own: CPython 3.11 is slow with what only its class has
             self.tg_given = self.tg_stored = None
             self.tg_alone = False

@@ -77,6 +77,15 @@ def execution_context_replaced(lab: Lab) -> Any:
     return connection.exec_driver_sql(f"SELECT {text_of(lab, lab.owned)}").scalars().all()
 
 
+@attack("pool")
+def execution_context_subclassed(lab: Lab) -> Any:
+    """Give the dialect a subclass of its execution contexts that takes its cursor from the driver itself."""
+    connection = lab.connect()
+    members = {"create_cursor": DefaultExecutionContext.create_cursor}
+    connection.dialect.execution_ctx_cls = type("Own", (connection.dialect.execution_ctx_cls,), members)
+    return connection.exec_driver_sql(f"SELECT {text_of(lab, lab.owned)}").scalars().all()
+
+
 def _swapped(parameters: Any, old: Any, new: Any) -> Any:
     if isinstance(parameters, dict):
         return {key: new if value == old else value for key, value in parameters.items()}
